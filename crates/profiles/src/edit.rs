@@ -1,0 +1,181 @@
+//! Changing single settings of a file, keeping every other byte of it.
+
+use crate::document::LineKind;
+use crate::{Broken, Document, Section};
+
+/// Sets each `key = value` in the section, which is appended where it does not exist. Lines that already say
+/// so stay as they are, byte for byte. Fails only for a file that no AWS tool can read.
+pub fn set_keys(text: &str, section: &Section, entries: &[(&str, String)]) -> Result<String, Broken> {
+    edit(text, section, entries, &[])
+}
+
+/// Removes the keys from the section, with what is nested below them.
+pub fn remove_keys(text: &str, section: &Section, keys: &[&str]) -> Result<String, Broken> {
+    edit(text, section, &[], keys)
+}
+
+/// Sets and removes in one go.
+pub fn edit(text: &str, section: &Section, set: &[(&str, String)], remove: &[&str]) -> Result<String, Broken> {
+    let document = Document::parse(text)?;
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let mut editor = Editor { lines: Vec::new(), pending: set.to_vec(), newline };
+    let Some(last) = last_section(&document, section) else {
+        if set.is_empty() {
+            return Ok(text.to_owned());
+        }
+        return Ok(editor.append_section(text, section));
+    };
+    let mut inside = false;
+    let mut removing = false;
+    // New keys go behind the section's last setting, before the blank lines that part it from the next.
+    let mut insert_at = 0;
+    for (index, line) in document.lines.iter().enumerate() {
+        match &line.kind {
+            LineKind::Header { section: here, .. } => {
+                inside = here == section;
+                removing = false;
+            }
+            LineKind::Entry(entry) => {
+                removing = inside && remove.contains(&entry.key.as_str());
+                if inside && !removing && editor.replace(entry, line.text) {
+                    if index >= last {
+                        insert_at = editor.lines.len();
+                    }
+                    continue;
+                }
+            }
+            LineKind::Silent => removing = false,
+            LineKind::Nested { .. } => {}
+        }
+        if removing {
+            continue;
+        }
+        editor.lines.push(line.text.to_owned());
+        if index >= last && inside && !matches!(line.kind, LineKind::Silent) {
+            insert_at = editor.lines.len();
+        }
+    }
+    let bom = if text.starts_with('\u{feff}') { "\u{feff}" } else { "" };
+    Ok(format!("{bom}{}", editor.finish(insert_at)))
+}
+
+/// The line of the last header of that section: later ones win, so new keys go there.
+fn last_section(document: &Document<'_>, section: &Section) -> Option<usize> {
+    document.lines.iter().rposition(|line| matches!(&line.kind, LineKind::Header { section: here, .. } if here == section))
+}
+
+struct Editor<'a> {
+    lines: Vec<String>,
+    /// What is still to be set.
+    pending: Vec<(&'a str, String)>,
+    newline: &'static str,
+}
+
+impl Editor<'_> {
+    /// Writes the new value for an entry that is to be set; an inline comment moves to a line above.
+    fn replace(&mut self, entry: &crate::document::Entry, text: &str) -> bool {
+        let Some(at) = self.pending.iter().position(|(key, _)| *key == entry.key) else { return false };
+        let (key, value) = self.pending.remove(at);
+        if value == entry.value && entry.comment.is_none() {
+            self.lines.push(text.to_owned());
+            return true;
+        }
+        if let Some(comment) = &entry.comment {
+            self.lines.push(format!("{comment}{}", self.newline));
+        }
+        self.lines.push(format!("{key} = {value}{}", self.newline));
+        true
+    }
+
+    fn finish(mut self, insert_at: usize) -> String {
+        if !self.pending.is_empty()
+            && let Some(before) = insert_at.checked_sub(1).and_then(|at| self.lines.get_mut(at))
+            && !before.ends_with('\n')
+        {
+            before.push_str(self.newline);
+        }
+        let new = self.pending.iter().map(|(key, value)| format!("{key} = {value}{}", self.newline));
+        let new: Vec<String> = new.collect();
+        self.lines.splice(insert_at..insert_at, new);
+        self.lines.concat()
+    }
+
+    fn append_section(&mut self, text: &str, section: &Section) -> String {
+        let newline = self.newline;
+        let mut whole = text.to_owned();
+        if !whole.is_empty() {
+            if !whole.ends_with('\n') {
+                whole.push_str(newline);
+            }
+            if !whole.ends_with("\n\n") && !whole.ends_with("\n\r\n") {
+                whole.push_str(newline);
+            }
+        }
+        whole.push_str(&section.header());
+        whole.push_str(newline);
+        for (key, value) in self.pending.drain(..) {
+            whole.push_str(&format!("{key} = {value}{newline}"));
+        }
+        whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(name: &str) -> Section {
+        Section::Profile(name.to_owned())
+    }
+
+    #[test]
+    fn a_new_section_is_appended_behind_a_blank_line() {
+        let made = set_keys("[default]\nregion = x", &profile("a"), &[("region", "us-east-1".into())]).unwrap();
+        assert_eq!(made, "[default]\nregion = x\n\n[profile a]\nregion = us-east-1\n");
+        let first = set_keys("", &profile("a"), &[("region", "us-east-1".into())]).unwrap();
+        assert_eq!(first, "[profile a]\nregion = us-east-1\n");
+    }
+
+    #[test]
+    fn settings_change_in_place_and_all_else_stays() {
+        let text = "# mine\n\n[profile a]  # first\nREGION=old # why\noutput   =  json\ns3 =\n  max = 1\n\n; end\n[profile b]\nregion = keep\n";
+        let made = set_keys(
+            text,
+            &profile("a"),
+            &[("region", "new".into()), ("output", "json".into()), ("ssod_session", "s".into())],
+        )
+        .unwrap();
+        assert_eq!(
+            made,
+            "# mine\n\n[profile a]  # first\n# why\nregion = new\noutput   =  json\ns3 =\n  max = 1\nssod_session = s\n\n; end\n[profile b]\nregion = keep\n"
+        );
+    }
+
+    #[test]
+    fn removing_takes_the_nested_lines_along() {
+        let text = "[profile a]\nsso_session = s\ns3 =\n  max = 1\nregion = x\n";
+        assert_eq!(remove_keys(text, &profile("a"), &["s3", "sso_session"]).unwrap(), "[profile a]\nregion = x\n");
+        assert_eq!(remove_keys(text, &profile("none"), &["s3"]).unwrap(), text);
+    }
+
+    #[test]
+    fn windows_line_endings_stay() {
+        let made = set_keys("[profile a]\r\nregion = x\r\n", &profile("a"), &[("output", "json".into())]).unwrap();
+        assert_eq!(made, "[profile a]\r\nregion = x\r\noutput = json\r\n");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn setting_is_idempotent_and_loses_nothing(
+            text in "(\\[profile [ab]\\] ?\n|[k-m] ?= ?[a-z ]{0,5}( # note)?\n|  n = 1\n|# c\n|\n){0,14}"
+        ) {
+            let set = [("k", "v".to_owned())];
+            if let Ok(once) = set_keys(&text, &profile("a"), &set) {
+                proptest::prop_assert_eq!(&set_keys(&once, &profile("a"), &set).unwrap(), &once);
+                for line in text.lines().filter(|line| !line.starts_with('k') && !line.is_empty()) {
+                    proptest::prop_assert!(once.contains(line), "{line:?} is gone from {once:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The variables that override where Identity Center is called.
+
+/// What the daemon's own environment says about endpoints. Empty variables count as unset, as in the SDKs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// `AWS_ENDPOINT_URL_SSO`, else `AWS_ENDPOINT_URL`.
+    pub portal: Option<String>,
+    /// `AWS_ENDPOINT_URL_SSO_OIDC`, else `AWS_ENDPOINT_URL`.
+    pub oidc: Option<String>,
+    /// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`.
+    pub ignore_configured: bool,
+    /// `AWS_USE_FIPS_ENDPOINT`.
+    pub fips: Option<bool>,
+    /// `AWS_USE_DUALSTACK_ENDPOINT`.
+    pub dual_stack: Option<bool>,
+}
+
+impl Environment {
+    /// The variables that are looked at, for those who compare two environments.
+    pub const VARIABLES: [&'static str; 6] = [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_SSO",
+        "AWS_ENDPOINT_URL_SSO_OIDC",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_USE_DUALSTACK_ENDPOINT",
+    ];
+
+    /// Reads the variables through `variable`.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let text = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let flag = |name: &str| text(name).map(|value| value.eq_ignore_ascii_case("true"));
+        let ignore_configured = flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").unwrap_or(false);
+        let url = |name: &str| text(name).or_else(|| text("AWS_ENDPOINT_URL")).filter(|_| !ignore_configured);
+        Self {
+            portal: url("AWS_ENDPOINT_URL_SSO"),
+            oidc: url("AWS_ENDPOINT_URL_SSO_OIDC"),
+            ignore_configured,
+            fips: flag("AWS_USE_FIPS_ENDPOINT"),
+            dual_stack: flag("AWS_USE_DUALSTACK_ENDPOINT"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::from_variables(|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_services_own_variable_wins_over_the_global_one() {
+        let both = environment(&[("AWS_ENDPOINT_URL", "http://all"), ("AWS_ENDPOINT_URL_SSO", "http://sso")]);
+        assert_eq!((both.portal.as_deref(), both.oidc.as_deref()), (Some("http://sso"), Some("http://all")));
+    }
+
+    #[test]
+    fn ignoring_and_empty_switch_off() {
+        let off = environment(&[("AWS_ENDPOINT_URL", "x"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True")]);
+        assert_eq!((off.portal, off.oidc), (None, None));
+        assert_eq!(environment(&[("AWS_ENDPOINT_URL_SSO", "")]), Environment::default());
+    }
+}
