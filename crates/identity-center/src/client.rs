@@ -1,0 +1,371 @@
+//! The calls themselves.
+
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ssod_model::{
+    Account, AccountId, ClientRegistration, Clock, DeviceAuthorization, Grant, IdentityError, IdentityProvider,
+    RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, Timestamp, TimestampExt,
+};
+use thiserror::Error;
+
+use crate::errors::{ErrorAnswer, Service, classify, plain};
+use crate::{oidc_base, portal_base, wire};
+
+/// A TCP and TLS handshake that takes longer will not succeed.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A whole call, body included: against a server that sends a byte a second.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest real answer, a page of 100 accounts, has about 30 kB.
+const BODY_CAP: usize = 1024 * 1024;
+/// Pages of 100 that are followed: beyond the largest organisations, below an endless loop.
+const MAX_PAGES: usize = 1_000;
+/// A permission set lasts 12 hours at most and a registration about 90 days: what claims to last longer is clamped.
+const MAX_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
+/// RFC 8252: AWS accepts any port on this redirect URI.
+const REGISTERED_REDIRECT: &str = "http://127.0.0.1/oauth/callback";
+
+/// How to reach the network.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    /// A proxy URL; empty to go by the environment's variables.
+    pub proxy: String,
+    /// PEM certificates to trust besides the system's.
+    pub ca_bundle: Option<Vec<u8>>,
+}
+
+/// The client could not be set up.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// The proxy is not a URL.
+    #[error("[network] proxy is not a URL that can be used: {0}")]
+    Proxy(reqwest::Error),
+    /// The bundle has no certificate.
+    #[error("the CA bundle has no certificate in PEM form that can be read")]
+    CaBundle,
+    /// Anything else.
+    #[error("cannot set up HTTPS: {0}")]
+    Tls(reqwest::Error),
+}
+
+/// IAM Identity Center over HTTPS.
+#[derive(Clone, Debug)]
+pub struct IdentityCenter<C> {
+    http: Client,
+    clock: C,
+}
+
+impl<C: Clock> IdentityCenter<C> {
+    /// Sets up the client; nothing is sent.
+    pub fn new(network: &Network, clock: C) -> Result<Self, SetupError> {
+        // Fails only when a provider is installed already, which then is the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut http = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TOTAL_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("ssod/", env!("CARGO_PKG_VERSION")));
+        if !network.proxy.is_empty() {
+            http = http.proxy(reqwest::Proxy::all(&network.proxy).map_err(SetupError::Proxy)?);
+        }
+        if let Some(pem) = &network.ca_bundle {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| SetupError::CaBundle)?;
+            if certificates.is_empty() {
+                return Err(SetupError::CaBundle);
+            }
+            http = http.tls_certs_merge(certificates);
+        }
+        Ok(Self { http: http.build().map_err(SetupError::Tls)?, clock })
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        session: &SsoSession,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, IdentityError> {
+        let url = format!("{}{path}", oidc_base(session));
+        let body = serde_json::to_vec(body).map_err(|error| IdentityError::Rejected(error.to_string()))?;
+        let request = self.http.post(url).header("content-type", "application/json").body(body);
+        decode(Service::Oidc, &self.send(Service::Oidc, request).await?)
+    }
+
+    async fn portal<T: DeserializeOwned>(
+        &self,
+        session: &SsoSession,
+        token: &Secret,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, IdentityError> {
+        let url = Url::parse_with_params(&format!("{}{path}", portal_base(session)), query)
+            .map_err(|error| IdentityError::Rejected(format!("the portal's URL is not usable: {error}")))?;
+        let request = self.http.get(url).headers(bearer(token)?);
+        decode(Service::Portal, &self.send(Service::Portal, request).await?)
+    }
+
+    async fn send(&self, service: Service, request: RequestBuilder) -> Result<Vec<u8>, IdentityError> {
+        let mut response = request.send().await.map_err(|error| unreachable(&error))?;
+        let status = response.status();
+        if response.headers().get(CONTENT_LENGTH).and_then(number).is_some_and(|length| length > BODY_CAP as u64) {
+            return Err(IdentityError::Unavailable(format!("an answer is larger than {BODY_CAP} bytes")));
+        }
+        let error_type = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok());
+        let error_type = error_type.map(str::to_owned);
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(number);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+            if body.len() + chunk.len() > BODY_CAP {
+                return Err(IdentityError::Unavailable(format!("an answer is larger than {BODY_CAP} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            return Ok(body);
+        }
+        let (status, error_type) = (status.as_u16(), error_type.as_deref());
+        Err(classify(&ErrorAnswer { service, status, error_type, retry_after, body: &body }))
+    }
+
+    fn after(&self, seconds: i64) -> Timestamp {
+        let life = u64::try_from(seconds).map_or(Duration::ZERO, Duration::from_secs);
+        self.clock.now().plus(life.min(MAX_LIFE))
+    }
+
+    fn clamped(&self, at: Result<Timestamp, impl std::fmt::Display>) -> Result<Timestamp, IdentityError> {
+        let at = at.map_err(|error| IdentityError::Unavailable(format!("AWS sent an impossible time: {error}")))?;
+        Ok(at.min(self.clock.now().plus(MAX_LIFE)))
+    }
+}
+
+impl<C: Clock> IdentityProvider for IdentityCenter<C> {
+    async fn register_client(
+        &self,
+        session: &SsoSession,
+        flow: SignInFlow,
+    ) -> Result<ClientRegistration, IdentityError> {
+        let browser = flow == SignInFlow::Browser;
+        // The device flow names no grant types: registering a client with both of them gets a 500 from AWS.
+        let request = wire::RegisterClient {
+            client_name: "ssod",
+            client_type: "public",
+            scopes: &session.scopes,
+            grant_types: if browser { &["authorization_code", "refresh_token"] } else { &[] },
+            redirect_uris: if browser { &[REGISTERED_REDIRECT] } else { &[] },
+            issuer_url: browser.then_some(session.start_url.as_str()),
+        };
+        let made: wire::RegisteredClient = self.post(session, "/client/register", &request).await?;
+        Ok(ClientRegistration {
+            client_id: made.client_id,
+            client_secret: made.client_secret.into(),
+            expires_at: self.clamped(Timestamp::from_second(made.client_secret_expires_at))?,
+        })
+    }
+
+    async fn start_device_authorization(
+        &self,
+        session: &SsoSession,
+        client: &ClientRegistration,
+    ) -> Result<DeviceAuthorization, IdentityError> {
+        let request = wire::StartDeviceAuthorization {
+            client_id: &client.client_id,
+            client_secret: client.client_secret.expose(),
+            start_url: session.start_url.as_str(),
+        };
+        let started: wire::StartedDeviceAuthorization = self.post(session, "/device_authorization", &request).await?;
+        let complete = started.verification_uri_complete.unwrap_or_else(|| started.verification_uri.clone());
+        let interval = started.interval.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(5);
+        Ok(DeviceAuthorization {
+            device_code: started.device_code.into(),
+            user_code: plain(&started.user_code),
+            verification_uri: started.verification_uri,
+            verification_uri_complete: complete,
+            expires_at: self.after(started.expires_in),
+            interval: Duration::from_secs(interval.clamp(1, 60)),
+        })
+    }
+
+    fn authorize_url(
+        &self,
+        session: &SsoSession,
+        client: &ClientRegistration,
+        redirect_uri: &str,
+        state: &str,
+        code_challenge: &str,
+    ) -> Result<String, IdentityError> {
+        let scopes = session.scopes.join(" ");
+        let query = [
+            ("response_type", "code"),
+            ("client_id", &client.client_id),
+            ("redirect_uri", redirect_uri),
+            ("state", state),
+            ("code_challenge_method", "S256"),
+            ("scopes", &scopes),
+            ("code_challenge", code_challenge),
+        ];
+        Url::parse_with_params(&format!("{}/authorize", oidc_base(session)), query)
+            .map(String::from)
+            .map_err(|error| IdentityError::Rejected(format!("the sign-in URL is not usable: {error}")))
+    }
+
+    async fn create_token(
+        &self,
+        session: &SsoSession,
+        client: &ClientRegistration,
+        grant: Grant,
+    ) -> Result<SessionTokens, IdentityError> {
+        let mut request = wire::CreateToken {
+            client_id: &client.client_id,
+            client_secret: client.client_secret.expose(),
+            grant_type: "urn:ietf:params:oauth:grant-type:device_code",
+            device_code: None,
+            code: None,
+            redirect_uri: None,
+            code_verifier: None,
+            refresh_token: None,
+        };
+        match &grant {
+            Grant::DeviceCode(code) => request.device_code = Some(code.expose()),
+            Grant::AuthorizationCode { code, redirect_uri, verifier } => {
+                request.grant_type = "authorization_code";
+                request.code = Some(code.expose());
+                request.redirect_uri = Some(redirect_uri);
+                request.code_verifier = Some(verifier.expose());
+            }
+            Grant::RefreshToken(token) => {
+                request.grant_type = "refresh_token";
+                request.refresh_token = Some(token.expose());
+            }
+        }
+        let issued_at = self.clock.now();
+        let made: wire::CreatedToken = self.post(session, "/token", &request).await?;
+        let kept = match grant {
+            Grant::RefreshToken(token) => Some(token),
+            Grant::DeviceCode(_) | Grant::AuthorizationCode { .. } => None,
+        };
+        Ok(SessionTokens {
+            access_token: header_safe(made.access_token)?,
+            issued_at,
+            expires_at: self.after(made.expires_in),
+            refresh_token: made.refresh_token.map(Secret::from).or(kept),
+            client: client.clone(),
+        })
+    }
+
+    async fn list_accounts(
+        &self,
+        session: &SsoSession,
+        access_token: &Secret,
+    ) -> Result<Vec<Account>, IdentityError> {
+        let mut accounts = Vec::new();
+        let mut next: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut query = vec![("max_result", "100")];
+            query.extend(next.as_deref().map(|token| ("next_token", token)));
+            let page: wire::AccountPage =
+                self.portal(session, access_token, "/assignment/accounts", &query).await?;
+            accounts.extend(page.account_list.into_iter().filter_map(|entry| {
+                let id = AccountId::parse(&entry.account_id).ok()?;
+                Some(Account { id, name: plain(&entry.account_name), email: plain(&entry.email_address) })
+            }));
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(accounts);
+            }
+        }
+        Err(IdentityError::Unavailable("the list of accounts does not end".to_owned()))
+    }
+
+    async fn list_account_roles(
+        &self,
+        session: &SsoSession,
+        access_token: &Secret,
+        account_id: &AccountId,
+    ) -> Result<Vec<RoleName>, IdentityError> {
+        let mut roles = Vec::new();
+        let mut next: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut query = vec![("account_id", account_id.as_str()), ("max_result", "100")];
+            query.extend(next.as_deref().map(|token| ("next_token", token)));
+            let page: wire::RolePage = self.portal(session, access_token, "/assignment/roles", &query).await?;
+            roles.extend(page.role_list.into_iter().filter_map(|entry| RoleName::parse(&entry.role_name).ok()));
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(roles);
+            }
+        }
+        Err(IdentityError::Unavailable("the list of roles does not end".to_owned()))
+    }
+
+    async fn role_credentials(
+        &self,
+        session: &SsoSession,
+        access_token: &Secret,
+        account_id: &AccountId,
+        role_name: &RoleName,
+    ) -> Result<RoleCredentials, IdentityError> {
+        let issued_at = self.clock.now();
+        let query = [("role_name", role_name.as_str()), ("account_id", account_id.as_str())];
+        let answer: wire::RoleCredentialsAnswer =
+            self.portal(session, access_token, "/federation/credentials", &query).await?;
+        let entry = answer.role_credentials;
+        Ok(RoleCredentials {
+            access_key_id: header_safe(entry.access_key_id)?.expose().to_owned(),
+            secret_access_key: header_safe(entry.secret_access_key)?,
+            session_token: header_safe(entry.session_token)?,
+            issued_at,
+            expiration: self.clamped(Timestamp::from_millisecond(entry.expiration))?,
+        })
+    }
+
+    async fn logout(&self, session: &SsoSession, access_token: &Secret) -> Result<(), IdentityError> {
+        let request = self.http.post(format!("{}/logout", portal_base(session))).headers(bearer(access_token)?);
+        self.send(Service::Portal, request).await.map(drop)
+    }
+}
+
+/// The portal's own header: the raw token, no scheme.
+fn bearer(token: &Secret) -> Result<HeaderMap, IdentityError> {
+    let mut value = HeaderValue::from_str(token.expose())
+        .map_err(|_| IdentityError::Rejected("the access token cannot be sent in a header".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(reqwest::header::HeaderName::from_static("x-amz-sso_bearer_token"), value)]))
+}
+
+fn decode<T: DeserializeOwned>(service: Service, body: &[u8]) -> Result<T, IdentityError> {
+    serde_json::from_slice(body).map_err(|error| {
+        // serde's text can quote values; the category tells enough and quotes nothing.
+        let name = if service == Service::Oidc { "Identity Center's sign-in service" } else { "the SSO portal" };
+        let what = if error.is_data() { "JSON that lacks what was asked for" } else { "something that is not JSON" };
+        IdentityError::Unavailable(format!("{name} answered with {what}"))
+    })
+}
+
+/// A secret that will stand in headers and JSON of others: empty or with control characters it is refused.
+fn header_safe(text: String) -> Result<Secret, IdentityError> {
+    if text.is_empty() || text.chars().any(|character| character.is_control()) {
+        return Err(IdentityError::Unavailable("AWS sent a secret that is empty or has control characters".to_owned()));
+    }
+    Ok(Secret::new(text))
+}
+
+fn number(value: &HeaderValue) -> Option<u64> {
+    value.to_str().ok()?.trim().parse().ok()
+}
+
+/// The network's failure in one sentence, without the URL, whose query can name accounts.
+fn unreachable(error: &reqwest::Error) -> IdentityError {
+    let host = error.url().and_then(Url::host_str).unwrap_or("AWS").to_owned();
+    let why = if error.is_timeout() {
+        "it did not answer in time".to_owned()
+    } else {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        plain(&cause.to_string())
+    };
+    IdentityError::Unavailable(format!("cannot reach {host}: {why}"))
+}

@@ -1,0 +1,85 @@
+//! Which host answers for a session.
+
+use ssod_model::SsoSession;
+
+/// Base URL of the OIDC service, without a slash at its end.
+pub fn oidc_base(session: &SsoSession) -> String {
+    base(session, session.endpoints.oidc.as_deref(), "oidc")
+}
+
+/// Base URL of the portal, without a slash at its end.
+pub fn portal_base(session: &SsoSession) -> String {
+    base(session, session.endpoints.portal.as_deref(), "portal.sso")
+}
+
+/// The rules of botocore's endpoint rule sets for `sso` and `sso-oidc`.
+fn base(session: &SsoSession, overridden: Option<&str>, service: &str) -> String {
+    if let Some(url) = overridden {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let region = session.region.as_str();
+    let partition = Partition::of(region);
+    // The rule set sends FIPS in GovCloud to the plain host, which is FIPS there.
+    let fips = session.endpoints.fips && !(region.starts_with("us-gov-") && !session.endpoints.dual_stack);
+    let suffix = if session.endpoints.dual_stack { partition.dual_stack } else { partition.suffix };
+    format!("https://{service}{}.{region}.{suffix}", if fips { "-fips" } else { "" })
+}
+
+struct Partition {
+    suffix: &'static str,
+    dual_stack: &'static str,
+}
+
+impl Partition {
+    fn of(region: &str) -> Self {
+        let (suffix, dual_stack) = if region.starts_with("cn-") {
+            ("amazonaws.com.cn", "api.amazonwebservices.com.cn")
+        } else if region.starts_with("eusc-") {
+            ("amazonaws.eu", "api.amazonwebservices.eu")
+        } else {
+            ("amazonaws.com", "api.aws")
+        };
+        Self { suffix, dual_stack }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ssod_model::{Endpoints, Region, SessionName, StartUrl};
+
+    use super::*;
+
+    fn session(region: &str, fips: bool, dual_stack: bool) -> SsoSession {
+        SsoSession {
+            name: SessionName::parse("s").unwrap(),
+            start_url: StartUrl::parse("https://x.awsapps.com/start").unwrap(),
+            region: Region::parse(region).unwrap(),
+            scopes: vec![],
+            endpoints: Endpoints { fips, dual_stack, ..Endpoints::default() },
+        }
+    }
+
+    #[test]
+    fn hosts_follow_partition_fips_and_dual_stack() {
+        for (region, fips, dual_stack, oidc, portal) in [
+            ("us-east-1", false, false, "oidc.us-east-1.amazonaws.com", "portal.sso.us-east-1.amazonaws.com"),
+            ("us-east-1", true, false, "oidc-fips.us-east-1.amazonaws.com", "portal.sso-fips.us-east-1.amazonaws.com"),
+            ("eu-west-1", false, true, "oidc.eu-west-1.api.aws", "portal.sso.eu-west-1.api.aws"),
+            ("eu-west-1", true, true, "oidc-fips.eu-west-1.api.aws", "portal.sso-fips.eu-west-1.api.aws"),
+            ("us-gov-west-1", true, false, "oidc.us-gov-west-1.amazonaws.com", "portal.sso.us-gov-west-1.amazonaws.com"),
+            ("cn-north-1", false, false, "oidc.cn-north-1.amazonaws.com.cn", "portal.sso.cn-north-1.amazonaws.com.cn"),
+            ("eusc-de-east-1", false, true, "oidc.eusc-de-east-1.api.amazonwebservices.eu", "portal.sso.eusc-de-east-1.api.amazonwebservices.eu"),
+        ] {
+            let session = session(region, fips, dual_stack);
+            assert_eq!(oidc_base(&session), format!("https://{oidc}"));
+            assert_eq!(portal_base(&session), format!("https://{portal}"));
+        }
+    }
+
+    #[test]
+    fn an_override_replaces_the_whole_base() {
+        let mut session = session("us-east-1", true, true);
+        session.endpoints.oidc = Some("http://127.0.0.1:9/".to_owned());
+        assert_eq!(oidc_base(&session), "http://127.0.0.1:9");
+    }
+}
