@@ -1,1 +1,22 @@
-//! x
+//! Every decision and all state: which sessions are signed in, which role credentials are held, what is renewed
+//! when, who gets what. No HTTP, no files: Identity Center, the store and the clock come in through
+//! `ssod_model`'s traits.
+//!
+//! The whole policy reads in [`decide`](mod@decide); everything else carries its decisions out.
+
+mod active;
+mod broker;
+pub mod decide;
+mod fetch;
+mod persist;
+mod sessions;
+mod state;
+mod status;
+
+pub use active::Active;
+pub use broker::{Broker, KeepFresh, Policy};
+pub use sessions::{Logout, SignInError, SigningIn};
+pub use status::{ProfileStatus, SessionState, SessionStatus, Status, TroubleStatus};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,13 @@
-//! x
+//! What rests on disk: one sealed file per session, one for the cached role credentials, one for the
+//! endpoint's tokens, all under one key that lives in the operating system's keyring.
+
+mod key;
+mod key_store;
+mod record;
+mod seal;
+mod vault;
+
+pub use key::VaultKey;
+pub use key_store::{KeyStore, KeyStoreChoice, KeyStoreError, find_key};
+pub use seal::{OpenError, open, seal};
+pub use vault::Vault;

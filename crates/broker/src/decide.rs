@@ -1,0 +1,346 @@
+//! The whole policy, as pure functions of the time and the facts.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use ssod_model::{Floor, Timestamp, TimestampExt};
+
+/// Access tokens are renewed with this much left. SDKs that read the AWS CLI's file renew at 15 minutes, so
+/// none of them ever does it before ssod.
+pub const TOKEN_MARGIN: Duration = Duration::from_secs(20 * 60);
+/// The shortest and the longest wait between two tries after a transient failure.
+pub const RETRY_MIN: Duration = Duration::from_secs(1);
+/// See [`RETRY_MIN`].
+pub const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
+/// A refusal (no such role for this person) is asked again at the earliest after this.
+pub const REFUSED_RETRY: Duration = Duration::from_secs(5 * 60);
+/// Renewals are moved earlier by up to this share of the margin, so that profiles do not all renew at once.
+const JITTER_PERCENT: u32 = 10;
+
+/// When something began and when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// When it was received.
+    pub issued_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+impl Lifetime {
+    fn half(self) -> Duration {
+        self.expires_at.since_or_zero(self.issued_at) / 2
+    }
+
+    fn is_over(self, now: Timestamp) -> bool {
+        now >= self.expires_at
+    }
+
+    /// Short lives: every floor and margin is at most half of the life.
+    fn has(self, now: Timestamp, floor: Duration) -> bool {
+        self.expires_at.since_or_zero(now) >= floor.min(self.half())
+    }
+}
+
+/// How a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// There are no tokens; a person must sign in.
+    SignedOut,
+    /// There are tokens.
+    SignedIn {
+        /// The access token's life.
+        token: Lifetime,
+        /// Whether there is a refresh token.
+        refreshable: bool,
+    },
+}
+
+/// What counts about a session.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionFacts {
+    /// How it stands.
+    pub standing: Standing,
+    /// After a transient failure: not before this.
+    pub retry_at: Option<Timestamp>,
+    /// Spreads renewals; the same for the same session.
+    pub seed: u64,
+}
+
+/// What went wrong with renewing a profile's credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setback {
+    /// It may go away by itself.
+    Transient {
+        /// Not before this.
+        retry_at: Timestamp,
+    },
+    /// AWS says no.
+    Refused {
+        /// Not before this.
+        retry_at: Timestamp,
+    },
+}
+
+/// What counts about a profile.
+#[derive(Clone, Copy, Debug)]
+pub struct ProfileFacts {
+    /// The credentials in memory.
+    pub held: Option<Lifetime>,
+    /// What went wrong last, if it was not followed by a success.
+    pub setback: Option<Setback>,
+    /// Whether the timer keeps it fresh; others are fetched when somebody asks.
+    pub kept_fresh: bool,
+    /// Spreads renewals; the same for the same profile.
+    pub seed: u64,
+}
+
+/// What a caller gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serve {
+    /// What is in memory.
+    Held,
+    /// What is in memory is good but runs short: newer where it can be had in the caller's patience.
+    HeldOrNewer,
+    /// A fetch.
+    Fetch,
+    /// A refusal: somebody must sign in.
+    LoginRequired,
+    /// A refusal: the role is not assigned.
+    NoAccess,
+    /// A refusal: AWS did not answer, and it is not yet time to ask again.
+    Retrying,
+}
+
+/// When to renew without being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renew {
+    /// Not by the timer.
+    Never,
+    /// At this time, or at once where it has passed.
+    At(Timestamp),
+}
+
+/// The answer for one profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What a caller gets now.
+    pub serve: Serve,
+    /// What the timer does.
+    pub renew: Renew,
+}
+
+/// Decides for one profile; it serves the request and the timer alike.
+pub fn decide(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts, floor: Floor) -> Decision {
+    let held = profile.held.filter(|held| !held.is_over(now));
+    let fetch = can_fetch(now, session, profile);
+    let serve = match (held, fetch) {
+        (Some(held), _) if held.has(now, floor.0) => Serve::Held,
+        (Some(_), Ok(())) => Serve::HeldOrNewer,
+        (Some(_), Err(_)) => Serve::Held,
+        (None, Ok(())) => Serve::Fetch,
+        (None, Err(refusal)) => refusal,
+    };
+    Decision { serve, renew: renew_credentials(now, session, profile) }
+}
+
+/// Whether a fetch may bring credentials now: nobody need sign in, and no wait is under way.
+pub fn may_fetch(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts) -> bool {
+    can_fetch(now, session, profile).is_ok()
+}
+
+/// When the session's tokens are to be renewed.
+pub fn renew_token(session: &SessionFacts) -> Renew {
+    match session.standing {
+        Standing::SignedIn { token, refreshable: true } => {
+            let margin = TOKEN_MARGIN.min(token.half());
+            let due = token.expires_at.minus(margin + jitter(margin, session.seed));
+            Renew::At(session.retry_at.map_or(due, |retry_at| due.max(retry_at)))
+        }
+        Standing::SignedIn { refreshable: false, .. } | Standing::SignedOut => Renew::Never,
+    }
+}
+
+/// Whether the access token may be shown to the portal; one that ends within the call is renewed before.
+pub fn token_usable(now: Timestamp, token: Lifetime) -> bool {
+    token.has(now, Duration::from_secs(60).min(token.half() / 2).max(Duration::from_millis(1)))
+}
+
+/// How long to wait after the given number of failures in a row: full jitter, doubling from
+/// [`RETRY_MIN`] to [`RETRY_MAX`], and at most half of a short life.
+pub fn backoff(failures: u32, asked: Option<Duration>, life: Option<Duration>, seed: u64) -> Duration {
+    let upper = RETRY_MIN.saturating_mul(1 << failures.min(10)).min(RETRY_MAX);
+    let upper = life.map_or(upper, |life| upper.min((life / 2).max(Duration::from_millis(100))));
+    let drawn = upper.mul_f64(fraction(seed));
+    let wait = drawn.max(RETRY_MIN.min(upper));
+    // A server that names an absurd wait does not silence ssod for longer than its own cap.
+    asked.map_or(wait, |asked| wait.max(asked.min(RETRY_MAX)))
+}
+
+/// A number that is the same for the same things and spread evenly over different ones.
+pub fn seed(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn can_fetch(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts) -> Result<(), Serve> {
+    let waits = |retry_at: Timestamp| now < retry_at;
+    match session.standing {
+        Standing::SignedOut => return Err(Serve::LoginRequired),
+        Standing::SignedIn { token, refreshable: false } if token.is_over(now) => return Err(Serve::LoginRequired),
+        Standing::SignedIn { token, .. } if token.is_over(now) && session.retry_at.is_some_and(waits) => {
+            return Err(Serve::Retrying);
+        }
+        Standing::SignedIn { .. } => {}
+    }
+    match profile.setback {
+        Some(Setback::Refused { retry_at }) if waits(retry_at) => Err(Serve::NoAccess),
+        Some(Setback::Transient { retry_at }) if waits(retry_at) => Err(Serve::Retrying),
+        _ => Ok(()),
+    }
+}
+
+/// Credentials are renewed at half of their life, so that an outage of a quarter of it stays invisible.
+fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts) -> Renew {
+    let Standing::SignedIn { token, refreshable } = session.standing else { return Renew::Never };
+    if !profile.kept_fresh {
+        return Renew::Never;
+    }
+    let due = profile.held.map_or(Timestamp::MIN, |held| {
+        held.expires_at.minus(held.half() + jitter(held.half(), profile.seed))
+    });
+    let due = match profile.setback {
+        Some(Setback::Refused { retry_at } | Setback::Transient { retry_at }) => due.max(retry_at),
+        None => due,
+    };
+    if !refreshable && due.max(now) >= token.expires_at {
+        return Renew::Never;
+    }
+    // Without a usable token the session's own wait counts too.
+    let due = if token.is_over(now) { session.retry_at.map_or(due, |retry_at| due.max(retry_at)) } else { due };
+    Renew::At(due)
+}
+
+fn jitter(of: Duration, seed: u64) -> Duration {
+    (of * JITTER_PERCENT / 100).mul_f64(fraction(seed))
+}
+
+/// The seed as a number from 0 to 1.
+#[expect(clippy::cast_precision_loss, reason = "jitter needs no more than a float's precision")]
+fn fraction(seed: u64) -> f64 {
+    (seed >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HOUR: i64 = 3_600;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn life(issued: i64, expires: i64) -> Lifetime {
+        Lifetime { issued_at: at(issued), expires_at: at(expires) }
+    }
+
+    fn signed_in(token: Lifetime) -> SessionFacts {
+        SessionFacts { standing: Standing::SignedIn { token, refreshable: true }, retry_at: None, seed: 0 }
+    }
+
+    fn holding(held: Option<Lifetime>, setback: Option<Setback>) -> ProfileFacts {
+        ProfileFacts { held, setback, kept_fresh: true, seed: 0 }
+    }
+
+    #[test]
+    fn what_a_caller_gets() {
+        let alive = signed_in(life(0, HOUR));
+        let out = SessionFacts { standing: Standing::SignedOut, ..alive };
+        let legacy = SessionFacts {
+            standing: Standing::SignedIn { token: life(0, HOUR), refreshable: false },
+            ..alive
+        };
+        let hour = Some(life(0, HOUR));
+        let retry = |retry_at| Some(Setback::Transient { retry_at: at(retry_at) });
+        let refused = |retry_at| Some(Setback::Refused { retry_at: at(retry_at) });
+        for (name, now, session, held, setback, serve) in [
+            ("fresh credentials", 0, alive, hour, None, Serve::Held),
+            ("exactly the floor", HOUR - 900, alive, hour, None, Serve::Held),
+            ("under the floor", HOUR - 899, alive, hour, None, Serve::HeldOrNewer),
+            ("under the floor, signed out", HOUR - 1, out, hour, None, Serve::Held),
+            ("under the floor, AWS away", HOUR - 1, alive, hour, retry(HOUR), Serve::Held),
+            ("expired this second", HOUR, alive, hour, None, Serve::Fetch),
+            ("expired and signed out", HOUR, out, hour, None, Serve::LoginRequired),
+            ("nothing yet", 0, alive, None, None, Serve::Fetch),
+            ("nothing, AWS away", 0, alive, None, retry(1), Serve::Retrying),
+            ("nothing, time to try again", 1, alive, None, retry(1), Serve::Fetch),
+            ("not assigned", 0, alive, None, refused(300), Serve::NoAccess),
+            ("not assigned, asked again later", 300, alive, None, refused(300), Serve::Fetch),
+            ("a legacy token that ended", HOUR, legacy, None, None, Serve::LoginRequired),
+        ] {
+            let decision = decide(at(now), &session, &holding(held, setback), Floor::CONTAINER);
+            assert_eq!(decision.serve, serve, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_hour_is_renewed_at_half_and_a_token_with_twenty_minutes_left() {
+        let session = signed_in(life(0, HOUR));
+        let decision = decide(at(0), &session, &holding(Some(life(0, HOUR)), None), Floor::IMDS);
+        assert_eq!(decision.renew, Renew::At(at(HOUR / 2)));
+        assert_eq!(renew_token(&session), Renew::At(at(HOUR - 20 * 60)));
+    }
+
+    #[test]
+    fn a_back_off_moves_renewals_later_and_a_resting_profile_has_none() {
+        let session = SessionFacts { retry_at: Some(at(HOUR)), ..signed_in(life(0, HOUR)) };
+        assert_eq!(renew_token(&session), Renew::At(at(HOUR)));
+        let resting = ProfileFacts { kept_fresh: false, ..holding(None, None) };
+        assert_eq!(decide(at(0), &session, &resting, Floor::IMDS).renew, Renew::Never);
+    }
+
+    #[test]
+    fn short_lives_halve_every_margin() {
+        let session = signed_in(life(0, 6));
+        assert_eq!(renew_token(&session), Renew::At(at(3)));
+        let facts = holding(Some(life(0, 6)), None);
+        assert_eq!(decide(at(2), &session, &facts, Floor::CONTAINER).serve, Serve::Held);
+        assert_eq!(decide(at(4), &session, &facts, Floor::CONTAINER).serve, Serve::HeldOrNewer);
+    }
+
+    proptest! {
+        #[test]
+        fn expired_credentials_are_never_served(
+            now in 0i64..20_000, issued in 0i64..10_000, span in -10i64..10_000,
+            token_span in 0i64..10_000, retry in prop::option::of(0i64..20_000), seed: u64,
+        ) {
+            let session = SessionFacts { retry_at: retry.map(at), seed, ..signed_in(life(issued, issued + token_span)) };
+            let held = life(issued, issued + span);
+            let setback = retry.map(|retry_at| Setback::Transient { retry_at: at(retry_at) });
+            for floor in [Floor::CONTAINER, Floor::IMDS] {
+                let decision = decide(at(now), &session, &holding(Some(held), setback), floor);
+                if matches!(decision.serve, Serve::Held | Serve::HeldOrNewer) {
+                    prop_assert!(at(now) < held.expires_at);
+                }
+            }
+        }
+
+        #[test]
+        fn renewal_comes_between_forty_and_fifty_percent_of_a_life(span in 60i64..100_000, seed: u64) {
+            let profile = ProfileFacts { seed, ..holding(Some(life(0, span)), None) };
+            let Renew::At(due) = decide(at(0), &signed_in(life(0, span)), &profile, Floor::IMDS).renew else {
+                return Err(TestCaseError::fail("no renewal"));
+            };
+            prop_assert!(due <= at(span / 2 + 1) && due >= at(span * 44 / 100), "{due}");
+        }
+
+        #[test]
+        fn back_off_stays_in_its_bounds(failures in 0u32..100, asked in prop::option::of(0u64..100_000), seed: u64) {
+            let wait = backoff(failures, asked.map(Duration::from_secs), None, seed);
+            prop_assert!((RETRY_MIN..=RETRY_MAX).contains(&wait), "{wait:?}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! One fetch per profile, however many ask.
+
+use std::sync::Arc;
+
+use ssod_model::{
+    Clock, IdentityError, IdentityProvider, Profile, ProfileName, SecretStore, Secret, SsoSession, TimestampExt,
+};
+use tokio::sync::watch;
+
+use crate::Broker;
+use crate::decide::{REFUSED_RETRY, RETRY_MAX, backoff, seed};
+use crate::sessions::TokenError;
+use crate::state::{Done, Failure, role_of};
+
+/// What a fetch works on, as it was when the fetch began.
+struct Order {
+    profile: Arc<Profile>,
+    session: Arc<SsoSession>,
+    generation: u64,
+}
+
+impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
+    /// Joins the fetch that is under way, or starts one where a fetch may help.
+    pub(crate) fn start_fetch(&self, name: &ProfileName) -> Option<Done> {
+        let (now, policy) = (self.now(), self.policy());
+        let mut state = self.state();
+        let may_fetch = state.may_fetch(now, name, &policy)?;
+        let entry = state.profiles.get(name)?;
+        if let Some(running) = entry.fetch.as_ref().filter(|done| done.has_changed().is_ok()) {
+            return Some(running.clone());
+        }
+        if !may_fetch {
+            return None;
+        }
+        let profile = entry.config.clone()?;
+        let session = state.sessions.get(&profile.session)?;
+        session.tokens()?;
+        let order = Order { session: session.config.clone()?, generation: session.generation, profile };
+        let (finished, done) = watch::channel(false);
+        state.profiles.get_mut(name)?.fetch = Some(done.clone());
+        drop(state);
+        let broker = self.clone();
+        tokio::spawn(async move {
+            let outcome = broker.fetch_credentials(&order).await;
+            broker.finish_fetch(&order, outcome);
+            // All receivers gone means that nobody waits any more.
+            let _ = finished.send(true);
+            broker.wake();
+        });
+        Some(done)
+    }
+
+    /// Asks the portal; a token that it refuses is renewed once.
+    async fn fetch_credentials(&self, order: &Order) -> Result<ssod_model::RoleCredentials, TokenError> {
+        let token = self.usable_token(&order.session.name).await?;
+        match self.call_portal(order, &token).await {
+            Err(TokenError::Identity(IdentityError::Unauthorized)) => {}
+            outcome => return outcome,
+        }
+        let renewed = self.token_instead_of(&order.session.name, &token).await?;
+        let outcome = self.call_portal(order, &renewed).await;
+        if matches!(outcome, Err(TokenError::Identity(IdentityError::Unauthorized))) {
+            self.end_session(&order.session.name, order.generation, "the portal no longer accepts its tokens").await;
+            return Err(TokenError::SignedOut);
+        }
+        outcome
+    }
+
+    async fn call_portal(&self, order: &Order, token: &Secret) -> Result<ssod_model::RoleCredentials, TokenError> {
+        // The semaphore is never closed; without a permit the call would only be less polite.
+        let _permit = self.0.portal.acquire().await;
+        let Profile { account_id, role_name, .. } = order.profile.as_ref();
+        let call = self.0.provider.role_credentials(&order.session, token, account_id, role_name);
+        call.await.map_err(TokenError::Identity)
+    }
+
+    /// Takes the outcome over, unless the session or the profile became another one meanwhile. A failure never
+    /// touches what is held.
+    fn finish_fetch(&self, order: &Order, outcome: Result<ssod_model::RoleCredentials, TokenError>) {
+        let now = self.now();
+        let mut state = self.state();
+        let same_session =
+            state.sessions.get(&order.profile.session).is_some_and(|entry| entry.generation == order.generation);
+        let Some(entry) = state.profiles.get_mut(&order.profile.name) else { return };
+        entry.fetch = None;
+        if !same_session || entry.config.as_ref() != Some(&order.profile) {
+            return;
+        }
+        match outcome {
+            Ok(credentials) => {
+                tracing::debug!(profile = %order.profile.name, expiration = %credentials.expiration, "credentials fetched");
+                Self::put_credentials(entry, role_of(&order.profile), credentials);
+                state.unsaved_credentials.get_or_insert(now);
+            }
+            // The session's own state says it all.
+            Err(TokenError::SignedOut | TokenError::Waiting) => {}
+            Err(TokenError::Identity(error)) => {
+                let count = entry.failure.as_ref().map_or(0, |failure| failure.count).saturating_add(1);
+                let life = entry.credentials().map(|held| held.life());
+                let refused = error == IdentityError::NoAccess;
+                let wait = match &error {
+                    IdentityError::NoAccess => REFUSED_RETRY,
+                    IdentityError::Rejected(_) => RETRY_MAX,
+                    IdentityError::Throttled { retry_after } => {
+                        backoff(count, *retry_after, life, seed((&order.profile.name, count, now)))
+                    }
+                    _ => backoff(count, None, life, seed((&order.profile.name, count, now))),
+                };
+                tracing::warn!(profile = %order.profile.name, %error, retry_in = ?wait, "cannot fetch credentials");
+                let reason = error.to_string();
+                entry.failure = Some(Failure { count, retry_at: now.plus(wait), reason, refused });
+            }
+        }
+    }
+}

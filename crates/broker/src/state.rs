@@ -1,0 +1,168 @@
+//! What is known about each session and profile, and the facts that decisions need of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ssod_model::{
+    CachedCredentials, Floor, Profile, ProfileName, RoleCredentials, SessionName, SessionRecord, SessionTokens,
+    SsoSession, Timestamp, TimestampExt,
+};
+use tokio::sync::watch;
+
+use crate::active::Selection;
+use crate::broker::Policy;
+use crate::decide::{Decision, Lifetime, ProfileFacts, SessionFacts, Setback, Standing, decide, may_fetch, seed};
+
+/// Becomes true when the work is over, whatever came of it.
+pub(crate) type Done = watch::Receiver<bool>;
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) sessions: HashMap<SessionName, SessionEntry>,
+    pub(crate) profiles: HashMap<ProfileName, ProfileEntry>,
+    pub(crate) selection: Selection,
+    /// When the cached credentials on disk became older than those in memory.
+    pub(crate) unsaved_credentials: Option<Timestamp>,
+}
+
+/// One session. It outlives its configuration, so that an editor's half-saved file costs nobody a sign-in.
+#[derive(Default)]
+pub(crate) struct SessionEntry {
+    pub(crate) config: Option<Arc<SsoSession>>,
+    pub(crate) record: Option<SessionRecord>,
+    /// Grows with each sign-in, sign-out and change of configuration (not with a renewal): work that was
+    /// begun under an older one is void.
+    pub(crate) generation: u64,
+    /// Why a session that was signed in no longer is.
+    pub(crate) ended: Option<String>,
+    pub(crate) signing_in: usize,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) renewal: Option<Done>,
+    /// The record in memory is newer than the one on disk: saving failed, and is tried again.
+    pub(crate) unsaved: Option<Timestamp>,
+}
+
+/// Failures in a row.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) count: u32,
+    pub(crate) retry_at: Timestamp,
+    pub(crate) reason: String,
+    pub(crate) refused: bool,
+}
+
+impl SessionEntry {
+    /// The tokens, if they were made for the session as it is configured now.
+    pub(crate) fn tokens(&self) -> Option<&SessionTokens> {
+        let (config, record) = (self.config.as_ref()?, self.record.as_ref()?);
+        record.tokens.as_ref().filter(|_| record.belongs_to(config))
+    }
+
+    pub(crate) fn facts(&self) -> SessionFacts {
+        let standing = self.tokens().map_or(Standing::SignedOut, |tokens| Standing::SignedIn {
+            token: Lifetime { issued_at: tokens.issued_at, expires_at: tokens.expires_at },
+            refreshable: tokens.refresh_token.is_some(),
+        });
+        let name = self.config.as_ref().map(|config| &config.name);
+        SessionFacts { standing, retry_at: self.failure.as_ref().map(|failure| failure.retry_at), seed: seed(name) }
+    }
+
+    /// The record to write to: the present one, or an empty one where it belongs to another configuration.
+    pub(crate) fn record_for(&self, config: &SsoSession) -> SessionRecord {
+        self.record.clone().filter(|record| record.belongs_to(config)).unwrap_or_else(|| SessionRecord::empty(config))
+    }
+}
+
+/// One profile; like a session, it outlives its configuration.
+#[derive(Default)]
+pub(crate) struct ProfileEntry {
+    pub(crate) config: Option<Arc<Profile>>,
+    pub(crate) held: Option<Held>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) fetch: Option<Done>,
+    pub(crate) last_used: Option<Timestamp>,
+    pub(crate) used_by: Option<String>,
+}
+
+/// Credentials and the role that they are of.
+pub(crate) struct Held {
+    pub(crate) role: String,
+    pub(crate) credentials: Arc<RoleCredentials>,
+}
+
+impl ProfileEntry {
+    /// The credentials, if they are of the role that the profile means now.
+    pub(crate) fn credentials(&self) -> Option<&Arc<RoleCredentials>> {
+        let config = self.config.as_ref()?;
+        self.held.as_ref().filter(|held| held.role == role_of(config)).map(|held| &held.credentials)
+    }
+
+    pub(crate) fn facts(&self, now: Timestamp, policy: &Policy) -> ProfileFacts {
+        let name = self.config.as_ref().map(|config| &config.name);
+        let recently = self.last_used.is_some_and(|used| now.since_or_zero(used) < policy.idle_after);
+        ProfileFacts {
+            held: self
+                .credentials()
+                .map(|held| Lifetime { issued_at: held.issued_at, expires_at: held.expiration }),
+            setback: self.failure.as_ref().map(|failure| {
+                let retry_at = failure.retry_at;
+                if failure.refused { Setback::Refused { retry_at } } else { Setback::Transient { retry_at } }
+            }),
+            kept_fresh: name.is_some_and(|name| policy.keep_fresh.covers(name, recently)),
+            seed: seed(name),
+        }
+    }
+}
+
+impl State {
+    /// The decision for a configured profile; `None` for any other.
+    pub(crate) fn decide(&self, now: Timestamp, name: &ProfileName, floor: Floor, policy: &Policy) -> Option<Decision> {
+        let profile = self.profiles.get(name)?;
+        let config = profile.config.as_ref()?;
+        let session = self.sessions.get(&config.session)?;
+        Some(decide(now, &session.facts(), &profile.facts(now, policy), floor))
+    }
+
+    /// Whether a fetch for that profile may bring something.
+    pub(crate) fn may_fetch(&self, now: Timestamp, name: &ProfileName, policy: &Policy) -> Option<bool> {
+        let profile = self.profiles.get(name)?;
+        let session = self.sessions.get(&profile.config.as_ref()?.session)?;
+        Some(may_fetch(now, &session.facts(), &profile.facts(now, policy)))
+    }
+
+    /// The credentials worth keeping over a restart.
+    pub(crate) fn cached_credentials(&self, now: Timestamp) -> Vec<CachedCredentials> {
+        let entry = |(name, profile): (&ProfileName, &ProfileEntry)| {
+            let held = profile.held.as_ref().filter(|held| held.credentials.remaining(now) > Duration::ZERO)?;
+            Some(CachedCredentials {
+                profile: name.clone(),
+                role: held.role.clone(),
+                credentials: (*held.credentials).clone(),
+                last_used: profile.last_used,
+            })
+        };
+        self.profiles.iter().filter_map(entry).collect()
+    }
+
+    /// Drops the credentials and the failures of a session's profiles; says until when the dropped ones
+    /// remain valid at AWS.
+    pub(crate) fn drop_credentials(&mut self, session: &SessionName, now: Timestamp) -> Vec<(ProfileName, Timestamp)> {
+        let mut dropped = Vec::new();
+        for (name, profile) in &mut self.profiles {
+            if profile.config.as_ref().is_some_and(|config| config.session == *session) {
+                profile.failure = None;
+                if let Some(held) = profile.held.take().filter(|held| held.credentials.expiration > now) {
+                    dropped.push((name.clone(), held.credentials.expiration));
+                }
+            }
+        }
+        self.unsaved_credentials.get_or_insert(now);
+        dropped
+    }
+}
+
+/// What a profile's credentials are of; a change of any part makes older ones void.
+pub(crate) fn role_of(profile: &Profile) -> String {
+    format!("{}/{} through {}", profile.account_id, profile.role_name, profile.session)
+}

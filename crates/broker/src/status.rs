@@ -1,0 +1,190 @@
+//! What a person sees of it all.
+
+use ssod_model::{
+    AccountId, Clock, Floor, IdentityProvider, ProfileName, Region, RoleName, SecretStore, SessionName, StartUrl,
+    Timestamp,
+};
+
+use crate::decide::{Renew, Standing, renew_token};
+use crate::state::{ProfileEntry, SessionEntry, State};
+use crate::{Active, Broker};
+
+/// Everything at one instant.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// When this was so.
+    pub now: Timestamp,
+    /// The chosen profile.
+    pub active: Active,
+    /// The sessions, by name.
+    pub sessions: Vec<SessionStatus>,
+    /// The profiles, by name.
+    pub profiles: Vec<ProfileStatus>,
+}
+
+/// How a session stands, in the words that a person reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// Nobody is signed in.
+    SignedOut,
+    /// A browser or a code waits for approval.
+    SigningIn,
+    /// Signed in.
+    Active,
+    /// Was signed in until AWS ended it.
+    Expired {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One session.
+#[derive(Clone, Debug)]
+pub struct SessionStatus {
+    /// Its name.
+    pub name: SessionName,
+    /// Where people sign in.
+    pub start_url: StartUrl,
+    /// Its region.
+    pub region: Region,
+    /// How it stands.
+    pub state: SessionState,
+    /// When the access token ends.
+    pub token_expires_at: Option<Timestamp>,
+    /// When it is renewed next.
+    pub next_renewal: Option<Timestamp>,
+    /// What went wrong with renewing it.
+    pub trouble: Option<TroubleStatus>,
+}
+
+/// Trouble with renewing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TroubleStatus {
+    /// It is tried again.
+    Retrying {
+        /// What went wrong.
+        reason: String,
+        /// When.
+        retry_at: Timestamp,
+    },
+    /// The role is not assigned.
+    NoAccess,
+    /// Somebody must sign in.
+    SignInNeeded,
+}
+
+/// One profile.
+#[derive(Clone, Debug)]
+pub struct ProfileStatus {
+    /// Its name.
+    pub name: ProfileName,
+    /// Its session.
+    pub session: SessionName,
+    /// Its account.
+    pub account_id: AccountId,
+    /// Its role.
+    pub role_name: RoleName,
+    /// Its region.
+    pub region: Option<Region>,
+    /// Whether `--profile` goes past ssod.
+    pub aws_form: bool,
+    /// When the credentials that are held end; `None` where none are.
+    pub expiration: Option<Timestamp>,
+    /// When they are renewed next.
+    pub next_renewal: Option<Timestamp>,
+    /// What stands against renewing them.
+    pub trouble: Option<TroubleStatus>,
+    /// When somebody last asked for them.
+    pub last_used: Option<Timestamp>,
+    /// The program that did, where it is known.
+    pub used_by: Option<String>,
+}
+
+impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
+    /// Everything, now.
+    pub fn status(&self) -> Status {
+        let (now, policy) = (self.now(), self.policy());
+        let state = self.state();
+        let mut sessions: Vec<_> = state.sessions.values().filter_map(|entry| session_status(entry, now)).collect();
+        sessions.sort_by(|one, other| one.name.cmp(&other.name));
+        let profile = |(name, entry)| profile_status(&state, name, entry, now, &policy);
+        let mut profiles: Vec<_> = state.profiles.iter().filter_map(profile).collect();
+        profiles.sort_by(|one, other| one.name.cmp(&other.name));
+        Status { now, active: state.selection.at(now), sessions, profiles }
+    }
+}
+
+fn session_status(entry: &SessionEntry, now: Timestamp) -> Option<SessionStatus> {
+    let config = entry.config.as_ref()?;
+    let facts = entry.facts();
+    let (state, token_expires_at) = match facts.standing {
+        Standing::SignedIn { token, refreshable } if refreshable || now < token.expires_at => {
+            (SessionState::Active, Some(token.expires_at))
+        }
+        Standing::SignedIn { .. } => {
+            (SessionState::Expired { reason: "this kind of sign-in cannot be renewed".to_owned() }, None)
+        }
+        Standing::SignedOut if entry.signing_in > 0 => (SessionState::SigningIn, None),
+        Standing::SignedOut => match &entry.ended {
+            Some(reason) => (SessionState::Expired { reason: reason.clone() }, None),
+            None => (SessionState::SignedOut, None),
+        },
+    };
+    let failure = entry.failure.as_ref();
+    Some(SessionStatus {
+        name: config.name.clone(),
+        start_url: config.start_url.clone(),
+        region: config.region.clone(),
+        state,
+        token_expires_at,
+        next_renewal: instant(renew_token(&facts)),
+        trouble: failure.map(|failure| TroubleStatus::Retrying {
+            reason: failure.reason.clone(),
+            retry_at: failure.retry_at,
+        }),
+    })
+}
+
+fn profile_status(
+    state: &State,
+    name: &ProfileName,
+    entry: &ProfileEntry,
+    now: Timestamp,
+    policy: &crate::Policy,
+) -> Option<ProfileStatus> {
+    let config = entry.config.as_ref()?;
+    let decision = state.decide(now, name, Floor::CONTAINER, policy)?;
+    let session = state.sessions.get(&config.session).map(SessionEntry::facts);
+    let signed_out = session.is_none_or(|facts| match facts.standing {
+        Standing::SignedOut => true,
+        Standing::SignedIn { token, refreshable } => !refreshable && now >= token.expires_at,
+    });
+    let trouble = match &entry.failure {
+        _ if signed_out => Some(TroubleStatus::SignInNeeded),
+        Some(failure) if failure.refused => Some(TroubleStatus::NoAccess),
+        Some(failure) => {
+            Some(TroubleStatus::Retrying { reason: failure.reason.clone(), retry_at: failure.retry_at })
+        }
+        None => None,
+    };
+    Some(ProfileStatus {
+        name: name.clone(),
+        session: config.session.clone(),
+        account_id: config.account_id.clone(),
+        role_name: config.role_name.clone(),
+        region: config.region.clone(),
+        aws_form: config.aws_form,
+        expiration: entry.credentials().map(|held| held.expiration).filter(|expiration| *expiration > now),
+        next_renewal: instant(decision.renew),
+        trouble,
+        last_used: entry.last_used,
+        used_by: entry.used_by.clone(),
+    })
+}
+
+fn instant(renew: Renew) -> Option<Timestamp> {
+    match renew {
+        Renew::At(at) => Some(at),
+        Renew::Never => None,
+    }
+}

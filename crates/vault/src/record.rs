@@ -1,0 +1,189 @@
+//! The JSON inside the sealed files. Fields are only ever added, so that an older file stays readable.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use ssod_model::{
+    CachedCredentials, ClientRegistration, EndpointTokens, InvalidName, ProfileName, Region, RoleCredentials,
+    Secret, SessionName, SessionRecord, SessionTokens, SignInFlow, StartUrl, Timestamp,
+};
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SessionFile {
+    name: String,
+    start_url: String,
+    region: String,
+    registrations: BTreeMap<String, RegistrationEntry>,
+    tokens: Option<TokensEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RegistrationEntry {
+    client_id: String,
+    client_secret: String,
+    expires_at: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TokensEntry {
+    access_token: String,
+    issued_at: i64,
+    expires_at: i64,
+    refresh_token: Option<String>,
+    client: RegistrationEntry,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct CredentialsFile {
+    credentials: Vec<CredentialsEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CredentialsEntry {
+    profile: String,
+    role: String,
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: String,
+    issued_at: i64,
+    expiration: i64,
+    last_used: Option<i64>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct EndpointTokensFile {
+    active: Option<String>,
+    profiles: BTreeMap<String, String>,
+}
+
+impl From<&SessionRecord> for SessionFile {
+    fn from(record: &SessionRecord) -> Self {
+        let registrations =
+            record.registrations.iter().map(|(flow, client)| (flow.to_string(), client.into())).collect();
+        Self {
+            name: record.name.to_string(),
+            start_url: record.start_url.to_string(),
+            region: record.region.to_string(),
+            registrations,
+            tokens: record.tokens.as_ref().map(|tokens| TokensEntry {
+                access_token: tokens.access_token.expose().to_owned(),
+                issued_at: tokens.issued_at.as_millisecond(),
+                expires_at: tokens.expires_at.as_millisecond(),
+                refresh_token: tokens.refresh_token.as_ref().map(|token| token.expose().to_owned()),
+                client: (&tokens.client).into(),
+            }),
+        }
+    }
+}
+
+impl TryFrom<SessionFile> for SessionRecord {
+    type Error = InvalidName;
+
+    fn try_from(file: SessionFile) -> Result<Self, InvalidName> {
+        let registrations = SignInFlow::ALL
+            .into_iter()
+            .zip(SignInFlow::ALL.map(|flow| file.registrations.get(flow.as_str()).map(Into::into)))
+            .filter_map(|(flow, client)| Some((flow, client?)))
+            .collect();
+        Ok(Self {
+            name: SessionName::parse(&file.name)?,
+            start_url: StartUrl::parse(&file.start_url)?,
+            region: Region::parse(&file.region)?,
+            registrations,
+            tokens: file.tokens.map(|tokens| SessionTokens {
+                client: (&tokens.client).into(),
+                access_token: tokens.access_token.into(),
+                issued_at: instant(tokens.issued_at),
+                expires_at: instant(tokens.expires_at),
+                refresh_token: tokens.refresh_token.map(Secret::from),
+            }),
+        })
+    }
+}
+
+impl From<&ClientRegistration> for RegistrationEntry {
+    fn from(client: &ClientRegistration) -> Self {
+        Self {
+            client_id: client.client_id.clone(),
+            client_secret: client.client_secret.expose().to_owned(),
+            expires_at: client.expires_at.as_millisecond(),
+        }
+    }
+}
+
+impl From<&RegistrationEntry> for ClientRegistration {
+    fn from(entry: &RegistrationEntry) -> Self {
+        Self {
+            client_id: entry.client_id.clone(),
+            client_secret: Secret::new(entry.client_secret.clone()),
+            expires_at: instant(entry.expires_at),
+        }
+    }
+}
+
+impl From<&[CachedCredentials]> for CredentialsFile {
+    fn from(cached: &[CachedCredentials]) -> Self {
+        let entry = |cached: &CachedCredentials| CredentialsEntry {
+            profile: cached.profile.to_string(),
+            role: cached.role.clone(),
+            access_key_id: cached.credentials.access_key_id.clone(),
+            secret_access_key: cached.credentials.secret_access_key.expose().to_owned(),
+            session_token: cached.credentials.session_token.expose().to_owned(),
+            issued_at: cached.credentials.issued_at.as_millisecond(),
+            expiration: cached.credentials.expiration.as_millisecond(),
+            last_used: cached.last_used.map(Timestamp::as_millisecond),
+        };
+        Self { credentials: cached.iter().map(entry).collect() }
+    }
+}
+
+impl TryFrom<CredentialsFile> for Vec<CachedCredentials> {
+    type Error = InvalidName;
+
+    fn try_from(file: CredentialsFile) -> Result<Self, InvalidName> {
+        let entry = |entry: CredentialsEntry| {
+            Ok(CachedCredentials {
+                profile: ProfileName::parse(&entry.profile)?,
+                role: entry.role,
+                credentials: RoleCredentials {
+                    access_key_id: entry.access_key_id,
+                    secret_access_key: entry.secret_access_key.into(),
+                    session_token: entry.session_token.into(),
+                    issued_at: instant(entry.issued_at),
+                    expiration: instant(entry.expiration),
+                },
+                last_used: entry.last_used.map(instant),
+            })
+        };
+        file.credentials.into_iter().map(entry).collect()
+    }
+}
+
+impl From<&EndpointTokens> for EndpointTokensFile {
+    fn from(tokens: &EndpointTokens) -> Self {
+        let text = |secret: &Secret| secret.expose().to_owned();
+        Self {
+            active: tokens.active.as_ref().map(text),
+            profiles: tokens.profiles.iter().map(|(name, token)| (name.to_string(), text(token))).collect(),
+        }
+    }
+}
+
+impl TryFrom<EndpointTokensFile> for EndpointTokens {
+    type Error = InvalidName;
+
+    fn try_from(file: EndpointTokensFile) -> Result<Self, InvalidName> {
+        let profiles = file.profiles.into_iter();
+        Ok(Self {
+            active: file.active.map(Secret::from),
+            profiles: profiles
+                .map(|(name, token)| Ok((ProfileName::parse(&name)?, token.into())))
+                .collect::<Result<_, InvalidName>>()?,
+        })
+    }
+}
+
+/// Milliseconds since the epoch; a number beyond the calendar, which only damage can bring, counts as long ago.
+fn instant(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MIN)
+}
