@@ -1,0 +1,50 @@
+//! The errors of the two services, as AWS sends them.
+
+use serde_json::{Value, json};
+
+/// An error answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: u16,
+    /// The exception's name, for `x-amzn-errortype`.
+    pub exception: &'static str,
+    /// RFC 6749's code, for OIDC's body; empty for the portal's.
+    pub error: &'static str,
+    /// For a person.
+    pub description: String,
+    /// `Retry-After` in seconds.
+    pub retry_after: Option<u64>,
+}
+
+impl ApiError {
+    pub(crate) fn oidc(status: u16, exception: &'static str, error: &'static str, description: &str) -> Self {
+        Self { status, exception, error, description: description.to_owned(), retry_after: None }
+    }
+
+    pub(crate) fn portal(status: u16, exception: &'static str, description: &str) -> Self {
+        Self { status, exception, error: "", description: description.to_owned(), retry_after: None }
+    }
+
+    pub(crate) fn invalid_request(description: &str) -> Self {
+        Self::oidc(400, "InvalidRequestException", "invalid_request", description)
+    }
+
+    pub(crate) fn invalid_grant(description: &str) -> Self {
+        Self::oidc(400, "InvalidGrantException", "invalid_grant", description)
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::portal(401, "UnauthorizedException", "Session token not found or invalid")
+    }
+
+    /// The body: OIDC's has no `message`, the portal's has no `error`.
+    pub(crate) fn body(&self) -> Value {
+        if self.error.is_empty() {
+            let kind = format!("com.amazonaws.switchboard.portal#{}", self.exception);
+            json!({ "message": self.description, "__type": kind })
+        } else {
+            json!({ "error": self.error, "error_description": self.description })
+        }
+    }
+}

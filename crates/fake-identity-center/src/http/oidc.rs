@@ -1,0 +1,91 @@
+//! The sign-in service's operations.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use ssod_model::Clock;
+
+use super::Server;
+use crate::{ApiError, Grant, Registration};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeviceInput {
+    client_id: String,
+    client_secret: String,
+    start_url: String,
+}
+
+pub(super) async fn register_client<C: Clock>(State(server): State<Server<C>>, body: Bytes) -> Response {
+    server
+        .operation("RegisterClient", async |server| {
+            let outcome = parse::<Registration>(&body).and_then(|input| {
+                let now = server.now();
+                let (id, secret, expires_at) = server.center().register_client(now, input)?;
+                Ok(json!({
+                    "clientId": id,
+                    "clientSecret": secret,
+                    "clientIdIssuedAt": now.as_second(),
+                    "clientSecretExpiresAt": expires_at.as_second(),
+                }))
+            });
+            (outcome, String::new())
+        })
+        .await
+}
+
+pub(super) async fn start_device_authorization<C: Clock>(State(server): State<Server<C>>, body: Bytes) -> Response {
+    server
+        .operation("StartDeviceAuthorization", async |server| {
+            let outcome = parse::<DeviceInput>(&body).and_then(|input| {
+                let now = server.now();
+                let device = server.center().start_device_authorization(
+                    now,
+                    &input.client_id,
+                    &input.client_secret,
+                    &input.start_url,
+                )?;
+                let page = format!("{}/device", server.base_url());
+                Ok(json!({
+                    "deviceCode": device.device_code,
+                    "userCode": device.user_code,
+                    "verificationUri": page,
+                    "verificationUriComplete": format!("{page}?user_code={}", device.user_code),
+                    "expiresIn": device.expires_in,
+                    "interval": device.interval,
+                }))
+            });
+            (outcome, String::new())
+        })
+        .await
+}
+
+pub(super) async fn create_token<C: Clock>(State(server): State<Server<C>>, body: Bytes) -> Response {
+    server
+        .operation("CreateToken", async |server| {
+            let mut detail = String::new();
+            let outcome = parse::<Grant>(&body).and_then(|grant| {
+                detail = grant.grant_type.clone().unwrap_or_default();
+                let now = server.now();
+                let token = server.center().create_token(now, &grant)?;
+                let mut answer = json!({
+                    "accessToken": token.access_token,
+                    "tokenType": "Bearer",
+                    "expiresIn": token.expires_in,
+                });
+                if let Some(refresh) = token.refresh_token {
+                    answer["refreshToken"] = Value::String(refresh);
+                }
+                Ok(answer)
+            });
+            (outcome, detail)
+        })
+        .await
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::invalid_request(&error.to_string()))
+}

@@ -1,0 +1,385 @@
+//! The sign-in service: registrations, device codes, authorization codes, tokens.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use ssod_model::{Timestamp, TimestampExt};
+use url::Url;
+
+use crate::center::{AccessToken, RefreshToken};
+use crate::{ApiError, Center};
+
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// Tokens without the scope for accounts last this long and are never renewed.
+const LEGACY_TOKEN_SECONDS: u64 = 8 * 3_600;
+
+/// RegisterClient's input, camelCase as the model has it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registration {
+    /// A name for people.
+    pub client_name: Option<String>,
+    /// Only `public` is allowed.
+    pub client_type: Option<String>,
+    /// What the tokens may do.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Which grants the client will use.
+    #[serde(default)]
+    pub grant_types: Vec<String>,
+    /// Where codes may be sent.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// The start URL, for the browser flow.
+    pub issuer_url: Option<String>,
+}
+
+/// A registered client.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    secret: String,
+    expires_at: Timestamp,
+    registration: Registration,
+}
+
+/// A device code and what became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct DeviceRequest {
+    client_id: String,
+    user_code: String,
+    expires_at: Timestamp,
+    last_poll: Option<Timestamp>,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    Pending,
+    Approved { user: String },
+    Denied,
+}
+
+/// An authorization code that a browser carries.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthorizationCode {
+    client_id: String,
+    redirect_uri: String,
+    challenge: String,
+    expires_at: Timestamp,
+    user: String,
+}
+
+/// StartDeviceAuthorization's output.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// What the client polls with.
+    pub device_code: String,
+    /// What the person types.
+    pub user_code: String,
+    /// Seconds.
+    pub expires_in: u64,
+    /// Seconds.
+    pub interval: u64,
+}
+
+/// The authorize page's query.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Authorization {
+    /// `code`.
+    pub response_type: String,
+    /// The client.
+    pub client_id: String,
+    /// Where the code goes, with its port.
+    pub redirect_uri: String,
+    /// Comes back unchanged.
+    pub state: String,
+    /// `S256`.
+    pub code_challenge_method: String,
+    /// base64url of the verifier's SHA-256.
+    pub code_challenge: String,
+    /// Space-joined.
+    #[serde(default)]
+    pub scopes: String,
+}
+
+/// CreateToken's input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// The client.
+    pub client_id: Option<String>,
+    /// Its secret.
+    pub client_secret: Option<String>,
+    /// Which of the following counts.
+    pub grant_type: Option<String>,
+    /// For the device grant.
+    pub device_code: Option<String>,
+    /// For the code grant.
+    pub code: Option<String>,
+    /// For the code grant.
+    pub redirect_uri: Option<String>,
+    /// For the code grant.
+    pub code_verifier: Option<String>,
+    /// For the refresh grant.
+    pub refresh_token: Option<String>,
+}
+
+/// CreateToken's output.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// The bearer token.
+    pub access_token: String,
+    /// Seconds.
+    pub expires_in: u64,
+    /// Absent without the scope for accounts.
+    pub refresh_token: Option<String>,
+}
+
+impl Center {
+    /// RegisterClient: the client's id, its secret, and when it ends.
+    pub fn register_client(
+        &mut self,
+        now: Timestamp,
+        registration: Registration,
+    ) -> Result<(String, String, Timestamp), ApiError> {
+        let metadata = |text| ApiError::oidc(400, "InvalidClientMetadataException", "invalid_client_metadata", text);
+        if registration.client_name.as_deref().is_none_or(str::is_empty) {
+            return Err(ApiError::invalid_request("clientName is missing"));
+        }
+        if registration.client_type.as_deref() != Some("public") {
+            return Err(metadata("clientType must be public"));
+        }
+        let both = [DEVICE_GRANT, "authorization_code"];
+        if both.iter().all(|grant| registration.grant_types.iter().any(|given| given == grant)) {
+            // Seen at AWS: a client for both flows gets this, and no explanation.
+            return Err(ApiError::oidc(500, "InternalServerException", "server_error", ""));
+        }
+        if registration.redirect_uris.iter().any(|uri| !is_loopback_redirect(uri)) {
+            return Err(ApiError::oidc(400, "InvalidRedirectUriException", "invalid_redirect_uri", "not loopback"));
+        }
+        let (id, secret) = (self.secret("client-"), self.secret("client-secret-"));
+        let expires_at = now.plus(self.lifetimes.registration);
+        self.clients.insert(id.clone(), Client { secret: secret.clone(), expires_at, registration });
+        Ok((id, secret, expires_at))
+    }
+
+    /// StartDeviceAuthorization.
+    pub fn start_device_authorization(
+        &mut self,
+        now: Timestamp,
+        client_id: &str,
+        client_secret: &str,
+        start_url: &str,
+    ) -> Result<Device, ApiError> {
+        self.known_client(now, client_id, client_secret)?;
+        if start_url.is_empty() {
+            return Err(ApiError::invalid_request("startUrl is missing"));
+        }
+        let device_code = self.secret("device-");
+        let digits = self.secret("");
+        let user_code = format!("{}-{}", letters(&digits[..8]), letters(&digits[8..16]));
+        let request = DeviceRequest {
+            client_id: client_id.to_owned(),
+            user_code: user_code.clone(),
+            expires_at: now.plus(self.lifetimes.device_code),
+            last_poll: None,
+            outcome: Outcome::Pending,
+        };
+        self.devices.insert(device_code.clone(), request);
+        Ok(Device {
+            device_code,
+            user_code,
+            expires_in: self.lifetimes.device_code.as_secs(),
+            interval: self.lifetimes.poll_interval.as_secs().max(1),
+        })
+    }
+
+    /// A person answers on the device page. Fails with a sentence for the page.
+    pub fn answer_device(
+        &mut self,
+        now: Timestamp,
+        user_code: &str,
+        user: &str,
+        approve: bool,
+    ) -> Result<(), &'static str> {
+        let known = self.world.users.iter().any(|known| known.name == user);
+        let request = self.devices.values_mut().find(|request| request.user_code.eq_ignore_ascii_case(user_code));
+        match request {
+            None => Err("There is no such code."),
+            Some(request) if now >= request.expires_at => Err("The code has expired."),
+            Some(request) if request.outcome != Outcome::Pending => Err("The code was used already."),
+            Some(_) if !known => Err("There is no such user."),
+            Some(request) => {
+                request.outcome =
+                    if approve { Outcome::Approved { user: user.to_owned() } } else { Outcome::Denied };
+                Ok(())
+            }
+        }
+    }
+
+    /// Checks the authorize page's query. Fails with a sentence for the page: an unknown client or redirect
+    /// must never cause a redirect.
+    pub fn check_authorization(&self, now: Timestamp, request: &Authorization) -> Result<(), &'static str> {
+        let client = self.clients.get(&request.client_id).filter(|client| now < client.expires_at);
+        let client = client.ok_or("This client is not registered.")?;
+        let registered = client.registration.redirect_uris.iter().any(|uri| same_but_port(uri, &request.redirect_uri));
+        if !registered {
+            return Err("The redirect URI is not the registered one.");
+        }
+        if request.response_type != "code" || request.code_challenge_method != "S256" {
+            return Err("Only response_type=code with S256 is supported.");
+        }
+        if request.code_challenge.len() != 43 || request.state.is_empty() {
+            return Err("code_challenge or state is missing.");
+        }
+        Ok(())
+    }
+
+    /// A person answers on the authorize page; the URL that the browser is sent to.
+    pub fn answer_authorization(
+        &mut self,
+        now: Timestamp,
+        request: &Authorization,
+        user: &str,
+        approve: bool,
+    ) -> Result<Url, &'static str> {
+        self.check_authorization(now, request)?;
+        let mut target = Url::parse(&request.redirect_uri).map_err(|_| "The redirect URI is not a URL.")?;
+        if approve {
+            if !self.world.users.iter().any(|known| known.name == user) {
+                return Err("There is no such user.");
+            }
+            let code = self.secret("code-");
+            target.query_pairs_mut().append_pair("code", &code).append_pair("state", &request.state);
+            let kept = AuthorizationCode {
+                client_id: request.client_id.clone(),
+                redirect_uri: request.redirect_uri.clone(),
+                challenge: request.code_challenge.clone(),
+                expires_at: now.plus(self.lifetimes.authorization_code),
+                user: user.to_owned(),
+            };
+            self.codes.insert(code, kept);
+        } else {
+            target
+                .query_pairs_mut()
+                .append_pair("error", "access_denied")
+                .append_pair("error_description", "The request was denied by the user")
+                .append_pair("state", &request.state);
+        }
+        Ok(target)
+    }
+
+    /// CreateToken.
+    pub fn create_token(&mut self, now: Timestamp, grant: &Grant) -> Result<Token, ApiError> {
+        let client_id = grant.client_id.as_deref().unwrap_or_default();
+        self.known_client(now, client_id, grant.client_secret.as_deref().unwrap_or_default())?;
+        match grant.grant_type.as_deref() {
+            Some(DEVICE_GRANT) => self.token_for_device(now, client_id, grant.device_code.as_deref()),
+            Some("authorization_code") => self.token_for_code(now, client_id, grant),
+            Some("refresh_token") => self.token_for_refresh(now, client_id, grant.refresh_token.as_deref()),
+            _ => Err(ApiError::oidc(400, "UnsupportedGrantTypeException", "unsupported_grant_type", "unknown grant")),
+        }
+    }
+
+    fn token_for_device(&mut self, now: Timestamp, client: &str, code: Option<&str>) -> Result<Token, ApiError> {
+        let code = code.unwrap_or_default();
+        let interval = self.lifetimes.poll_interval / 2;
+        let request = self.devices.get_mut(code).filter(|request| request.client_id == client);
+        let request = request.ok_or_else(|| ApiError::invalid_grant("unknown device code"))?;
+        if now >= request.expires_at {
+            return Err(ApiError::oidc(400, "ExpiredTokenException", "expired_token", "the device code expired"));
+        }
+        let last = request.last_poll.replace(now);
+        match request.outcome.clone() {
+            Outcome::Pending if last.is_some_and(|last| now.since_or_zero(last) < interval) => {
+                Err(ApiError::oidc(400, "SlowDownException", "slow_down", "polled too fast"))
+            }
+            Outcome::Pending => {
+                Err(ApiError::oidc(400, "AuthorizationPendingException", "authorization_pending", "not approved yet"))
+            }
+            Outcome::Denied => Err(ApiError::oidc(400, "AccessDeniedException", "access_denied", "denied by the user")),
+            Outcome::Approved { user } => {
+                self.devices.remove(code);
+                let portal_session = self.open_portal_session(now, &user);
+                Ok(self.issue(now, portal_session, client))
+            }
+        }
+    }
+
+    fn token_for_code(&mut self, now: Timestamp, client: &str, grant: &Grant) -> Result<Token, ApiError> {
+        // Taken before it is checked: a code works once, even when it is used wrongly.
+        let code = self.codes.remove(grant.code.as_deref().unwrap_or_default());
+        let code = code.filter(|code| code.client_id == client && now < code.expires_at);
+        let code = code.ok_or_else(|| ApiError::invalid_grant("unknown, used or expired code"))?;
+        let verifier = grant.code_verifier.as_deref().unwrap_or_default();
+        if BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) != code.challenge {
+            return Err(ApiError::invalid_grant("the code verifier does not match"));
+        }
+        if grant.redirect_uri.as_deref() != Some(code.redirect_uri.as_str()) {
+            return Err(ApiError::invalid_grant("the redirect URI is another one"));
+        }
+        let portal_session = self.open_portal_session(now, &code.user);
+        Ok(self.issue(now, portal_session, client))
+    }
+
+    fn token_for_refresh(&mut self, now: Timestamp, client: &str, token: Option<&str>) -> Result<Token, ApiError> {
+        let token = token.unwrap_or_default();
+        let known = self.refresh_tokens.get(token).filter(|known| known.client_id == client);
+        let portal_session = known.map(|known| known.portal_session);
+        let alive = portal_session.filter(|id| self.portal_session(now, *id).is_some());
+        let alive = alive.ok_or_else(|| ApiError::invalid_grant("the refresh token is spent or its session is over"))?;
+        if self.lifetimes.single_use_refresh_tokens {
+            self.refresh_tokens.remove(token);
+        }
+        let mut issued = self.issue(now, alive, client);
+        if !self.lifetimes.single_use_refresh_tokens {
+            self.refresh_tokens.retain(|known, _| Some(known) != issued.refresh_token.as_ref());
+            issued.refresh_token = None;
+        }
+        Ok(issued)
+    }
+
+    fn issue(&mut self, now: Timestamp, portal_session: u64, client_id: &str) -> Token {
+        let scopes = self.clients.get(client_id).map(|client| client.registration.scopes.clone());
+        let renewable = scopes.is_some_and(|scopes| !scopes.is_empty());
+        let life = self.lifetimes.access_token;
+        let life = if renewable { life } else { std::time::Duration::from_secs(LEGACY_TOKEN_SECONDS) };
+        let access_token = self.secret("access-");
+        self.access_tokens.retain(|_, token| now < token.expires_at);
+        self.access_tokens.insert(access_token.clone(), AccessToken { portal_session, expires_at: now.plus(life) });
+        let refresh_token = renewable.then(|| self.secret("refresh-"));
+        if let Some(token) = &refresh_token {
+            let kept = RefreshToken { portal_session, client_id: client_id.to_owned() };
+            self.refresh_tokens.insert(token.clone(), kept);
+        }
+        Token { access_token, expires_in: life.as_secs(), refresh_token }
+    }
+
+    fn known_client(&self, now: Timestamp, id: &str, secret: &str) -> Result<&Client, ApiError> {
+        let client = self.clients.get(id).filter(|client| client.secret == secret && now < client.expires_at);
+        client.ok_or_else(|| ApiError::oidc(401, "InvalidClientException", "invalid_client", "unknown or expired client"))
+    }
+}
+
+fn is_loopback_redirect(uri: &str) -> bool {
+    Url::parse(uri).is_ok_and(|uri| uri.scheme() == "http" && uri.host_str() == Some("127.0.0.1"))
+}
+
+/// RFC 8252, section 7.3: any port is accepted on the loopback address.
+fn same_but_port(registered: &str, given: &str) -> bool {
+    let without_port = |text: &str| {
+        let mut url = Url::parse(text).ok()?;
+        url.set_port(None).ok()?;
+        Some(url)
+    };
+    is_loopback_redirect(given) && without_port(registered) == without_port(given)
+}
+
+/// Hexadecimal digits as letters that are not mistaken for others.
+fn letters(hex: &str) -> String {
+    hex.chars().take(4).filter_map(|digit| digit.to_digit(16)).map(|digit| b"BCDFGHJKLMNPQRST"[digit as usize] as char).collect()
+}
+
+#[cfg(test)]
+mod tests;

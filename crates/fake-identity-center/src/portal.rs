@@ -1,0 +1,73 @@
+//! The portal: accounts, roles, role credentials, sign-out.
+
+use ssod_model::{Timestamp, TimestampExt};
+
+use crate::{Account, ApiError, Center};
+
+/// That somebody may have credentials of a role; making them up, or minting them, is the caller's part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleGrant {
+    /// Who.
+    pub user: String,
+    /// Where.
+    pub account: String,
+    /// What.
+    pub role: String,
+    /// Until when.
+    pub expiration: Timestamp,
+    /// A number unlike every other.
+    pub serial: String,
+}
+
+impl Center {
+    /// Whose access token it is.
+    pub fn user_of(&self, now: Timestamp, access_token: &str) -> Option<&str> {
+        let token = self.access_tokens.get(access_token).filter(|token| now < token.expires_at)?;
+        self.portal_session(now, token.portal_session).map(|session| session.user.as_str())
+    }
+
+    /// ListAccounts, all of them.
+    pub fn list_accounts(&self, now: Timestamp, access_token: &str) -> Result<Vec<&Account>, ApiError> {
+        let user = self.user_of(now, access_token).ok_or_else(ApiError::unauthorized)?;
+        let mine = |account: &&Account| self.world.assignments.iter().any(|one| one.user == user && one.account == account.id);
+        Ok(self.world.accounts.iter().filter(mine).collect())
+    }
+
+    /// ListAccountRoles, all of them.
+    pub fn list_account_roles(&self, now: Timestamp, access_token: &str, account: &str) -> Result<Vec<&str>, ApiError> {
+        let user = self.user_of(now, access_token).ok_or_else(ApiError::unauthorized)?;
+        let mine = self.world.assignments.iter().filter(|one| one.user == user && one.account == account);
+        Ok(mine.map(|one| one.role.as_str()).collect())
+    }
+
+    /// GetRoleCredentials: new ones at every call.
+    pub fn role_credentials(
+        &mut self,
+        now: Timestamp,
+        access_token: &str,
+        account: &str,
+        role: &str,
+    ) -> Result<RoleGrant, ApiError> {
+        let user = self.user_of(now, access_token).ok_or_else(ApiError::unauthorized)?.to_owned();
+        if account.is_empty() || role.is_empty() {
+            return Err(ApiError::portal(400, "InvalidRequestException", "account_id or role_name is missing"));
+        }
+        if !self.world.is_assigned(&user, account, role) {
+            return Err(ApiError::portal(403, "ForbiddenException", "No access"));
+        }
+        let set = self.world.permission_sets.iter().find(|set| set.name == role);
+        let life = set.and_then(|set| set.session_seconds).map(std::time::Duration::from_secs);
+        let expiration = now.plus(life.unwrap_or(self.lifetimes.role));
+        let serial = self.secret("");
+        Ok(RoleGrant { user, account: account.to_owned(), role: role.to_owned(), expiration, serial })
+    }
+
+    /// Logout: the portal session ends; role credentials that were handed out stay valid.
+    pub fn logout(&mut self, now: Timestamp, access_token: &str) -> Result<(), ApiError> {
+        self.user_of(now, access_token).ok_or_else(ApiError::unauthorized)?;
+        if let Some(token) = self.access_tokens.remove(access_token) {
+            self.portal_sessions.remove(&token.portal_session);
+        }
+        Ok(())
+    }
+}
