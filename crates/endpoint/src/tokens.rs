@@ -1,0 +1,83 @@
+//! The bearer tokens of the container endpoint.
+
+use std::sync::{PoisonError, RwLock};
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use ssod_model::{EndpointTokens, ProfileName, Secret};
+use subtle::ConstantTimeEq;
+
+/// The tokens in force: one for each profile, and one that follows `ssod use`.
+#[derive(Debug, Default)]
+pub struct Tokens(RwLock<EndpointTokens>);
+
+impl Tokens {
+    /// Tokens that were kept.
+    pub fn new(tokens: EndpointTokens) -> Self {
+        Self(RwLock::new(tokens))
+    }
+
+    /// Makes the tokens that are missing for these profiles. Tells all of them where any was made, so that they
+    /// can be saved. Fails only where the system has no random numbers.
+    pub fn ensure(&self, profiles: &[ProfileName]) -> Result<Option<EndpointTokens>, getrandom::Error> {
+        let mut tokens = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut made = false;
+        if tokens.active.is_none() {
+            tokens.active = Some(random()?);
+            made = true;
+        }
+        for profile in profiles {
+            if !tokens.profiles.contains_key(profile) {
+                tokens.profiles.insert(profile.clone(), random()?);
+                made = true;
+            }
+        }
+        Ok(made.then(|| tokens.clone()))
+    }
+
+    /// All of them.
+    pub fn all(&self) -> EndpointTokens {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The token of that profile, or the one that follows `ssod use`.
+    pub fn of(&self, profile: Option<&ProfileName>) -> Option<Secret> {
+        let tokens = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match profile {
+            Some(profile) => tokens.profiles.get(profile).cloned(),
+            None => tokens.active.clone(),
+        }
+    }
+
+    /// Whether it is that token. Takes the same time for every wrong one of the right length.
+    pub(crate) fn matches(&self, profile: Option<&ProfileName>, given: &[u8]) -> bool {
+        let tokens = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let expected = match profile {
+            Some(profile) => tokens.profiles.get(profile),
+            None => tokens.active.as_ref(),
+        };
+        expected.is_some_and(|expected| expected.expose().as_bytes().ct_eq(given).into())
+    }
+}
+
+fn random() -> Result<Secret, getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_profile_has_its_own_token_and_keeps_it() {
+        let names = ["a", "b"].map(|name| ProfileName::parse(name).unwrap());
+        let tokens = Tokens::default();
+        let made = tokens.ensure(&names).unwrap().unwrap();
+        assert!(tokens.ensure(&names).unwrap().is_none());
+        let [a, b] = [&names[0], &names[1]].map(|name| made.profiles[name].expose().as_bytes().to_owned());
+        assert!(tokens.matches(Some(&names[0]), &a) && !tokens.matches(Some(&names[0]), &b));
+        assert!(!tokens.matches(None, &a) && !tokens.matches(Some(&names[0]), b""));
+    }
+}

@@ -1,0 +1,98 @@
+//! AWS's JSON for SDKs, and the one place where a refusal becomes an HTTP answer.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+use ssod_model::{Profile, Refusal, RoleCredentials, Timestamp};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ContainerCredentials<'a> {
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    /// Not `SessionToken`: that is what `credential_process` calls it.
+    token: &'a str,
+    expiration: String,
+    account_id: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ImdsCredentials<'a> {
+    code: &'static str,
+    last_updated: String,
+    r#type: &'static str,
+    #[serde(flatten)]
+    credentials: ContainerCredentials<'a>,
+}
+
+fn container_credentials<'a>(credentials: &'a RoleCredentials, profile: &'a Profile) -> ContainerCredentials<'a> {
+    ContainerCredentials {
+        access_key_id: &credentials.access_key_id,
+        secret_access_key: credentials.secret_access_key.expose(),
+        token: credentials.session_token.expose(),
+        expiration: instant(credentials.expiration),
+        account_id: profile.account_id.as_str(),
+    }
+}
+
+/// The container endpoint's answer.
+pub(crate) fn container(credentials: &RoleCredentials, profile: &Profile) -> Response {
+    json_answer(StatusCode::OK, &container_credentials(credentials, profile))
+}
+
+/// The IMDS document.
+pub(crate) fn imds(credentials: &RoleCredentials, profile: &Profile) -> Response {
+    let document = ImdsCredentials {
+        code: "Success",
+        last_updated: instant(credentials.issued_at),
+        r#type: "AWS-HMAC",
+        credentials: container_credentials(credentials, profile),
+    };
+    json_answer(StatusCode::OK, &document)
+}
+
+/// A refusal in both spellings: Go reads the small ones, JavaScript the capital ones.
+pub(crate) fn refusal(refusal: &Refusal) -> Response {
+    let status = match refusal {
+        Refusal::InvalidToken(_) => StatusCode::UNAUTHORIZED,
+        Refusal::CallerRefused(_) | Refusal::LoginRequired { .. } | Refusal::NoAccess { .. } => StatusCode::FORBIDDEN,
+        Refusal::ProfileNotFound(_) | Refusal::NoActiveProfile => StatusCode::NOT_FOUND,
+        Refusal::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let (code, message) = (refusal.code(), refusal.to_string());
+    json_answer(status, &json!({ "code": code, "message": message, "Code": code, "Message": message }))
+}
+
+/// For a path that nobody serves.
+pub(crate) fn not_found() -> Response {
+    let message = "There is nothing at this path.";
+    let body = json!({ "code": "NotFound", "message": message, "Code": "NotFound", "Message": message });
+    json_answer(StatusCode::NOT_FOUND, &body)
+}
+
+/// For a method that this path does not have.
+pub(crate) fn method_not_allowed() -> Response {
+    StatusCode::METHOD_NOT_ALLOWED.into_response()
+}
+
+/// Plain text without a newline at its end: boto uses it verbatim.
+pub(crate) fn text(text: impl Into<String>) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"))], text.into()).into_response()
+}
+
+/// JSON with exactly `application/json`, for which Go looks.
+pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response {
+    let Ok(body) = serde_json::to_vec(body) else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (status, headers, body).into_response()
+}
+
+/// RFC 3339 in whole seconds: a fraction defeats boto's near-expiry logic. Rounded down, never up.
+pub(crate) fn instant(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
