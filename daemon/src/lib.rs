@@ -1,1 +1,25 @@
-//! x
+//! The daemon as a library: the wiring of all crates, and the effects that none of them has. A short `main` runs
+//! it; tests and the simulation start it in their own process with their own clock.
+
+mod app;
+mod aws_config;
+mod control;
+mod endpoint_tokens;
+mod file_watch;
+mod folders;
+mod instance_lock;
+mod listeners;
+mod logging;
+mod memory;
+mod network;
+mod refresher;
+mod sign_in_hosts;
+mod settings;
+mod wall_timer;
+
+pub use app::{App, Options, Variables};
+pub use instance_lock::InstanceLock;
+pub use logging::{LogFormat, init as init_logging};
+pub use refresher::run as run_refresher;
+pub use settings::{Settings, SettingsError};
+pub use wall_timer::WallTimer;

@@ -1,1 +1,64 @@
-fn main() {}
+//! `ssod-daemon`: runs in the foreground, logs to stderr, ends on SIGTERM or Ctrl-C.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use ssod_control::Paths;
+use ssod_daemon::{App, Options, Settings, WallTimer, init_logging};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The ssod daemon: keeps AWS IAM Identity Center sign-ins fresh and serves their credentials on 127.0.0.1.
+///
+/// It runs in the foreground and logs to stderr. Usually `ssod` starts it; there is one for each user.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Files:\n  ~/.config/ssod/config.toml   settings, all optional (SSOD_CONFIG names another file)\n  \
+                  ~/.local/state/ssod          sealed sign-ins\n\nEnvironment:\n  SSOD_LOG      what is logged, such as debug or ssod_broker=trace\n  \
+                  SSOD_SOCKET   another control socket"
+)]
+struct Arguments {}
+
+fn main() -> Result<()> {
+    harden();
+    Arguments::parse();
+    let paths = Paths::from_environment()?;
+    let settings = Settings::load(&paths.settings)?;
+    init_logging(settings.log.format);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let outcome = runtime.block_on(run(paths, settings));
+    // A key store's hidden prompt may still hold a thread; the end does not wait for it.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome
+}
+
+async fn run(paths: Paths, settings: Settings) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let options = Options { paths, settings, variable: Box::new(|name| std::env::var(name).ok()) };
+    let app = App::start(options, WallTimer).await?;
+    app.run_until(stop).await;
+    Ok(())
+}
+
+/// Before anything secret is read: no core dumps, and no other process of this user looks into our memory.
+fn harden() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+        // Failing leaves the defaults, under which everything else still holds.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    }
+}

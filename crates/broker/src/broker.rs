@@ -242,7 +242,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     pub fn renew_due(&self) {
         let (now, policy) = (self.now(), self.policy());
         let due = |renew| matches!(renew, Renew::At(at) if at <= now);
-        let state = self.state();
+        let mut state = self.state();
         let tokens: Vec<_> = state
             .sessions
             .iter()
@@ -268,7 +268,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             .filter(|(_, session)| session.unsaved.is_some_and(|at| at <= now))
             .map(|(name, _)| name.clone())
             .collect();
-        let save = state.unsaved_credentials.is_some_and(|since| since.plus(persist::SAVE_CREDENTIALS_AFTER) <= now);
+        let save = state.unsaved_credentials.take_if(|since| since.plus(persist::SAVE_CREDENTIALS_AFTER) <= now);
         drop(state);
         for session in tokens {
             self.start_token_renewal(&session);
@@ -279,9 +279,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         for session in unsaved {
             self.start_saving_again(&session);
         }
-        if save {
+        if save.is_some() {
             let broker = self.clone();
-            tokio::spawn(async move { broker.save_credentials().await });
+            tokio::spawn(async move { broker.write_credentials().await });
         }
     }
 

@@ -8,7 +8,7 @@ use ssod_model::{
 use tokio::sync::watch;
 
 use crate::Broker;
-use crate::decide::{REFUSED_RETRY, RETRY_MAX, backoff, seed};
+use crate::decide::{REFUSED_RETRY, RETRY_MAX, RETRY_MIN, backoff, seed};
 use crate::sessions::TokenError;
 use crate::state::{Done, Failure, role_of};
 
@@ -57,9 +57,11 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             Err(TokenError::Identity(IdentityError::Unauthorized)) => {}
             outcome => return outcome,
         }
-        let renewed = self.token_instead_of(&order.session.name, &token).await?;
-        let outcome = self.call_portal(order, &renewed).await;
-        if matches!(outcome, Err(TokenError::Identity(IdentityError::Unauthorized))) {
+        let outcome = match self.token_instead_of(&order.session.name, &token).await {
+            Ok(renewed) => self.call_portal(order, &renewed).await,
+            Err(error) => Err(error),
+        };
+        if matches!(outcome, Err(TokenError::Identity(IdentityError::Unauthorized) | TokenError::NotRenewable)) {
             self.end_session(&order.session.name, order.generation, "the portal no longer accepts its tokens").await;
             return Err(TokenError::SignedOut);
         }
@@ -79,8 +81,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     fn finish_fetch(&self, order: &Order, outcome: Result<ssod_model::RoleCredentials, TokenError>) {
         let now = self.now();
         let mut state = self.state();
-        let same_session =
-            state.sessions.get(&order.profile.session).is_some_and(|entry| entry.generation == order.generation);
+        let session = state.sessions.get(&order.profile.session);
+        let same_session = session.is_some_and(|entry| entry.generation == order.generation);
+        let waiting = session.and_then(|entry| entry.failure.clone());
         let Some(entry) = state.profiles.get_mut(&order.profile.name) else { return };
         entry.fetch = None;
         if !same_session || entry.config.as_ref() != Some(&order.profile) {
@@ -93,7 +96,13 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
                 state.unsaved_credentials.get_or_insert(now);
             }
             // The session's own state says it all.
-            Err(TokenError::SignedOut | TokenError::Waiting) => {}
+            Err(TokenError::SignedOut | TokenError::NotRenewable) => {}
+            Err(TokenError::Waiting) => {
+                let reason = "the sign-in could not be renewed yet".to_owned();
+                let soon = Failure { count: 0, retry_at: now.plus(RETRY_MIN), reason, refused: false };
+                let later = waiting.filter(|failure| failure.retry_at > now);
+                entry.failure = Some(later.map_or(soon, |failure| Failure { count: 0, ..failure }));
+            }
             Err(TokenError::Identity(error)) => {
                 let count = entry.failure.as_ref().map_or(0, |failure| failure.count).saturating_add(1);
                 let life = entry.credentials().map(|held| held.life());

@@ -31,18 +31,18 @@ pub(crate) fn load(store: &impl SecretStore) -> Result<State, StoreError> {
 }
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
-    /// Writes the cached credentials, where they changed. Failing costs a fetch at the next start, so it is
-    /// only logged.
+    /// Writes the cached credentials now, where they changed: for a stop.
     pub async fn save_credentials(&self) {
+        if self.state().unsaved_credentials.take().is_some() {
+            self.write_credentials().await;
+        }
+    }
+
+    /// Writes the cached credentials. Failing costs a fetch at the next start, so it is only logged.
+    pub(crate) async fn write_credentials(&self) {
         let _order = self.0.disk.lock().await;
         let now = self.now();
-        let cached = {
-            let mut state = self.state();
-            if state.unsaved_credentials.take().is_none() {
-                return;
-            }
-            state.cached_credentials(now)
-        };
+        let cached = self.state().cached_credentials(now);
         let store = self.0.store.clone();
         if let Err(error) = on_disk(move || store.save_credentials(&cached)).await {
             tracing::warn!(%error, "the cache of role credentials is not saved");

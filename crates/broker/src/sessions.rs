@@ -24,6 +24,8 @@ const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(5);
 pub(crate) enum TokenError {
     /// Somebody must sign in.
     SignedOut,
+    /// There is a token, but AWS never renews this kind.
+    NotRenewable,
     /// Renewing failed, and it is not yet time to try again.
     Waiting,
     /// The call itself failed.
@@ -165,7 +167,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     /// An access token to list accounts and roles with.
     pub async fn access_token(&self, name: &SessionName) -> Result<Secret, IdentityError> {
         self.usable_token(name).await.map_err(|error| match error {
-            TokenError::SignedOut => IdentityError::Unauthorized,
+            TokenError::SignedOut | TokenError::NotRenewable => IdentityError::Unauthorized,
             TokenError::Waiting => IdentityError::Unavailable("the sign-in could not be renewed yet".to_owned()),
             TokenError::Identity(error) => error,
         })
@@ -195,10 +197,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         if waiting.is_some_and(|retry_at| self.now() < retry_at) {
             return Err(TokenError::Waiting);
         }
-        if let Some(mut done) = self.start_token_renewal(name) {
-            // An error means that the task is gone; what it left behind is looked at all the same.
-            let _ = done.wait_for(|done| *done).await;
-        }
+        let mut done = self.start_token_renewal(name).ok_or(TokenError::NotRenewable)?;
+        // An error means that the task is gone; what it left behind is looked at all the same.
+        let _ = done.wait_for(|done| *done).await;
         match self.token(name)? {
             (token, _) if token != *old => Ok(token),
             _ => Err(TokenError::Waiting),

@@ -1,6 +1,7 @@
 //! Who is at the other end of a connection: the uid by the kernel's word, the program behind it as best it can
 //! be told.
 
+mod holder;
 mod program;
 #[cfg(target_os = "linux")]
 mod sock_diag;
@@ -9,7 +10,8 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::os::fd::AsFd;
 
-pub use program::program_of;
+pub use holder::port_holder;
+pub use program::{parent_of, program_of};
 
 /// The process that opened a Unix connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,13 @@ pub fn program_of(pid: u32) -> Option<String> {
     Some(name.chars().filter(|character| !character.is_control()).take(64).collect())
 }
 
+/// The process that started this one; it tells which tool runs a helper.
+pub fn parent_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name stands in parentheses and may contain anything, so the last one counts.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -17,5 +24,6 @@ mod tests {
     fn this_test_knows_itself_and_nobody_else() {
         assert!(program_of(std::process::id()).is_some_and(|name| name.starts_with("ssod_peer")));
         assert_eq!(program_of(u32::MAX), None);
+        assert_eq!(parent_of(std::process::id()), Some(std::os::unix::process::parent_id()));
     }
 }

@@ -18,10 +18,10 @@ pub async fn device_code<P: IdentityProvider>(
     provider: &P,
     session: &SsoSession,
     client: &ClientRegistration,
-    show: impl FnOnce(&DeviceAuthorization) + Send,
+    show: impl FnOnce(&DeviceAuthorization) -> Result<(), Failure> + Send,
 ) -> Result<SessionTokens, Failure> {
     let authorization = provider.start_device_authorization(session, client).await?;
-    show(&authorization);
+    show(&authorization)?;
     tokio::time::timeout(PATIENCE, poll(provider, session, client, &authorization))
         .await
         .unwrap_or(Err(Failure::TimedOut))

@@ -1,0 +1,272 @@
+//! The daemon, wired: what is started in which order, and what runs until the stop.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use ssod_broker::Broker;
+use ssod_control::Paths;
+use ssod_endpoint::{ImdsTokens, Tokens};
+use ssod_identity_center::IdentityCenter;
+use ssod_model::{SecretStore, Timer};
+use ssod_profiles::Environment;
+use ssod_vault::{KeyStore, Vault, find_key};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+
+use crate::file_watch::FileWatch;
+use crate::instance_lock::InstanceLock;
+use crate::memory::Memory;
+use crate::settings::Settings;
+use crate::{aws_config, control, endpoint_tokens, folders, listeners, network, refresher, sign_in_hosts};
+
+/// How long the last write may take at the stop.
+const LAST_WRITE: Duration = Duration::from_millis(800);
+
+/// What a daemon is started with.
+pub struct Options {
+    /// Where everything is.
+    pub paths: Paths,
+    /// The settings, read.
+    pub settings: Settings,
+    /// Reads an environment variable.
+    pub variable: Variables,
+}
+
+/// Reads an environment variable.
+pub type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The broker as the daemon has it.
+pub(crate) type LiveBroker<C> = Broker<IdentityCenter<C>, Vault, C>;
+
+/// A daemon that listens.
+pub struct App<C> {
+    shared: Arc<Shared<C>>,
+    endpoint: TcpListener,
+    control: UnixListener,
+    _lock: InstanceLock,
+}
+
+/// What every route and task needs.
+pub(crate) struct Shared<C> {
+    pub(crate) paths: Paths,
+    pub(crate) environment: Environment,
+    pub(crate) overrides: Vec<(String, String)>,
+    settings: Mutex<Arc<Settings>>,
+    pub(crate) broker: LiveBroker<C>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) key_store: KeyStore,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) imds_tokens: ImdsTokens,
+    pub(crate) memory: Memory,
+    pub(crate) timer: C,
+    pub(crate) port: u16,
+    /// The IMDS ports that are open.
+    pub(crate) imds_ports: Mutex<BTreeMap<String, u16>>,
+    pub(crate) problems: Mutex<Problems>,
+    pub(crate) stop: watch::Sender<bool>,
+}
+
+/// What is wrong at present, by where it came from.
+#[derive(Default)]
+pub(crate) struct Problems {
+    pub(crate) aws_config: Vec<String>,
+    pub(crate) settings: Option<String>,
+    pub(crate) imds: Vec<String>,
+}
+
+impl<C: Timer + Clone> App<C> {
+    /// Opens the vault, reads the files, and listens; nothing is served yet. Fails with one sentence that says what
+    /// to do.
+    pub async fn start(options: Options, timer: C) -> Result<Self> {
+        let Options { paths, settings, variable } = options;
+        folders::private(&paths.state)?;
+        folders::private(&paths.runtime)?;
+        let lock = InstanceLock::take(&paths.lock())?;
+        let (vault, key_store) = open_vault(&paths, &settings).await?;
+        let network = network::load(&settings.network, &variable)?;
+        let provider = IdentityCenter::new(&network, timer.clone())?;
+        let policy = settings.policy();
+        let (store, clock) = (vault.clone(), timer.clone());
+        let broker =
+            tokio::task::spawn_blocking(move || Broker::load(provider, store, clock, policy)).await??;
+        let memory = Memory::load(&paths.memory());
+        broker.restore_choice(memory.active());
+        let endpoint = listeners::endpoint(settings.endpoint.port, &memory)?;
+        let control = listeners::control(&paths.socket)?;
+        let overrides = Environment::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
+        let shared = Arc::new(Shared {
+            environment: Environment::from_variables(&variable),
+            overrides: overrides.filter(|(_, value)| !value.is_empty()).collect(),
+            settings: Mutex::new(Arc::new(settings)),
+            tokens: Arc::new(Tokens::new(vault.load_endpoint_tokens()?)),
+            imds_tokens: ImdsTokens::new().context("no random numbers")?,
+            port: endpoint.local_addr()?.port(),
+            imds_ports: Mutex::default(),
+            problems: Mutex::default(),
+            stop: watch::channel(false).0,
+            paths,
+            broker,
+            vault,
+            key_store,
+            memory,
+            timer,
+        });
+        shared.reload_aws_config().await;
+        Ok(Self { shared, endpoint, control, _lock: lock })
+    }
+
+    /// The port of the endpoint.
+    pub fn port(&self) -> u16 {
+        self.shared.port
+    }
+
+    /// Serves and renews until `stop` ends; then stops within a second.
+    pub async fn run_until(self, stop: impl Future<Output = ()> + Send) {
+        let shared = self.shared;
+        tracing::info!(
+            port = shared.port,
+            key_store = %shared.key_store,
+            profiles = shared.broker.profile_names().len(),
+            "ssod is ready"
+        );
+        for (variable, value) in &shared.overrides {
+            tracing::warn!("{variable}={value} overrides where Identity Center is called");
+        }
+        let tasks = [
+            tokio::spawn(listeners::serve_endpoint(shared.clone(), self.endpoint)),
+            tokio::spawn(control::serve(shared.clone(), self.control)),
+            tokio::spawn(listeners::serve_imds_ports(shared.clone())),
+            tokio::spawn(refresher::run(shared.broker.clone(), shared.timer.clone(), shared.stopped())),
+            tokio::spawn(watch_files(shared.clone())),
+        ];
+        stop.await;
+        tracing::info!("stopping");
+        // Failing means that nobody listens any more.
+        let _ = shared.stop.send(true);
+        for task in tasks {
+            // A task that panicked has said so; the others still end in order.
+            let _ = task.await;
+        }
+        if tokio::time::timeout(LAST_WRITE, shared.broker.save_credentials()).await.is_err() {
+            tracing::warn!("the disk is too slow; cached role credentials may be fetched anew at the next start");
+        }
+        // A stale socket would be removed by the next daemon anyway.
+        let _ = std::fs::remove_file(&shared.paths.socket);
+    }
+}
+
+impl<C: Timer + Clone> Shared<C> {
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends when the daemon stops.
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<C> {
+        let mut stop = self.stop.subscribe();
+        async move {
+            // The sender lives as long as the daemon; an error means the same as a stop.
+            let _ = stop.wait_for(|stop| *stop).await;
+        }
+    }
+
+    /// Takes over what the AWS config file says now; a broken file changes nothing but what `status` says.
+    pub(crate) async fn reload_aws_config(&self) {
+        let (path, environment) = (self.paths.aws_config.clone(), self.environment.clone());
+        let read = tokio::task::spawn_blocking(move || aws_config::load(&path, &environment)).await;
+        let outcome = read.unwrap_or_else(|error| Err(error.to_string()));
+        let problems = match outcome {
+            Ok(mut configuration) => {
+                let path = self.paths.aws_config.display();
+                let mut problems: Vec<String> =
+                    configuration.problems.iter().map(|problem| format!("{path} {problem}")).collect();
+                configuration.sessions.retain(|name, session| {
+                    let allowed = sign_in_hosts::allows_start_url(session);
+                    if !allowed {
+                        problems.push(format!("{path}: session {name} has a start URL with plain http; use https"));
+                    }
+                    allowed
+                });
+                self.broker.configure(&configuration.sessions, &configuration.profiles);
+                if let Err(error) = self.provide_tokens().await {
+                    problems.push(format!("{error:#}"));
+                }
+                problems
+            }
+            Err(problem) => vec![problem],
+        };
+        let mut known = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        for problem in problems.iter().filter(|problem| !known.aws_config.contains(problem)) {
+            tracing::warn!("{problem}");
+        }
+        known.aws_config = problems;
+    }
+
+    async fn provide_tokens(&self) -> Result<()> {
+        let (tokens, vault, paths) = (self.tokens.clone(), self.vault.clone(), self.paths.clone());
+        let profiles = self.broker.profile_names();
+        tokio::task::spawn_blocking(move || endpoint_tokens::provide(&tokens, &profiles, vault.as_ref(), &paths)).await?
+    }
+
+    fn reload_settings(&self) {
+        let problem = match Settings::load(&self.paths.settings) {
+            Ok(new) => {
+                let old = self.settings();
+                let problem = old.needs_restart(&new);
+                self.broker.set_policy(new.policy());
+                *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+                problem
+            }
+            Err(error) => Some(format!("{error}. ssod keeps the settings that it had")),
+        };
+        let mut known = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(problem) = problem.as_ref().filter(|problem| known.settings.as_ref() != Some(problem)) {
+            tracing::warn!("{problem}");
+        }
+        known.settings = problem;
+    }
+}
+
+async fn open_vault(paths: &Paths, settings: &Settings) -> Result<(Arc<Vault>, KeyStore)> {
+    let (folder, choice) = (paths.vault(), settings.vault.key);
+    tokio::task::spawn_blocking(move || {
+        folders::private(&folder)?;
+        let (key, store) = find_key(&folder, choice)?;
+        let vault = Vault::open(&folder, key).with_context(|| format!("cannot open {}", folder.display()))?;
+        Ok((Arc::new(vault), store))
+    })
+    .await?
+}
+
+/// Takes up changes of both files, by content: an editor's many events are one change.
+async fn watch_files<C: Timer + Clone>(shared: Arc<Shared<C>>) {
+    let files = vec![shared.paths.aws_config.clone(), shared.paths.settings.clone()];
+    let mut watch = match FileWatch::new(files.clone()) {
+        Ok(watch) => watch,
+        Err(error) => {
+            tracing::warn!(%error, "cannot watch files; after a change, restart the daemon");
+            return;
+        }
+    };
+    let content = |file: &std::path::PathBuf| std::fs::read(file).ok();
+    let mut seen: Vec<_> = files.iter().map(content).collect();
+    // What changed between the first reading and the watch's start.
+    shared.reload_aws_config().await;
+    loop {
+        tokio::select! {
+            () = shared.stopped() => return,
+            () = watch.changed() => {}
+        }
+        let now: Vec<_> = files.iter().map(content).collect();
+        if now[0] != seen[0] {
+            shared.reload_aws_config().await;
+        }
+        if now[1] != seen[1] {
+            shared.reload_settings();
+            listeners::open_imds_ports(&shared);
+        }
+        seen = now;
+    }
+}

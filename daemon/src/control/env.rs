@@ -1,0 +1,77 @@
+//! `POST /v1/env`: what a shell needs. It fetches nothing, and a signed-out profile is no error: the SDK will show
+//! the refusal.
+
+use std::sync::{Arc, PoisonError};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use ssod_control::{EnvRequest, Environment, Paths};
+use ssod_model::{CredentialSource, ProfileName, Timer};
+
+use super::{Answer, Failure};
+use crate::app::Shared;
+
+pub(super) async fn answer<C: Timer + Clone>(
+    State(shared): State<Arc<Shared<C>>>,
+    Json(request): Json<EnvRequest>,
+) -> Answer<Environment> {
+    let profile = match &request.profile {
+        Some(name) => {
+            let found = ProfileName::parse(name).ok().and_then(|name| shared.broker.profile(&name));
+            Some(found.ok_or_else(|| Failure::unknown(name))?)
+        }
+        None => None,
+    };
+    let name = profile.as_ref().map(|profile| &profile.name);
+    let active = shared.broker.active();
+    let region = match &profile {
+        Some(profile) => profile.region.clone(),
+        None => active.as_ref().and_then(|name| shared.broker.profile(name)?.region.clone()),
+    };
+    let mut environment = Environment {
+        profile: name.map(ToString::to_string),
+        region: region.map(|region| region.to_string()),
+        credentials_uri: None,
+        token: None,
+        token_file: None,
+        imds_endpoint: None,
+    };
+    if request.imds {
+        let port = imds_port(&shared, name, active.as_ref())?;
+        environment.imds_endpoint = Some(format!("http://127.0.0.1:{port}/"));
+    } else {
+        let text = name.map(ProfileName::as_str);
+        let route = Paths::credentials_route(text);
+        environment.credentials_uri = Some(format!("http://127.0.0.1:{}{route}", shared.port));
+        environment.token = shared.tokens.of(name).map(|token| token.expose().to_owned());
+        environment.token_file = Some(shared.paths.token(text).display().to_string());
+    }
+    Ok(Json(environment))
+}
+
+/// The port that serves that profile by IMDS.
+fn imds_port<C: Timer + Clone>(
+    shared: &Shared<C>,
+    name: Option<&ProfileName>,
+    active: Option<&ProfileName>,
+) -> Result<u16, Failure> {
+    let refused = |message: String, hint: String| Failure::new(StatusCode::CONFLICT, "NoImds", message, Some(hint));
+    if let Some(name) = name {
+        let own = shared.imds_ports.lock().unwrap_or_else(PoisonError::into_inner).get(name.as_str()).copied();
+        if let Some(port) = own {
+            return Ok(port);
+        }
+        if active != Some(name) {
+            return Err(refused(
+                format!("Profile \"{name}\" is not served by IMDS."),
+                format!("Make it the active one: ssod use {name}; or give it a port: [imds] profiles in config.toml"),
+            ));
+        }
+    }
+    if !shared.settings().imds.enabled {
+        let hint = "Set enabled = true under [imds] in config.toml, then restart the daemon".to_owned();
+        return Err(refused("IMDS is switched off.".to_owned(), hint));
+    }
+    Ok(shared.port)
+}

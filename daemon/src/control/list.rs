@@ -1,0 +1,84 @@
+//! `POST /v1/list`: the accounts and roles that each session's person may use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use ssod_broker::decide::{backoff, seed};
+use ssod_control::{Account, ErrorBody, ListRequest, ListedSession};
+use ssod_model::{Clock, IdentityError, IdentityProvider, SessionName, Timer};
+
+use super::{Answer, Failure, find};
+use crate::app::{LiveBroker, Shared};
+
+/// Calls at one time; practitioners see 429s from about twenty a second.
+const CALLS: usize = 4;
+/// Tries of one call that AWS throttles.
+const TRIES: u32 = 6;
+
+pub(super) async fn answer<C: Timer + Clone>(
+    State(shared): State<Arc<Shared<C>>>,
+    Json(request): Json<ListRequest>,
+) -> Answer<Vec<ListedSession>> {
+    let sessions = match &request.name {
+        Some(name) => vec![find(&shared.broker, name)?.0],
+        None => shared.broker.session_names(),
+    };
+    let mut listed = Vec::new();
+    for session in sessions {
+        let (accounts, error) = match accounts(&shared.broker, &shared.timer, &session).await {
+            Ok(accounts) => (accounts, None),
+            Err(IdentityError::Unauthorized) => (Vec::new(), Some(signed_out(&session))),
+            Err(error) => (Vec::new(), Some(Failure::from(error).body)),
+        };
+        listed.push(ListedSession { session: session.to_string(), accounts, error });
+    }
+    Ok(Json(listed))
+}
+
+async fn accounts<C: Timer>(
+    broker: &LiveBroker<C>,
+    clock: &C,
+    name: &SessionName,
+) -> Result<Vec<Account>, IdentityError> {
+    let session = broker.session(name).ok_or(IdentityError::Unauthorized)?;
+    let token = broker.access_token(name).await?;
+    let (session, token) = (session.as_ref(), &token);
+    let provider = broker.provider();
+    let accounts = patiently(clock, || provider.list_accounts(session, token)).await?;
+    let with_roles = stream::iter(accounts).map(|account| async move {
+        let roles = patiently(clock, || provider.list_account_roles(session, token, &account.id)).await?;
+        let roles = roles.iter().map(ToString::to_string).collect();
+        Ok::<_, IdentityError>(Account { id: account.id.to_string(), name: account.name, email: account.email, roles })
+    });
+    let mut accounts: Vec<Account> = with_roles.buffer_unordered(CALLS).try_collect().await?;
+    accounts.sort_by(|one, other| one.name.cmp(&other.name).then_with(|| one.id.cmp(&other.id)));
+    Ok(accounts)
+}
+
+/// Calls again, later each time, while AWS asks to slow down.
+async fn patiently<T, F>(clock: &impl Clock, call: impl Fn() -> F) -> Result<T, IdentityError>
+where
+    F: Future<Output = Result<T, IdentityError>>,
+{
+    for attempt in 1..TRIES {
+        match call().await {
+            Err(IdentityError::Throttled { retry_after }) => {
+                let wait = backoff(attempt, retry_after, Some(Duration::from_secs(20)), seed((attempt, clock.now())));
+                tokio::time::sleep(wait).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    call().await
+}
+
+fn signed_out(session: &SessionName) -> ErrorBody {
+    ErrorBody {
+        code: "LoginRequired".to_owned(),
+        message: format!("Session \"{session}\" is signed out."),
+        hint: Some(format!("Run: ssod login {session}")),
+    }
+}

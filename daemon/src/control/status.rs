@@ -1,0 +1,103 @@
+//! `GET /v1/status`; `GET /v1/daemon` is its part about the daemon alone.
+
+use std::sync::{Arc, PoisonError};
+
+use axum::Json;
+use axum::extract::State;
+use ssod_broker::{ProfileStatus as BrokerProfile, SessionState as BrokerState, SessionStatus as BrokerSession, TroubleStatus};
+use ssod_control::{
+    DaemonStatus, ImdsPort, ProfileState, ProfileStatus, SessionState, SessionStatus, Status, Trouble,
+};
+use ssod_model::{Timer, Timestamp, TimestampExt};
+
+use super::Answer;
+use super::use_profile::active_profile;
+use crate::app::Shared;
+
+pub(super) async fn answer<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<Status> {
+    let status = shared.broker.status();
+    let now = status.now;
+    Ok(Json(Status {
+        daemon: daemon(&shared),
+        active: active_profile(&status.active),
+        sessions: status.sessions.into_iter().map(|one| session(one, now)).collect(),
+        profiles: status.profiles.into_iter().map(|one| profile(one, now)).collect(),
+    }))
+}
+
+pub(super) async fn daemon_alone<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<DaemonStatus> {
+    Ok(Json(daemon(&shared)))
+}
+
+fn daemon<C: Timer + Clone>(shared: &Shared<C>) -> DaemonStatus {
+    let problems = shared.problems.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = problems.aws_config.clone();
+    all.extend(problems.settings.clone());
+    all.extend(problems.imds.clone());
+    drop(problems);
+    all.extend(shared.vault.problems());
+    let ports = shared.imds_ports.lock().unwrap_or_else(PoisonError::into_inner);
+    DaemonStatus {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        port: shared.port,
+        imds_ports: ports.iter().map(|(profile, port)| ImdsPort { profile: profile.clone(), port: *port }).collect(),
+        key_store: shared.key_store.to_string(),
+        config_file: shared.paths.aws_config.display().to_string(),
+        overrides: shared.overrides.clone(),
+        problems: all,
+    }
+}
+
+fn session(session: BrokerSession, now: Timestamp) -> SessionStatus {
+    let (state, reason) = match session.state {
+        BrokerState::SignedOut => (SessionState::SignedOut, None),
+        BrokerState::SigningIn => (SessionState::SigningIn, None),
+        BrokerState::Active => (SessionState::Active, None),
+        BrokerState::Expired { reason } => (SessionState::Expired, Some(reason)),
+    };
+    SessionStatus {
+        name: session.name.to_string(),
+        state,
+        reason,
+        start_url: session.start_url.to_string(),
+        region: session.region.to_string(),
+        expires_at: session.token_expires_at.map(|at| at.to_string()),
+        remaining: session.token_expires_at.map(|at| at.since_or_zero(now).as_secs()),
+        renews_in: session.next_renewal.map(|at| at.since_or_zero(now).as_secs()),
+        trouble: session.trouble.map(|one| trouble(one, now)),
+    }
+}
+
+fn profile(profile: BrokerProfile, now: Timestamp) -> ProfileStatus {
+    let state = match (&profile.expiration, &profile.trouble) {
+        (Some(_), _) => ProfileState::Ready,
+        (None, None) => ProfileState::OnDemand,
+        (None, Some(_)) => ProfileState::Blocked,
+    };
+    ProfileStatus {
+        name: profile.name.to_string(),
+        session: profile.session.to_string(),
+        account_id: profile.account_id.to_string(),
+        role_name: profile.role_name.to_string(),
+        region: profile.region.map(|region| region.to_string()),
+        state,
+        expires_at: profile.expiration.map(|at| at.to_string()),
+        remaining: profile.expiration.map(|at| at.since_or_zero(now).as_secs()),
+        renews_in: profile.next_renewal.map(|at| at.since_or_zero(now).as_secs()),
+        trouble: profile.trouble.map(|one| trouble(one, now)),
+        used_ago: profile.last_used.map(|at| now.since_or_zero(at).as_secs()),
+        used_by: profile.used_by,
+        aws_form: profile.aws_form,
+    }
+}
+
+fn trouble(trouble: TroubleStatus, now: Timestamp) -> Trouble {
+    match trouble {
+        TroubleStatus::Retrying { reason, retry_at } => {
+            Trouble::Retrying { reason, retry_in: retry_at.since_or_zero(now).as_secs() }
+        }
+        TroubleStatus::NoAccess => Trouble::NoAccess,
+        TroubleStatus::SignInNeeded => Trouble::SignInNeeded,
+    }
+}

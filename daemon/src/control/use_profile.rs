@@ -1,0 +1,43 @@
+//! `POST /v1/use`: chooses the active profile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use ssod_broker::Active;
+use ssod_control::{ActiveProfile, UseRequest};
+use ssod_model::{CredentialSource, ProfileName, Timer};
+
+use super::{Answer, Failure};
+use crate::app::Shared;
+
+pub(super) async fn answer<C: Timer + Clone>(
+    State(shared): State<Arc<Shared<C>>>,
+    Json(request): Json<UseRequest>,
+) -> Answer<ActiveProfile> {
+    let profile = match &request.profile {
+        Some(name) => {
+            let known = ProfileName::parse(name).ok().filter(|name| shared.broker.profile(name).is_some());
+            Some(known.ok_or_else(|| Failure::unknown(name))?)
+        }
+        None => None,
+    };
+    if let Some(profile) = &profile {
+        shared.broker.used(profile, None);
+    }
+    let active = shared.broker.choose(profile, request.seconds.map(Duration::from_secs));
+    shared.memory.keep_active(&active).map_err(|error| {
+        Failure::new(StatusCode::INSUFFICIENT_STORAGE, "NotSaved", format!("{error:#}."), None)
+    })?;
+    Ok(Json(active_profile(&active)))
+}
+
+pub(super) fn active_profile(active: &Active) -> ActiveProfile {
+    ActiveProfile {
+        profile: active.profile.as_ref().map(ToString::to_string),
+        until: active.revert.as_ref().map(|(until, _)| until.to_string()),
+        then: active.revert.as_ref().and_then(|(_, then)| then.as_ref().map(ToString::to_string)),
+    }
+}

@@ -1,0 +1,96 @@
+//! What the daemon remembers that is not secret: its port and the active profile.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use atomic_write_file::AtomicWriteFile;
+use serde::{Deserialize, Serialize};
+use ssod_broker::Active;
+use ssod_model::{ProfileName, Timestamp};
+
+/// The file's content; unknown fields are ignored, missing ones have defaults.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Remembered {
+    port: Option<u16>,
+    active: Option<String>,
+    until: Option<Timestamp>,
+    then: Option<String>,
+}
+
+/// Remembers in a file.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    path: PathBuf,
+    remembered: Mutex<Remembered>,
+}
+
+impl Memory {
+    /// What the last run left. A file that cannot be read costs a choice, nothing more.
+    pub(crate) fn load(path: &Path) -> Self {
+        let remembered = match std::fs::read(path) {
+            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
+                tracing::warn!(%error, file = %path.display(), "what was remembered cannot be read");
+                Remembered::default()
+            }),
+            Err(_) => Remembered::default(),
+        };
+        Self { path: path.to_owned(), remembered: Mutex::new(remembered) }
+    }
+
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).port
+    }
+
+    pub(crate) fn active(&self) -> Active {
+        let kept = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let name = |text: Option<String>| text.and_then(|text| ProfileName::parse(&text).ok());
+        Active { profile: name(kept.active), revert: kept.until.map(|until| (until, name(kept.then))) }
+    }
+
+    pub(crate) fn keep_port(&self, port: u16) -> Result<()> {
+        self.change(|remembered| remembered.port = Some(port))
+    }
+
+    pub(crate) fn keep_active(&self, active: &Active) -> Result<()> {
+        self.change(|remembered| {
+            remembered.active = active.profile.as_ref().map(ToString::to_string);
+            remembered.until = active.revert.as_ref().map(|(until, _)| *until);
+            remembered.then = active.revert.as_ref().and_then(|(_, then)| then.as_ref().map(ToString::to_string));
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Remembered)) -> Result<()> {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut remembered);
+        let write = || -> Result<()> {
+            let mut file = AtomicWriteFile::open(&self.path)?;
+            file.write_all(&serde_json::to_vec_pretty(&*remembered)?)?;
+            file.commit().map_err(Into::into)
+        };
+        write().with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_for_a_time_is_remembered_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("remembered.json");
+        let name = |text| Some(ProfileName::parse(text).unwrap());
+        let active = Active {
+            profile: name("adminUser"),
+            revert: Some((Timestamp::from_second(9).unwrap(), name("readOnlyUser"))),
+        };
+        let memory = Memory::load(&path);
+        memory.keep_port(7746).unwrap();
+        memory.keep_active(&active).unwrap();
+        let again = Memory::load(&path);
+        assert_eq!((again.port(), again.active()), (Some(7746), active));
+    }
+}
