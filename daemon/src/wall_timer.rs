@@ -49,7 +49,8 @@ mod linux {
             it_value: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
         };
         timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, &when)?;
-        let timer = AsyncFd::register_with_interest(timer, Interest::READABLE)?;
+        #[expect(deprecated, reason = "unsound only for descriptors that can be exchanged; this one is owned")]
+        let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
         let mut expirations = [0; 8];
         loop {
             let mut ready = timer.readable().await?;

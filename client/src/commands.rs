@@ -1,0 +1,44 @@
+//! One file for each command, all listed here.
+
+mod configure;
+mod credential_process;
+mod env;
+mod exec;
+mod list;
+mod login;
+mod logout;
+mod pick;
+mod status;
+mod use_profile;
+
+use std::process::ExitCode;
+
+use ssod_control::Paths;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Outcome;
+use crate::terminal;
+
+/// What every command may need.
+pub(crate) struct Context {
+    pub(crate) paths: Paths,
+    /// Whether a person can be asked.
+    pub(crate) interactive: bool,
+}
+
+/// Runs what was typed.
+pub(crate) fn run(cli: Cli) -> Outcome<ExitCode> {
+    let context = Context { paths: Paths::from_environment()?, interactive: terminal::is_interactive(cli.no_input) };
+    let done = match cli.command {
+        Command::Configure(command) => configure::run(&context, &command),
+        Command::Login(command) => login::run(&context, &command),
+        Command::Logout(command) => logout::run(&context, &command),
+        Command::Use(command) => use_profile::run(&context, &command),
+        Command::Env(command) => env::run(&context, &command),
+        Command::Exec(command) => exec::run(&context, &command),
+        Command::CredentialProcess(command) => credential_process::run(&context, &command),
+        Command::List(command) => list::run(&context, &command),
+        Command::Status(command) => status::run(&context, &command),
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}

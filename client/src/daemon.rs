@@ -1,0 +1,125 @@
+//! Reaching the daemon, and starting it where none runs.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ssod_control::{ControlClient, DaemonStatus, Paths};
+
+use crate::failure::{Failure, Outcome};
+use crate::terminal;
+
+/// A key store's prompt may wait for a person.
+const START_PATIENCE: Duration = Duration::from_secs(25);
+const POLL: Duration = Duration::from_millis(20);
+
+/// The variables by which a shell and the daemon may see different worlds.
+const SHARED_VARIABLES: [&str; 6] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_SSO",
+    "AWS_ENDPOINT_URL_SSO_OIDC",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+];
+
+/// The daemon that runs, or one that is started now; warns where it sees another world than this shell.
+pub(crate) fn connect(paths: &Paths) -> Outcome<ControlClient> {
+    let client = connect_quietly(paths)?;
+    warn_of_differences(paths, &client.get("/v1/daemon")?);
+    Ok(client)
+}
+
+/// The same without the comparison, for machines that call often.
+pub(crate) fn connect_quietly(paths: &Paths) -> Outcome<ControlClient> {
+    if let Some(client) = running(paths) {
+        return Ok(client);
+    }
+    start(paths)
+}
+
+/// The daemon that runs, if one does.
+pub(crate) fn running(paths: &Paths) -> Option<ControlClient> {
+    let sockets = [Some(paths.socket.clone()), paths.other_socket()];
+    sockets.into_iter().flatten().map(|socket| ControlClient::new(&socket)).find(ControlClient::is_reachable)
+}
+
+fn start(paths: &Paths) -> Outcome<ControlClient> {
+    let program = program()?;
+    let log = paths.log();
+    let written = fs::metadata(&log).map_or(0, |facts| facts.len());
+    let mut daemon = spawn(&program, &log)
+        .map_err(|error| Failure::not_reachable(format!("Cannot start {}: {error}.", program.display())))?;
+    let deadline = Instant::now() + START_PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(client) = running(paths) {
+            return Ok(client);
+        }
+        if daemon.try_wait().is_ok_and(|ended| ended.is_some()) {
+            // Another command may have started one at the same moment.
+            std::thread::sleep(POLL);
+            return running(paths).ok_or_else(|| ended(&log, written));
+        }
+        std::thread::sleep(POLL);
+    }
+    Err(Failure::not_reachable("The ssod daemon started, but does not answer.")
+        .hint(format!("A keyring may be waiting for its password. See {}", log.display())))
+}
+
+/// The daemon beside this program, else the one in PATH.
+fn program() -> Outcome<PathBuf> {
+    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("ssod-daemon")));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = beside.into_iter().chain(std::env::split_paths(&path).map(|folder| folder.join("ssod-daemon")));
+    found.into_iter().find(|program| program.is_file()).ok_or_else(|| {
+        Failure::not_reachable("The ssod daemon does not run, and ssod-daemon is not installed beside ssod or in PATH.")
+            .hint("Install both programs; the README says how")
+    })
+}
+
+/// In a process group of its own, so that Ctrl-C in this terminal does not end it.
+fn spawn(program: &Path, log: &Path) -> std::io::Result<Child> {
+    if let Some(folder) = log.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(log)?;
+    Command::new(program)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .current_dir("/")
+        .process_group(0)
+        .spawn()
+}
+
+/// What the daemon said as it ended.
+fn ended(log: &Path, written: u64) -> Failure {
+    let text = fs::read(log).unwrap_or_default();
+    let new = text.get(usize::try_from(written).unwrap_or(0)..).unwrap_or_default();
+    let new = String::from_utf8_lossy(new);
+    let said = new.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").trim();
+    let said = said.strip_prefix("Error: ").unwrap_or(said).trim_end_matches('.');
+    Failure::not_reachable(format!("The ssod daemon ended at once: {said}."))
+        .hint(format!("Its log is {}", log.display()))
+}
+
+fn warn_of_differences(paths: &Paths, daemon: &DaemonStatus) {
+    let mut differences = Vec::new();
+    if daemon.config_file != paths.aws_config.display().to_string() {
+        differences.push(format!("reads {} (here: {})", daemon.config_file, paths.aws_config.display()));
+    }
+    for name in SHARED_VARIABLES {
+        let here = std::env::var(name).ok().filter(|value| !value.is_empty());
+        let there = daemon.overrides.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        if here != there {
+            let show = |value: Option<String>| value.unwrap_or_else(|| "unset".to_owned());
+            differences.push(format!("has {name} {} (here: {})", show(there), show(here)));
+        }
+    }
+    for difference in differences {
+        terminal::warn(&format!("warning: the ssod daemon {difference}; its own counts. Restart it from here to change that"));
+    }
+}

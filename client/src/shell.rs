@@ -1,0 +1,182 @@
+//! The environment of a profile, and how each shell is told.
+
+use serde_json::{Map, Value};
+use ssod_control::Environment;
+
+use crate::cli::Shell;
+
+/// Would come before the endpoint in every SDK's search.
+const SHADOWS: [&str; 9] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+];
+const CONTAINER: [&str; 3] = [
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+];
+const PROXIES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+const LOOPBACK: &str = "127.0.0.1";
+
+/// What to set and what to unset, in order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Variables {
+    pub(crate) set: Vec<(&'static str, String)>,
+    pub(crate) unset: Vec<&'static str>,
+}
+
+impl Variables {
+    /// The variables for that answer of the daemon; `here` reads this process's own.
+    pub(crate) fn new(environment: &Environment, here: impl Fn(&str) -> Option<String>) -> Self {
+        let mut variables = Self { unset: SHADOWS.to_vec(), ..Self::default() };
+        let mut set = |name, value: &Option<String>| {
+            if let Some(value) = value {
+                variables.set.push((name, value.clone()));
+            }
+        };
+        if let Some(endpoint) = &environment.imds_endpoint {
+            set("AWS_EC2_METADATA_SERVICE_ENDPOINT", &environment.imds_endpoint);
+            set("AWS_METADATA_ENDPOINT", &Some(endpoint.trim_end_matches('/').to_owned()));
+            set("AWS_EC2_METADATA_V1_DISABLED", &Some("true".to_owned()));
+            variables.unset.extend(CONTAINER);
+            variables.unset.extend(["AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"]);
+        } else {
+            set("AWS_CONTAINER_CREDENTIALS_FULL_URI", &environment.credentials_uri);
+            set("AWS_CONTAINER_AUTHORIZATION_TOKEN", &environment.token);
+            set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &environment.token_file);
+        }
+        for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+            if let Some(region) = &environment.region {
+                variables.set.push((name, region.clone()));
+            }
+        }
+        if PROXIES.iter().any(|name| here(name).is_some_and(|value| !value.is_empty())) {
+            for name in ["NO_PROXY", "no_proxy"] {
+                variables.set.push((name, with_loopback(here(name).unwrap_or_default())));
+            }
+        }
+        variables
+    }
+
+    /// Lines for that shell to evaluate, or one JSON object.
+    pub(crate) fn render(&self, shell: Shell) -> String {
+        if shell == Shell::Json {
+            let unset = self.unset.iter().map(|name| ((*name).to_owned(), Value::Null));
+            let set = self.set.iter().map(|(name, value)| ((*name).to_owned(), Value::String(value.clone())));
+            let object: Map<_, _> = unset.chain(set).collect();
+            return format!("{}\n", Value::Object(object));
+        }
+        let unset = self.unset.iter().map(|name| match shell {
+            Shell::Fish => format!("set -e {name};\n"),
+            Shell::Powershell => format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue\n"),
+            Shell::Sh | Shell::Bash | Shell::Zsh | Shell::Json => format!("unset {name}\n"),
+        });
+        let set = self.set.iter().map(|(name, value)| match shell {
+            Shell::Fish => format!("set -gx {name} {};\n", quote_fish(value)),
+            Shell::Powershell => format!("$Env:{name} = {}\n", quote_powershell(value)),
+            Shell::Sh | Shell::Bash | Shell::Zsh | Shell::Json => format!("export {name}={}\n", quote_sh(value)),
+        });
+        unset.chain(set).collect()
+    }
+}
+
+/// The shell in SHELL, else the one that every system has.
+pub(crate) fn detect(shell: Option<String>) -> Shell {
+    match shell.as_deref().and_then(|path| path.rsplit('/').next()) {
+        Some("fish") => Shell::Fish,
+        Some("zsh") => Shell::Zsh,
+        Some("bash") => Shell::Bash,
+        Some("pwsh" | "powershell") => Shell::Powershell,
+        _ => Shell::Sh,
+    }
+}
+
+fn with_loopback(list: String) -> String {
+    if list.split(',').any(|entry| entry.trim() == LOOPBACK || entry.trim() == "*") {
+        return list;
+    }
+    if list.is_empty() { LOOPBACK.to_owned() } else { format!("{list},{LOOPBACK}") }
+}
+
+fn quote_sh(value: &str) -> String {
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+fn quote_fish(value: &str) -> String {
+    format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+/// PowerShell takes typographic quotes for plain ones.
+fn quote_powershell(value: &str) -> String {
+    let doubled: String = value
+        .chars()
+        .flat_map(|character| {
+            let times = if matches!(character, '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}') { 2 } else { 1 };
+            std::iter::repeat_n(character, times)
+        })
+        .collect();
+    format!("'{doubled}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container() -> Environment {
+        Environment {
+            profile: Some("a".into()),
+            credentials_uri: Some("http://127.0.0.1:7746/credentials/it's%20a".into()),
+            token: Some("tok".into()),
+            token_file: Some("/run/user/1/ssod/tokens/profile-a".into()),
+            imds_endpoint: None,
+            region: Some("us-east-1".into()),
+        }
+    }
+
+    #[test]
+    fn a_shell_is_told_by_its_own_rules() {
+        let variables = Variables::new(&container(), |_| None);
+        let sh = variables.render(Shell::Sh);
+        assert!(sh.contains("unset AWS_PROFILE\n"));
+        assert!(sh.contains("export AWS_CONTAINER_CREDENTIALS_FULL_URI='http://127.0.0.1:7746/credentials/it'\\''s%20a'\n"));
+        assert!(variables.render(Shell::Fish).contains("set -gx AWS_REGION 'us-east-1';\n"));
+        assert!(variables.render(Shell::Powershell).contains("credentials/it''s%20a'\n"));
+        let json: Value = serde_json::from_str(&variables.render(Shell::Json)).unwrap();
+        assert_eq!(json["AWS_PROFILE"], Value::Null);
+        assert_eq!(json["AWS_CONTAINER_AUTHORIZATION_TOKEN"], "tok");
+    }
+
+    #[test]
+    fn a_proxy_must_not_catch_loopback() {
+        let here = |name: &str| match name {
+            "HTTPS_PROXY" => Some("http://proxy:3128".to_owned()),
+            "no_proxy" => Some("intranet".to_owned()),
+            _ => None,
+        };
+        let set = Variables::new(&container(), here).set;
+        assert!(set.contains(&("NO_PROXY", "127.0.0.1".into())));
+        assert!(set.contains(&("no_proxy", "intranet,127.0.0.1".into())));
+        assert!(!Variables::new(&container(), |_| None).set.iter().any(|(name, _)| *name == "NO_PROXY"));
+    }
+
+    #[test]
+    fn imds_switches_the_container_endpoint_off() {
+        let environment = Environment {
+            imds_endpoint: Some("http://127.0.0.1:7747/".into()),
+            credentials_uri: None,
+            token: None,
+            token_file: None,
+            ..container()
+        };
+        let variables = Variables::new(&environment, |_| None);
+        assert!(variables.set.contains(&("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:7747/".into())));
+        assert!(variables.unset.contains(&"AWS_CONTAINER_CREDENTIALS_FULL_URI"));
+    }
+}
