@@ -52,8 +52,10 @@ async fn run(paths: Paths, settings: Settings) -> Result<()> {
     Ok(())
 }
 
-/// Before anything secret is read: no core dumps, and no other process of this user looks into our memory.
+/// Before anything secret is read: no core dumps, no other process of this user looks into our memory, and no file
+/// of ours is anybody else's to read.
 fn harden() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};

@@ -1,1 +1,22 @@
-//! x
+//! What ssod's tests are made of: a clock that stands still until it is told, a store in memory, and sandboxes in
+//! which real processes run. A test that cannot be set up fails with the reason, so everything here panics.
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    clippy::disallowed_methods,
+    reason = "a test kit: what fails, fails the test; its files need not survive a crash"
+)]
+
+mod clock;
+mod http;
+mod moto;
+mod processes;
+mod sandbox;
+mod store;
+
+pub use clock::ManualClock;
+pub use http::{approve_browser, approve_device, delete, get, get_with, post_form, post_json, put_with, Reply};
+pub use moto::Moto;
+pub use processes::{Finished, Running, interop, programs, run};
+pub use sandbox::{ACCOUNT, FakeOptions, Person, Sandbox};
+pub use store::MemoryStore;

@@ -1,1 +1,32 @@
-fn main() {}
+//! `cargo xtask demo` and `cargo xtask test`: each does all of its own set-up.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people before a terminal")]
+
+mod demo;
+mod test;
+mod tools;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// ssod's own tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Show what ssod does, in a sandbox that touches nothing of yours.
+    Demo(demo::Demo),
+    /// Run every check: format, lints, documentation, dependencies, tests, real AWS clients, the demo.
+    Test,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().task {
+        Task::Demo(demo) => demo::run(&demo),
+        Task::Test => test::run(),
+    }
+}

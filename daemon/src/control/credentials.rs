@@ -10,6 +10,7 @@ use ssod_control::{Checked, Credentials, CredentialsRequest};
 use ssod_model::{CredentialSource, Floor, Profile, ProfileName, Refusal, RoleCredentials, Timer};
 use ssod_peer::Peer;
 
+use super::status::whole_seconds;
 use super::{Answer, caller};
 use crate::app::{LiveBroker, Shared};
 
@@ -26,7 +27,7 @@ pub(super) async fn answer<C: Timer + Clone>(
         access_key_id: credentials.access_key_id.clone(),
         secret_access_key: credentials.secret_access_key.expose().to_owned(),
         session_token: credentials.session_token.expose().to_owned(),
-        expiration: credentials.expiration.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        expiration: whole_seconds(credentials.expiration),
         account_id: profile.account_id.to_string(),
     }))
 }

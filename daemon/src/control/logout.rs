@@ -7,6 +7,7 @@ use axum::extract::State;
 use ssod_control::{LoggedOut, LogoutRequest, LogoutResult, StillValid};
 use ssod_model::Timer;
 
+use super::status::whole_seconds;
 use super::{Answer, find};
 use crate::app::Shared;
 
@@ -28,7 +29,7 @@ pub(super) async fn answer<C: Timer + Clone>(
             session: logout.session.to_string(),
             was_signed_in: logout.was_signed_in,
             still_valid: still_valid
-                .map(|(profile, until)| StillValid { profile: profile.to_string(), until: until.to_string() })
+                .map(|(profile, until)| StillValid { profile: profile.to_string(), until: whole_seconds(until) })
                 .collect(),
             not_told: logout.not_told,
         });

@@ -62,7 +62,7 @@ fn session(session: BrokerSession, now: Timestamp) -> SessionStatus {
         reason,
         start_url: session.start_url.to_string(),
         region: session.region.to_string(),
-        expires_at: session.token_expires_at.map(|at| at.to_string()),
+        expires_at: session.token_expires_at.map(whole_seconds),
         remaining: session.token_expires_at.map(|at| at.since_or_zero(now).as_secs()),
         renews_in: session.next_renewal.map(|at| at.since_or_zero(now).as_secs()),
         trouble: session.trouble.map(|one| trouble(one, now)),
@@ -82,7 +82,7 @@ fn profile(profile: BrokerProfile, now: Timestamp) -> ProfileStatus {
         role_name: profile.role_name.to_string(),
         region: profile.region.map(|region| region.to_string()),
         state,
-        expires_at: profile.expiration.map(|at| at.to_string()),
+        expires_at: profile.expiration.map(whole_seconds),
         remaining: profile.expiration.map(|at| at.since_or_zero(now).as_secs()),
         renews_in: profile.next_renewal.map(|at| at.since_or_zero(now).as_secs()),
         trouble: profile.trouble.map(|one| trouble(one, now)),
@@ -100,4 +100,9 @@ fn trouble(trouble: TroubleStatus, now: Timestamp) -> Trouble {
         TroubleStatus::NoAccess => Trouble::NoAccess,
         TroubleStatus::SignInNeeded => Trouble::SignInNeeded,
     }
+}
+
+/// RFC 3339 in whole seconds, rounded down: what every AWS tool reads.
+pub(super) fn whole_seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

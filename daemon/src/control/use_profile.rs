@@ -10,6 +10,7 @@ use ssod_broker::Active;
 use ssod_control::{ActiveProfile, UseRequest};
 use ssod_model::{CredentialSource, ProfileName, Timer};
 
+use super::status::whole_seconds;
 use super::{Answer, Failure};
 use crate::app::Shared;
 
@@ -37,7 +38,7 @@ pub(super) async fn answer<C: Timer + Clone>(
 pub(super) fn active_profile(active: &Active) -> ActiveProfile {
     ActiveProfile {
         profile: active.profile.as_ref().map(ToString::to_string),
-        until: active.revert.as_ref().map(|(until, _)| until.to_string()),
+        until: active.revert.as_ref().map(|(until, _)| whole_seconds(*until)),
         then: active.revert.as_ref().and_then(|(_, then)| then.as_ref().map(ToString::to_string)),
     }
 }

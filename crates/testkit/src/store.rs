@@ -1,0 +1,64 @@
+//! A store without a disk.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ssod_model::{CachedCredentials, EndpointTokens, SecretStore, SessionName, SessionRecord, StoreError};
+
+/// Keeps everything until it is dropped; can be told to fail.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    sessions: Mutex<BTreeMap<SessionName, SessionRecord>>,
+    credentials: Mutex<Vec<CachedCredentials>>,
+    tokens: Mutex<EndpointTokens>,
+    fails: AtomicBool,
+}
+
+impl MemoryStore {
+    /// From now on every save fails, as on a full disk; or no longer.
+    pub fn fail(&self, fails: bool) {
+        self.fails.store(fails, Ordering::SeqCst);
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.fails.load(Ordering::SeqCst) { Err(StoreError("the disk is full".to_owned())) } else { Ok(()) }
+    }
+}
+
+impl SecretStore for MemoryStore {
+    fn load_sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        Ok(self.sessions.lock().unwrap().values().cloned().collect())
+    }
+
+    fn save_session(&self, record: &SessionRecord) -> Result<(), StoreError> {
+        self.check()?;
+        self.sessions.lock().unwrap().insert(record.name.clone(), record.clone());
+        Ok(())
+    }
+
+    fn forget_session(&self, name: &SessionName) -> Result<(), StoreError> {
+        self.sessions.lock().unwrap().remove(name);
+        Ok(())
+    }
+
+    fn load_credentials(&self) -> Result<Vec<CachedCredentials>, StoreError> {
+        Ok(self.credentials.lock().unwrap().clone())
+    }
+
+    fn save_credentials(&self, credentials: &[CachedCredentials]) -> Result<(), StoreError> {
+        self.check()?;
+        *self.credentials.lock().unwrap() = credentials.to_vec();
+        Ok(())
+    }
+
+    fn load_endpoint_tokens(&self) -> Result<EndpointTokens, StoreError> {
+        Ok(self.tokens.lock().unwrap().clone())
+    }
+
+    fn save_endpoint_tokens(&self, tokens: &EndpointTokens) -> Result<(), StoreError> {
+        self.check()?;
+        *self.tokens.lock().unwrap() = tokens.clone();
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! What the tests need on a bare Debian machine, installed by name and pinned version.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// A program that must be there, and the Debian package that has it.
+const DEBIAN: [(&str, &str); 6] = [
+    ("/usr/bin/aws", "awscli"),
+    ("/usr/bin/gnome-keyring-daemon", "gnome-keyring"),
+    ("/usr/bin/dbus-run-session", "dbus"),
+    ("/usr/bin/dbus-send", "dbus-bin"),
+    ("/usr/bin/keyctl", "keyutils"),
+    ("/usr/bin/cc", "build-essential"),
+];
+const CARGO: [(&str, &str); 2] = [("cargo-deny", "0.20.2"), ("cargo-nextest", "0.9.143")];
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Cargo's own folder for what is built.
+pub(crate) fn target() -> PathBuf {
+    let chosen = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    chosen.unwrap_or_else(|| root().join("target"))
+}
+
+/// Runs a command in the root and shows it; fails when it fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}").replace('"', "");
+    println!("\n$ {shown}");
+    let status = command.current_dir(root()).status().with_context(|| format!("cannot run {shown}"))?;
+    ensure!(status.success(), "failed: {shown}");
+    Ok(())
+}
+
+/// `cargo` with these arguments.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    command
+}
+
+/// Installs the Debian packages that are missing.
+pub(crate) fn debian() -> Result<()> {
+    let mut missing: Vec<&str> =
+        DEBIAN.iter().filter(|(program, _)| !Path::new(program).exists()).map(|(_, package)| *package).collect();
+    if Command::new("python3").args(["-c", "import venv, ensurepip"]).output().is_ok_and(|done| !done.status.success()) {
+        missing.push("python3-venv");
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !rustix::process::geteuid().is_root() {
+        bail!("these Debian packages are needed: {0}. Run as root: apt-get install {0}", missing.join(" "));
+    }
+    run(Command::new("apt-get").args(["update", "-q"]))?;
+    // dbus-send stands in another package on newer releases than on Debian 12.
+    let packages = missing.into_iter().filter(|package| *package != "dbus-bin" || has_package(package));
+    run(Command::new("apt-get")
+        .args(["install", "-q", "-y", "--no-install-recommends"])
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+fn has_package(name: &str) -> bool {
+    Command::new("apt-cache").args(["show", name]).output().is_ok_and(|done| done.status.success())
+}
+
+/// Installs the cargo tools that are missing.
+pub(crate) fn cargo_tools() -> Result<()> {
+    for (name, version) in CARGO {
+        let found = Command::new(name).arg("--version").output().is_ok_and(|done| done.status.success());
+        if !found {
+            run(&mut cargo(&["install", "--locked", name, "--version", version]))?;
+        }
+    }
+    for (component, arguments) in [("rustfmt", ["fmt", "--version"]), ("clippy", ["clippy", "--version"])] {
+        let found = cargo(&arguments).output().is_ok_and(|done| done.status.success());
+        ensure!(found, "the toolchain lacks {component}: rustup component add {component}");
+    }
+    Ok(())
+}
+
+/// Makes the Python environment with moto, boto3 and the AWS CLI v1, and says where it is.
+pub(crate) fn python() -> Result<PathBuf> {
+    let folder = target().join("interop");
+    let requirements = root().join("tests/interop/requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements)?;
+    let stamp = folder.join("installed.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(folder);
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements))?;
+    #[expect(clippy::disallowed_methods, reason = "a stamp in the build folder: losing it costs an installation")]
+    std::fs::write(stamp, wanted)?;
+    Ok(folder)
+}

@@ -1,0 +1,17 @@
+//! End to end: real processes, real AWS clients. `cargo xtask test` builds the programs, makes the Python environment
+//! and says where both are.
+#![allow(clippy::disallowed_methods, reason = "test files need not survive a crash")]
+
+mod aws_cli_sign_in;
+mod bad_input;
+mod clients;
+mod configure;
+mod crash;
+mod day;
+mod key_stores;
+mod live_config;
+mod protocols;
+mod short_lives;
+mod sign_in;
+mod stampede;
+mod ten_hours;

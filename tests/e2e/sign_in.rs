@@ -1,0 +1,96 @@
+//! Both ways in, as a person meets them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use ssod_testkit::{Person, Running, Sandbox, approve_browser, approve_device, get, programs};
+
+fn configured() -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    sandbox.configure(Person::ADMIN);
+    sandbox.start_daemon();
+    sandbox
+}
+
+#[test]
+fn the_browser_is_opened_and_ends_on_a_page_that_says_what_happened() {
+    let sandbox = configured();
+    let (script, opened) = (sandbox.home().join("browser"), sandbox.home().join("opened"));
+    fs::write(&script, format!("#!/bin/sh\nprintf '%s\\n' \"$#\" \"$1\" > {0}.new && mv {0}.new {0}\n", opened.display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = sandbox.command(programs().join("ssod"));
+    let mut login = Running::start(command.args(["login", "adminUser"]).env("BROWSER", &script));
+    sandbox.eventually("the browser is opened", || opened.exists());
+    let seen = fs::read_to_string(&opened).unwrap();
+    let (count, url) = seen.trim().split_once('\n').unwrap();
+    assert_eq!(count, "1", "the address is one argument");
+    let page = approve_browser(url, "alice", true);
+    assert!(page.body.contains("You are signed in") && !page.body.contains("<script"), "{}", page.body);
+    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(login.wait(Duration::from_secs(10)), Some(0));
+    assert_eq!(sandbox.credentials("adminUser").status, 200);
+}
+
+#[test]
+fn a_wrong_state_or_path_is_turned_away_and_the_wait_goes_on() {
+    let sandbox = configured();
+    let mut command = sandbox.command(programs().join("ssod"));
+    let mut login = Running::start(command.args(["login", "adminUser", "--no-browser", "--json"]).env("DISPLAY", ":99"));
+    let event: serde_json::Value = serde_json::from_str(&login.line()).unwrap();
+    let url = event["url"].as_str().unwrap();
+    let start = url.split_once("redirect_uri=").unwrap().1.split('&').next().unwrap();
+    let callback = start.replace("%3A", ":").replace("%2F", "/");
+    for wrong in [format!("{callback}?code=x&state=y"), format!("{callback}?code=x"), callback.replace("callback", "other")] {
+        let page = get(&wrong);
+        assert!(page.status == 400 && page.body.contains("not an answer that ssod waits for"), "{wrong}: {}", page.body);
+    }
+    assert_eq!(approve_browser(url, "alice", true).status, 200);
+    assert!(login.line().contains("signed_in"));
+    assert_eq!(login.wait(Duration::from_secs(10)), Some(0));
+}
+
+#[test]
+fn a_device_code_can_be_confirmed_anywhere() {
+    let sandbox = configured();
+    let done = sandbox.login_by("adminUser", &["--device-code"], |event, fake| {
+        assert_eq!(event["event"], "device_code");
+        assert!(event["url_complete"].as_str().unwrap().contains(event["code"].as_str().unwrap()));
+        assert_eq!(event["start_url"], format!("{fake}/start"));
+        assert_eq!(approve_device(fake, event["code"].as_str().unwrap(), "alice", true).status, 200);
+    });
+    assert!(done.succeeded().contains("signed_in"));
+    assert_eq!(sandbox.credentials("adminUser").status, 200);
+}
+
+#[test]
+fn one_registration_per_flow_is_kept_and_renewed_when_it_is_forgotten() {
+    let sandbox = configured();
+    sandbox.login(Person::ADMIN).succeeded();
+    sandbox.login(Person::ADMIN).succeeded();
+    assert_eq!(sandbox.count("RegisterClient"), 1);
+    sandbox.tell_fake("forget-registrations", &serde_json::Value::Null);
+    // The browser flow notices at the token call, the device flow at once; either way the person is asked once more.
+    sandbox.login_by("adminUser", &["--device-code"], |event, fake| {
+        approve_device(fake, event["code"].as_str().unwrap(), "alice", true);
+    })
+    .succeeded();
+    assert_eq!(sandbox.count("RegisterClient"), 2);
+}
+
+#[test]
+fn no_request_opens_a_browser() {
+    let sandbox = configured();
+    let marker = sandbox.home().join("opened");
+    let script = sandbox.home().join("browser");
+    fs::write(&script, format!("#!/bin/sh\ntouch {}\n", marker.display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    for arguments in [&["credential-process", "adminUser"][..], &["exec", "adminUser", "--", "true"], &["env", "adminUser"]] {
+        let mut command = sandbox.command(programs().join("ssod"));
+        ssod_testkit::run(command.args(arguments).env("BROWSER", &script).env("DISPLAY", ":99"));
+    }
+    assert_eq!(sandbox.credentials("adminUser").status, 403);
+    assert!(!marker.exists());
+    let asked = get(&format!("{}/fake/log", sandbox.fake_url())).json();
+    assert_eq!(asked.as_array().unwrap().len(), 0, "nothing was asked of AWS either");
+}
