@@ -29,7 +29,8 @@ pub(crate) fn resolved(path: &Path, text: &str) -> Outcome<Configuration> {
 
 /// A file that no AWS tool can read is mended by its owner, not by us.
 pub(crate) fn broken(path: &Path, error: &Broken) -> Failure {
-    Failure::new(format!("{} cannot be understood: {error}.", path.display())).hint("Mend that line, then try again")
+    Failure::new(format!("{} cannot be understood: {error}.", path.display()))
+        .hint("Mend that line, then try again")
 }
 
 /// Replaces the file's text, atomically; its mode stays, a new file gets 0600.

@@ -9,7 +9,8 @@ pub(crate) fn is_here() -> bool {
     if set("SSH_CONNECTION") || set("SSH_TTY") {
         return false;
     }
-    cfg!(target_os = "macos") || ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].into_iter().any(set)
+    cfg!(target_os = "macos")
+        || ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].into_iter().any(set)
 }
 
 /// Opens the address with that command, or with the system's browser. Tells whether that worked.

@@ -122,7 +122,9 @@ pub(crate) struct Logout {
 
 /// It counts for IMDS and for shells that ran `ssod env` without a name. At first there is none.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  ssod use readOnlyUser\n  ssod use adminUser --for 15m     and back to readOnlyUser by itself\n  ssod use --none")]
+#[command(
+    after_help = "Examples:\n  ssod use readOnlyUser\n  ssod use adminUser --for 15m     and back to readOnlyUser by itself\n  ssod use --none"
+)]
 pub(crate) struct Use {
     /// The profile; without it you choose.
     #[arg(conflicts_with = "none")]
@@ -137,7 +139,9 @@ pub(crate) struct Use {
 
 /// Fetches nothing, so it also works before you signed in: the AWS tool then says what to type.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  eval \"$(ssod env readOnlyUser)\"        this shell is readOnlyUser\n  eval \"$(ssod env)\"                     this shell follows `ssod use`\n  ssod env adminUser --shell fish | source")]
+#[command(
+    after_help = "Examples:\n  eval \"$(ssod env readOnlyUser)\"        this shell is readOnlyUser\n  eval \"$(ssod env)\"                     this shell follows `ssod use`\n  ssod env adminUser --shell fish | source"
+)]
 pub(crate) struct Env {
     /// The profile; without it, whatever `ssod use` chose at each moment.
     pub(crate) name: Option<String>,
@@ -162,7 +166,9 @@ pub(crate) enum Shell {
 
 /// Checks that somebody is signed in, then runs the command; its exit status is the command's.
 #[derive(Args)]
-#[command(after_help = "Example:\n  ssod exec adminUser -- aws ec2 stop-instances --instance-ids i-0123456789abcdef0")]
+#[command(
+    after_help = "Example:\n  ssod exec adminUser -- aws ec2 stop-instances --instance-ids i-0123456789abcdef0"
+)]
 pub(crate) struct Exec {
     /// The profile; without it the active one.
     #[arg(value_name = "NAME")]

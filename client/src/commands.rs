@@ -28,7 +28,8 @@ pub(crate) struct Context {
 
 /// Runs what was typed.
 pub(crate) fn run(cli: Cli) -> Outcome<ExitCode> {
-    let context = Context { paths: Paths::from_environment()?, interactive: terminal::is_interactive(cli.no_input) };
+    let context =
+        Context { paths: Paths::from_environment()?, interactive: terminal::is_interactive(cli.no_input) };
     let done = match cli.command {
         Command::Configure(command) => configure::run(&context, &command),
         Command::Login(command) => login::run(&context, &command),

@@ -73,10 +73,13 @@ fn start(paths: &Paths) -> Outcome<ControlClient> {
 fn program() -> Outcome<PathBuf> {
     let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("ssod-daemon")));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = beside.into_iter().chain(std::env::split_paths(&path).map(|folder| folder.join("ssod-daemon")));
+    let found =
+        beside.into_iter().chain(std::env::split_paths(&path).map(|folder| folder.join("ssod-daemon")));
     found.into_iter().find(|program| program.is_file()).ok_or_else(|| {
-        Failure::not_reachable("The ssod daemon does not run, and ssod-daemon is not installed beside ssod or in PATH.")
-            .hint("Install both programs; the README says how")
+        Failure::not_reachable(
+            "The ssod daemon does not run, and ssod-daemon is not installed beside ssod or in PATH.",
+        )
+        .hint("Install both programs; the README says how")
     })
 }
 
@@ -101,7 +104,7 @@ fn ended(log: &Path, written: u64) -> Failure {
     let new = text.get(usize::try_from(written).unwrap_or(0)..).unwrap_or_default();
     let new = String::from_utf8_lossy(new);
     let said = new.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").trim();
-    let said = said.strip_prefix("Error: ").unwrap_or(said).trim_end_matches('.');
+    let said = said.strip_prefix("error: ").unwrap_or(said).trim_end_matches('.');
     Failure::not_reachable(format!("The ssod daemon ended at once: {said}."))
         .hint(format!("Its log is {}", log.display()))
 }
@@ -120,6 +123,8 @@ fn warn_of_differences(paths: &Paths, daemon: &DaemonStatus) {
         }
     }
     for difference in differences {
-        terminal::warn(&format!("warning: the ssod daemon {difference}; its own counts. Restart it from here to change that"));
+        terminal::warn(&format!(
+            "warning: the ssod daemon {difference}; its own counts. Restart it from here to change that"
+        ));
     }
 }

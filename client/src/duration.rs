@@ -28,7 +28,9 @@ mod tests {
 
     #[test]
     fn people_write_and_read_two_units() {
-        for (seconds, text) in [(0, "0s"), (42, "42s"), (60, "1m"), (3_900, "1h 5m"), (3_601, "1h"), (266_400, "3d 2h")] {
+        for (seconds, text) in
+            [(0, "0s"), (42, "42s"), (60, "1m"), (3_900, "1h 5m"), (3_601, "1h"), (266_400, "3d 2h")]
+        {
             assert_eq!(show(seconds), text);
         }
         assert_eq!(parse("1h30m"), Ok(Duration::from_secs(5_400)));

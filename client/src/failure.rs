@@ -77,7 +77,9 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Refused(error) => error.into(),
-            ClientError::NotReachable { .. } => Self::not_reachable(error.to_string()).hint("Start it: ssod-daemon &"),
+            ClientError::NotReachable { .. } => {
+                Self::not_reachable(error.to_string()).hint("Start it: ssod-daemon &")
+            }
             error => Self::new(format!("{error}.")).hint("See the daemon's log, or restart it"),
         }
     }
@@ -91,13 +93,18 @@ impl From<PathsError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::BrokenPipe { Self::new("") } else { Self::new(format!("{error}.")) }
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            Self::new("")
+        } else {
+            Self::new(format!("{error}."))
+        }
     }
 }
 
 impl From<dialoguer::Error> for Failure {
     fn from(error: dialoguer::Error) -> Self {
         let dialoguer::Error::IO(error) = error;
-        Self::new(format!("The question could not be asked: {error}.")).hint("Give the answers as flags: --help lists them")
+        Self::new(format!("The question could not be asked: {error}."))
+            .hint("Give the answers as flags: --help lists them")
     }
 }

@@ -22,7 +22,8 @@ const CONTAINER: [&str; 3] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 ];
-const PROXIES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+const PROXIES: [&str; 6] =
+    ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const LOOPBACK: &str = "127.0.0.1";
 
 /// What to set and what to unset, in order.
@@ -81,7 +82,9 @@ impl Variables {
         let set = self.set.iter().map(|(name, value)| match shell {
             Shell::Fish => format!("set -gx {name} {};\n", quote_fish(value)),
             Shell::Powershell => format!("$Env:{name} = {}\n", quote_powershell(value)),
-            Shell::Sh | Shell::Bash | Shell::Zsh | Shell::Json => format!("export {name}={}\n", quote_sh(value)),
+            Shell::Sh | Shell::Bash | Shell::Zsh | Shell::Json => {
+                format!("export {name}={}\n", quote_sh(value))
+            }
         });
         unset.chain(set).collect()
     }
@@ -118,7 +121,11 @@ fn quote_powershell(value: &str) -> String {
     let doubled: String = value
         .chars()
         .flat_map(|character| {
-            let times = if matches!(character, '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}') { 2 } else { 1 };
+            let times = if matches!(character, '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}') {
+                2
+            } else {
+                1
+            };
             std::iter::repeat_n(character, times)
         })
         .collect();
@@ -145,7 +152,9 @@ mod tests {
         let variables = Variables::new(&container(), |_| None);
         let sh = variables.render(Shell::Sh);
         assert!(sh.contains("unset AWS_PROFILE\n"));
-        assert!(sh.contains("export AWS_CONTAINER_CREDENTIALS_FULL_URI='http://127.0.0.1:7746/credentials/it'\\''s%20a'\n"));
+        assert!(sh.contains(
+            "export AWS_CONTAINER_CREDENTIALS_FULL_URI='http://127.0.0.1:7746/credentials/it'\\''s%20a'\n"
+        ));
         assert!(variables.render(Shell::Fish).contains("set -gx AWS_REGION 'us-east-1';\n"));
         assert!(variables.render(Shell::Powershell).contains("credentials/it''s%20a'\n"));
         let json: Value = serde_json::from_str(&variables.render(Shell::Json)).unwrap();
@@ -176,7 +185,9 @@ mod tests {
             ..container()
         };
         let variables = Variables::new(&environment, |_| None);
-        assert!(variables.set.contains(&("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:7747/".into())));
+        assert!(
+            variables.set.contains(&("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:7747/".into()))
+        );
         assert!(variables.unset.contains(&"AWS_CONTAINER_CREDENTIALS_FULL_URI"));
     }
 }

@@ -31,7 +31,8 @@ impl<const COLUMNS: usize> fmt::Display for Table<COLUMNS> {
             .map(|column| rows().map(|row| measure_text_width(&row[column])).max().unwrap_or_default())
             .collect();
         for row in rows() {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| pad_str(cell, *width, Alignment::Left, None));
+            let cells =
+                row.iter().zip(&widths).map(|(cell, width)| pad_str(cell, *width, Alignment::Left, None));
             let line = cells.collect::<Vec<_>>().join("  ");
             writeln!(formatter, "{}", line.trim_end())?;
         }

@@ -16,7 +16,9 @@ fn help_and_version() {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["configure", "login", "logout", "use", "env", "exec", "credential-process", "list", "status"] {
+    for command in
+        ["configure", "login", "logout", "use", "env", "exec", "credential-process", "list", "status"]
+    {
         let help = said(&[command, "--help"]);
         assert!(help.len() > 150 && help.contains("Usage: ssod"), "{command}: {help}");
     }

@@ -96,7 +96,8 @@ impl<C: Timer + Clone> App<C> {
         broker.restore_choice(memory.active());
         let endpoint = listeners::endpoint(settings.endpoint.port, &memory)?;
         let control = listeners::control(&paths.socket)?;
-        let overrides = Environment::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
+        let overrides =
+            Environment::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
         let shared = Arc::new(Shared {
             environment: Environment::from_variables(&variable),
             overrides: overrides.filter(|(_, value)| !value.is_empty()).collect(),
@@ -151,7 +152,9 @@ impl<C: Timer + Clone> App<C> {
             let _ = task.await;
         }
         if tokio::time::timeout(LAST_WRITE, shared.broker.save_credentials()).await.is_err() {
-            tracing::warn!("the disk is too slow; cached role credentials may be fetched anew at the next start");
+            tracing::warn!(
+                "the disk is too slow; cached role credentials may be fetched anew at the next start"
+            );
         }
         // A stale socket would be removed by the next daemon anyway.
         let _ = std::fs::remove_file(&shared.paths.socket);
@@ -185,7 +188,9 @@ impl<C: Timer + Clone> Shared<C> {
                 configuration.sessions.retain(|name, session| {
                     let allowed = sign_in_hosts::allows_start_url(session);
                     if !allowed {
-                        problems.push(format!("{path}: session {name} has a start URL with plain http; use https"));
+                        problems.push(format!(
+                            "{path}: session {name} has a start URL with plain http; use https"
+                        ));
                     }
                     allowed
                 });
@@ -207,7 +212,10 @@ impl<C: Timer + Clone> Shared<C> {
     async fn provide_tokens(&self) -> Result<()> {
         let (tokens, vault, paths) = (self.tokens.clone(), self.vault.clone(), self.paths.clone());
         let profiles = self.broker.profile_names();
-        tokio::task::spawn_blocking(move || endpoint_tokens::provide(&tokens, &profiles, vault.as_ref(), &paths)).await?
+        tokio::task::spawn_blocking(move || {
+            endpoint_tokens::provide(&tokens, &profiles, vault.as_ref(), &paths)
+        })
+        .await?
     }
 
     fn reload_settings(&self) {

@@ -18,7 +18,8 @@ pub(crate) fn load(path: &Path, environment: &Environment) -> Result<Configurati
         }
         Err(error) => return Err(format!("{shown} cannot be read: {error}. ssod keeps what it had")),
     };
-    let document = Document::parse(&text).map_err(|broken| format!("{shown} {broken}. ssod keeps what it had"))?;
+    let document =
+        Document::parse(&text).map_err(|broken| format!("{shown} {broken}. ssod keeps what it had"))?;
     Ok(resolve(&document, environment))
 }
 

@@ -63,10 +63,14 @@ fn routes<C: Timer + Clone>() -> Router<Arc<Shared<C>>> {
         .route("/v1/check", post(credentials::check))
         .route("/v1/list", post(list::answer))
         .route("/v1/reload", post(configure::reload))
-        .fallback(async || Failure::not_found("There is no such route; the client may be newer than the daemon."))
+        .fallback(async || {
+            Failure::not_found("There is no such route; the client may be newer than the daemon.")
+        })
         .layer(DefaultBodyLimit::max(BODY_CAP))
         .layer(axum::middleware::map_response(async |mut response: Response| {
-            response.headers_mut().insert(HeaderName::from_static(API_HEADER), HeaderValue::from(API_VERSION));
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static(API_HEADER), HeaderValue::from(API_VERSION));
             response
         }))
 }

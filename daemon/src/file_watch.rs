@@ -103,6 +103,14 @@ mod tests {
         fs::File::create(&target).unwrap();
         std::os::unix::fs::symlink(&target, folder.join("config")).unwrap();
         let mut watch = FileWatch::new(vec![folder.join("config")]).unwrap();
-        assert!(notices(&mut watch, || fs::OpenOptions::new().write(true).open(&target).unwrap().set_len(3).unwrap()).await);
+        assert!(
+            notices(&mut watch, || fs::OpenOptions::new()
+                .write(true)
+                .open(&target)
+                .unwrap()
+                .set_len(3)
+                .unwrap())
+            .await
+        );
     }
 }

@@ -28,7 +28,8 @@ pub(crate) fn private(path: &Path) -> Result<()> {
     );
     if facts.mode() & 0o077 != 0 {
         tracing::warn!(folder = %shown, "others could enter this folder; its mode is 0700 now");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).with_context(|| format!("cannot mend {shown}"))?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+            .with_context(|| format!("cannot mend {shown}"))?;
     }
     Ok(())
 }

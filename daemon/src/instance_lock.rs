@@ -32,7 +32,9 @@ impl InstanceLock {
                 // Only for the message.
                 let _ = file.read_to_string(&mut pid);
                 let pid = pid.trim();
-                bail!("another ssod-daemon runs already (process {pid}); there is one for each user. See: ssod status");
+                bail!(
+                    "another ssod-daemon runs already (process {pid}); there is one for each user. See: ssod status"
+                );
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(unusable),
         }

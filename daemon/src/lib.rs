@@ -13,8 +13,8 @@ mod logging;
 mod memory;
 mod network;
 mod refresher;
-mod sign_in_hosts;
 mod settings;
+mod sign_in_hosts;
 mod wall_timer;
 
 pub use app::{App, Options, Variables};

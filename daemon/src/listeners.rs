@@ -90,7 +90,12 @@ pub(crate) fn open_imds_ports<C: Timer + Clone>(shared: &Arc<Shared<C>>) {
 }
 
 /// Serves one profile's IMDS until the stop, or until the settings no longer name it.
-async fn serve_imds<C: Timer + Clone>(shared: Arc<Shared<C>>, profile: ProfileName, port: u16, listener: TcpListener) {
+async fn serve_imds<C: Timer + Clone>(
+    shared: Arc<Shared<C>>,
+    profile: ProfileName,
+    port: u16,
+    listener: TcpListener,
+) {
     let name = profile.to_string();
     let router = router(&shared, Port::Imds(profile), port);
     let still_named = {

@@ -20,7 +20,8 @@ pub enum LogFormat {
 
 /// Starts logging, as `SSOD_LOG` filters it. A second call changes nothing.
 pub fn init(format: LogFormat) {
-    let filter = EnvFilter::builder().with_env_var("SSOD_LOG").with_default_directive(tracing::Level::INFO.into());
+    let filter =
+        EnvFilter::builder().with_env_var("SSOD_LOG").with_default_directive(tracing::Level::INFO.into());
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter.from_env_lossy())
         .with_writer(std::io::stderr)

@@ -1,5 +1,7 @@
 //! `ssod-daemon`: runs in the foreground, logs to stderr, ends on SIGTERM or Ctrl-C.
 
+use std::io::Write;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -20,9 +22,20 @@ use tokio::signal::unix::{SignalKind, signal};
 )]
 struct Arguments {}
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     harden();
     Arguments::parse();
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line: the client that started this daemon shows the last one of its log.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<()> {
     let paths = Paths::from_environment()?;
     let settings = Settings::load(&paths.settings)?;
     init_logging(settings.log.format);

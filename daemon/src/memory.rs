@@ -58,7 +58,8 @@ impl Memory {
         self.change(|remembered| {
             remembered.active = active.profile.as_ref().map(ToString::to_string);
             remembered.until = active.revert.as_ref().map(|(until, _)| *until);
-            remembered.then = active.revert.as_ref().and_then(|(_, then)| then.as_ref().map(ToString::to_string));
+            remembered.then =
+                active.revert.as_ref().and_then(|(_, then)| then.as_ref().map(ToString::to_string));
         })
     }
 

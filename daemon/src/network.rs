@@ -9,6 +9,7 @@ use crate::settings::NetworkSettings;
 pub(crate) fn load(settings: &NetworkSettings, variable: impl Fn(&str) -> Option<String>) -> Result<Network> {
     let named = Some(settings.ca_bundle.clone()).filter(|path| !path.is_empty());
     let path = named.or_else(|| variable("AWS_CA_BUNDLE").filter(|path| !path.is_empty()));
-    let read = |path: String| std::fs::read(&path).with_context(|| format!("cannot read the CA bundle {path}"));
+    let read =
+        |path: String| std::fs::read(&path).with_context(|| format!("cannot read the CA bundle {path}"));
     Ok(Network { proxy: settings.proxy.clone(), ca_bundle: path.map(read).transpose()? })
 }

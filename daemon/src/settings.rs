@@ -188,10 +188,13 @@ impl Settings {
             let line = before.matches('\n').count() + 1;
             format!("line {line}: {}", error.message().trim().replace('\n', "; "))
         })?;
-        let mut ports: Vec<u16> = settings.imds.profiles.values().copied().chain(settings.endpoint.port).collect();
+        let mut ports: Vec<u16> =
+            settings.imds.profiles.values().copied().chain(settings.endpoint.port).collect();
         ports.sort_unstable();
         if ports.first() == Some(&0) || ports.windows(2).any(|two| two[0] == two[1]) {
-            return Err("[endpoint] port and the ports in [imds] profiles must be different and not 0".to_owned());
+            return Err(
+                "[endpoint] port and the ports in [imds] profiles must be different and not 0".to_owned()
+            );
         }
         Ok(settings)
     }
@@ -217,14 +220,17 @@ impl Settings {
             ("[log]", self.log != new.log),
         ];
         let names: Vec<_> = changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect();
-        (!names.is_empty()).then(|| format!("{} changed; that takes effect when the daemon is restarted", names.join(", ")))
+        (!names.is_empty())
+            .then(|| format!("{} changed; that takes effect when the daemon is restarted", names.join(", ")))
     }
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     let parsed = text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok());
-    parsed.ok_or_else(|| serde::de::Error::custom(format!("{text:?} is not a duration such as \"12h\" or \"15m\"")))
+    parsed.ok_or_else(|| {
+        serde::de::Error::custom(format!("{text:?} is not a duration such as \"12h\" or \"15m\""))
+    })
 }
 
 fn key_store<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeyStoreChoice, D::Error> {

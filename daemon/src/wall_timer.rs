@@ -21,7 +21,9 @@ impl Timer for WallTimer {
         #[cfg(target_os = "linux")]
         match linux::sleep_until(deadline).await {
             Ok(()) => return,
-            Err(error) => tracing::warn!(%error, "no wall-clock timer; falling back to looking twice a minute"),
+            Err(error) => {
+                tracing::warn!(%error, "no wall-clock timer; falling back to looking twice a minute")
+            }
         }
         // A monotonic timer does not advance while the machine sleeps, so it must not be trusted for long.
         tokio::time::sleep(remaining.min(std::time::Duration::from_secs(30))).await;
@@ -34,7 +36,8 @@ mod linux {
 
     use rustix::io::Errno;
     use rustix::time::{
-        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_settime,
     };
     use ssod_model::Timestamp;
     use tokio::io::Interest;
@@ -49,7 +52,10 @@ mod linux {
             it_value: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
         };
         timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, &when)?;
-        #[expect(deprecated, reason = "unsound only for descriptors that can be exchanged; this one is owned")]
+        #[expect(
+            deprecated,
+            reason = "unsound only for descriptors that can be exchanged; this one is owned"
+        )]
         let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
         let mut expirations = [0; 8];
         loop {

@@ -28,7 +28,10 @@ fn no_config_file_and_an_unknown_profile() {
     assert!(unknown.contains("\"nobody\" is not in the AWS config file"), "{unknown}");
     for command in [&["login", "nobody"][..], &["use", "nobody"], &["env", "nobody"]] {
         let unknown = sandbox.ssod(command).failed_with(1);
-        assert!(unknown.contains("no profile and no sso-session \"nobody\"") && unknown.contains("hint:"), "{unknown}");
+        assert!(
+            unknown.contains("no profile and no sso-session \"nobody\"") && unknown.contains("hint:"),
+            "{unknown}"
+        );
     }
 }
 
@@ -40,7 +43,9 @@ fn a_broken_config_file_and_a_profile_without_sso_keys() {
     let refused = sandbox.ssod(&["credential-process", "keys"]).failed_with(1);
     assert!(refused.contains("has no SSO keys"), "{refused}");
     fs::write(sandbox.aws_config(), "[profile keys\n").unwrap();
-    sandbox.eventually("it is reported", || sandbox.ssod(&["status"]).stdout.contains("line 1: expected a closing ]"));
+    sandbox.eventually("it is reported", || {
+        sandbox.ssod(&["status"]).stdout.contains("line 1: expected a closing ]")
+    });
     let refused = sandbox.ssod(&["configure", "--convert", "keys"]).failed_with(1);
     assert!(refused.contains("line 1: expected a closing ]"), "{refused}");
 }
@@ -52,7 +57,10 @@ fn a_role_that_is_not_assigned_asks_for_no_new_login() {
     sandbox.start_daemon();
     sandbox.login(Person::READ_ONLY).succeeded();
     let refused = sandbox.ssod(&["credential-process", "readOnlyUser"]).failed_with(1);
-    assert!(refused.contains("has no access to role AdminRole") && !refused.contains("ssod login"), "{refused}");
+    assert!(
+        refused.contains("has no access to role AdminRole") && !refused.contains("ssod login"),
+        "{refused}"
+    );
     let reply = sandbox.credentials("readOnlyUser");
     assert_eq!((reply.status, &reply.json()["code"]), (403, &"NoAccess".into()));
     assert_eq!(sandbox.status()["sessions"][0]["state"], "active");
@@ -150,7 +158,8 @@ fn a_lost_key_sets_the_sign_in_aside_and_says_so() {
     let text = sandbox.ssod(&["status"]).succeeded();
     assert!(text.contains("sealed under another key") && text.contains("ssod login"), "{text}");
     let kept = fs::read_dir(sandbox.state().join("vault")).unwrap();
-    let kept = kept.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("set-aside"));
+    let kept =
+        kept.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("set-aside"));
     assert!(kept.count() >= 2);
     sandbox.login(Person::ADMIN).succeeded();
     assert_eq!(sandbox.credentials("adminUser").status, 200);
@@ -162,7 +171,8 @@ fn exec_without_a_sign_in_ends_with_3_and_runs_nothing() {
     sandbox.configure(Person::ADMIN);
     sandbox.start_daemon();
     let marker = sandbox.home().join("ran");
-    let refused = sandbox.ssod(&["exec", "adminUser", "--", "touch", marker.to_str().unwrap()]).failed_with(3);
+    let refused =
+        sandbox.ssod(&["exec", "adminUser", "--", "touch", marker.to_str().unwrap()]).failed_with(3);
     assert!(refused.contains("ssod login adminUser"), "{refused}");
     assert!(!marker.exists());
     assert_eq!(sandbox.ssod(&["exec", "adminUser"]).status, 2);

@@ -26,7 +26,12 @@ impl Client {
     pub(crate) fn whoami(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> Finished {
         match self {
             Self::Boto3 => self.run(sandbox, moto, env, &["whoami"]),
-            _ => self.run(sandbox, moto, env, &["sts", "get-caller-identity", "--query", "Arn", "--output", "text"]),
+            _ => self.run(
+                sandbox,
+                moto,
+                env,
+                &["sts", "get-caller-identity", "--query", "Arn", "--output", "text"],
+            ),
         }
     }
 
@@ -35,7 +40,12 @@ impl Client {
         let query = "Reservations[].Instances[].InstanceId";
         match self {
             Self::Boto3 => self.run(sandbox, moto, env, &["describe"]),
-            _ => self.run(sandbox, moto, env, &["ec2", "describe-instances", "--query", query, "--output", "text"]),
+            _ => self.run(
+                sandbox,
+                moto,
+                env,
+                &["ec2", "describe-instances", "--query", query, "--output", "text"],
+            ),
         }
     }
 

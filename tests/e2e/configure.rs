@@ -4,12 +4,24 @@ use std::fs;
 
 use ssod_testkit::{ACCOUNT, Person, Sandbox, interop, run};
 
-const MINE: &str = "# my own file\n[default]\nregion = eu-west-1\n\n[profile other]\noutput   =  json\n; the end";
+const MINE: &str =
+    "# my own file\n[default]\nregion = eu-west-1\n\n[profile other]\noutput   =  json\n; the end";
 
 fn flags<'a>(start_url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut flags = vec![
-        "configure", "--profile", "adminUser", "--session", "work", "--start-url", start_url, "--region", "us-east-1",
-        "--account", ACCOUNT, "--role", "AdminRole",
+        "configure",
+        "--profile",
+        "adminUser",
+        "--session",
+        "work",
+        "--start-url",
+        start_url,
+        "--region",
+        "us-east-1",
+        "--account",
+        ACCOUNT,
+        "--role",
+        "AdminRole",
     ];
     flags.extend(more);
     flags
@@ -28,7 +40,12 @@ fn every_other_byte_stays_and_a_second_time_changes_nothing() {
     sandbox.ssod(&flags(&start_url, &[])).succeeded();
     let text = fs::read_to_string(sandbox.aws_config()).unwrap();
     assert!(text.starts_with(MINE), "{text}");
-    assert!(text.contains("ssod credential-process adminUser\nssod_session = work\nssod_account_id = 123456789012\n"), "{text}");
+    assert!(
+        text.contains(
+            "ssod credential-process adminUser\nssod_session = work\nssod_account_id = 123456789012\n"
+        ),
+        "{text}"
+    );
     sandbox.ssod(&flags(&start_url, &[])).succeeded();
     assert_eq!(fs::read_to_string(sandbox.aws_config()).unwrap(), text);
 }
@@ -60,7 +77,10 @@ fn aws_tools_read_both_forms_and_converting_turns_one_into_the_other() {
     let start_url = sandbox.start_url();
     sandbox.ssod(&flags(&start_url, &["--sso-keys"])).succeeded();
     let asked = |key: &str, cli: &str| {
-        run(sandbox.command(cli).args(["configure", "get", key, "--profile", "adminUser"])).stdout.trim().to_owned()
+        run(sandbox.command(cli).args(["configure", "get", key, "--profile", "adminUser"]))
+            .stdout
+            .trim()
+            .to_owned()
     };
     let v1 = interop().join("bin/aws");
     for cli in ["/usr/bin/aws", v1.to_str().unwrap()] {
@@ -79,10 +99,20 @@ fn aws_tools_read_both_forms_and_converting_turns_one_into_the_other() {
 fn a_legacy_profile_gets_a_session_of_its_own() {
     let sandbox = Sandbox::new();
     let start_url = sandbox.start_url();
-    write(&sandbox, &format!("[profile old]\nsso_start_url = {start_url}\nsso_region = us-east-1\nsso_account_id = {ACCOUNT}\nsso_role_name = AdminRole\noutput = json\n"));
+    write(
+        &sandbox,
+        &format!(
+            "[profile old]\nsso_start_url = {start_url}\nsso_region = us-east-1\nsso_account_id = {ACCOUNT}\nsso_role_name = AdminRole\noutput = json\n"
+        ),
+    );
     sandbox.ssod(&["configure", "--convert", "--all"]).succeeded();
     let text = fs::read_to_string(sandbox.aws_config()).unwrap();
-    assert!(text.contains("[sso-session sso-session-old]") && text.contains("output = json") && !text.contains("\nsso_account_id"), "{text}");
+    assert!(
+        text.contains("[sso-session sso-session-old]")
+            && text.contains("output = json")
+            && !text.contains("\nsso_account_id"),
+        "{text}"
+    );
     let person = Person { profile: "old", session: "sso-session-old", ..Person::ADMIN };
     sandbox.login(person).succeeded();
     assert_eq!(sandbox.profile_status("old")["account_id"], ACCOUNT);
@@ -93,6 +123,14 @@ fn without_flags_and_terminal_the_missing_flag_is_named() {
     let sandbox = Sandbox::new();
     let refused = sandbox.ssod(&["configure"]).failed_with(2);
     assert!(refused.contains("--session is missing"), "{refused}");
-    let refused = sandbox.ssod(&["configure", "--session", "x", "--start-url", "http://evil.test/", "--region", "us-east-1"]);
+    let refused = sandbox.ssod(&[
+        "configure",
+        "--session",
+        "x",
+        "--start-url",
+        "http://evil.test/",
+        "--region",
+        "us-east-1",
+    ]);
     assert!(refused.failed_with(2).contains("is not a start URL"));
 }

@@ -19,11 +19,22 @@ fn two_people_work_a_day() {
     let shell = sandbox.env(&[read_only.profile]);
     assert!(cli.describe(&sandbox, &moto, &shell).succeeded().contains(&moto.instance));
     let refused = cli.stop(&sandbox, &moto, &shell).failed_with(254);
-    assert!(refused.contains("AccessDenied") && refused.contains("assumed-role/ReadOnlyRole/bob"), "{refused}");
+    assert!(
+        refused.contains("AccessDenied") && refused.contains("assumed-role/ReadOnlyRole/bob"),
+        "{refused}"
+    );
 
     let stopped = run(sandbox.command(programs().join("ssod")).args([
-        "exec", admin.profile, "--", "/usr/bin/aws", "--endpoint-url", &moto.url, "ec2", "stop-instances",
-        "--instance-ids", &moto.instance,
+        "exec",
+        admin.profile,
+        "--",
+        "/usr/bin/aws",
+        "--endpoint-url",
+        &moto.url,
+        "ec2",
+        "stop-instances",
+        "--instance-ids",
+        &moto.instance,
     ]));
     assert!(stopped.succeeded().contains("stopp"));
 

@@ -45,7 +45,11 @@ fn the_secret_service_keeps_the_key() {
 #[test]
 fn the_kernels_keyring_keeps_the_key() {
     // The key outlives the session in the user's persistent keyring: what the test made, it removes.
-    let done = twice("keyutils", &["keyctl", "session", "-"], "trap 'keyctl purge -s user keyring:vault-key >/dev/null 2>&1 || true' EXIT");
+    let done = twice(
+        "keyutils",
+        &["keyctl", "session", "-"],
+        "trap 'keyctl purge -s user keyring:vault-key >/dev/null 2>&1 || true' EXIT",
+    );
     same_key_in("keyutils", done);
 }
 
@@ -64,5 +68,8 @@ fn without_any_keyring_auto_says_what_to_choose() {
     fs::write(sandbox.home().join(".config/ssod/config.toml"), settings).unwrap();
     let mut command = sandbox.command(programs().join("ssod-daemon"));
     let refused = run(command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")).failed_with(1);
-    assert!(refused.contains("secret-service is not available") && refused.contains("gnome-keyring"), "{refused}");
+    assert!(
+        refused.contains("secret-service is not available") && refused.contains("gnome-keyring"),
+        "{refused}"
+    );
 }

@@ -27,7 +27,9 @@ fn changes_take_effect_within_a_second_and_a_broken_file_keeps_the_last_good_sta
     fs::write(&edited, text.replace("[profile adminUser]", "[profile renamed]")).unwrap();
     fs::rename(&edited, sandbox.aws_config()).unwrap();
     let start = Instant::now();
-    sandbox.eventually("the new profile is known", || sandbox.profile_status("renamed") != serde_json::Value::Null);
+    sandbox.eventually("the new profile is known", || {
+        sandbox.profile_status("renamed") != serde_json::Value::Null
+    });
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 
     fs::write(sandbox.aws_config(), format!("{text}\nnonsense\n")).unwrap();

@@ -20,7 +20,10 @@ fn signed_in(moto: &Moto, more_settings: impl FnOnce(&Sandbox) -> String) -> San
 /// Whoever asks is that person; only the administrator may stop the instance.
 fn judge(client: Client, sandbox: &Sandbox, moto: &Moto, env: &Env, person: Person, how: &str) {
     let who = client.whoami(sandbox, moto, env).succeeded();
-    assert!(who.contains(&format!("assumed-role/{}/{}", person.role, person.user)), "{client:?} by {how}: {who}");
+    assert!(
+        who.contains(&format!("assumed-role/{}/{}", person.role, person.user)),
+        "{client:?} by {how}: {who}"
+    );
     let stop = client.stop(sandbox, moto, env);
     if person == Person::ADMIN {
         stop.succeeded();
@@ -42,7 +45,11 @@ fn container_credentials_and_credential_process_work_with_every_client() {
     sandbox.ssod(&["logout"]).succeeded();
     for client in Client::ALL {
         let refused = client.whoami(&sandbox, &moto, &by_profile("adminUser"));
-        assert!(refused.status != 0 && refused.stderr.contains("ssod login adminUser"), "{client:?}: {}", refused.stderr);
+        assert!(
+            refused.status != 0 && refused.stderr.contains("ssod login adminUser"),
+            "{client:?}: {}",
+            refused.stderr
+        );
     }
 }
 
@@ -62,7 +69,14 @@ fn imds_works_with_every_client_at_the_active_profile_and_at_two_ports() {
             let env = sandbox.env(&[person.profile, "--imds"]);
             judge(client, &sandbox, &moto, &env, person, "IMDS at a port of its own");
         }
-        judge(client, &sandbox, &moto, &sandbox.env(&["--imds"]), Person::READ_ONLY, "IMDS of the active profile");
+        judge(
+            client,
+            &sandbox,
+            &moto,
+            &sandbox.env(&["--imds"]),
+            Person::READ_ONLY,
+            "IMDS of the active profile",
+        );
     }
 }
 
@@ -81,10 +95,18 @@ fn imds_keeps_to_the_letter_of_the_protocol() {
     }
     assert_eq!(put_with(&token_url, &[]).status, 400);
     let made = put_with(&token_url, &[(ttl, "300")]);
-    assert_eq!((made.status, made.header(ttl), made.header("content-type")), (200, Some("300"), Some("text/plain")));
+    assert_eq!(
+        (made.status, made.header(ttl), made.header("content-type")),
+        (200, Some("300"), Some("text/plain"))
+    );
     let token = [("x-aws-ec2-metadata-token", made.body.as_str())];
     let roles = "/latest/meta-data/iam/security-credentials";
-    for path in [roles, "/latest/meta-data/placement/region", "/latest/nothing", "/latest/dynamic/instance-identity/document"] {
+    for path in [
+        roles,
+        "/latest/meta-data/placement/region",
+        "/latest/nothing",
+        "/latest/dynamic/instance-identity/document",
+    ] {
         assert_eq!(get_with(&format!("{base}{path}"), &[]).status, 401, "{path} without a token");
         let forged = [("x-aws-ec2-metadata-token", "forged")];
         assert_eq!(get_with(&format!("{base}{path}"), &forged).status, 401, "{path} with a forged token");
@@ -101,7 +123,10 @@ fn imds_keeps_to_the_letter_of_the_protocol() {
     }
     let document = get_with(&format!("{base}{roles}/AdminRole"), &token).json();
     assert_eq!((&document["Code"], &document["Type"]), (&"Success".into(), &"AWS-HMAC".into()));
-    for path in ["/latest/meta-data/iam/security-credentials-extended/", "/latest/meta-data/iam/security-credentials/OtherRole"] {
+    for path in [
+        "/latest/meta-data/iam/security-credentials-extended/",
+        "/latest/meta-data/iam/security-credentials/OtherRole",
+    ] {
         assert_eq!(get_with(&format!("{base}{path}"), &token).status, 404, "{path}");
     }
     sandbox.ssod(&["logout"]).succeeded();
@@ -121,14 +146,16 @@ fn the_guard_lets_sdks_in_and_nobody_else() {
     sandbox.login(Person::ADMIN).succeeded();
     assert_eq!(sandbox.credentials("adminUser").status, 200);
     let url = format!("http://127.0.0.1:{}/credentials/adminUser", sandbox.port);
-    let read = |name: &str| std::fs::read_to_string(sandbox.home().join("run/ssod/tokens").join(name)).unwrap();
+    let read =
+        |name: &str| std::fs::read_to_string(sandbox.home().join("run/ssod/tokens").join(name)).unwrap();
     let (own, other) = (read("profile-adminUser"), read("profile-readOnlyUser"));
     for (token, status, code) in [
         (Some(&own), 200, None),
         (Some(&other), 401, Some("InvalidToken")),
         (None, 401, Some("InvalidToken")),
     ] {
-        let headers: Vec<(&str, &str)> = token.iter().map(|token| ("authorization", token.as_str())).collect();
+        let headers: Vec<(&str, &str)> =
+            token.iter().map(|token| ("authorization", token.as_str())).collect();
         let reply = get_with(&url, &headers);
         assert_eq!(reply.status, status, "{token:?}");
         if let Some(code) = code {
@@ -136,7 +163,12 @@ fn the_guard_lets_sdks_in_and_nobody_else() {
             assert_eq!(reply.header("content-type"), Some("application/json"));
         }
     }
-    for (name, value) in [("origin", "http://evil.test"), ("cookie", "a=b"), ("x-forwarded-for", "10.0.0.1"), ("host", "evil.test")] {
+    for (name, value) in [
+        ("origin", "http://evil.test"),
+        ("cookie", "a=b"),
+        ("x-forwarded-for", "10.0.0.1"),
+        ("host", "evil.test"),
+    ] {
         let reply = get_with(&url, &[("authorization", &own), (name, value)]);
         assert_eq!((reply.status, &reply.json()["code"]), (403, &"CallerRefused".into()), "{name}");
     }

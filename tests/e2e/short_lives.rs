@@ -21,7 +21,10 @@ fn a_minute_of_requests_with_lives_of_six_seconds_and_one_approval() {
             scope.spawn(|| {
                 while Instant::now() < until {
                     let reply = sandbox.credentials("adminUser");
-                    #[expect(clippy::disallowed_methods, reason = "real processes are judged by the real time")]
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "real processes are judged by the real time"
+                    )]
                     let now = Timestamp::now();
                     assert_eq!(reply.status, 200, "{}", reply.body);
                     let expiration: Timestamp = reply.json()["Expiration"].as_str().unwrap().parse().unwrap();
@@ -36,9 +39,17 @@ fn a_minute_of_requests_with_lives_of_six_seconds_and_one_approval() {
     let log = get(&format!("{}/fake/log", sandbox.fake_url())).json();
     let asked = |operation: &str, detail: &str| {
         let log = log.as_array().unwrap().iter();
-        log.filter(|one| one["operation"] == operation && one["detail"].as_str().unwrap().contains(detail)).count()
+        log.filter(|one| one["operation"] == operation && one["detail"].as_str().unwrap().contains(detail))
+            .count()
     };
-    assert_eq!(asked("CreateToken", "authorization_code") + asked("CreateToken", "device_code"), 1, "one approval");
-    assert!((15..=30).contains(&asked("CreateToken", "refresh_token")), "the sign-in renews every three seconds");
+    assert_eq!(
+        asked("CreateToken", "authorization_code") + asked("CreateToken", "device_code"),
+        1,
+        "one approval"
+    );
+    assert!(
+        (15..=30).contains(&asked("CreateToken", "refresh_token")),
+        "the sign-in renews every three seconds"
+    );
     assert!((15..=30).contains(&asked("GetRoleCredentials", "")), "and so do the credentials");
 }

@@ -17,7 +17,11 @@ fn configured() -> Sandbox {
 fn the_browser_is_opened_and_ends_on_a_page_that_says_what_happened() {
     let sandbox = configured();
     let (script, opened) = (sandbox.home().join("browser"), sandbox.home().join("opened"));
-    fs::write(&script, format!("#!/bin/sh\nprintf '%s\\n' \"$#\" \"$1\" > {0}.new && mv {0}.new {0}\n", opened.display())).unwrap();
+    fs::write(
+        &script,
+        format!("#!/bin/sh\nprintf '%s\\n' \"$#\" \"$1\" > {0}.new && mv {0}.new {0}\n", opened.display()),
+    )
+    .unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = sandbox.command(programs().join("ssod"));
     let mut login = Running::start(command.args(["login", "adminUser"]).env("BROWSER", &script));
@@ -36,14 +40,23 @@ fn the_browser_is_opened_and_ends_on_a_page_that_says_what_happened() {
 fn a_wrong_state_or_path_is_turned_away_and_the_wait_goes_on() {
     let sandbox = configured();
     let mut command = sandbox.command(programs().join("ssod"));
-    let mut login = Running::start(command.args(["login", "adminUser", "--no-browser", "--json"]).env("DISPLAY", ":99"));
+    let mut login =
+        Running::start(command.args(["login", "adminUser", "--no-browser", "--json"]).env("DISPLAY", ":99"));
     let event: serde_json::Value = serde_json::from_str(&login.line()).unwrap();
     let url = event["url"].as_str().unwrap();
     let start = url.split_once("redirect_uri=").unwrap().1.split('&').next().unwrap();
     let callback = start.replace("%3A", ":").replace("%2F", "/");
-    for wrong in [format!("{callback}?code=x&state=y"), format!("{callback}?code=x"), callback.replace("callback", "other")] {
+    for wrong in [
+        format!("{callback}?code=x&state=y"),
+        format!("{callback}?code=x"),
+        callback.replace("callback", "other"),
+    ] {
         let page = get(&wrong);
-        assert!(page.status == 400 && page.body.contains("not an answer that ssod waits for"), "{wrong}: {}", page.body);
+        assert!(
+            page.status == 400 && page.body.contains("not an answer that ssod waits for"),
+            "{wrong}: {}",
+            page.body
+        );
     }
     assert_eq!(approve_browser(url, "alice", true).status, 200);
     assert!(login.line().contains("signed_in"));
@@ -71,10 +84,11 @@ fn one_registration_per_flow_is_kept_and_renewed_when_it_is_forgotten() {
     assert_eq!(sandbox.count("RegisterClient"), 1);
     sandbox.tell_fake("forget-registrations", &serde_json::Value::Null);
     // The browser flow notices at the token call, the device flow at once; either way the person is asked once more.
-    sandbox.login_by("adminUser", &["--device-code"], |event, fake| {
-        approve_device(fake, event["code"].as_str().unwrap(), "alice", true);
-    })
-    .succeeded();
+    sandbox
+        .login_by("adminUser", &["--device-code"], |event, fake| {
+            approve_device(fake, event["code"].as_str().unwrap(), "alice", true);
+        })
+        .succeeded();
     assert_eq!(sandbox.count("RegisterClient"), 2);
 }
 
@@ -85,7 +99,11 @@ fn no_request_opens_a_browser() {
     let script = sandbox.home().join("browser");
     fs::write(&script, format!("#!/bin/sh\ntouch {}\n", marker.display())).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    for arguments in [&["credential-process", "adminUser"][..], &["exec", "adminUser", "--", "true"], &["env", "adminUser"]] {
+    for arguments in [
+        &["credential-process", "adminUser"][..],
+        &["exec", "adminUser", "--", "true"],
+        &["env", "adminUser"],
+    ] {
         let mut command = sandbox.command(programs().join("ssod"));
         ssod_testkit::run(command.args(arguments).env("BROWSER", &script).env("DISPLAY", ":99"));
     }

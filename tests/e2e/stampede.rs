@@ -28,7 +28,9 @@ async fn a_thousand_simultaneous_requests_make_one_call() {
     sandbox.tell_fake("fault", &slowly);
 
     let token = std::fs::read_to_string(sandbox.home().join("run/ssod/tokens/profile-adminUser")).unwrap();
-    let request = format!("GET /credentials/adminUser HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET /credentials/adminUser HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n"
+    );
     let (request, start) = (Arc::new(request), Arc::new(Barrier::new(CLIENTS)));
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| {

@@ -37,7 +37,8 @@ async fn fake(clock: ManualClock) -> (Server<ManualClock>, String) {
 
 async fn sign_in(socket: std::path::PathBuf, fake: String) {
     tokio::task::spawn_blocking(move || {
-        let request = LoginRequest { name: "adminUser".into(), flow: Some(LoginFlow::DeviceCode), has_browser: false };
+        let request =
+            LoginRequest { name: "adminUser".into(), flow: Some(LoginFlow::DeviceCode), has_browser: false };
         for event in ControlClient::new(&socket).events("/v1/login", &request).unwrap() {
             match event.unwrap() {
                 LoginEvent::DeviceCode { code, .. } => {
@@ -76,7 +77,9 @@ async fn ten_hours_with_one_approval_and_never_short_lived_credentials() {
         // The renewals that the minute made due are real calls over loopback.
         tokio::time::sleep(Duration::from_millis(8)).await;
         let (endpoint, token) = (endpoint.clone(), token.clone());
-        let reply = tokio::task::spawn_blocking(move || get_with(&endpoint, &[("authorization", &token)])).await.unwrap();
+        let reply = tokio::task::spawn_blocking(move || get_with(&endpoint, &[("authorization", &token)]))
+            .await
+            .unwrap();
         assert_eq!(reply.status, 200, "minute {minute}: {}", reply.body);
         let expiration: Timestamp = reply.json()["Expiration"].as_str().unwrap().parse().unwrap();
         let left = expiration.since_or_zero(clock.now());
@@ -84,11 +87,19 @@ async fn ten_hours_with_one_approval_and_never_short_lived_credentials() {
     }
     let log: Vec<_> = server.center().log().cloned().collect();
     let count = |operation: &str, detail: &str| {
-        log.iter().filter(|one| one.operation == operation && one.detail.contains(detail) && one.status == 200).count()
+        log.iter()
+            .filter(|one| one.operation == operation && one.detail.contains(detail) && one.status == 200)
+            .count()
     };
     assert_eq!(count("CreateToken", "device_code"), 1, "one approval");
-    assert!((14..=17).contains(&count("CreateToken", "refresh_token")), "the token renews with 20 minutes left");
-    assert!((20..=26).contains(&count("GetRoleCredentials", "AdminRole")), "the role renews at half of its hour");
+    assert!(
+        (14..=17).contains(&count("CreateToken", "refresh_token")),
+        "the token renews with 20 minutes left"
+    );
+    assert!(
+        (20..=26).contains(&count("GetRoleCredentials", "AdminRole")),
+        "the role renews at half of its hour"
+    );
     drop(stop);
     daemon.await.unwrap();
 }

@@ -24,7 +24,8 @@ pub(crate) fn run(context: &Context, command: &Configure) -> Outcome<()> {
     let questions = Questions { context, known: aws_file::resolved(path, &before)? };
     let session = questions.session(command)?;
     let section = Section::SsoSession(session.name.to_string());
-    let with_session = set_keys(&before, &section, &session_entries(&session)).map_err(|error| aws_file::broken(path, &error))?;
+    let with_session = set_keys(&before, &section, &session_entries(&session))
+        .map_err(|error| aws_file::broken(path, &error))?;
     let (account, role) = match (&command.account, &command.role) {
         (Some(account), Some(role)) => (parse(AccountId::parse(account))?, parse(RoleName::parse(role))?),
         _ if command.dry_run => {
@@ -46,7 +47,8 @@ pub(crate) fn run(context: &Context, command: &Configure) -> Outcome<()> {
     };
     let (set, remove) = profile_entries(&profile, &form(command.sso_keys)?);
     let section = Section::Profile(profile.name.to_string());
-    let after = edit(&with_session, &section, &set, remove).map_err(|error| aws_file::broken(path, &error))?;
+    let after =
+        edit(&with_session, &section, &set, remove).map_err(|error| aws_file::broken(path, &error))?;
     if command.dry_run {
         return Ok(terminal::print(&difference(&before, &after))?);
     }
@@ -104,8 +106,11 @@ fn own_program() -> Outcome<String> {
     let program = std::env::current_exe()?;
     let text = program.to_str().filter(|text| !text.contains(['\n', '#', ';']));
     text.map(str::to_owned).ok_or_else(|| {
-        Failure::new(format!("The path of this program cannot stand in the AWS config file: {}.", program.display()))
-            .hint("Install ssod somewhere else")
+        Failure::new(format!(
+            "The path of this program cannot stand in the AWS config file: {}.",
+            program.display()
+        ))
+        .hint("Install ssod somewhere else")
     })
 }
 

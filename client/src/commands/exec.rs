@@ -19,7 +19,8 @@ pub(crate) fn run(context: &Context, command: &Exec) -> Outcome<()> {
     };
     check(context, &client, &profile)?;
     let variables = env::variables(&client, Some(&profile), false)?;
-    let (program, arguments) = command.command.split_first().ok_or_else(|| Failure::usage("There is no command."))?;
+    let (program, arguments) =
+        command.command.split_first().ok_or_else(|| Failure::usage("There is no command."))?;
     let mut child = Command::new(program);
     child.args(arguments);
     for name in &variables.unset {

@@ -10,7 +10,8 @@ use crate::{daemon, terminal};
 
 pub(crate) fn run(context: &Context, command: &List) -> Outcome<()> {
     let client = daemon::connect(&context.paths)?;
-    let sessions: Vec<ListedSession> = client.post("/v1/list", &ListRequest { name: command.name.clone() })?;
+    let sessions: Vec<ListedSession> =
+        client.post("/v1/list", &ListRequest { name: command.name.clone() })?;
     if command.json {
         let text = serde_json::to_string_pretty(&sessions).map_err(std::io::Error::from)?;
         terminal::print(&format!("{text}\n"))?;
@@ -26,7 +27,8 @@ pub(crate) fn run(context: &Context, command: &List) -> Outcome<()> {
             Ok(())
         }
         None if sessions.is_empty() => {
-            Err(Failure::new("There is no sso-session in the AWS config file.").hint("Add one: ssod configure"))
+            Err(Failure::new("There is no sso-session in the AWS config file.")
+                .hint("Add one: ssod configure"))
         }
         None => Ok(()),
     }

@@ -61,15 +61,24 @@ fn tell(event: &LoginEvent, qr: bool, open: bool) -> Outcome<()> {
             let opened = open && browser::open(url, browser);
             let how = if opened { "Your browser opens to sign in to" } else { "To sign in to" };
             terminal::warn(&format!("{how} {} ({start_url}).", terminal::bold(session)));
-            terminal::warn(if opened { "If it does not, visit:" } else { "Visit, with a browser on this machine:" });
+            terminal::warn(if opened {
+                "If it does not, visit:"
+            } else {
+                "Visit, with a browser on this machine:"
+            });
             terminal::warn(&format!("\n  {url}\n"));
             if qr {
-                terminal::warn("A QR code makes no sense here: the browser must run on this machine. See --device-code.");
+                terminal::warn(
+                    "A QR code makes no sense here: the browser must run on this machine. See --device-code.",
+                );
             }
             terminal::warn("Waiting for you to approve…");
         }
         LoginEvent::DeviceCode { session, url, url_complete, code, expires_in, start_url, region } => {
-            terminal::warn(&format!("To sign in to {} ({start_url}, {region}), visit:", terminal::bold(session)));
+            terminal::warn(&format!(
+                "To sign in to {} ({start_url}, {region}), visit:",
+                terminal::bold(session)
+            ));
             terminal::warn(&format!("\n  {url_complete}\n"));
             if qr {
                 terminal::warn(&qr_code(url_complete)?);
@@ -77,7 +86,9 @@ fn tell(event: &LoginEvent, qr: bool, open: bool) -> Outcome<()> {
             terminal::warn(&format!("and confirm this code (or type it at {url}):"));
             terminal::warn(&format!("\n  {}\n", terminal::bold(code)));
             let life = duration::show(*expires_in);
-            terminal::warn(&format!("Confirm it only where you see this very code. Waiting for up to {life}…"));
+            terminal::warn(&format!(
+                "Confirm it only where you see this very code. Waiting for up to {life}…"
+            ));
         }
         LoginEvent::SignedIn { session } => {
             terminal::print(&format!("{} to {session}.\n", terminal::green("Signed in")))?;
@@ -88,7 +99,8 @@ fn tell(event: &LoginEvent, qr: bool, open: bool) -> Outcome<()> {
 }
 
 fn qr_code(text: &str) -> Outcome<String> {
-    let code = QrCode::new(text).map_err(|error| Failure::new(format!("The address makes no QR code: {error}.")))?;
+    let code =
+        QrCode::new(text).map_err(|error| Failure::new(format!("The address makes no QR code: {error}.")))?;
     Ok(code.render::<Dense1x2>().build())
 }
 
@@ -100,7 +112,10 @@ fn choose(context: &Context, client: &ControlClient) -> Outcome<String> {
     let status: Status = client.get("/v1/status")?;
     let sessions: Vec<String> = status.sessions.into_iter().map(|session| session.name).collect();
     match sessions.as_slice() {
-        [] => Err(Failure::new("There is no sso-session in the AWS config file.").hint("Add one: ssod configure")),
+        [] => {
+            Err(Failure::new("There is no sso-session in the AWS config file.")
+                .hint("Add one: ssod configure"))
+        }
         [only] => Ok(only.clone()),
         _ => pick::one(context, "Sign in to", &sessions, "Name one: ssod login NAME"),
     }

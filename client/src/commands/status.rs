@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ssod_control::{
-    ActiveProfile, ControlClient, ProfileState, ProfileStatus, SessionState, SessionStatus, Status as Everything, Trouble,
+    ActiveProfile, ControlClient, ProfileState, ProfileStatus, SessionState, SessionStatus,
+    Status as Everything, Trouble,
 };
 
 use super::Context;
@@ -34,7 +35,10 @@ fn text(client: &ControlClient) -> Outcome<String> {
     let everything: Everything = client.get("/v1/status")?;
     let mut text = String::new();
     if everything.sessions.is_empty() {
-        text.push_str(&format!("There is no sso-session in {}. Add one: ssod configure\n", everything.daemon.config_file));
+        text.push_str(&format!(
+            "There is no sso-session in {}. Add one: ssod configure\n",
+            everything.daemon.config_file
+        ));
     } else {
         text.push_str(&sessions(&everything.sessions));
     }
@@ -67,7 +71,9 @@ fn sessions(sessions: &[SessionStatus]) -> String {
         let remark = match (&session.trouble, &session.reason) {
             (Some(trouble), _) => remark(trouble),
             (None, Some(reason)) => format!("{reason}. Run: ssod login {}", session.name),
-            (None, None) if session.state == SessionState::SignedOut => format!("ssod login {}", session.name),
+            (None, None) if session.state == SessionState::SignedOut => {
+                format!("ssod login {}", session.name)
+            }
             (None, None) => String::new(),
         };
         table.row([session.name.clone(), state, time(session.renews_in), time(session.remaining), remark]);
@@ -84,7 +90,11 @@ fn profiles(profiles: &[ProfileStatus], active: &ActiveProfile) -> String {
             ProfileState::OnDemand => "on demand".to_owned(),
             ProfileState::Blocked => terminal::yellow("blocked"),
         };
-        let name = if active.profile.as_ref() == Some(&profile.name) { format!("{} *", profile.name) } else { profile.name.clone() };
+        let name = if active.profile.as_ref() == Some(&profile.name) {
+            format!("{} *", profile.name)
+        } else {
+            profile.name.clone()
+        };
         let used = match (profile.used_ago, &profile.used_by) {
             (Some(ago), Some(by)) => format!("{} ago by {by}", show(ago)),
             (Some(ago), None) => format!("{} ago", show(ago)),

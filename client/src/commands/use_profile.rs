@@ -16,12 +16,16 @@ pub(crate) fn run(context: &Context, command: &Use) -> Outcome<()> {
         (Some(name), false) => Some(name.clone()),
         (None, false) => Some(choose(context, &client)?),
     };
-    let request = UseRequest { profile: profile.clone(), seconds: command.lasting.map(|lasting| lasting.as_secs()) };
+    let request =
+        UseRequest { profile: profile.clone(), seconds: command.lasting.map(|lasting| lasting.as_secs()) };
     let active: ActiveProfile = client.post("/v1/use", &request)?;
     let then = active.then.as_deref().unwrap_or("none");
     let text = match (&active.profile, command.lasting) {
         (Some(profile), Some(lasting)) => {
-            format!("The active profile is {profile} for {}, then {then}.\n", duration::show(lasting.as_secs()))
+            format!(
+                "The active profile is {profile} for {}, then {then}.\n",
+                duration::show(lasting.as_secs())
+            )
         }
         (Some(profile), None) => format!("The active profile is {profile}.\n"),
         (None, _) => "No profile is active.\n".to_owned(),
@@ -47,7 +51,9 @@ fn warn_when_signed_out(client: &ControlClient, name: &str) -> Outcome<()> {
 fn choose(context: &Context, client: &ControlClient) -> Outcome<String> {
     let mut profiles = client.get::<Status>("/v1/status")?.profiles;
     if profiles.is_empty() {
-        return Err(Failure::new("There is no profile in the AWS config file.").hint("Add one: ssod configure"));
+        return Err(
+            Failure::new("There is no profile in the AWS config file.").hint("Add one: ssod configure")
+        );
     }
     profiles.sort_by_key(|profile| Reverse(profile.used_ago.map(Reverse)));
     let names: Vec<String> = profiles.into_iter().map(|profile| profile.name).collect();

@@ -229,7 +229,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let tokens = sessions.clone().map(|session| renew_token(&session.facts()));
         let unsaved = sessions.filter_map(|session| session.unsaved);
         let idle = state.profiles.iter().filter(|(_, profile)| profile.fetch.is_none());
-        let credentials = idle.filter_map(|(name, _)| Some(state.decide(now, name, Floor::CONTAINER, &policy)?.renew));
+        let credentials =
+            idle.filter_map(|(name, _)| Some(state.decide(now, name, Floor::CONTAINER, &policy)?.renew));
         let renewals = tokens.chain(credentials).filter_map(|renew| match renew {
             Renew::At(at) => Some(at),
             Renew::Never => None,
@@ -258,7 +259,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
                 // A fetch under a token that is being renewed would only wait for it.
                 profile.fetch.is_none()
                     && !session.is_some_and(|session| renewing.contains(session))
-                    && state.decide(now, name, Floor::CONTAINER, &policy).is_some_and(|decision| due(decision.renew))
+                    && state
+                        .decide(now, name, Floor::CONTAINER, &policy)
+                        .is_some_and(|decision| due(decision.renew))
             })
             .map(|(name, _)| name.clone())
             .collect();
@@ -268,7 +271,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             .filter(|(_, session)| session.unsaved.is_some_and(|at| at <= now))
             .map(|(name, _)| name.clone())
             .collect();
-        let save = state.unsaved_credentials.take_if(|since| since.plus(persist::SAVE_CREDENTIALS_AFTER) <= now);
+        let save =
+            state.unsaved_credentials.take_if(|since| since.plus(persist::SAVE_CREDENTIALS_AFTER) <= now);
         drop(state);
         for session in tokens {
             self.start_token_renewal(&session);
@@ -299,8 +303,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             },
             Serve::Retrying | Serve::Held | Serve::HeldOrNewer | Serve::Fetch => {
                 let failure = state.profiles.get(&profile.name).and_then(|entry| entry.failure.as_ref());
-                let failure =
-                    failure.or_else(|| state.sessions.get(&profile.session).and_then(|entry| entry.failure.as_ref()));
+                let failure = failure.or_else(|| {
+                    state.sessions.get(&profile.session).and_then(|entry| entry.failure.as_ref())
+                });
                 let reason = failure.map_or("they are being renewed", |failure| failure.reason.as_str());
                 Refusal::Unavailable { profile: profile.name.clone(), reason: reason.to_owned() }
             }

@@ -187,7 +187,9 @@ fn can_fetch(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts) -> 
     let waits = |retry_at: Timestamp| now < retry_at;
     match session.standing {
         Standing::SignedOut => return Err(Serve::LoginRequired),
-        Standing::SignedIn { token, refreshable: false } if token.is_over(now) => return Err(Serve::LoginRequired),
+        Standing::SignedIn { token, refreshable: false } if token.is_over(now) => {
+            return Err(Serve::LoginRequired);
+        }
         Standing::SignedIn { token, .. } if token.is_over(now) && session.retry_at.is_some_and(waits) => {
             return Err(Serve::Retrying);
         }
@@ -217,7 +219,8 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
         return Renew::Never;
     }
     // Without a usable token the session's own wait counts too.
-    let due = if token.is_over(now) { session.retry_at.map_or(due, |retry_at| due.max(retry_at)) } else { due };
+    let due =
+        if token.is_over(now) { session.retry_at.map_or(due, |retry_at| due.max(retry_at)) } else { due };
     Renew::At(due)
 }
 

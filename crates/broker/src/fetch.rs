@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use ssod_model::{
-    Clock, IdentityError, IdentityProvider, Profile, ProfileName, SecretStore, Secret, SsoSession, TimestampExt,
+    Clock, IdentityError, IdentityProvider, Profile, ProfileName, RoleCredentials, SecretStore, SsoSession,
+    TimestampExt,
 };
 use tokio::sync::watch;
 
@@ -50,35 +51,17 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         Some(done)
     }
 
-    /// Asks the portal; a token that it refuses is renewed once.
-    async fn fetch_credentials(&self, order: &Order) -> Result<ssod_model::RoleCredentials, TokenError> {
-        let token = self.usable_token(&order.session.name).await?;
-        match self.call_portal(order, &token).await {
-            Err(TokenError::Identity(IdentityError::Unauthorized)) => {}
-            outcome => return outcome,
-        }
-        let outcome = match self.token_instead_of(&order.session.name, &token).await {
-            Ok(renewed) => self.call_portal(order, &renewed).await,
-            Err(error) => Err(error),
-        };
-        if matches!(outcome, Err(TokenError::Identity(IdentityError::Unauthorized) | TokenError::NotRenewable)) {
-            self.end_session(&order.session.name, order.generation, "the portal no longer accepts its tokens").await;
-            return Err(TokenError::SignedOut);
-        }
-        outcome
-    }
-
-    async fn call_portal(&self, order: &Order, token: &Secret) -> Result<ssod_model::RoleCredentials, TokenError> {
-        // The semaphore is never closed; without a permit the call would only be less polite.
-        let _permit = self.0.portal.acquire().await;
-        let Profile { account_id, role_name, .. } = order.profile.as_ref();
-        let call = self.0.provider.role_credentials(&order.session, token, account_id, role_name);
-        call.await.map_err(TokenError::Identity)
+    async fn fetch_credentials(&self, order: &Order) -> Result<RoleCredentials, TokenError> {
+        let (session, profile) = (&order.session, &order.profile);
+        self.call_portal(&session.name, |token| async move {
+            self.0.provider.role_credentials(session, &token, &profile.account_id, &profile.role_name).await
+        })
+        .await
     }
 
     /// Takes the outcome over, unless the session or the profile became another one meanwhile. A failure never
     /// touches what is held.
-    fn finish_fetch(&self, order: &Order, outcome: Result<ssod_model::RoleCredentials, TokenError>) {
+    fn finish_fetch(&self, order: &Order, outcome: Result<RoleCredentials, TokenError>) {
         let now = self.now();
         let mut state = self.state();
         let session = state.sessions.get(&order.profile.session);

@@ -1,11 +1,12 @@
 //! Tokens: renewed in one task per session, replaced by a sign-in, dropped by a sign-out.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
-    ClientRegistration, Clock, Grant, IdentityError, IdentityProvider, ProfileName, SecretStore, Secret, SessionName,
-    SessionTokens, SignInFlow, SsoSession, StoreError, Timestamp, TimestampExt,
+    ClientRegistration, Clock, Grant, IdentityError, IdentityProvider, ProfileName, Secret, SecretStore,
+    SessionName, SessionTokens, SignInFlow, SsoSession, StoreError, Timestamp, TimestampExt,
 };
 use thiserror::Error;
 use tokio::sync::watch;
@@ -95,7 +96,11 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> SigningIn<P, S, C> {
 
     /// Takes the tokens over. Credentials of whoever was signed in before are dropped; the profile that the
     /// person named counts as used, so that its credentials are there when they are asked for.
-    pub async fn complete(self, tokens: SessionTokens, named: Option<&ProfileName>) -> Result<(), StoreError> {
+    pub async fn complete(
+        self,
+        tokens: SessionTokens,
+        named: Option<&ProfileName>,
+    ) -> Result<(), StoreError> {
         self.broker.update_record(&self.session, |record| record.tokens = Some(tokens)).await?;
         let now = self.broker.now();
         {
@@ -142,7 +147,12 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let (config, tokens, still_valid) = {
             let mut state = self.state();
             let Some(entry) = state.sessions.get_mut(name) else {
-                return Ok(Logout { session: name.clone(), was_signed_in: false, still_valid: vec![], not_told: None });
+                return Ok(Logout {
+                    session: name.clone(),
+                    was_signed_in: false,
+                    still_valid: vec![],
+                    not_told: None,
+                });
             };
             entry.generation += 1;
             entry.ended = None;
@@ -153,10 +163,12 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         };
         self.forget_on_disk(name).await?;
         let not_told = match (&config, &tokens) {
-            (Some(session), Some(tokens)) => match self.0.provider.logout(session, &tokens.access_token).await {
-                Ok(()) | Err(IdentityError::Unauthorized) => None,
-                Err(error) => Some(error.to_string()),
-            },
+            (Some(session), Some(tokens)) => {
+                match self.0.provider.logout(session, &tokens.access_token).await {
+                    Ok(()) | Err(IdentityError::Unauthorized) => None,
+                    Err(error) => Some(error.to_string()),
+                }
+            }
             (None, Some(_)) => Some("the session is no longer in the AWS config file".to_owned()),
             (_, None) => None,
         };
@@ -164,17 +176,61 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         Ok(Logout { session: name.clone(), was_signed_in: tokens.is_some(), still_valid, not_told })
     }
 
-    /// An access token to list accounts and roles with.
-    pub async fn access_token(&self, name: &SessionName) -> Result<Secret, IdentityError> {
-        self.usable_token(name).await.map_err(|error| match error {
+    /// Calls the portal for somebody who lists accounts and roles; `Unauthorized` means that somebody must sign in.
+    pub async fn portal<T, F>(
+        &self,
+        name: &SessionName,
+        call: impl Fn(Secret) -> F,
+    ) -> Result<T, IdentityError>
+    where
+        F: Future<Output = Result<T, IdentityError>>,
+    {
+        self.call_portal(name, call).await.map_err(|error| match error {
             TokenError::SignedOut | TokenError::NotRenewable => IdentityError::Unauthorized,
-            TokenError::Waiting => IdentityError::Unavailable("the sign-in could not be renewed yet".to_owned()),
+            TokenError::Waiting => {
+                IdentityError::Unavailable("the sign-in could not be renewed yet".to_owned())
+            }
             TokenError::Identity(error) => error,
         })
     }
 
+    /// Calls the portal, at most so many at a time. A token that it refuses is renewed once; refused again, the session
+    /// is over.
+    pub(crate) async fn call_portal<T, F>(
+        &self,
+        name: &SessionName,
+        call: impl Fn(Secret) -> F,
+    ) -> Result<T, TokenError>
+    where
+        F: Future<Output = Result<T, IdentityError>>,
+    {
+        let generation = self.state().sessions.get(name).map_or(0, |entry| entry.generation);
+        let polite = async |token| {
+            // The semaphore is never closed; without a permit the call would only be less polite.
+            let _permit = self.0.portal.acquire().await;
+            call(token).await.map_err(TokenError::Identity)
+        };
+        let token = self.usable_token(name).await?;
+        match polite(token.clone()).await {
+            Err(TokenError::Identity(IdentityError::Unauthorized)) => {}
+            outcome => return outcome,
+        }
+        let outcome = match self.token_instead_of(name, &token).await {
+            Ok(renewed) => polite(renewed).await,
+            Err(error) => Err(error),
+        };
+        if matches!(
+            outcome,
+            Err(TokenError::Identity(IdentityError::Unauthorized) | TokenError::NotRenewable)
+        ) {
+            self.end_session(name, generation, "the portal no longer accepts its tokens").await;
+            return Err(TokenError::SignedOut);
+        }
+        outcome
+    }
+
     /// The access token, renewed first where it is about to end.
-    pub(crate) async fn usable_token(&self, name: &SessionName) -> Result<Secret, TokenError> {
+    async fn usable_token(&self, name: &SessionName) -> Result<Secret, TokenError> {
         match self.token(name)? {
             (token, true) => Ok(token),
             (token, false) => match self.token_instead_of(name, &token).await {
@@ -187,13 +243,14 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     }
 
     /// Another token than this one: the renewal's under way, or a new renewal's.
-    pub(crate) async fn token_instead_of(&self, name: &SessionName, old: &Secret) -> Result<Secret, TokenError> {
+    async fn token_instead_of(&self, name: &SessionName, old: &Secret) -> Result<Secret, TokenError> {
         if let (token, _) = self.token(name)?
             && token != *old
         {
             return Ok(token);
         }
-        let waiting = self.state().sessions.get(name).and_then(|entry| Some(entry.failure.as_ref()?.retry_at));
+        let waiting =
+            self.state().sessions.get(name).and_then(|entry| Some(entry.failure.as_ref()?.retry_at));
         if waiting.is_some_and(|retry_at| self.now() < retry_at) {
             return Err(TokenError::Waiting);
         }
@@ -213,7 +270,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         if let Some(running) = entry.renewal.as_ref().filter(|done| done.has_changed().is_ok()) {
             return Some(running.clone());
         }
-        let (session, tokens, generation) = (entry.config.clone()?, entry.tokens()?.clone(), entry.generation);
+        let (session, tokens, generation) =
+            (entry.config.clone()?, entry.tokens()?.clone(), entry.generation);
         let refresh_token = tokens.refresh_token.clone()?;
         let (finished, done) = watch::channel(false);
         entry.renewal = Some(done.clone());
@@ -245,21 +303,26 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             Err(error) => error,
         };
         match error {
-            IdentityError::GrantRejected => self.end_session(name, generation, "the sign-in has ended at AWS").await,
+            IdentityError::GrantRejected => {
+                self.end_session(name, generation, "the sign-in has ended at AWS").await
+            }
             IdentityError::RegistrationRejected => {
                 self.end_session(name, generation, "AWS no longer knows the client that signed in").await;
             }
             error => {
                 let now = self.now();
                 let mut state = self.state();
-                let Some(entry) = state.sessions.get_mut(name).filter(|entry| entry.generation == generation) else {
+                let Some(entry) = state.sessions.get_mut(name).filter(|entry| entry.generation == generation)
+                else {
                     return;
                 };
                 let count = entry.failure.as_ref().map_or(0, |failure| failure.count).saturating_add(1);
                 let life = entry.tokens().map(|tokens| tokens.expires_at.since_or_zero(tokens.issued_at));
                 let wait = match &error {
                     IdentityError::Rejected(_) => RETRY_MAX,
-                    IdentityError::Throttled { retry_after } => backoff(count, *retry_after, life, seed((name, count, now))),
+                    IdentityError::Throttled { retry_after } => {
+                        backoff(count, *retry_after, life, seed((name, count, now)))
+                    }
                     _ => backoff(count, None, life, seed((name, count, now))),
                 };
                 tracing::warn!(session = %name, %error, retry_in = ?wait, "cannot renew the sign-in");
@@ -285,7 +348,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let saved = self.save_record(&record).await;
         let now = self.now();
         let mut state = self.state();
-        let Some(entry) = state.sessions.get_mut(name).filter(|entry| entry.generation == generation) else { return };
+        let Some(entry) = state.sessions.get_mut(name).filter(|entry| entry.generation == generation) else {
+            return;
+        };
         entry.record = Some(record);
         entry.failure = None;
         entry.unsaved = saved.as_ref().err().map(|_| now.plus(SAVE_AGAIN_AFTER));
@@ -296,7 +361,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     }
 
     /// Ends a session that AWS ended. Credentials that it brought are served to their end.
-    pub(crate) async fn end_session(&self, name: &SessionName, generation: u64, reason: &str) {
+    async fn end_session(&self, name: &SessionName, generation: u64, reason: &str) {
         let _order = self.0.disk.lock().await;
         let record = {
             let mut state = self.state();
@@ -322,7 +387,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     fn token(&self, name: &SessionName) -> Result<(Secret, bool), TokenError> {
         let now = self.now();
         let state = self.state();
-        let tokens = state.sessions.get(name).and_then(|entry| entry.tokens()).ok_or(TokenError::SignedOut)?;
+        let tokens =
+            state.sessions.get(name).and_then(|entry| entry.tokens()).ok_or(TokenError::SignedOut)?;
         let life = Lifetime { issued_at: tokens.issued_at, expires_at: tokens.expires_at };
         if tokens.refresh_token.is_none() {
             let alive = now < tokens.expires_at;

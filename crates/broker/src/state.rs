@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
-    CachedCredentials, Floor, Profile, ProfileName, RoleCredentials, SessionName, SessionRecord, SessionTokens,
-    SsoSession, Timestamp, TimestampExt,
+    CachedCredentials, Floor, Profile, ProfileName, RoleCredentials, SessionName, SessionRecord,
+    SessionTokens, SsoSession, Timestamp, TimestampExt,
 };
 use tokio::sync::watch;
 
 use crate::active::Selection;
 use crate::broker::Policy;
-use crate::decide::{Decision, Lifetime, ProfileFacts, SessionFacts, Setback, Standing, decide, may_fetch, seed};
+use crate::decide::{
+    Decision, Lifetime, ProfileFacts, SessionFacts, Setback, Standing, decide, may_fetch, seed,
+};
 
 /// Becomes true when the work is over, whatever came of it.
 pub(crate) type Done = watch::Receiver<bool>;
@@ -65,12 +67,19 @@ impl SessionEntry {
             refreshable: tokens.refresh_token.is_some(),
         });
         let name = self.config.as_ref().map(|config| &config.name);
-        SessionFacts { standing, retry_at: self.failure.as_ref().map(|failure| failure.retry_at), seed: seed(name) }
+        SessionFacts {
+            standing,
+            retry_at: self.failure.as_ref().map(|failure| failure.retry_at),
+            seed: seed(name),
+        }
     }
 
     /// The record to write to: the present one, or an empty one where it belongs to another configuration.
     pub(crate) fn record_for(&self, config: &SsoSession) -> SessionRecord {
-        self.record.clone().filter(|record| record.belongs_to(config)).unwrap_or_else(|| SessionRecord::empty(config))
+        self.record
+            .clone()
+            .filter(|record| record.belongs_to(config))
+            .unwrap_or_else(|| SessionRecord::empty(config))
     }
 }
 
@@ -117,7 +126,13 @@ impl ProfileEntry {
 
 impl State {
     /// The decision for a configured profile; `None` for any other.
-    pub(crate) fn decide(&self, now: Timestamp, name: &ProfileName, floor: Floor, policy: &Policy) -> Option<Decision> {
+    pub(crate) fn decide(
+        &self,
+        now: Timestamp,
+        name: &ProfileName,
+        floor: Floor,
+        policy: &Policy,
+    ) -> Option<Decision> {
         let profile = self.profiles.get(name)?;
         let config = profile.config.as_ref()?;
         let session = self.sessions.get(&config.session)?;
@@ -134,7 +149,8 @@ impl State {
     /// The credentials worth keeping over a restart.
     pub(crate) fn cached_credentials(&self, now: Timestamp) -> Vec<CachedCredentials> {
         let entry = |(name, profile): (&ProfileName, &ProfileEntry)| {
-            let held = profile.held.as_ref().filter(|held| held.credentials.remaining(now) > Duration::ZERO)?;
+            let held =
+                profile.held.as_ref().filter(|held| held.credentials.remaining(now) > Duration::ZERO)?;
             Some(CachedCredentials {
                 profile: name.clone(),
                 role: held.role.clone(),
@@ -147,7 +163,11 @@ impl State {
 
     /// Drops the credentials and the failures of a session's profiles; says until when the dropped ones
     /// remain valid at AWS.
-    pub(crate) fn drop_credentials(&mut self, session: &SessionName, now: Timestamp) -> Vec<(ProfileName, Timestamp)> {
+    pub(crate) fn drop_credentials(
+        &mut self,
+        session: &SessionName,
+        now: Timestamp,
+    ) -> Vec<(ProfileName, Timestamp)> {
         let mut dropped = Vec::new();
         for (name, profile) in &mut self.profiles {
             if profile.config.as_ref().is_some_and(|config| config.session == *session) {

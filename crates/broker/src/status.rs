@@ -1,8 +1,8 @@
 //! What a person sees of it all.
 
 use ssod_model::{
-    AccountId, Clock, Floor, IdentityProvider, ProfileName, Region, RoleName, SecretStore, SessionName, StartUrl,
-    Timestamp,
+    AccountId, Clock, Floor, IdentityProvider, ProfileName, Region, RoleName, SecretStore, SessionName,
+    StartUrl, Timestamp,
 };
 
 use crate::decide::{Renew, Standing, renew_token};
@@ -105,7 +105,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     pub fn status(&self) -> Status {
         let (now, policy) = (self.now(), self.policy());
         let state = self.state();
-        let mut sessions: Vec<_> = state.sessions.values().filter_map(|entry| session_status(entry, now)).collect();
+        let mut sessions: Vec<_> =
+            state.sessions.values().filter_map(|entry| session_status(entry, now)).collect();
         sessions.sort_by(|one, other| one.name.cmp(&other.name));
         let profile = |(name, entry)| profile_status(&state, name, entry, now, &policy);
         let mut profiles: Vec<_> = state.profiles.iter().filter_map(profile).collect();

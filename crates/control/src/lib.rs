@@ -9,9 +9,10 @@ mod paths;
 
 pub use client::{ClientError, ControlClient, Events};
 pub use message::{
-    Account, ActiveProfile, Checked, Credentials, CredentialsRequest, DaemonStatus, EnvRequest, Environment, ErrorBody,
-    ImdsPort, ListRequest, ListedSession, LoginEvent, LoginFlow, LoginRequest, LogoutRequest, LoggedOut, LogoutResult,
-    ProfileState, ProfileStatus, SessionState, SessionStatus, Status, StillValid, Trouble, UseRequest,
+    Account, ActiveProfile, Checked, Credentials, CredentialsRequest, DaemonStatus, EnvRequest, Environment,
+    ErrorBody, ImdsPort, ListRequest, ListedSession, LoggedOut, LoginEvent, LoginFlow, LoginRequest,
+    LogoutRequest, LogoutResult, ProfileState, ProfileStatus, SessionState, SessionStatus, Status,
+    StillValid, Trouble, UseRequest,
 };
 pub use paths::{Paths, PathsError};
 

@@ -439,7 +439,10 @@ mod tests {
             r#"{"event":"failed","code":"Denied","message":"No."}"#
         );
         let line = r#"{"event":"signed_in","session":"s","by":"tomorrow"}"#;
-        assert_eq!(serde_json::from_str::<LoginEvent>(line).unwrap(), LoginEvent::SignedIn { session: "s".into() });
+        assert_eq!(
+            serde_json::from_str::<LoginEvent>(line).unwrap(),
+            LoginEvent::SignedIn { session: "s".into() }
+        );
     }
 
     #[test]

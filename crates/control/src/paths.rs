@@ -40,7 +40,8 @@ impl Paths {
         Ok(Self {
             settings: variable("SSOD_CONFIG").unwrap_or_else(|| project.config_dir().join("config.toml")),
             socket: variable("SSOD_SOCKET").unwrap_or_else(|| runtime.join("control.sock")),
-            aws_config: variable("AWS_CONFIG_FILE").unwrap_or_else(|| base.home_dir().join(".aws").join("config")),
+            aws_config: variable("AWS_CONFIG_FILE")
+                .unwrap_or_else(|| base.home_dir().join(".aws").join("config")),
             state,
             runtime,
         })
@@ -84,13 +85,15 @@ impl Paths {
     /// The file with the token of that profile, or with the one that follows `ssod use`.
     pub fn token(&self, profile: Option<&str>) -> PathBuf {
         // `active` itself cannot be a profile's file: those begin with `profile-`.
-        let name = profile.map_or_else(|| "active".to_owned(), |profile| format!("profile-{}", encode(profile)));
+        let name =
+            profile.map_or_else(|| "active".to_owned(), |profile| format!("profile-{}", encode(profile)));
         self.tokens().join(name)
     }
 
     /// The path of the credentials' URI on the endpoint.
     pub fn credentials_route(profile: Option<&str>) -> String {
-        profile.map_or_else(|| "/credentials".to_owned(), |profile| format!("/credentials/{}", encode(profile)))
+        profile
+            .map_or_else(|| "/credentials".to_owned(), |profile| format!("/credentials/{}", encode(profile)))
     }
 }
 

@@ -37,19 +37,23 @@ async fn grant<S: CredentialSource, C: Clock>(
     let given = parts.headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
     if !shared.tokens.matches(named.as_ref(), given) {
         return Err(match named {
-            Some(named) if shared.source.profile(&named).is_none() => Refusal::ProfileNotFound(named.to_string()),
+            Some(named) if shared.source.profile(&named).is_none() => {
+                Refusal::ProfileNotFound(named.to_string())
+            }
             Some(named) => Refusal::InvalidToken(named.to_string()),
             None => Refusal::InvalidToken(String::new()),
         });
     }
     let profile = named.or_else(|| shared.source.active()).ok_or(Refusal::NoActiveProfile)?;
-    let config = shared.source.profile(&profile).ok_or_else(|| Refusal::ProfileNotFound(profile.to_string()))?;
+    let config =
+        shared.source.profile(&profile).ok_or_else(|| Refusal::ProfileNotFound(profile.to_string()))?;
     let credentials = credentials(&shared.source, &profile, Floor::CONTAINER, PATIENCE).await?;
     Ok(wire::container(&credentials, &config))
 }
 
 fn profile_name(encoded: &str) -> Result<ProfileName, Refusal> {
     let name = percent_decode_str(encoded).decode_utf8_lossy();
-    ProfileName::parse(&name)
-        .map_err(|_| Refusal::ProfileNotFound(name.chars().filter(|character| !character.is_control()).take(64).collect()))
+    ProfileName::parse(&name).map_err(|_| {
+        Refusal::ProfileNotFound(name.chars().filter(|character| !character.is_control()).take(64).collect())
+    })
 }

@@ -45,7 +45,9 @@ fn is_ours(host: &str, port: u16) -> bool {
     match host.strip_prefix("127.0.0.1") {
         Some("") => true,
         Some(rest) => rest.strip_prefix(':').is_some_and(|given| {
-            given.bytes().all(|digit| digit.is_ascii_digit()) && given.parse() == Ok(port) && !given.starts_with('0')
+            given.bytes().all(|digit| digit.is_ascii_digit())
+                && given.parse() == Ok(port)
+                && !given.starts_with('0')
         }),
         None => false,
     }
@@ -108,8 +110,19 @@ mod tests {
     #[test]
     fn every_other_host_is_refused() {
         for host in [
-            "localhost:7746", "127.0.0.1:7747", "127.0.0.1:07746", "127.0.0.1:+7746", "127.0.0.1:", "127.0.0.1.:7746",
-            "127.0.0.2:7746", "[::1]:7746", "evil.test:7746", "127.0.0.1.evil.test", "0.0.0.0:7746", "2130706433", "",
+            "localhost:7746",
+            "127.0.0.1:7747",
+            "127.0.0.1:07746",
+            "127.0.0.1:+7746",
+            "127.0.0.1:",
+            "127.0.0.1.:7746",
+            "127.0.0.2:7746",
+            "[::1]:7746",
+            "evil.test:7746",
+            "127.0.0.1.evil.test",
+            "0.0.0.0:7746",
+            "2130706433",
+            "",
         ] {
             assert!(reason("/", &[("host", host)]).is_some(), "{host}");
         }

@@ -90,7 +90,8 @@ pub(crate) async fn answer<S: CredentialSource, C: Clock>(
 
 /// The time to live must come, and goes back in the answer: Go fails without it.
 fn token<S, C: Clock>(shared: &Shared<S, C>, headers: &HeaderMap) -> Response {
-    let asked = headers.get(TTL_HEADER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let asked =
+        headers.get(TTL_HEADER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let Some(ttl) = asked.filter(|ttl| (1..=MAX_TTL).contains(ttl)) else {
         return StatusCode::BAD_REQUEST.into_response();
     };

@@ -27,7 +27,10 @@ struct ImdsCredentials<'a> {
     credentials: ContainerCredentials<'a>,
 }
 
-fn container_credentials<'a>(credentials: &'a RoleCredentials, profile: &'a Profile) -> ContainerCredentials<'a> {
+fn container_credentials<'a>(
+    credentials: &'a RoleCredentials,
+    profile: &'a Profile,
+) -> ContainerCredentials<'a> {
     ContainerCredentials {
         access_key_id: &credentials.access_key_id,
         secret_access_key: credentials.secret_access_key.expose(),
@@ -57,7 +60,9 @@ pub(crate) fn imds(credentials: &RoleCredentials, profile: &Profile) -> Response
 pub(crate) fn refusal(refusal: &Refusal) -> Response {
     let status = match refusal {
         Refusal::InvalidToken(_) => StatusCode::UNAUTHORIZED,
-        Refusal::CallerRefused(_) | Refusal::LoginRequired { .. } | Refusal::NoAccess { .. } => StatusCode::FORBIDDEN,
+        Refusal::CallerRefused(_) | Refusal::LoginRequired { .. } | Refusal::NoAccess { .. } => {
+            StatusCode::FORBIDDEN
+        }
         Refusal::ProfileNotFound(_) | Refusal::NoActiveProfile => StatusCode::NOT_FOUND,
         Refusal::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
     };

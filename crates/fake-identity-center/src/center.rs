@@ -140,7 +140,9 @@ impl Center {
     /// Takes a role away from somebody; tells whether there was something to take.
     pub fn remove_assignment(&mut self, user: &str, account: &str, role: &str) -> bool {
         let before = self.world.assignments.len();
-        self.world.assignments.retain(|one| !(one.user == user && one.account == account && one.role == role));
+        self.world
+            .assignments
+            .retain(|one| !(one.user == user && one.account == account && one.role == role));
         before != self.world.assignments.len()
     }
 
@@ -186,7 +188,8 @@ impl Center {
 
     pub(crate) fn open_portal_session(&mut self, now: Timestamp, user: &str) -> u64 {
         self.counter += 1;
-        let session = PortalSession { user: user.to_owned(), ends_at: now.plus(self.lifetimes.portal_session) };
+        let session =
+            PortalSession { user: user.to_owned(), ends_at: now.plus(self.lifetimes.portal_session) };
         self.portal_sessions.insert(self.counter, session);
         self.counter
     }

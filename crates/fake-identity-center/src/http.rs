@@ -111,9 +111,10 @@ impl<C: Clock> Server<C> {
                 error.retry_after = fault.and_then(|fault| fault.retry_after);
                 (Err(error), "throttled".to_owned())
             }
-            Some(FaultKind::Fail) => {
-                (Err(ApiError::oidc(503, "InternalServerException", "server_error", "made to fail")), "failed".to_owned())
-            }
+            Some(FaultKind::Fail) => (
+                Err(ApiError::oidc(503, "InternalServerException", "server_error", "made to fail")),
+                "failed".to_owned(),
+            ),
             Some(FaultKind::Garbage | FaultKind::LoseAnswer | FaultKind::Delay) | None => work(self).await,
         };
         let (status, response) = match (kind, outcome) {

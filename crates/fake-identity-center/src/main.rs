@@ -16,7 +16,10 @@ use tokio::net::TcpListener;
 /// Point a tool at it with AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC; GET /fake/aws-config suggests an
 /// AWS config file; the routes below /fake advance its clock, end sessions, make calls fail, and show its log.
 #[derive(Parser)]
-#[command(version, after_help = "Example:\n  fake-identity-center --port 8400 --access-token-life 5m --role-life 2m")]
+#[command(
+    version,
+    after_help = "Example:\n  fake-identity-center --port 8400 --access-token-life 5m --role-life 2m"
+)]
 struct Arguments {
     /// Port on 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = 0)]
@@ -56,7 +59,8 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let world = match &arguments.world {
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
             World::parse(&text).with_context(|| format!("{} is not a world", path.display()))?
         }
         None => World::seed(),
@@ -74,7 +78,8 @@ async fn main() -> Result<()> {
         Some(endpoint) => Minter::sts(StsKeys {
             endpoint,
             access_key_id: std::env::var("AWS_ACCESS_KEY_ID").context("AWS_ACCESS_KEY_ID is not set")?,
-            secret_access_key: std::env::var("AWS_SECRET_ACCESS_KEY").context("AWS_SECRET_ACCESS_KEY is not set")?,
+            secret_access_key: std::env::var("AWS_SECRET_ACCESS_KEY")
+                .context("AWS_SECRET_ACCESS_KEY is not set")?,
         })?,
         None => Minter::MadeUp,
     };

@@ -67,7 +67,12 @@ fn made_up(grant: &RoleGrant) -> Minted {
     }
 }
 
-async fn assume_role(keys: &StsKeys, http: &reqwest::Client, grant: &RoleGrant, now: Timestamp) -> Result<Minted> {
+async fn assume_role(
+    keys: &StsKeys,
+    http: &reqwest::Client,
+    grant: &RoleGrant,
+    now: Timestamp,
+) -> Result<Minted> {
     let arn = format!("arn:aws:iam::{}:role/{}", grant.account, grant.role);
     let seconds = grant.expiration.since_or_zero(now).as_secs().clamp(900, 43_200).to_string();
     let body = url::form_urlencoded::Serializer::new(String::new())
@@ -89,7 +94,8 @@ async fn assume_role(keys: &StsKeys, http: &reqwest::Client, grant: &RoleGrant, 
         .build()?
         .into();
     let headers = [("content-type", content_type)];
-    let signable = SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(body.as_bytes()))?;
+    let signable =
+        SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(body.as_bytes()))?;
     let (instructions, _) = sign(signable, &parameters)?.into_parts();
     let mut request = http.post(&url).header("content-type", content_type);
     for (name, value) in instructions.headers() {

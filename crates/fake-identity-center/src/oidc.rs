@@ -143,7 +143,8 @@ impl Center {
         now: Timestamp,
         registration: Registration,
     ) -> Result<(String, String, Timestamp), ApiError> {
-        let metadata = |text| ApiError::oidc(400, "InvalidClientMetadataException", "invalid_client_metadata", text);
+        let metadata =
+            |text| ApiError::oidc(400, "InvalidClientMetadataException", "invalid_client_metadata", text);
         if registration.client_name.as_deref().is_none_or(str::is_empty) {
             return Err(ApiError::invalid_request("clientName is missing"));
         }
@@ -156,7 +157,12 @@ impl Center {
             return Err(ApiError::oidc(500, "InternalServerException", "server_error", ""));
         }
         if registration.redirect_uris.iter().any(|uri| !is_loopback_redirect(uri)) {
-            return Err(ApiError::oidc(400, "InvalidRedirectUriException", "invalid_redirect_uri", "not loopback"));
+            return Err(ApiError::oidc(
+                400,
+                "InvalidRedirectUriException",
+                "invalid_redirect_uri",
+                "not loopback",
+            ));
         }
         let (id, secret) = (self.secret("client-"), self.secret("client-secret-"));
         let expires_at = now.plus(self.lifetimes.registration);
@@ -204,7 +210,8 @@ impl Center {
         approve: bool,
     ) -> Result<(), &'static str> {
         let known = self.world.users.iter().any(|known| known.name == user);
-        let request = self.devices.values_mut().find(|request| request.user_code.eq_ignore_ascii_case(user_code));
+        let request =
+            self.devices.values_mut().find(|request| request.user_code.eq_ignore_ascii_case(user_code));
         match request {
             None => Err("There is no such code."),
             Some(request) if now >= request.expires_at => Err("The code has expired."),
@@ -223,7 +230,8 @@ impl Center {
     pub fn check_authorization(&self, now: Timestamp, request: &Authorization) -> Result<(), &'static str> {
         let client = self.clients.get(&request.client_id).filter(|client| now < client.expires_at);
         let client = client.ok_or("This client is not registered.")?;
-        let registered = client.registration.redirect_uris.iter().any(|uri| same_but_port(uri, &request.redirect_uri));
+        let registered =
+            client.registration.redirect_uris.iter().any(|uri| same_but_port(uri, &request.redirect_uri));
         if !registered {
             return Err("The redirect URI is not the registered one.");
         }
@@ -278,27 +286,47 @@ impl Center {
             Some(DEVICE_GRANT) => self.token_for_device(now, client_id, grant.device_code.as_deref()),
             Some("authorization_code") => self.token_for_code(now, client_id, grant),
             Some("refresh_token") => self.token_for_refresh(now, client_id, grant.refresh_token.as_deref()),
-            _ => Err(ApiError::oidc(400, "UnsupportedGrantTypeException", "unsupported_grant_type", "unknown grant")),
+            _ => Err(ApiError::oidc(
+                400,
+                "UnsupportedGrantTypeException",
+                "unsupported_grant_type",
+                "unknown grant",
+            )),
         }
     }
 
-    fn token_for_device(&mut self, now: Timestamp, client: &str, code: Option<&str>) -> Result<Token, ApiError> {
+    fn token_for_device(
+        &mut self,
+        now: Timestamp,
+        client: &str,
+        code: Option<&str>,
+    ) -> Result<Token, ApiError> {
         let code = code.unwrap_or_default();
         let interval = self.lifetimes.poll_interval / 2;
         let request = self.devices.get_mut(code).filter(|request| request.client_id == client);
         let request = request.ok_or_else(|| ApiError::invalid_grant("unknown device code"))?;
         if now >= request.expires_at {
-            return Err(ApiError::oidc(400, "ExpiredTokenException", "expired_token", "the device code expired"));
+            return Err(ApiError::oidc(
+                400,
+                "ExpiredTokenException",
+                "expired_token",
+                "the device code expired",
+            ));
         }
         let last = request.last_poll.replace(now);
         match request.outcome.clone() {
             Outcome::Pending if last.is_some_and(|last| now.since_or_zero(last) < interval) => {
                 Err(ApiError::oidc(400, "SlowDownException", "slow_down", "polled too fast"))
             }
-            Outcome::Pending => {
-                Err(ApiError::oidc(400, "AuthorizationPendingException", "authorization_pending", "not approved yet"))
+            Outcome::Pending => Err(ApiError::oidc(
+                400,
+                "AuthorizationPendingException",
+                "authorization_pending",
+                "not approved yet",
+            )),
+            Outcome::Denied => {
+                Err(ApiError::oidc(400, "AccessDeniedException", "access_denied", "denied by the user"))
             }
-            Outcome::Denied => Err(ApiError::oidc(400, "AccessDeniedException", "access_denied", "denied by the user")),
             Outcome::Approved { user } => {
                 self.devices.remove(code);
                 let portal_session = self.open_portal_session(now, &user);
@@ -323,12 +351,18 @@ impl Center {
         Ok(self.issue(now, portal_session, client))
     }
 
-    fn token_for_refresh(&mut self, now: Timestamp, client: &str, token: Option<&str>) -> Result<Token, ApiError> {
+    fn token_for_refresh(
+        &mut self,
+        now: Timestamp,
+        client: &str,
+        token: Option<&str>,
+    ) -> Result<Token, ApiError> {
         let token = token.unwrap_or_default();
         let known = self.refresh_tokens.get(token).filter(|known| known.client_id == client);
         let portal_session = known.map(|known| known.portal_session);
         let alive = portal_session.filter(|id| self.portal_session(now, *id).is_some());
-        let alive = alive.ok_or_else(|| ApiError::invalid_grant("the refresh token is spent or its session is over"))?;
+        let alive = alive
+            .ok_or_else(|| ApiError::invalid_grant("the refresh token is spent or its session is over"))?;
         if self.lifetimes.single_use_refresh_tokens {
             self.refresh_tokens.remove(token);
         }
@@ -347,7 +381,8 @@ impl Center {
         let life = if renewable { life } else { std::time::Duration::from_secs(LEGACY_TOKEN_SECONDS) };
         let access_token = self.secret("access-");
         self.access_tokens.retain(|_, token| now < token.expires_at);
-        self.access_tokens.insert(access_token.clone(), AccessToken { portal_session, expires_at: now.plus(life) });
+        self.access_tokens
+            .insert(access_token.clone(), AccessToken { portal_session, expires_at: now.plus(life) });
         let refresh_token = renewable.then(|| self.secret("refresh-"));
         if let Some(token) = &refresh_token {
             let kept = RefreshToken { portal_session, client_id: client_id.to_owned() };
@@ -358,7 +393,9 @@ impl Center {
 
     fn known_client(&self, now: Timestamp, id: &str, secret: &str) -> Result<&Client, ApiError> {
         let client = self.clients.get(id).filter(|client| client.secret == secret && now < client.expires_at);
-        client.ok_or_else(|| ApiError::oidc(401, "InvalidClientException", "invalid_client", "unknown or expired client"))
+        client.ok_or_else(|| {
+            ApiError::oidc(401, "InvalidClientException", "invalid_client", "unknown or expired client")
+        })
     }
 }
 
@@ -378,7 +415,11 @@ fn same_but_port(registered: &str, given: &str) -> bool {
 
 /// Hexadecimal digits as letters that are not mistaken for others.
 fn letters(hex: &str) -> String {
-    hex.chars().take(4).filter_map(|digit| digit.to_digit(16)).map(|digit| b"BCDFGHJKLMNPQRST"[digit as usize] as char).collect()
+    hex.chars()
+        .take(4)
+        .filter_map(|digit| digit.to_digit(16))
+        .map(|digit| b"BCDFGHJKLMNPQRST"[digit as usize] as char)
+        .collect()
 }
 
 #[cfg(test)]

@@ -29,12 +29,19 @@ impl Center {
     /// ListAccounts, all of them.
     pub fn list_accounts(&self, now: Timestamp, access_token: &str) -> Result<Vec<&Account>, ApiError> {
         let user = self.user_of(now, access_token).ok_or_else(ApiError::unauthorized)?;
-        let mine = |account: &&Account| self.world.assignments.iter().any(|one| one.user == user && one.account == account.id);
+        let mine = |account: &&Account| {
+            self.world.assignments.iter().any(|one| one.user == user && one.account == account.id)
+        };
         Ok(self.world.accounts.iter().filter(mine).collect())
     }
 
     /// ListAccountRoles, all of them.
-    pub fn list_account_roles(&self, now: Timestamp, access_token: &str, account: &str) -> Result<Vec<&str>, ApiError> {
+    pub fn list_account_roles(
+        &self,
+        now: Timestamp,
+        access_token: &str,
+        account: &str,
+    ) -> Result<Vec<&str>, ApiError> {
         let user = self.user_of(now, access_token).ok_or_else(ApiError::unauthorized)?;
         let mine = self.world.assignments.iter().filter(|one| one.user == user && one.account == account);
         Ok(mine.map(|one| one.role.as_str()).collect())
@@ -50,7 +57,11 @@ impl Center {
     ) -> Result<RoleGrant, ApiError> {
         let user = self.user_of(now, access_token).ok_or_else(ApiError::unauthorized)?.to_owned();
         if account.is_empty() || role.is_empty() {
-            return Err(ApiError::portal(400, "InvalidRequestException", "account_id or role_name is missing"));
+            return Err(ApiError::portal(
+                400,
+                "InvalidRequestException",
+                "account_id or role_name is missing",
+            ));
         }
         if !self.world.is_assigned(&user, account, role) {
             return Err(ApiError::portal(403, "ForbiddenException", "No access"));

@@ -7,8 +7,9 @@ use reqwest::{Client, RequestBuilder, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ssod_model::{
-    Account, AccountId, ClientRegistration, Clock, DeviceAuthorization, Grant, IdentityError, IdentityProvider,
-    RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, Timestamp, TimestampExt,
+    Account, AccountId, ClientRegistration, Clock, DeviceAuthorization, Grant, IdentityError,
+    IdentityProvider, RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, Timestamp,
+    TimestampExt,
 };
 use thiserror::Error;
 
@@ -72,7 +73,8 @@ impl<C: Clock> IdentityCenter<C> {
             http = http.proxy(reqwest::Proxy::all(&network.proxy).map_err(SetupError::Proxy)?);
         }
         if let Some(pem) = &network.ca_bundle {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| SetupError::CaBundle)?;
+            let certificates =
+                reqwest::Certificate::from_pem_bundle(pem).map_err(|_| SetupError::CaBundle)?;
             if certificates.is_empty() {
                 return Err(SetupError::CaBundle);
             }
@@ -109,7 +111,12 @@ impl<C: Clock> IdentityCenter<C> {
     async fn send(&self, service: Service, request: RequestBuilder) -> Result<Vec<u8>, IdentityError> {
         let mut response = request.send().await.map_err(|error| unreachable(&error))?;
         let status = response.status();
-        if response.headers().get(CONTENT_LENGTH).and_then(number).is_some_and(|length| length > BODY_CAP as u64) {
+        if response
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(number)
+            .is_some_and(|length| length > BODY_CAP as u64)
+        {
             return Err(IdentityError::Unavailable(format!("an answer is larger than {BODY_CAP} bytes")));
         }
         let error_type = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok());
@@ -135,7 +142,8 @@ impl<C: Clock> IdentityCenter<C> {
     }
 
     fn clamped(&self, at: Result<Timestamp, impl std::fmt::Display>) -> Result<Timestamp, IdentityError> {
-        let at = at.map_err(|error| IdentityError::Unavailable(format!("AWS sent an impossible time: {error}")))?;
+        let at =
+            at.map_err(|error| IdentityError::Unavailable(format!("AWS sent an impossible time: {error}")))?;
         Ok(at.min(self.clock.now().plus(MAX_LIFE)))
     }
 }
@@ -174,7 +182,8 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
             client_secret: client.client_secret.expose(),
             start_url: session.start_url.as_str(),
         };
-        let started: wire::StartedDeviceAuthorization = self.post(session, "/device_authorization", &request).await?;
+        let started: wire::StartedDeviceAuthorization =
+            self.post(session, "/device_authorization", &request).await?;
         let complete = started.verification_uri_complete.unwrap_or_else(|| started.verification_uri.clone());
         let interval = started.interval.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(5);
         Ok(DeviceAuthorization {
@@ -289,8 +298,11 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
         for _ in 0..MAX_PAGES {
             let mut query = vec![("account_id", account_id.as_str()), ("max_result", "100")];
             query.extend(next.as_deref().map(|token| ("next_token", token)));
-            let page: wire::RolePage = self.portal(session, access_token, "/assignment/roles", &query).await?;
-            roles.extend(page.role_list.into_iter().filter_map(|entry| RoleName::parse(&entry.role_name).ok()));
+            let page: wire::RolePage =
+                self.portal(session, access_token, "/assignment/roles", &query).await?;
+            roles.extend(
+                page.role_list.into_iter().filter_map(|entry| RoleName::parse(&entry.role_name).ok()),
+            );
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
                 return Ok(roles);
@@ -321,7 +333,8 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
     }
 
     async fn logout(&self, session: &SsoSession, access_token: &Secret) -> Result<(), IdentityError> {
-        let request = self.http.post(format!("{}/logout", portal_base(session))).headers(bearer(access_token)?);
+        let request =
+            self.http.post(format!("{}/logout", portal_base(session))).headers(bearer(access_token)?);
         self.send(Service::Portal, request).await.map(drop)
     }
 }
@@ -337,8 +350,10 @@ fn bearer(token: &Secret) -> Result<HeaderMap, IdentityError> {
 fn decode<T: DeserializeOwned>(service: Service, body: &[u8]) -> Result<T, IdentityError> {
     serde_json::from_slice(body).map_err(|error| {
         // serde's text can quote values; the category tells enough and quotes nothing.
-        let name = if service == Service::Oidc { "Identity Center's sign-in service" } else { "the SSO portal" };
-        let what = if error.is_data() { "JSON that lacks what was asked for" } else { "something that is not JSON" };
+        let name =
+            if service == Service::Oidc { "Identity Center's sign-in service" } else { "the SSO portal" };
+        let what =
+            if error.is_data() { "JSON that lacks what was asked for" } else { "something that is not JSON" };
         IdentityError::Unavailable(format!("{name} answered with {what}"))
     })
 }
@@ -346,7 +361,9 @@ fn decode<T: DeserializeOwned>(service: Service, body: &[u8]) -> Result<T, Ident
 /// A secret that will stand in headers and JSON of others: empty or with control characters it is refused.
 fn header_safe(text: String) -> Result<Secret, IdentityError> {
     if text.is_empty() || text.chars().any(|character| character.is_control()) {
-        return Err(IdentityError::Unavailable("AWS sent a secret that is empty or has control characters".to_owned()));
+        return Err(IdentityError::Unavailable(
+            "AWS sent a secret that is empty or has control characters".to_owned(),
+        ));
     }
     Ok(Secret::new(text))
 }

@@ -63,12 +63,36 @@ mod tests {
     fn hosts_follow_partition_fips_and_dual_stack() {
         for (region, fips, dual_stack, oidc, portal) in [
             ("us-east-1", false, false, "oidc.us-east-1.amazonaws.com", "portal.sso.us-east-1.amazonaws.com"),
-            ("us-east-1", true, false, "oidc-fips.us-east-1.amazonaws.com", "portal.sso-fips.us-east-1.amazonaws.com"),
+            (
+                "us-east-1",
+                true,
+                false,
+                "oidc-fips.us-east-1.amazonaws.com",
+                "portal.sso-fips.us-east-1.amazonaws.com",
+            ),
             ("eu-west-1", false, true, "oidc.eu-west-1.api.aws", "portal.sso.eu-west-1.api.aws"),
             ("eu-west-1", true, true, "oidc-fips.eu-west-1.api.aws", "portal.sso-fips.eu-west-1.api.aws"),
-            ("us-gov-west-1", true, false, "oidc.us-gov-west-1.amazonaws.com", "portal.sso.us-gov-west-1.amazonaws.com"),
-            ("cn-north-1", false, false, "oidc.cn-north-1.amazonaws.com.cn", "portal.sso.cn-north-1.amazonaws.com.cn"),
-            ("eusc-de-east-1", false, true, "oidc.eusc-de-east-1.api.amazonwebservices.eu", "portal.sso.eusc-de-east-1.api.amazonwebservices.eu"),
+            (
+                "us-gov-west-1",
+                true,
+                false,
+                "oidc.us-gov-west-1.amazonaws.com",
+                "portal.sso.us-gov-west-1.amazonaws.com",
+            ),
+            (
+                "cn-north-1",
+                false,
+                false,
+                "oidc.cn-north-1.amazonaws.com.cn",
+                "portal.sso.cn-north-1.amazonaws.com.cn",
+            ),
+            (
+                "eusc-de-east-1",
+                false,
+                true,
+                "oidc.eusc-de-east-1.api.amazonwebservices.eu",
+                "portal.sso.eusc-de-east-1.api.amazonwebservices.eu",
+            ),
         ] {
             let session = session(region, fips, dual_stack);
             assert_eq!(oidc_base(&session), format!("https://{oidc}"));

@@ -135,9 +135,17 @@ mod tests {
 
     #[test]
     fn the_body_tells_where_the_header_does_not() {
-        assert_eq!(react(Service::Oidc, 400, None, r#"{"error":"invalid_grant"}"#), IdentityError::GrantRejected);
         assert_eq!(
-            react(Service::Portal, 429, None, r#"{"message":"HTTP 429 Unknown Code","__type":"com.amazonaws.switchboard.portal#TooManyRequestsException"}"#),
+            react(Service::Oidc, 400, None, r#"{"error":"invalid_grant"}"#),
+            IdentityError::GrantRejected
+        );
+        assert_eq!(
+            react(
+                Service::Portal,
+                429,
+                None,
+                r#"{"message":"HTTP 429 Unknown Code","__type":"com.amazonaws.switchboard.portal#TooManyRequestsException"}"#
+            ),
             IdentityError::Throttled { retry_after: None }
         );
         assert_eq!(react(Service::Portal, 403, None, r#"{"message":"No access"}"#), IdentityError::NoAccess);

@@ -13,7 +13,7 @@ mod session;
 mod source;
 mod store;
 
-pub use clock::{Clock, SystemClock, TimestampExt, Timer};
+pub use clock::{Clock, SystemClock, Timer, TimestampExt};
 pub use credentials::RoleCredentials;
 pub use identity::{Account, DeviceAuthorization, Grant, IdentityError, IdentityProvider, SignInFlow};
 pub use jiff::Timestamp;

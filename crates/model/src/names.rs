@@ -127,7 +127,8 @@ fn is_plain_name(text: &str) -> bool {
 
 fn is_loopback_http(text: &str) -> bool {
     host_after(text, "http://").is_some_and(|host| {
-        let name = if host.starts_with('[') { host.split_inclusive(']').next() } else { host.split(':').next() };
+        let name =
+            if host.starts_with('[') { host.split_inclusive(']').next() } else { host.split(':').next() };
         matches!(name, Some("127.0.0.1" | "localhost" | "[::1]"))
     })
 }

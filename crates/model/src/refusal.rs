@@ -50,7 +50,9 @@ pub enum Refusal {
     #[error("No profile is active. Choose one: ssod use PROFILE")]
     NoActiveProfile,
     /// Nothing can be had right now; later it may.
-    #[error("Credentials of profile \"{profile}\" are not available right now: {reason}. Try again in a moment.")]
+    #[error(
+        "Credentials of profile \"{profile}\" are not available right now: {reason}. Try again in a moment."
+    )]
     Unavailable {
         /// The profile that asked.
         profile: ProfileName,

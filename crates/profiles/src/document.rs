@@ -124,10 +124,7 @@ fn parse_header(inside: &str) -> (Section, bool) {
 
 /// A name without the quotes that the AWS CLI allows around it in a header.
 fn unquote(name: &str) -> &str {
-    ['"', '\'']
-        .into_iter()
-        .find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(name)
+    ['"', '\''].into_iter().find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(name)
 }
 
 /// Splits `value # comment` as the SDKs do: a comment starts at a `#` or `;` after white space.
@@ -153,9 +150,15 @@ mod tests {
 
     #[test]
     fn a_broken_file_names_its_line_and_what_was_expected() {
-        assert_eq!(broken("region = x\n"), "line 1: expected a section such as [profile NAME] before the first setting");
+        assert_eq!(
+            broken("region = x\n"),
+            "line 1: expected a section such as [profile NAME] before the first setting"
+        );
         assert_eq!(broken("\n[profile a\n"), "line 2: expected a closing ] after the section's name");
-        assert_eq!(broken("[profile a]\n# fine\nregion\n"), "line 3: expected KEY = VALUE, a [section], or a # comment");
+        assert_eq!(
+            broken("[profile a]\n# fine\nregion\n"),
+            "line 3: expected KEY = VALUE, a [section], or a # comment"
+        );
         assert_eq!(broken("[default]\n = x"), "line 2: expected a key before the =");
     }
 

@@ -15,7 +15,12 @@ pub fn remove_keys(text: &str, section: &Section, keys: &[&str]) -> Result<Strin
 }
 
 /// Sets and removes in one go.
-pub fn edit(text: &str, section: &Section, set: &[(&str, String)], remove: &[&str]) -> Result<String, Broken> {
+pub fn edit(
+    text: &str,
+    section: &Section,
+    set: &[(&str, String)],
+    remove: &[&str],
+) -> Result<String, Broken> {
     let document = Document::parse(text)?;
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let mut editor = Editor { lines: Vec::new(), pending: set.to_vec(), newline };
@@ -61,7 +66,10 @@ pub fn edit(text: &str, section: &Section, set: &[(&str, String)], remove: &[&st
 
 /// The line of the last header of that section: later ones win, so new keys go there.
 fn last_section(document: &Document<'_>, section: &Section) -> Option<usize> {
-    document.lines.iter().rposition(|line| matches!(&line.kind, LineKind::Header { section: here, .. } if here == section))
+    document
+        .lines
+        .iter()
+        .rposition(|line| matches!(&line.kind, LineKind::Header { section: here, .. } if here == section))
 }
 
 struct Editor<'a> {
@@ -130,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_new_section_is_appended_behind_a_blank_line() {
-        let made = set_keys("[default]\nregion = x", &profile("a"), &[("region", "us-east-1".into())]).unwrap();
+        let made =
+            set_keys("[default]\nregion = x", &profile("a"), &[("region", "us-east-1".into())]).unwrap();
         assert_eq!(made, "[default]\nregion = x\n\n[profile a]\nregion = us-east-1\n");
         let first = set_keys("", &profile("a"), &[("region", "us-east-1".into())]).unwrap();
         assert_eq!(first, "[profile a]\nregion = us-east-1\n");
@@ -154,13 +163,17 @@ mod tests {
     #[test]
     fn removing_takes_the_nested_lines_along() {
         let text = "[profile a]\nsso_session = s\ns3 =\n  max = 1\nregion = x\n";
-        assert_eq!(remove_keys(text, &profile("a"), &["s3", "sso_session"]).unwrap(), "[profile a]\nregion = x\n");
+        assert_eq!(
+            remove_keys(text, &profile("a"), &["s3", "sso_session"]).unwrap(),
+            "[profile a]\nregion = x\n"
+        );
         assert_eq!(remove_keys(text, &profile("none"), &["s3"]).unwrap(), text);
     }
 
     #[test]
     fn windows_line_endings_stay() {
-        let made = set_keys("[profile a]\r\nregion = x\r\n", &profile("a"), &[("output", "json".into())]).unwrap();
+        let made =
+            set_keys("[profile a]\r\nregion = x\r\n", &profile("a"), &[("output", "json".into())]).unwrap();
         assert_eq!(made, "[profile a]\r\nregion = x\r\noutput = json\r\n");
     }
 

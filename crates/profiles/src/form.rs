@@ -47,7 +47,14 @@ pub fn profile_entries(
         ),
         ProfileForm::Aws => (
             vec![("sso_session", session), ("sso_account_id", account), ("sso_role_name", role)],
-            &["credential_process", "ssod_session", "ssod_account_id", "ssod_role_name", "sso_start_url", "sso_region"],
+            &[
+                "credential_process",
+                "ssod_session",
+                "ssod_account_id",
+                "ssod_role_name",
+                "sso_start_url",
+                "sso_region",
+            ],
         ),
     };
     if let Some(region) = &profile.region {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ssod_model::{
-    AccountId, Endpoints, InvalidName, Profile, ProfileName, Region, RoleName, SessionName, SsoSession, StartUrl,
+    AccountId, Endpoints, InvalidName, Profile, ProfileName, Region, RoleName, SessionName, SsoSession,
+    StartUrl,
 };
 
 use crate::document::LineKind;
@@ -38,7 +39,8 @@ pub struct Configuration {
 
 /// Resolves a parsed file. Nothing here fails: a part that is wrong is left out and reported.
 pub fn resolve(document: &Document<'_>, environment: &Environment) -> Configuration {
-    let mut resolver = Resolver { environment, configuration: Configuration::default(), services: BTreeMap::new() };
+    let mut resolver =
+        Resolver { environment, configuration: Configuration::default(), services: BTreeMap::new() };
     let blocks = resolver.blocks(document);
     for block in &blocks {
         if let Section::Services(name) = &block.section {
@@ -132,7 +134,10 @@ impl Resolver<'_> {
                     let Some(block) = current.and_then(|at: usize| blocks.get_mut(at)) else { continue };
                     outer.clone_from(&entry.key);
                     let value = Value { line, text: entry.value.clone() };
-                    let repeated = block.values.insert(entry.key.clone(), value).is_some_and(|old| old.line > block.line);
+                    let repeated = block
+                        .values
+                        .insert(entry.key.clone(), value)
+                        .is_some_and(|old| old.line > block.line);
                     if is_ours(&entry.key) {
                         self.entry_problems(line, entry, repeated);
                     }
@@ -171,16 +176,23 @@ impl Resolver<'_> {
             );
         }
         if entry.value.len() > 1 && entry.value.starts_with(['"', '\'']) {
-            self.problem(line, format!("the AWS tools take the quotes around {key}'s value as part of it; leave them out"));
+            self.problem(
+                line,
+                format!("the AWS tools take the quotes around {key}'s value as part of it; leave them out"),
+            );
         }
     }
 
     fn session(&mut self, name: &str, block: &Block) {
         let (Some(url), Some(region)) = (block.text("sso_start_url"), block.text("sso_region")) else {
-            return self.problem(block.line, format!("[sso-session {name}] needs both sso_start_url and sso_region"));
+            return self.problem(
+                block.line,
+                format!("[sso-session {name}] needs both sso_start_url and sso_region"),
+            );
         };
         let scopes = block.text("sso_registration_scopes").unwrap_or_default();
-        let scopes = scopes.split(',').map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
+        let scopes =
+            scopes.split(',').map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
         let endpoints = self.endpoints(None);
         let made = SessionName::parse(name)
             .map_err(|error| (block.line, error))
@@ -202,11 +214,14 @@ impl Resolver<'_> {
         }
         let (account_key, role_key) = (format!("{prefix}_account_id"), format!("{prefix}_role_name"));
         let (Some(account), Some(role)) = (block.text(&account_key), block.text(&role_key)) else {
-            return self.problem(block.line, format!("profile {name} needs both {account_key} and {role_key}"));
+            return self
+                .problem(block.line, format!("profile {name} needs both {account_key} and {role_key}"));
         };
         let session_key = format!("{prefix}_session");
         let session = match (block.text(&session_key), block.text("sso_start_url")) {
-            (Some(session), inline) => self.named_session(name, session, &session_key, inline.is_some(), block),
+            (Some(session), inline) => {
+                self.named_session(name, session, &session_key, inline.is_some(), block)
+            }
             (None, Some(url)) if !ssod_form => self.legacy_session(name, url, block),
             (None, _) => {
                 self.problem(block.line, format!("profile {name} names no session: add {session_key}"));
@@ -225,7 +240,8 @@ impl Resolver<'_> {
             Ok(Profile {
                 name,
                 session: session.clone(),
-                account_id: AccountId::parse(account).map_err(|error| (block.line_of(&account_key), error))?,
+                account_id: AccountId::parse(account)
+                    .map_err(|error| (block.line_of(&account_key), error))?,
                 role_name: RoleName::parse(role).map_err(|error| (block.line_of(&role_key), error))?,
                 region,
                 aws_form: !ssod_form,
@@ -252,10 +268,14 @@ impl Resolver<'_> {
             let line = block.line_of("sso_start_url");
             self.problem(line, format!("profile {profile} has both {key} and sso_start_url, which some SDKs refuse; remove sso_start_url and sso_region"));
         }
-        let found = SessionName::parse(session).ok().filter(|name| self.configuration.sessions.contains_key(name));
+        let found =
+            SessionName::parse(session).ok().filter(|name| self.configuration.sessions.contains_key(name));
         if found.is_none() {
             let line = block.line_of(key);
-            self.problem(line, format!("profile {profile}: there is no complete [sso-session {session}] in the file"));
+            self.problem(
+                line,
+                format!("profile {profile}: there is no complete [sso-session {session}] in the file"),
+            );
         }
         found
     }
@@ -305,9 +325,14 @@ impl Resolver<'_> {
         let services = profile.and_then(|block| self.services.get(block.text("services")?));
         let configured = |service: &str| {
             let nested = services.and_then(|block| block.nested.get(&format!("{service}.endpoint_url")));
-            nested.map(String::as_str).or_else(|| profile?.text("endpoint_url")).filter(|_| !ignore).map(str::to_owned)
+            nested
+                .map(String::as_str)
+                .or_else(|| profile?.text("endpoint_url"))
+                .filter(|_| !ignore)
+                .map(str::to_owned)
         };
-        let flag = |variable: Option<bool>, key: &str| variable.or_else(|| profile?.flag(key)).unwrap_or(false);
+        let flag =
+            |variable: Option<bool>, key: &str| variable.or_else(|| profile?.flag(key)).unwrap_or(false);
         Endpoints {
             portal: environment.portal.clone().or_else(|| configured("sso")),
             oidc: environment.oidc.clone().or_else(|| configured("sso_oidc")),

@@ -28,11 +28,13 @@ where
 {
     let challenge = Challenge::new()?;
     let listening = Callback::listen(challenge.state.clone()).await;
-    let mut callback = listening.map_err(|error| Failure::Local(format!("cannot listen on 127.0.0.1: {error}")))?;
+    let mut callback =
+        listening.map_err(|error| Failure::Local(format!("cannot listen on 127.0.0.1: {error}")))?;
     let (redirect_uri, state) = (callback.redirect_uri.clone(), challenge.state.expose());
     announce(&provider.authorize_url(session, client, &redirect_uri, state, &challenge.challenge)?)?;
     let answer = tokio::time::timeout(PATIENCE, &mut callback.answer).await.map_err(|_| Failure::TimedOut)?;
-    let Answer { outcome, reply } = answer.map_err(|_| Failure::Local("the callback's listener ended".to_owned()))?;
+    let Answer { outcome, reply } =
+        answer.map_err(|_| Failure::Local("the callback's listener ended".to_owned()))?;
     let result = match outcome {
         Ok(code) => {
             let verifier = challenge.verifier;
@@ -62,4 +64,3 @@ fn rejected(rejection: Rejection) -> Failure {
     let said = rejection.description.unwrap_or(rejection.error);
     Failure::Refused(said.chars().filter(|character| !character.is_control()).take(200).collect())
 }
-

@@ -64,7 +64,8 @@ impl Callback {
         let redirect_uri = format!("http://{host}{PATH}");
         let (send, answer) = oneshot::channel();
         let waiting = Waiting { state, host: host.into(), answer: Arc::new(Mutex::new(Some(send))) };
-        let router = Router::new().route(PATH, get(answered)).fallback(async || Page::NotOurs).with_state(waiting);
+        let router =
+            Router::new().route(PATH, get(answered)).fallback(async || Page::NotOurs).with_state(waiting);
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
             let until = async {

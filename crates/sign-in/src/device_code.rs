@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ssod_model::{
-    ClientRegistration, DeviceAuthorization, Grant, IdentityError, IdentityProvider, SessionTokens, SsoSession,
+    ClientRegistration, DeviceAuthorization, Grant, IdentityError, IdentityProvider, SessionTokens,
+    SsoSession,
 };
 
 use crate::Failure;
@@ -36,13 +37,18 @@ async fn poll<P: IdentityProvider>(
     let mut interval = authorization.interval;
     loop {
         tokio::time::sleep(interval).await;
-        match provider.create_token(session, client, Grant::DeviceCode(authorization.device_code.clone())).await {
+        match provider
+            .create_token(session, client, Grant::DeviceCode(authorization.device_code.clone()))
+            .await
+        {
             Ok(tokens) => return Ok(tokens),
             Err(IdentityError::Pending) => {}
             Err(IdentityError::SlowDown) => interval += SLOW_DOWN,
             // A lost poll is no answer: the code lives on, and the next poll may get through.
             Err(IdentityError::Unavailable(error)) => tracing::debug!(%error, "a poll got no answer"),
-            Err(IdentityError::Throttled { retry_after }) => tokio::time::sleep(retry_after.unwrap_or(interval)).await,
+            Err(IdentityError::Throttled { retry_after }) => {
+                tokio::time::sleep(retry_after.unwrap_or(interval)).await
+            }
             Err(error) => return Err(error.into()),
         }
     }

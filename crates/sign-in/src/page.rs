@@ -59,7 +59,10 @@ impl IntoResponse for Page {
         let headers = [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
             (header::CACHE_CONTROL, "no-store"),
-            (HeaderName::from_static("content-security-policy"), "default-src 'none'; style-src 'unsafe-inline'"),
+            (
+                HeaderName::from_static("content-security-policy"),
+                "default-src 'none'; style-src 'unsafe-inline'",
+            ),
             (HeaderName::from_static("referrer-policy"), "no-referrer"),
             (HeaderName::from_static("x-content-type-options"), "nosniff"),
         ];

@@ -35,13 +35,15 @@ pub fn get(url: &str) -> Reply {
 
 /// GET with headers.
 pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Reply {
-    let request = headers.iter().fold(agent().get(url), |request, (name, value)| request.header(*name, *value));
+    let request =
+        headers.iter().fold(agent().get(url), |request, (name, value)| request.header(*name, *value));
     reply(request.call())
 }
 
 /// PUT without a body, with headers.
 pub fn put_with(url: &str, headers: &[(&str, &str)]) -> Reply {
-    let request = headers.iter().fold(agent().put(url), |request, (name, value)| request.header(*name, *value));
+    let request =
+        headers.iter().fold(agent().put(url), |request, (name, value)| request.header(*name, *value));
     reply(request.send_empty())
 }
 
@@ -65,7 +67,8 @@ pub fn approve_browser(authorize_url: &str, user: &str, approve: bool) -> Reply 
     assert_eq!(get(authorize_url).status, 200, "the authorize page opens");
     let url = Url::parse(authorize_url).unwrap();
     let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-    let mut fields: Vec<(&str, &str)> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut fields: Vec<(&str, &str)> =
+        query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     fields.extend([("user", user), ("action", if approve { "approve" } else { "deny" })]);
     let page = url.join("/authorize").unwrap();
     post_form(page.as_str(), &fields)
@@ -89,7 +92,8 @@ fn agent() -> ureq::Agent {
 fn reply(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Reply {
     let mut response = response.unwrap_or_else(|error| panic!("the request failed: {error}"));
     let headers = response.headers().iter();
-    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
+    let headers =
+        headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
     let headers = headers.collect();
     Reply { status: response.status().as_u16(), headers, body: response.body_mut().read_to_string().unwrap() }
 }

@@ -15,7 +15,9 @@ mod sandbox;
 mod store;
 
 pub use clock::ManualClock;
-pub use http::{approve_browser, approve_device, delete, get, get_with, post_form, post_json, put_with, Reply};
+pub use http::{
+    Reply, approve_browser, approve_device, delete, get, get_with, post_form, post_json, put_with,
+};
 pub use moto::Moto;
 pub use processes::{Finished, Running, interop, programs, run};
 pub use sandbox::{ACCOUNT, FakeOptions, Person, Sandbox};

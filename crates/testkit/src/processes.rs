@@ -17,7 +17,8 @@ pub fn programs() -> PathBuf {
     let own = || std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
     let own = || own().filter(|folder| PROGRAMS.iter().all(|name| folder.join(name).is_file()));
     let folder = named.or_else(own);
-    let folder = folder.unwrap_or_else(|| panic!("SSOD_TEST_PROGRAMS is not set: run these tests by cargo xtask test"));
+    let folder = folder
+        .unwrap_or_else(|| panic!("SSOD_TEST_PROGRAMS is not set: run these tests by cargo xtask test"));
     for name in PROGRAMS {
         assert!(folder.join(name).is_file(), "{name} is not in {}: run cargo xtask test", folder.display());
     }
@@ -98,7 +99,11 @@ impl Running {
     /// The next line that it prints, within 20 seconds.
     #[track_caller]
     pub fn line(&self) -> String {
-        self.lines.lock().unwrap().recv_timeout(Duration::from_secs(20)).unwrap_or_else(|error| panic!("no line: {error}"))
+        self.lines
+            .lock()
+            .unwrap()
+            .recv_timeout(Duration::from_secs(20))
+            .unwrap_or_else(|error| panic!("no line: {error}"))
     }
 
     /// Sends a signal.

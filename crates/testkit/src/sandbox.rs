@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::http::{approve_browser, approve_device, delete, get, get_with, post_json, Reply};
+use crate::http::{Reply, approve_browser, approve_device, delete, get, get_with, post_json};
 use crate::processes::{Finished, Running, programs, run};
 
 /// The fake's account, which is moto's too.
@@ -35,8 +35,12 @@ impl Person {
     pub const ADMIN: Self =
         Self { user: "alice", profile: "adminUser", session: "sso-session-adminUser", role: "AdminRole" };
     /// bob, who looks.
-    pub const READ_ONLY: Self =
-        Self { user: "bob", profile: "readOnlyUser", session: "sso-session-readOnlyUser", role: "ReadOnlyRole" };
+    pub const READ_ONLY: Self = Self {
+        user: "bob",
+        profile: "readOnlyUser",
+        session: "sso-session-readOnlyUser",
+        role: "ReadOnlyRole",
+    };
 }
 
 /// How the fake is started.
@@ -148,8 +152,19 @@ impl Sandbox {
     pub fn configure(&self, person: Person) {
         let start_url = self.start_url();
         self.ssod(&[
-            "configure", "--profile", person.profile, "--session", person.session, "--start-url", &start_url,
-            "--region", "us-east-1", "--account", ACCOUNT, "--role", person.role,
+            "configure",
+            "--profile",
+            person.profile,
+            "--session",
+            person.session,
+            "--start-url",
+            &start_url,
+            "--region",
+            "us-east-1",
+            "--account",
+            ACCOUNT,
+            "--role",
+            person.role,
         ])
         .succeeded();
     }
@@ -159,7 +174,9 @@ impl Sandbox {
         self.login_by(person.profile, &[], |event, fake| {
             let page = match event["event"].as_str() {
                 Some("browser") => approve_browser(event["url"].as_str().unwrap(), person.user, true),
-                Some("device_code") => approve_device(fake, event["code"].as_str().unwrap(), person.user, true),
+                Some("device_code") => {
+                    approve_device(fake, event["code"].as_str().unwrap(), person.user, true)
+                }
                 other => panic!("unexpected event {other:?}: {event}"),
             };
             assert_eq!(page.status, 200, "{}", page.body);
@@ -189,7 +206,8 @@ impl Sandbox {
 
     /// The same with further variables.
     pub fn start_daemon_with(&mut self, variables: &[(&str, &str)]) {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.home().join("daemon.log")).unwrap();
+        let log =
+            fs::OpenOptions::new().create(true).append(true).open(self.home().join("daemon.log")).unwrap();
         let mut command = self.command(programs().join("ssod-daemon"));
         command.env("SSOD_LOG", "debug").envs(variables.iter().copied()).stderr(log);
         self.daemon = Some(Running::start(&mut command));
@@ -256,7 +274,8 @@ impl Sandbox {
 
     /// One request to the container endpoint with that profile's own token.
     pub fn credentials(&self, profile: &str) -> Reply {
-        let token = fs::read_to_string(self.home().join(format!("run/ssod/tokens/profile-{profile}"))).unwrap();
+        let token =
+            fs::read_to_string(self.home().join(format!("run/ssod/tokens/profile-{profile}"))).unwrap();
         let url = format!("http://127.0.0.1:{}/credentials/{profile}", self.port);
         get_with(&url, &[("authorization", &token)])
     }

@@ -22,7 +22,11 @@ impl MemoryStore {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        if self.fails.load(Ordering::SeqCst) { Err(StoreError("the disk is full".to_owned())) } else { Ok(()) }
+        if self.fails.load(Ordering::SeqCst) {
+            Err(StoreError("the disk is full".to_owned()))
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -30,7 +30,8 @@ impl VaultKey {
     /// Tells keys apart without telling anything about them: it stands in each file's header, so that a
     /// wrong key and a damaged file are two different errors.
     pub fn id(&self) -> [u8; 8] {
-        let digest = Sha256::new().chain_update(b"ssod vault key id v1").chain_update(self.0.as_ref()).finalize();
+        let digest =
+            Sha256::new().chain_update(b"ssod vault key id v1").chain_update(self.0.as_ref()).finalize();
         let mut id = [0; 8];
         id.copy_from_slice(&digest[..8]);
         id

@@ -126,7 +126,9 @@ pub enum KeyStoreError {
 fn remedy(store: KeyStore) -> &'static str {
     match store {
         KeyStore::SecretService => "Start a keyring such as gnome-keyring, or choose another [vault] key",
-        KeyStore::Keyutils => "Start ssod from a login session (or under: keyctl session), or choose another [vault] key",
+        KeyStore::Keyutils => {
+            "Start ssod from a login session (or under: keyctl session), or choose another [vault] key"
+        }
         KeyStore::Keychain | KeyStore::File => "Choose another [vault] key",
     }
 }
@@ -161,7 +163,9 @@ pub fn find_key(folder: &Path, choice: KeyStoreChoice) -> Result<(VaultKey, KeyS
                     Ok(found) => return Ok(found),
                     // Locked is not absent: the key belongs there, and will be there once it is unlocked.
                     Err(KeyStoreError::Locked(store)) => return Err(KeyStoreError::Locked(store)),
-                    Err(KeyStoreError::Absent { store, reason }) => refusals.push(format!("{store}: {reason}")),
+                    Err(KeyStoreError::Absent { store, reason }) => {
+                        refusals.push(format!("{store}: {reason}"))
+                    }
                     Err(error) => refusals.push(error.to_string()),
                 }
             }
@@ -287,7 +291,8 @@ mod tests {
     fn another_store_than_the_vaults_is_an_error_that_names_both() {
         let folder = tempfile::tempdir().unwrap();
         find_key(folder.path(), FILE).unwrap();
-        let error = find_key(folder.path(), KeyStoreChoice::Only(KeyStore::Keyutils)).unwrap_err().to_string();
+        let error =
+            find_key(folder.path(), KeyStoreChoice::Only(KeyStore::Keyutils)).unwrap_err().to_string();
         assert!(error.contains("is in file") && error.contains("says keyutils"), "{error}");
     }
 

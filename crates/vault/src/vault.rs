@@ -51,7 +51,8 @@ impl Vault {
         let content = Zeroizing::new(serde_json::to_vec(value).map_err(|error| failed(&error))?);
         let sealed = seal(&self.key, name, &content).map_err(|error| failed(&error))?;
         let replace = || {
-            let mut file = AtomicWriteFile::options().preserve_mode(false).mode(0o600).open(self.folder.join(name))?;
+            let mut file =
+                AtomicWriteFile::options().preserve_mode(false).mode(0o600).open(self.folder.join(name))?;
             file.write_all(&sealed)?;
             file.commit()
         };
@@ -73,7 +74,8 @@ impl Vault {
             Ok(content) => content,
             Err(error) => return self.set_aside(&path, &error.to_string()),
         };
-        let parsed = serde_json::from_slice::<F>(&content).map_err(|_| "its content is not what ssod writes".to_owned());
+        let parsed = serde_json::from_slice::<F>(&content)
+            .map_err(|_| "its content is not what ssod writes".to_owned());
         match parsed.and_then(|file| T::try_from(file).map_err(|error| error.to_string())) {
             Ok(value) => Ok(Some(value)),
             Err(why) => self.set_aside(&path, &why),
@@ -94,7 +96,8 @@ impl Vault {
         } else {
             "Open shells need a new environment: eval \"$(ssod env PROFILE)\""
         };
-        let problem = format!("{} does not open: {why}. It was kept as {}. {remedy}.", path.display(), to.display());
+        let problem =
+            format!("{} does not open: {why}. It was kept as {}. {remedy}.", path.display(), to.display());
         tracing::warn!("{problem}");
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).push(problem);
         Ok(None)

@@ -29,7 +29,16 @@ pub(crate) struct Demo {
 }
 
 pub(crate) fn run(demo: &Demo) -> Result<()> {
-    run_command(&mut cargo(&["build", "--quiet", "-p", "ssod", "-p", "ssod-daemon", "-p", "ssod-fake-identity-center"]))?;
+    run_command(&mut cargo(&[
+        "build",
+        "--quiet",
+        "-p",
+        "ssod",
+        "-p",
+        "ssod-daemon",
+        "-p",
+        "ssod-fake-identity-center",
+    ]))?;
     let interrupted = watch_for_interrupt()?;
     let attended = !demo.unattended && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     say("ssod keeps AWS IAM Identity Center sign-ins alive and serves their credentials to every AWS tool.");
@@ -37,7 +46,9 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
 
     let mut sandbox = Sandbox::with_lives(LIFE);
     step(1, &format!("A fake IAM Identity Center listens at {}.", sandbox.fake_url()));
-    say(&format!("   alice may administer the account, bob may only look. Tokens and credentials live {LIFE}, so that you see them renewed."));
+    say(&format!(
+        "   alice may administer the account, bob may only look. Tokens and credentials live {LIFE}, so that you see them renewed."
+    ));
 
     step(2, "`ssod configure` writes a session and a profile for each into an AWS config file.");
     let people = [Person::ADMIN, Person::READ_ONLY];
@@ -64,10 +75,14 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     }
     say(&format!("   IMDSv2                 {:<13} {}", Person::READ_ONLY.profile, by_imds(&sandbox)?));
 
-    let until = demo.lasting.map(|lasting| format!("for {}s", lasting.as_secs())).unwrap_or("until Ctrl-C".to_owned());
+    let until = demo
+        .lasting
+        .map(|lasting| format!("for {}s", lasting.as_secs()))
+        .unwrap_or("until Ctrl-C".to_owned());
     step(6, &format!("`ssod status`, {until}. Watch EXPIRES IN: nobody signs in again."));
     let deadline = demo.lasting.map(|lasting| Instant::now() + lasting);
-    let over = || interrupted.load(Ordering::SeqCst) || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let over =
+        || interrupted.load(Ordering::SeqCst) || deadline.is_some_and(|deadline| Instant::now() >= deadline);
     let (mut served, mut keys) = (0, std::collections::BTreeSet::new());
     while !over() {
         for person in people {
@@ -94,7 +109,15 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
 /// The person's own terminal and browser do it.
 fn ask_person(sandbox: &Sandbox, person: Person) -> Result<()> {
     let mut command = sandbox.command(programs().join("ssod"));
-    for name in ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION", "TERM", "DBUS_SESSION_BUS_ADDRESS", "XAUTHORITY"] {
+    for name in [
+        "BROWSER",
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        "SSH_CONNECTION",
+        "TERM",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "XAUTHORITY",
+    ] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
@@ -113,7 +136,8 @@ fn by_container(sandbox: &Sandbox, person: Person) -> Result<String> {
 
 fn by_imds(sandbox: &Sandbox) -> Result<String> {
     let base = format!("http://127.0.0.1:{}/latest", sandbox.port);
-    let token = put_with(&format!("{base}/api/token"), &[("x-aws-ec2-metadata-token-ttl-seconds", "60")]).body;
+    let token =
+        put_with(&format!("{base}/api/token"), &[("x-aws-ec2-metadata-token-ttl-seconds", "60")]).body;
     let token = [("x-aws-ec2-metadata-token", token.as_str())];
     let roles = format!("{base}/meta-data/iam/security-credentials/");
     let role = get_with(&roles, &token);
@@ -125,7 +149,11 @@ fn by_imds(sandbox: &Sandbox) -> Result<String> {
 fn shown(document: &serde_json::Value) -> String {
     let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
     let key = text("AccessKeyId");
-    format!("access key …{}, until {}", key.get(key.len().saturating_sub(4)..).unwrap_or_default(), text("Expiration"))
+    format!(
+        "access key …{}, until {}",
+        key.get(key.len().saturating_sub(4)..).unwrap_or_default(),
+        text("Expiration")
+    )
 }
 
 /// Ctrl-C ends the demo in order, so that its folder goes too.

@@ -45,9 +45,16 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 
 /// Installs the Debian packages that are missing.
 pub(crate) fn debian() -> Result<()> {
-    let mut missing: Vec<&str> =
-        DEBIAN.iter().filter(|(program, _)| !Path::new(program).exists()).map(|(_, package)| *package).collect();
-    if Command::new("python3").args(["-c", "import venv, ensurepip"]).output().is_ok_and(|done| !done.status.success()) {
+    let mut missing: Vec<&str> = DEBIAN
+        .iter()
+        .filter(|(program, _)| !Path::new(program).exists())
+        .map(|(_, package)| *package)
+        .collect();
+    if Command::new("python3")
+        .args(["-c", "import venv, ensurepip"])
+        .output()
+        .is_ok_and(|done| !done.status.success())
+    {
         missing.push("python3-venv");
     }
     if missing.is_empty() {
@@ -94,8 +101,13 @@ pub(crate) fn python() -> Result<PathBuf> {
         return Ok(folder);
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements))?;
-    #[expect(clippy::disallowed_methods, reason = "a stamp in the build folder: losing it costs an installation")]
+    run(Command::new(folder.join("bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(&requirements))?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a stamp in the build folder: losing it costs an installation"
+    )]
     std::fs::write(stamp, wanted)?;
     Ok(folder)
 }

@@ -56,16 +56,20 @@ fn imds_port<C: Timer + Clone>(
     name: Option<&ProfileName>,
     active: Option<&ProfileName>,
 ) -> Result<u16, Failure> {
-    let refused = |message: String, hint: String| Failure::new(StatusCode::CONFLICT, "NoImds", message, Some(hint));
+    let refused =
+        |message: String, hint: String| Failure::new(StatusCode::CONFLICT, "NoImds", message, Some(hint));
     if let Some(name) = name {
-        let own = shared.imds_ports.lock().unwrap_or_else(PoisonError::into_inner).get(name.as_str()).copied();
+        let own =
+            shared.imds_ports.lock().unwrap_or_else(PoisonError::into_inner).get(name.as_str()).copied();
         if let Some(port) = own {
             return Ok(port);
         }
         if active != Some(name) {
             return Err(refused(
                 format!("Profile \"{name}\" is not served by IMDS."),
-                format!("Make it the active one: ssod use {name}; or give it a port: [imds] profiles in config.toml"),
+                format!(
+                    "Make it the active one: ssod use {name}; or give it a port: [imds] profiles in config.toml"
+                ),
             ));
         }
     }

@@ -15,7 +15,12 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>, hint: Option<String>) -> Self {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &str,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> Self {
         Self { status, body: ErrorBody { code: code.to_owned(), message: message.into(), hint } }
     }
 
@@ -73,7 +78,9 @@ impl From<IdentityError> for Failure {
                 Some("Check sso_start_url and sso_region in the AWS config file".to_owned()),
             ),
             IdentityError::NoAccess => Self::new(StatusCode::FORBIDDEN, "NoAccess", message, None),
-            _ => Self::new(StatusCode::FORBIDDEN, "LoginRequired", message, Some("Run: ssod login".to_owned())),
+            _ => {
+                Self::new(StatusCode::FORBIDDEN, "LoginRequired", message, Some("Run: ssod login".to_owned()))
+            }
         }
     }
 }

@@ -44,14 +44,23 @@ async fn accounts<C: Timer>(
     name: &SessionName,
 ) -> Result<Vec<Account>, IdentityError> {
     let session = broker.session(name).ok_or(IdentityError::Unauthorized)?;
-    let token = broker.access_token(name).await?;
-    let (session, token) = (session.as_ref(), &token);
-    let provider = broker.provider();
-    let accounts = patiently(clock, || provider.list_accounts(session, token)).await?;
+    let (session, provider) = (session.as_ref(), broker.provider());
+    let listing =
+        || broker.portal(name, |token| async move { provider.list_accounts(session, &token).await });
+    let accounts = patiently(clock, listing).await?;
     let with_roles = stream::iter(accounts).map(|account| async move {
-        let roles = patiently(clock, || provider.list_account_roles(session, token, &account.id)).await?;
+        let id = &account.id;
+        let listing = || {
+            broker.portal(name, |token| async move { provider.list_account_roles(session, &token, id).await })
+        };
+        let roles = patiently(clock, listing).await?;
         let roles = roles.iter().map(ToString::to_string).collect();
-        Ok::<_, IdentityError>(Account { id: account.id.to_string(), name: account.name, email: account.email, roles })
+        Ok::<_, IdentityError>(Account {
+            id: account.id.to_string(),
+            name: account.name,
+            email: account.email,
+            roles,
+        })
     });
     let mut accounts: Vec<Account> = with_roles.buffer_unordered(CALLS).try_collect().await?;
     accounts.sort_by(|one, other| one.name.cmp(&other.name).then_with(|| one.id.cmp(&other.id)));
@@ -66,7 +75,12 @@ where
     for attempt in 1..TRIES {
         match call().await {
             Err(IdentityError::Throttled { retry_after }) => {
-                let wait = backoff(attempt, retry_after, Some(Duration::from_secs(20)), seed((attempt, clock.now())));
+                let wait = backoff(
+                    attempt,
+                    retry_after,
+                    Some(Duration::from_secs(20)),
+                    seed((attempt, clock.now())),
+                );
                 tokio::time::sleep(wait).await;
             }
             outcome => return outcome,

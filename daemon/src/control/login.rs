@@ -12,7 +12,9 @@ use bytes::Bytes;
 use futures_util::stream;
 use ssod_broker::SignInError;
 use ssod_control::{LoginEvent, LoginFlow, LoginRequest};
-use ssod_model::{DeviceAuthorization, IdentityError, ProfileName, SessionName, SignInFlow, Timer, TimestampExt};
+use ssod_model::{
+    DeviceAuthorization, IdentityError, ProfileName, SessionName, SignInFlow, Timer, TimestampExt,
+};
 use ssod_sign_in::{Failure as SignInFailure, browser, device_code};
 use tokio::sync::mpsc;
 
@@ -97,7 +99,10 @@ impl<C: Timer + Clone> SignIn<C> {
             SignInFlow::Browser => {
                 let announce = |url: &str| self.announce(&session, url);
                 let keep = |tokens| async move {
-                    signing.complete(tokens, profile).await.map_err(|error| SignInFailure::Local(error.to_string()))
+                    signing
+                        .complete(tokens, profile)
+                        .await
+                        .map_err(|error| SignInFailure::Local(error.to_string()))
                 };
                 browser(broker.provider(), &session, &client, announce, keep).await?;
             }
@@ -176,7 +181,9 @@ impl From<SignInFailure> for Attempt {
             SignInFailure::Identity(error) => SignInError::Identity(error).into(),
             SignInFailure::Denied => refused("Denied", "Run ssod login again and approve it"),
             SignInFailure::TimedOut => refused("Expired", "Run ssod login again"),
-            SignInFailure::Refused(_) => refused("Refused", "Check sso_start_url and sso_region in the AWS config file"),
+            SignInFailure::Refused(_) => {
+                refused("Refused", "Check sso_start_url and sso_region in the AWS config file")
+            }
             SignInFailure::Local(_) => refused("Failed", "The daemon's log says more: SSOD_LOG=debug"),
         }
     }

@@ -29,7 +29,10 @@ pub(super) async fn answer<C: Timer + Clone>(
             session: logout.session.to_string(),
             was_signed_in: logout.was_signed_in,
             still_valid: still_valid
-                .map(|(profile, until)| StillValid { profile: profile.to_string(), until: whole_seconds(until) })
+                .map(|(profile, until)| StillValid {
+                    profile: profile.to_string(),
+                    until: whole_seconds(until),
+                })
                 .collect(),
             not_told: logout.not_told,
         });

@@ -4,7 +4,10 @@ use std::sync::{Arc, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
-use ssod_broker::{ProfileStatus as BrokerProfile, SessionState as BrokerState, SessionStatus as BrokerSession, TroubleStatus};
+use ssod_broker::{
+    ProfileStatus as BrokerProfile, SessionState as BrokerState, SessionStatus as BrokerSession,
+    TroubleStatus,
+};
 use ssod_control::{
     DaemonStatus, ImdsPort, ProfileState, ProfileStatus, SessionState, SessionStatus, Status, Trouble,
 };
@@ -25,7 +28,9 @@ pub(super) async fn answer<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>
     }))
 }
 
-pub(super) async fn daemon_alone<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<DaemonStatus> {
+pub(super) async fn daemon_alone<C: Timer + Clone>(
+    State(shared): State<Arc<Shared<C>>>,
+) -> Answer<DaemonStatus> {
     Ok(Json(daemon(&shared)))
 }
 
@@ -41,7 +46,10 @@ fn daemon<C: Timer + Clone>(shared: &Shared<C>) -> DaemonStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         port: shared.port,
-        imds_ports: ports.iter().map(|(profile, port)| ImdsPort { profile: profile.clone(), port: *port }).collect(),
+        imds_ports: ports
+            .iter()
+            .map(|(profile, port)| ImdsPort { profile: profile.clone(), port: *port })
+            .collect(),
         key_store: shared.key_store.to_string(),
         config_file: shared.paths.aws_config.display().to_string(),
         overrides: shared.overrides.clone(),

@@ -18,7 +18,8 @@ pub(super) fn run(context: &Context, name: &str, all: bool, dry_run: bool) -> Ou
     for profile in &chosen {
         let session = session_for(&known, profile)?;
         let profile = Profile { session: session.name.clone(), ..(*profile).clone() };
-        after = convert(&after, &profile, &session, &program).map_err(|error| aws_file::broken(path, &error))?;
+        after =
+            convert(&after, &profile, &session, &program).map_err(|error| aws_file::broken(path, &error))?;
     }
     if dry_run {
         return Ok(terminal::print(&difference(&before, &after))?);
@@ -37,14 +38,18 @@ fn chosen<'a>(known: &'a Configuration, name: &str, all: bool) -> Outcome<Vec<&'
         return Ok(known.profiles.values().filter(|profile| profile.aws_form).collect());
     }
     if name.is_empty() {
-        return Err(Failure::usage("Name a profile, or give --all.").hint("Example: ssod configure --convert NAME"));
+        return Err(
+            Failure::usage("Name a profile, or give --all.").hint("Example: ssod configure --convert NAME")
+        );
     }
     let found = known.profiles.values().find(|profile| profile.name.as_str() == name);
     match found {
         Some(profile) if profile.aws_form => Ok(vec![profile]),
         Some(_) => Err(Failure::new(format!("Profile \"{name}\" goes through ssod already."))),
-        None => Err(Failure::new(format!("There is no profile \"{name}\" with SSO keys in the AWS config file."))
-            .hint("See what there is: ssod status")),
+        None => {
+            Err(Failure::new(format!("There is no profile \"{name}\" with SSO keys in the AWS config file."))
+                .hint("See what there is: ssod status"))
+        }
     }
 }
 

@@ -50,7 +50,12 @@ impl Questions<'_> {
             name,
             start_url: parse(StartUrl::parse(&start_url))?,
             region: region(&sso_region)?,
-            scopes: scopes.split(',').map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
+            scopes: scopes
+                .split(',')
+                .map(str::trim)
+                .filter(|scope| !scope.is_empty())
+                .map(str::to_owned)
+                .collect(),
             endpoints: Endpoints::default(),
         })
     }
@@ -61,9 +66,13 @@ impl Questions<'_> {
             Some(id) => accounts.iter().filter(|account| account.id == *id).collect(),
             None => accounts.iter().collect(),
         };
-        let shown: Vec<String> = candidates.iter().map(|account| format!("{} ({})", account.name, account.id)).collect();
+        let shown: Vec<String> =
+            candidates.iter().map(|account| format!("{} ({})", account.name, account.id)).collect();
         let account = match candidates.as_slice() {
-            [] => return Err(Failure::new("Nothing is assigned to you there.").hint("Ask whoever administers Identity Center")),
+            [] => {
+                return Err(Failure::new("Nothing is assigned to you there.")
+                    .hint("Ask whoever administers Identity Center"));
+            }
             [only] => only,
             _ => {
                 let chosen = pick::one(self.context, "Account", &shown, "Name it: --account ID")?;
@@ -80,7 +89,8 @@ impl Questions<'_> {
     }
 
     pub(super) fn profile_name(&self, command: &Configure, role: &RoleName) -> Outcome<ProfileName> {
-        let name = self.ask("Profile name", "--profile", command.profile.as_deref(), Some(role.to_string()))?;
+        let name =
+            self.ask("Profile name", "--profile", command.profile.as_deref(), Some(role.to_string()))?;
         profile_name(&name)
     }
 
@@ -90,12 +100,19 @@ impl Questions<'_> {
     }
 
     /// The flag, else the answer; without a terminal the flag is needed.
-    fn ask(&self, question: &str, flag: &str, given: Option<&str>, offered: Option<String>) -> Outcome<String> {
+    fn ask(
+        &self,
+        question: &str,
+        flag: &str,
+        given: Option<&str>,
+        offered: Option<String>,
+    ) -> Outcome<String> {
         if let Some(given) = given {
             return Ok(given.to_owned());
         }
         if !self.context.interactive {
-            return Err(Failure::usage(format!("{flag} is missing, and nobody can be asked.")).hint("See: ssod configure --help"));
+            return Err(Failure::usage(format!("{flag} is missing, and nobody can be asked."))
+                .hint("See: ssod configure --help"));
         }
         let theme = ColorfulTheme::default();
         let mut input = Input::<String>::with_theme(&theme).with_prompt(question);

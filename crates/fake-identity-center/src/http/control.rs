@@ -73,7 +73,10 @@ async fn remove_assignment<C: Clock>(
     }
 }
 
-async fn add_assignment<C: Clock>(State(server): State<Server<C>>, Json(body): Json<Assignment>) -> StatusCode {
+async fn add_assignment<C: Clock>(
+    State(server): State<Server<C>>,
+    Json(body): Json<Assignment>,
+) -> StatusCode {
     server.center().add_assignment(&body.user, &body.account, &body.role);
     StatusCode::NO_CONTENT
 }

@@ -37,7 +37,10 @@ pub(super) async fn register_client<C: Clock>(State(server): State<Server<C>>, b
         .await
 }
 
-pub(super) async fn start_device_authorization<C: Clock>(State(server): State<Server<C>>, body: Bytes) -> Response {
+pub(super) async fn start_device_authorization<C: Clock>(
+    State(server): State<Server<C>>,
+    body: Bytes,
+) -> Response {
     server
         .operation("StartDeviceAuthorization", async |server| {
             let outcome = parse::<DeviceInput>(&body).and_then(|input| {

@@ -48,7 +48,10 @@ pub(super) async fn start<C: Clock>(State(server): State<Server<C>>) -> Html<Str
     page("Access portal", &format!("<p>A fake IAM Identity Center, for tests.</p><ul>{list}</ul>"))
 }
 
-pub(super) async fn device<C: Clock>(State(server): State<Server<C>>, Query(query): Query<DeviceQuery>) -> Html<String> {
+pub(super) async fn device<C: Clock>(
+    State(server): State<Server<C>>,
+    Query(query): Query<DeviceQuery>,
+) -> Html<String> {
     let code = escape(&query.user_code);
     let input = format!(
         "<label>Code <input name=user_code value=\"{code}\" required autocomplete=off></label>\
@@ -67,7 +70,9 @@ pub(super) async fn answer_device<C: Clock>(
     match outcome {
         Ok(()) if approve => page("Request approved", "<p>You can close this window.</p>").into_response(),
         Ok(()) => page("Request denied", "<p>You can close this window.</p>").into_response(),
-        Err(why) => (StatusCode::BAD_REQUEST, page("That did not work", &format!("<p>{why}</p>"))).into_response(),
+        Err(why) => {
+            (StatusCode::BAD_REQUEST, page("That did not work", &format!("<p>{why}</p>"))).into_response()
+        }
     }
 }
 
@@ -78,7 +83,8 @@ pub(super) async fn authorize<C: Clock>(
     let now = server.now();
     let checked = server.center().check_authorization(now, &request);
     if let Err(why) = checked {
-        return (StatusCode::BAD_REQUEST, page("That did not work", &format!("<p>{why}</p>"))).into_response();
+        return (StatusCode::BAD_REQUEST, page("That did not work", &format!("<p>{why}</p>")))
+            .into_response();
     }
     let hidden: String = [
         ("response_type", &request.response_type),
@@ -104,13 +110,16 @@ pub(super) async fn answer_authorization<C: Clock>(
     let outcome = server.center().answer_authorization(now, &answer.request, &answer.user, approve);
     match outcome {
         Ok(target) => Redirect::to(target.as_str()).into_response(),
-        Err(why) => (StatusCode::BAD_REQUEST, page("That did not work", &format!("<p>{why}</p>"))).into_response(),
+        Err(why) => {
+            (StatusCode::BAD_REQUEST, page("That did not work", &format!("<p>{why}</p>"))).into_response()
+        }
     }
 }
 
 fn form<C: Clock>(server: &Server<C>, title: &str, action: &str, fields: &str) -> Html<String> {
     let users = server.center().world().users.clone();
-    let options: String = users.iter().map(|user| format!("<option>{}</option>", escape(&user.name))).collect();
+    let options: String =
+        users.iter().map(|user| format!("<option>{}</option>", escape(&user.name))).collect();
     page(
         title,
         &format!(

@@ -81,7 +81,8 @@ pub(super) async fn role_credentials<C: Clock>(
             };
             let detail = format!("{} {account}/{role}", grant.user);
             let minted = server.shared.minter.mint(&grant, now).await;
-            let outcome = minted.map_err(|error| ApiError::portal(500, "InternalServerException", &error.to_string()));
+            let outcome =
+                minted.map_err(|error| ApiError::portal(500, "InternalServerException", &error.to_string()));
             let answer = outcome.map(|minted| {
                 json!({ "roleCredentials": {
                     "accessKeyId": minted.access_key_id,

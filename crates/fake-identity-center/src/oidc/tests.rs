@@ -33,7 +33,9 @@ fn grant((id, secret): &(String, String), kind: &str) -> Grant {
 fn sign_in(center: &mut Center, client: &(String, String), user: &str) -> Token {
     let device = center.start_device_authorization(at(0), &client.0, &client.1, "https://x").unwrap();
     center.answer_device(at(1), &device.user_code, user, true).unwrap();
-    center.create_token(at(2), &Grant { device_code: Some(device.device_code), ..grant(client, DEVICE_GRANT) }).unwrap()
+    center
+        .create_token(at(2), &Grant { device_code: Some(device.device_code), ..grant(client, DEVICE_GRANT) })
+        .unwrap()
 }
 
 #[test]
@@ -69,7 +71,10 @@ fn refresh_tokens_rotate_and_die_with_their_session() {
     let mut center = center();
     let client = client(&mut center, false);
     let first = sign_in(&mut center, &client, "alice");
-    let refresh = |token: &Token| Grant { refresh_token: token.refresh_token.clone(), ..grant(&client, "refresh_token") };
+    let refresh = |token: &Token| Grant {
+        refresh_token: token.refresh_token.clone(),
+        ..grant(&client, "refresh_token")
+    };
     let second = center.create_token(at(3_000), &refresh(&first)).unwrap();
     assert_ne!(first.refresh_token, second.refresh_token);
     assert_eq!(center.create_token(at(3_001), &refresh(&first)).unwrap_err().error, "invalid_grant");
@@ -102,7 +107,8 @@ fn the_browser_flow_checks_redirect_challenge_and_use() {
         code_challenge: BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier)),
         scopes: String::new(),
     };
-    let elsewhere = Authorization { redirect_uri: "http://evil.test/oauth/callback".into(), ..request.clone() };
+    let elsewhere =
+        Authorization { redirect_uri: "http://evil.test/oauth/callback".into(), ..request.clone() };
     assert!(center.check_authorization(at(0), &elsewhere).is_err());
     let mut code = || {
         let target = center.answer_authorization(at(0), &request, "bob", true).unwrap();

@@ -45,7 +45,12 @@ fn every_form_of_profile_is_read() {
     let facts: Vec<String> = read
         .profiles
         .values()
-        .map(|p| format!("{} {} {} {} {:?} aws={}", p.name, p.session, p.account_id, p.role_name, p.region, p.aws_form))
+        .map(|p| {
+            format!(
+                "{} {} {} {} {:?} aws={}",
+                p.name, p.session, p.account_id, p.role_name, p.region, p.aws_form
+            )
+        })
         .collect();
     assert_debug_snapshot!(facts, @r#"
     [
@@ -63,7 +68,8 @@ fn every_form_of_profile_is_read() {
 fn the_default_profile_is_one_however_it_is_spelled() {
     let session = "[sso-session s]\nsso_start_url = https://x.awsapps.com/start\nsso_region = us-east-1\n";
     for header in ["[default]", "[profile default]"] {
-        let text = format!("{session}{header}\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = R\n");
+        let text =
+            format!("{session}{header}\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = R\n");
         assert!(read(&text).profiles.contains_key(&ProfileName::parse("default").unwrap()), "{header}");
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::{KeyStore, KeyStoreError, Kept, hex, unhex, write_private};
+use super::{Kept, KeyStore, KeyStoreError, hex, unhex, write_private};
 use crate::VaultKey;
 
 const NAME: &str = "key";

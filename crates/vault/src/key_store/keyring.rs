@@ -11,7 +11,7 @@ use keyring_core::api::CredentialStore;
 use keyring_core::{Entry, Error};
 use zeroize::Zeroizing;
 
-use super::{KeyStore, KeyStoreError, Kept, hex, unhex};
+use super::{Kept, KeyStore, KeyStoreError, hex, unhex};
 use crate::VaultKey;
 
 /// The name under which the keyring lists it.
@@ -51,7 +51,9 @@ fn entry(store: KeyStore, user: &str) -> Result<Entry, KeyStoreError> {
             zbus_secret_service_keyring_store::Store::new().map_err(|error| classify(store, error))?
         }
         #[cfg(target_os = "linux")]
-        KeyStore::Keyutils => linux_keyutils_keyring_store::Store::new().map_err(|error| classify(store, error))?,
+        KeyStore::Keyutils => {
+            linux_keyutils_keyring_store::Store::new().map_err(|error| classify(store, error))?
+        }
         #[cfg(target_os = "macos")]
         KeyStore::Keychain => {
             apple_native_keyring_store::keychain::Store::new().map_err(|error| classify(store, error))?
@@ -87,7 +89,10 @@ fn within<T: Send + 'static>(
         let _ = answer.send(ask());
     });
     answered.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-        let reason = format!("it did not answer within {} seconds; a prompt may be waiting unseen", PATIENCE.as_secs());
+        let reason = format!(
+            "it did not answer within {} seconds; a prompt may be waiting unseen",
+            PATIENCE.as_secs()
+        );
         Err(KeyStoreError::Broken { store, reason })
     })
 }

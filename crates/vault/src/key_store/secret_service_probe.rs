@@ -19,7 +19,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Succeeds where there is a default collection and it is unlocked.
 pub(super) fn probe() -> Result<(), KeyStoreError> {
-    if locked().map_err(|error| absent(error.to_string()))?.ok_or_else(|| absent("no keyring runs".to_owned()))? {
+    if locked()
+        .map_err(|error| absent(error.to_string()))?
+        .ok_or_else(|| absent("no keyring runs".to_owned()))?
+    {
         return Err(KeyStoreError::Locked(KeyStore::SecretService));
     }
     Ok(())
@@ -30,7 +33,9 @@ pub(super) fn is_locked(error: &(dyn Error + 'static)) -> bool {
     use secret_service::Error as E;
     match error.downcast_ref::<E>() {
         Some(E::Locked | E::Prompt) => true,
-        Some(E::Zbus(zbus::Error::MethodError(name, ..))) => name.as_str() == "org.freedesktop.Secret.Error.IsLocked",
+        Some(E::Zbus(zbus::Error::MethodError(name, ..))) => {
+            name.as_str() == "org.freedesktop.Secret.Error.IsLocked"
+        }
         _ => false,
     }
 }

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 
 use ssod_model::{
-    ClientRegistration, ProfileName, Region, RoleCredentials, Secret, SessionTokens, SignInFlow, StartUrl, Timestamp,
+    ClientRegistration, ProfileName, Region, RoleCredentials, Secret, SessionTokens, SignInFlow, StartUrl,
+    Timestamp,
 };
 
 use super::*;
