@@ -96,6 +96,7 @@ pub(crate) struct Configure {
 #[command(
     after_help = "Examples:\n  ssod login adminUser\n  ssod login --device-code --qr            confirm on your phone\n  ssod login --no-browser                  print the address, open nothing"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Login {
     /// A profile or an sso-session; without it AWS_PROFILE, else the only session, else you choose.
     pub(crate) name: Option<String>,

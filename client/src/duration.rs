@@ -33,7 +33,7 @@ mod tests {
         {
             assert_eq!(show(seconds), text);
         }
-        assert_eq!(parse("1h30m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(parse("1h30m"), Ok(Duration::from_mins(90)));
         assert!(parse("soon").is_err() && parse("-5m").is_err() && parse("0s").is_err());
     }
 }

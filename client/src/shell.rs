@@ -60,7 +60,7 @@ impl Variables {
         }
         if PROXIES.iter().any(|name| here(name).is_some_and(|value| !value.is_empty())) {
             for name in ["NO_PROXY", "no_proxy"] {
-                variables.set.push((name, with_loopback(here(name).unwrap_or_default())));
+                variables.set.push((name, with_loopback(&here(name).unwrap_or_default())));
             }
         }
         variables
@@ -91,8 +91,8 @@ impl Variables {
 }
 
 /// The shell in SHELL, else the one that every system has.
-pub(crate) fn detect(shell: Option<String>) -> Shell {
-    match shell.as_deref().and_then(|path| path.rsplit('/').next()) {
+pub(crate) fn detect(shell: Option<&str>) -> Shell {
+    match shell.and_then(|path| path.rsplit('/').next()) {
         Some("fish") => Shell::Fish,
         Some("zsh") => Shell::Zsh,
         Some("bash") => Shell::Bash,
@@ -101,9 +101,9 @@ pub(crate) fn detect(shell: Option<String>) -> Shell {
     }
 }
 
-fn with_loopback(list: String) -> String {
+fn with_loopback(list: &str) -> String {
     if list.split(',').any(|entry| entry.trim() == LOOPBACK || entry.trim() == "*") {
-        return list;
+        return list.to_owned();
     }
     if list.is_empty() { LOOPBACK.to_owned() } else { format!("{list},{LOOPBACK}") }
 }

@@ -253,7 +253,7 @@ mod tests {
         .unwrap();
         assert_eq!(some.endpoint.port, Some(7800));
         assert_eq!(some.vault.key, KeyStoreChoice::Only(KeyStore::File));
-        assert_eq!(some.refresh.idle_after, Duration::from_secs(5_400));
+        assert_eq!(some.refresh.idle_after, Duration::from_mins(90));
         assert_eq!(some.login.flow, FlowSetting::DeviceCode);
     }
 

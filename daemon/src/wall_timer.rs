@@ -22,7 +22,7 @@ impl Timer for WallTimer {
         match linux::sleep_until(deadline).await {
             Ok(()) => return,
             Err(error) => {
-                tracing::warn!(%error, "no wall-clock timer; falling back to looking twice a minute")
+                tracing::warn!(%error, "no wall-clock timer; falling back to looking twice a minute");
             }
         }
         // A monotonic timer does not advance while the machine sleeps, so it must not be trusted for long.

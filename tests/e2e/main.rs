@@ -1,6 +1,10 @@
 //! End to end: real processes, real AWS clients. `cargo xtask test` builds the programs, makes the Python environment
 //! and says where both are.
-#![allow(clippy::disallowed_methods, reason = "test files need not survive a crash")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "what fails, fails the test; its files need not survive a crash"
+)]
 
 mod aws_cli_sign_in;
 mod bad_input;

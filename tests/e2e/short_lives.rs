@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use ssod_testkit::{Person, Sandbox, get};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 #[test]
 fn a_minute_of_requests_with_lives_of_six_seconds_and_one_approval() {

@@ -11,9 +11,9 @@ use ssod_testkit::{ManualClock, approve_device, get_with};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// What SDKs need to be left alone: see the floors of the model.
-const IMDS_FLOOR: Duration = Duration::from_secs(25 * 60);
+const IMDS_FLOOR: Duration = Duration::from_mins(25);
 
 fn paths(home: &Path) -> Paths {
     Paths {
@@ -28,7 +28,7 @@ fn paths(home: &Path) -> Paths {
 async fn fake(clock: ManualClock) -> (Server<ManualClock>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let lifetimes = Lifetimes { portal_session: Duration::from_secs(24 * 3_600), ..Lifetimes::default() };
+    let lifetimes = Lifetimes { portal_session: Duration::from_hours(24), ..Lifetimes::default() };
     let center = Center::new(World::seed(), lifetimes, 1);
     let server = Server::new(center, clock, Minter::MadeUp, url.clone());
     tokio::spawn(server.clone().serve(listener, std::future::pending()));

@@ -11,7 +11,7 @@ use crate::{daemon, terminal};
 pub(crate) fn run(context: &Context, command: &Env) -> Outcome<()> {
     let client = daemon::connect(&context.paths)?;
     let variables = variables(&client, command.name.as_deref(), command.imds)?;
-    let shell = command.shell.unwrap_or_else(|| shell::detect(std::env::var("SHELL").ok()));
+    let shell = command.shell.unwrap_or_else(|| shell::detect(std::env::var("SHELL").ok().as_deref()));
     Ok(terminal::print(&variables.render(shell))?)
 }
 

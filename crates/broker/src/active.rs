@@ -47,6 +47,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "a choice may be none")]
     fn name(text: &str) -> Option<ProfileName> {
         Some(ProfileName::parse(text).unwrap())
     }

@@ -49,7 +49,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { keep_fresh: KeepFresh::Used, idle_after: Duration::from_secs(12 * 3600) }
+        Self { keep_fresh: KeepFresh::Used, idle_after: Duration::from_hours(12) }
     }
 }
 
@@ -290,7 +290,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     }
 
     /// The refusal in words, for a decision that is not to serve.
-    pub(crate) fn refusal(&self, serve: Serve, state: &State, profile: &Profile) -> Refusal {
+    pub(crate) fn refusal(serve: Serve, state: &State, profile: &Profile) -> Refusal {
         match serve {
             Serve::LoginRequired => {
                 Refusal::LoginRequired { session: profile.session.clone(), profile: profile.name.clone() }
@@ -330,7 +330,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<
         match (decision.serve, entry.credentials(), &entry.config) {
             (Serve::Held, Some(credentials), _) => Cached::Ready(credentials.clone()),
             (Serve::HeldOrNewer | Serve::Fetch, _, _) => Cached::Fetch,
-            (serve, _, Some(config)) => Cached::Refused(self.refusal(serve, &state, config)),
+            (serve, _, Some(config)) => Cached::Refused(Self::refusal(serve, &state, config)),
             (_, _, None) => Cached::Refused(Refusal::ProfileNotFound(name.to_string())),
         }
     }
@@ -354,7 +354,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<
                 let config = state.profiles.get(name).and_then(|entry| entry.config.clone());
                 Err(config.map_or_else(
                     || Refusal::ProfileNotFound(name.to_string()),
-                    |config| self.refusal(Serve::Retrying, &state, &config),
+                    |config| Self::refusal(Serve::Retrying, &state, &config),
                 ))
             }
         }

@@ -7,13 +7,13 @@ use ssod_model::{Floor, Timestamp, TimestampExt};
 
 /// Access tokens are renewed with this much left. SDKs that read the AWS CLI's file renew at 15 minutes, so
 /// none of them ever does it before ssod.
-pub const TOKEN_MARGIN: Duration = Duration::from_secs(20 * 60);
+pub const TOKEN_MARGIN: Duration = Duration::from_mins(20);
 /// The shortest and the longest wait between two tries after a transient failure.
 pub const RETRY_MIN: Duration = Duration::from_secs(1);
 /// See [`RETRY_MIN`].
-pub const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
+pub const RETRY_MAX: Duration = Duration::from_mins(5);
 /// A refusal (no such role for this person) is asked again at the earliest after this.
-pub const REFUSED_RETRY: Duration = Duration::from_secs(5 * 60);
+pub const REFUSED_RETRY: Duration = Duration::from_mins(5);
 /// Renewals are moved earlier by up to this share of the margin, so that profiles do not all renew at once.
 const JITTER_PERCENT: u32 = 10;
 
@@ -162,7 +162,7 @@ pub fn renew_token(session: &SessionFacts) -> Renew {
 
 /// Whether the access token may be shown to the portal; one that ends within the call is renewed before.
 pub fn token_usable(now: Timestamp, token: Lifetime) -> bool {
-    token.has(now, Duration::from_secs(60).min(token.half() / 2).max(Duration::from_millis(1)))
+    token.has(now, Duration::from_mins(1).min(token.half() / 2).max(Duration::from_millis(1)))
 }
 
 /// How long to wait after the given number of failures in a row: full jitter, doubling from

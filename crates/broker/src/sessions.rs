@@ -16,7 +16,7 @@ use crate::decide::{Lifetime, RETRY_MAX, backoff, seed, token_usable};
 use crate::state::{Done, Failure};
 
 /// A registration that ends sooner is not used for a new sign-in: the AWS CLI keeps the same margin.
-const REGISTRATION_MARGIN: Duration = Duration::from_secs(15 * 60);
+const REGISTRATION_MARGIN: Duration = Duration::from_mins(15);
 /// A record that could not be saved is tried again after this.
 const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
@@ -304,7 +304,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         };
         match error {
             IdentityError::GrantRejected => {
-                self.end_session(name, generation, "the sign-in has ended at AWS").await
+                self.end_session(name, generation, "the sign-in has ended at AWS").await;
             }
             IdentityError::RegistrationRejected => {
                 self.end_session(name, generation, "AWS no longer knows the client that signed in").await;

@@ -17,7 +17,7 @@ use crate::{API_HEADER, API_VERSION, ErrorBody, LoginEvent};
 /// which tells AWS.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// A person may take this long to sign in.
-const LOGIN_PATIENCE: Duration = Duration::from_secs(35 * 60);
+const LOGIN_PATIENCE: Duration = Duration::from_mins(35);
 /// An answer's head is a few hundred bytes.
 const HEAD_CAP: u64 = 16 * 1024;
 /// The largest answer is the list of a large organisation's accounts and roles.

@@ -34,7 +34,8 @@ async fn grant<S: CredentialSource, C: Clock>(
     name: Option<&str>,
 ) -> Result<Response, Refusal> {
     let named = name.map(profile_name).transpose()?;
-    let given = parts.headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
+    let given =
+        parts.headers.get(header::AUTHORIZATION).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
     if !shared.tokens.matches(named.as_ref(), given) {
         return Err(match named {
             Some(named) if shared.source.profile(&named).is_none() => {

@@ -37,13 +37,13 @@ pub struct Lifetimes {
 
 impl Default for Lifetimes {
     fn default() -> Self {
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         Self {
             access_token: hour,
             portal_session: 8 * hour,
             registration: 90 * 24 * hour,
-            device_code: Duration::from_secs(600),
-            authorization_code: Duration::from_secs(60),
+            device_code: Duration::from_mins(10),
+            authorization_code: Duration::from_mins(1),
             role: hour,
             poll_interval: Duration::from_secs(1),
             single_use_refresh_tokens: true,
@@ -206,7 +206,6 @@ impl Center {
             .chain_update(self.counter.to_be_bytes())
             .chain_update(kind)
             .finalize();
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{kind}{hex}")
+        format!("{kind}{digest:x}")
     }
 }

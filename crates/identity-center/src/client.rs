@@ -25,7 +25,7 @@ const BODY_CAP: usize = 1024 * 1024;
 /// Pages of 100 that are followed: beyond the largest organisations, below an endless loop.
 const MAX_PAGES: usize = 1_000;
 /// A permission set lasts 12 hours at most and a registration about 90 days: what claims to last longer is clamped.
-const MAX_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
+const MAX_LIFE: Duration = Duration::from_hours(8784);
 /// RFC 8252: AWS accepts any port on this redirect URI.
 const REGISTERED_REDIRECT: &str = "http://127.0.0.1/oauth/callback";
 
@@ -360,7 +360,7 @@ fn decode<T: DeserializeOwned>(service: Service, body: &[u8]) -> Result<T, Ident
 
 /// A secret that will stand in headers and JSON of others: empty or with control characters it is refused.
 fn header_safe(text: String) -> Result<Secret, IdentityError> {
-    if text.is_empty() || text.chars().any(|character| character.is_control()) {
+    if text.is_empty() || text.chars().any(char::is_control) {
         return Err(IdentityError::Unavailable(
             "AWS sent a secret that is empty or has control characters".to_owned(),
         ));

@@ -20,7 +20,8 @@ fn base(session: &SsoSession, overridden: Option<&str>, service: &str) -> String
     let region = session.region.as_str();
     let partition = Partition::of(region);
     // The rule set sends FIPS in GovCloud to the plain host, which is FIPS there.
-    let fips = session.endpoints.fips && !(region.starts_with("us-gov-") && !session.endpoints.dual_stack);
+    let plain_is_fips = region.starts_with("us-gov-") && !session.endpoints.dual_stack;
+    let fips = session.endpoints.fips && !plain_is_fips;
     let suffix = if session.endpoints.dual_stack { partition.dual_stack } else { partition.suffix };
     format!("https://{service}{}.{region}.{suffix}", if fips { "-fips" } else { "" })
 }

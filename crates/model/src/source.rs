@@ -13,10 +13,10 @@ pub struct Floor(pub Duration);
 
 impl Floor {
     /// boto refetches at every call once less than 15 minutes are left.
-    pub const CONTAINER: Self = Self(Duration::from_secs(15 * 60));
+    pub const CONTAINER: Self = Self(Duration::from_mins(15));
     /// boto overwrites the expiry of what it got by IMDS with less than 25 minutes left, and may then use
     /// it past its end.
-    pub const IMDS: Self = Self(Duration::from_secs(25 * 60));
+    pub const IMDS: Self = Self(Duration::from_mins(25));
 }
 
 /// What memory says about a profile.

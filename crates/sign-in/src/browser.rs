@@ -8,10 +8,10 @@ use ssod_model::{ClientRegistration, Grant, IdentityProvider, SessionTokens, Sso
 use crate::Failure;
 use crate::callback::{Answer, Callback, Rejection};
 use crate::page::Page;
-use crate::pkce::Challenge;
+use crate::pkce::Proof;
 
 /// How long a person may take; the AWS CLI waits as long.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Listens for the callback, announces the URL that a person must visit, exchanges the code that comes back,
 /// and hands the tokens to `keep` before the browser is told that all is well.
@@ -26,18 +26,18 @@ where
     P: IdentityProvider,
     K: Future<Output = Result<(), Failure>> + Send,
 {
-    let challenge = Challenge::new()?;
-    let listening = Callback::listen(challenge.state.clone()).await;
+    let proof = Proof::new()?;
+    let listening = Callback::listen(proof.state.clone()).await;
     let mut callback =
         listening.map_err(|error| Failure::Local(format!("cannot listen on 127.0.0.1: {error}")))?;
-    let (redirect_uri, state) = (callback.redirect_uri.clone(), challenge.state.expose());
-    announce(&provider.authorize_url(session, client, &redirect_uri, state, &challenge.challenge)?)?;
+    let (redirect_uri, state) = (callback.redirect_uri.clone(), proof.state.expose());
+    announce(&provider.authorize_url(session, client, &redirect_uri, state, &proof.challenge)?)?;
     let answer = tokio::time::timeout(PATIENCE, &mut callback.answer).await.map_err(|_| Failure::TimedOut)?;
     let Answer { outcome, reply } =
         answer.map_err(|_| Failure::Local("the callback's listener ended".to_owned()))?;
     let result = match outcome {
         Ok(code) => {
-            let verifier = challenge.verifier;
+            let verifier = proof.verifier;
             let grant = Grant::AuthorizationCode { code, redirect_uri, verifier };
             match provider.create_token(session, client, grant).await {
                 Ok(tokens) => keep(tokens).await,

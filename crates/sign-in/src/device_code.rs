@@ -12,7 +12,7 @@ use crate::Failure;
 /// RFC 8628, section 3.5: each `slow_down` adds this for good.
 const SLOW_DOWN: Duration = Duration::from_secs(5);
 /// What is polled at the most, whatever the server claims about the life of its code.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+const PATIENCE: Duration = Duration::from_mins(30);
 
 /// Starts an authorization, shows it, and polls until a person answered or the code is dead.
 pub async fn device_code<P: IdentityProvider>(
@@ -47,7 +47,7 @@ async fn poll<P: IdentityProvider>(
             // A lost poll is no answer: the code lives on, and the next poll may get through.
             Err(IdentityError::Unavailable(error)) => tracing::debug!(%error, "a poll got no answer"),
             Err(IdentityError::Throttled { retry_after }) => {
-                tokio::time::sleep(retry_after.unwrap_or(interval)).await
+                tokio::time::sleep(retry_after.unwrap_or(interval)).await;
             }
             Err(error) => return Err(error.into()),
         }

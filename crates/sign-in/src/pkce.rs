@@ -8,14 +8,14 @@ use ssod_model::Secret;
 use crate::Failure;
 
 /// What one authorization request needs.
-pub(crate) struct Challenge {
+pub(crate) struct Proof {
     pub(crate) verifier: Secret,
     /// base64url of the verifier's SHA-256.
     pub(crate) challenge: String,
     pub(crate) state: Secret,
 }
 
-impl Challenge {
+impl Proof {
     /// New for each request; fails only where the system has no random numbers.
     pub(crate) fn new() -> Result<Self, Failure> {
         // 48 bytes make the 64 characters that the AWS CLI uses too.
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn the_challenge_is_the_verifiers_digest_and_nothing_repeats() {
-        let (one, other) = (Challenge::new().unwrap(), Challenge::new().unwrap());
+        let (one, other) = (Proof::new().unwrap(), Proof::new().unwrap());
         assert_eq!((one.verifier.expose().len(), one.challenge.len()), (64, 43));
         assert_eq!(BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(one.verifier.expose())), one.challenge);
         assert!(one.state != other.state && one.verifier != other.verifier);

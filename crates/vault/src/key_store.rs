@@ -164,7 +164,7 @@ pub fn find_key(folder: &Path, choice: KeyStoreChoice) -> Result<(VaultKey, KeyS
                     // Locked is not absent: the key belongs there, and will be there once it is unlocked.
                     Err(KeyStoreError::Locked(store)) => return Err(KeyStoreError::Locked(store)),
                     Err(KeyStoreError::Absent { store, reason }) => {
-                        refusals.push(format!("{store}: {reason}"))
+                        refusals.push(format!("{store}: {reason}"));
                     }
                     Err(error) => refusals.push(error.to_string()),
                 }
@@ -243,20 +243,15 @@ fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     file.commit()
 }
 
+/// Keys are kept as hex: KDE Wallet keeps text only.
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(bytes)
 }
 
-/// Keys are kept as hex: KDE Wallet keeps text only.
 fn unhex(text: &[u8]) -> Option<VaultKey> {
-    let text = std::str::from_utf8(text).ok()?.trim();
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).ok();
-    let bytes: Option<zeroize::Zeroizing<Vec<u8>>> =
-        (0..64).step_by(2).map(byte).collect::<Option<Vec<u8>>>().map(zeroize::Zeroizing::new);
-    VaultKey::from_bytes(&bytes?)
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    let decoded = base16ct::lower::decode(text.trim_ascii(), bytes.as_mut()).ok()?;
+    VaultKey::from_bytes(decoded)
 }
 
 #[cfg(test)]
@@ -270,10 +265,10 @@ mod tests {
     #[test]
     fn a_key_is_made_once_and_found_again() {
         let folder = tempfile::tempdir().unwrap();
-        let (made, store) = find_key(folder.path(), FILE).unwrap();
+        let (kept, store) = find_key(folder.path(), FILE).unwrap();
         assert_eq!(store, KeyStore::File);
         let (found, _) = find_key(folder.path(), KeyStoreChoice::Auto).unwrap();
-        assert_eq!(made.expose(), found.expose());
+        assert_eq!(kept.expose(), found.expose());
         let mode = fs::metadata(folder.path().join("key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

@@ -152,8 +152,7 @@ impl SecretStore for Vault {
 /// A session's file: named by digest, because a session's name can be longer and stranger than a file's.
 fn session_file(name: &SessionName) -> String {
     let digest = Sha256::digest(name.as_str());
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("{SESSION_PREFIX}{hex}{SUFFIX}")
+    format!("{SESSION_PREFIX}{}{SUFFIX}", base16ct::lower::encode_string(&digest[..16]))
 }
 
 fn aside(path: &Path, number: u32) -> PathBuf {

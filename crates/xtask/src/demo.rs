@@ -75,10 +75,8 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     }
     say(&format!("   IMDSv2                 {:<13} {}", Person::READ_ONLY.profile, by_imds(&sandbox)?));
 
-    let until = demo
-        .lasting
-        .map(|lasting| format!("for {}s", lasting.as_secs()))
-        .unwrap_or("until Ctrl-C".to_owned());
+    let until =
+        demo.lasting.map_or("until Ctrl-C".to_owned(), |lasting| format!("for {}s", lasting.as_secs()));
     step(6, &format!("`ssod status`, {until}. Watch EXPIRES IN: nobody signs in again."));
     let deadline = demo.lasting.map(|lasting| Instant::now() + lasting);
     let over =

@@ -34,9 +34,10 @@ pub(super) async fn answer<C: Timer + Clone>(
     let (session, profile) = find(&shared.broker, &request.name)?;
     let flow = match (request.flow, shared.settings().login.flow) {
         (Some(LoginFlow::Pkce), _) | (None, FlowSetting::Pkce) => SignInFlow::Browser,
-        (Some(LoginFlow::DeviceCode), _) | (None, FlowSetting::DeviceCode) => SignInFlow::DeviceCode,
         (None, FlowSetting::Auto) if request.has_browser => SignInFlow::Browser,
-        (None, FlowSetting::Auto) => SignInFlow::DeviceCode,
+        (Some(LoginFlow::DeviceCode), _) | (None, FlowSetting::DeviceCode | FlowSetting::Auto) => {
+            SignInFlow::DeviceCode
+        }
     };
     let (events, received) = mpsc::channel(EVENTS);
     let sign_in = SignIn { shared, session, profile, flow, events };

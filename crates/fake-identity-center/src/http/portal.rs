@@ -39,7 +39,7 @@ pub(super) async fn list_accounts<C: Clock>(
                 let entry = |account: &&crate::Account| {
                     json!({ "accountId": account.id, "accountName": account.name, "emailAddress": account.email })
                 };
-                page("accountList", accounts.iter().map(entry).collect(), &query)
+                page("accountList", &accounts.iter().map(entry).collect::<Vec<_>>(), &query)
             });
             (outcome, center.user_of(now, token).unwrap_or_default().to_owned())
         })
@@ -58,7 +58,7 @@ pub(super) async fn list_account_roles<C: Clock>(
             let account = query.account_id.as_deref().unwrap_or_default();
             let outcome = center.list_account_roles(now, token, account).map(|roles| {
                 let entry = |role: &&str| json!({ "roleName": role, "accountId": account });
-                page("roleList", roles.iter().map(entry).collect(), &query)
+                page("roleList", &roles.iter().map(entry).collect::<Vec<_>>(), &query)
             });
             (outcome, center.user_of(now, token).unwrap_or_default().to_owned())
         })
@@ -112,7 +112,7 @@ fn bearer(headers: &HeaderMap) -> &str {
 }
 
 /// One page; the token for the next is where it begins.
-fn page(list: &str, entries: Vec<Value>, query: &ListQuery) -> Value {
+fn page(list: &str, entries: &[Value], query: &ListQuery) -> Value {
     let start: usize = query.next_token.as_deref().and_then(|token| token.parse().ok()).unwrap_or(0);
     let size = query.max_result.unwrap_or(PAGE).clamp(1, PAGE);
     let end = start.saturating_add(size).min(entries.len());
