@@ -1,1 +1,270 @@
+//! The broker against a simulated Identity Center, on a manual clock.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ssod_fake_identity_center::Lifetimes;
+use ssod_model::{
+    AccountId, Cached, Clock, CredentialSource, Endpoints, Floor, Profile, ProfileName, Refusal, Region,
+    RoleName, SecretStore, SessionName, SignInFlow, SsoSession, StartUrl, TimestampExt,
+};
+use ssod_testkit::{ManualClock, MemoryStore, SimulatedIdentityCenter};
+
+use crate::{Broker, KeepFresh, Policy, SessionState, TroubleStatus};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+struct World {
+    clock: ManualClock,
+    aws: SimulatedIdentityCenter,
+    store: Arc<MemoryStore>,
+    broker: Broker<SimulatedIdentityCenter, MemoryStore, ManualClock>,
+}
+
+fn session() -> SsoSession {
+    SsoSession {
+        name: SessionName::parse("work").unwrap(),
+        start_url: StartUrl::parse("https://x.awsapps.com/start").unwrap(),
+        region: Region::parse("us-east-1").unwrap(),
+        scopes: vec!["sso:account:access".to_owned()],
+        endpoints: Endpoints::default(),
+    }
+}
+
+fn profile(name: &str, role: &str) -> Profile {
+    Profile {
+        name: ProfileName::parse(name).unwrap(),
+        session: session().name,
+        account_id: AccountId::parse("123456789012").unwrap(),
+        role_name: RoleName::parse(role).unwrap(),
+        region: None,
+        aws_form: false,
+    }
+}
+
+fn admin() -> ProfileName {
+    ProfileName::parse("adminUser").unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = ManualClock::at(1_800_000_000);
+        let lifetimes = Lifetimes { portal_session: 100 * HOUR, ..Lifetimes::default() };
+        let aws = SimulatedIdentityCenter::new(&clock, lifetimes);
+        let store = Arc::new(MemoryStore::default());
+        let broker = Self::start(&aws, &store, &clock);
+        Self { clock, aws, store, broker }
+    }
+
+    fn start(
+        aws: &SimulatedIdentityCenter,
+        store: &Arc<MemoryStore>,
+        clock: &ManualClock,
+    ) -> Broker<SimulatedIdentityCenter, MemoryStore, ManualClock> {
+        let policy = Policy { keep_fresh: KeepFresh::All, ..Policy::default() };
+        let broker = Broker::load(aws.clone(), store.clone(), clock.clone(), policy).unwrap();
+        let profiles = [profile("adminUser", "AdminRole"), profile("readOnlyUser", "ReadOnlyRole")];
+        let profiles = profiles.map(|profile| (profile.name.clone(), profile));
+        broker.configure(&BTreeMap::from([(session().name, session())]), &BTreeMap::from(profiles));
+        broker
+    }
+
+    async fn sign_in(&self, user: &str) {
+        let signing = self.broker.begin_sign_in(&session().name).unwrap();
+        let client = signing.client(SignInFlow::DeviceCode).await.unwrap();
+        signing.complete(self.aws.tokens(user, &client), None).await.unwrap();
+    }
+
+    async fn fetch(&self) -> Result<String, Refusal> {
+        let fetched = self.broker.fetch(&admin(), Floor::CONTAINER).await?;
+        Ok(fetched.access_key_id.clone())
+    }
+
+    /// What the timer does as time goes by, in steps of ten seconds; counts how often it had to act.
+    async fn live(&self, how_long: Duration) -> usize {
+        let end = self.clock.now().plus(how_long);
+        let mut acted = 0;
+        while self.clock.now() < end {
+            self.clock.advance(Duration::from_secs(10));
+            while self.broker.next_renewal().is_some_and(|due| due <= self.clock.now()) {
+                acted += 1;
+                assert!(acted < 100_000, "the timer never rests");
+                self.broker.renew_due();
+                settle().await;
+            }
+        }
+        acted
+    }
+
+    fn state(&self) -> SessionState {
+        self.broker.status().sessions[0].state.clone()
+    }
+}
+
+/// Lets tasks and the blocking pool run: nothing here waits for anything else.
+async fn settle() {
+    for _ in 0..4 {
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_micros(200)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_callers_share_one_fetch() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    let before = world.aws.calls();
+    let callers: Vec<_> = (0..1_000)
+        .map(|_| {
+            let broker = world.broker.clone();
+            tokio::spawn(async move {
+                broker.fetch(&admin(), Floor::CONTAINER).await.unwrap().access_key_id.clone()
+            })
+        })
+        .collect();
+    let mut keys = Vec::new();
+    for caller in callers {
+        keys.push(caller.await.unwrap());
+    }
+    keys.dedup();
+    assert_eq!((keys.len(), world.aws.calls() - before), (1, 1));
+}
+
+#[tokio::test]
+async fn a_day_passes_without_anybody_noticing() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    for _ in 0..24 * 12 {
+        world.live(5 * MINUTE).await;
+        match world.broker.cached(&admin(), Floor::IMDS) {
+            Cached::Ready(held) => assert!(held.remaining(world.clock.now()) >= Floor::IMDS.0),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(world.state(), SessionState::Active);
+}
+
+#[tokio::test]
+async fn an_outage_takes_nothing_away_and_ends_by_itself() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    let key = world.fetch().await.unwrap();
+    world.aws.away(true);
+    let acted = world.live(55 * MINUTE).await;
+    assert!(acted < 200, "{acted} wakeups in an outage of an hour");
+    assert_eq!(world.fetch().await.unwrap(), key, "good credentials outlive the outage");
+    world.live(10 * MINUTE).await;
+    let refusal = world.fetch().await.unwrap_err();
+    assert!(matches!(&refusal, Refusal::Unavailable { .. }), "{refusal}");
+    world.aws.away(false);
+    world.live(6 * MINUTE).await;
+    assert_ne!(world.fetch().await.unwrap(), key);
+    assert_eq!(world.state(), SessionState::Active);
+}
+
+#[tokio::test]
+async fn a_session_that_aws_ended_is_expired_once_and_served_to_the_end() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    let key = world.fetch().await.unwrap();
+    world.aws.center().end_sessions(None);
+    world.live(45 * MINUTE).await;
+    assert!(matches!(world.state(), SessionState::Expired { .. }), "{:?}", world.state());
+    assert_eq!(world.fetch().await.unwrap(), key);
+    let calls = world.aws.calls();
+    world.live(3 * HOUR).await;
+    assert!(matches!(world.fetch().await.unwrap_err(), Refusal::LoginRequired { .. }));
+    assert_eq!(world.aws.calls(), calls, "a dead session is left alone");
+}
+
+#[tokio::test]
+async fn a_role_that_is_not_assigned_is_asked_for_rarely_and_cleared_by_a_sign_in() {
+    let world = World::new();
+    world.sign_in("bob").await;
+    assert!(matches!(world.fetch().await.unwrap_err(), Refusal::NoAccess { .. }));
+    let calls = world.aws.calls();
+    for _ in 0..100 {
+        assert!(matches!(world.fetch().await.unwrap_err(), Refusal::NoAccess { .. }));
+    }
+    assert_eq!(world.aws.calls(), calls);
+    assert_eq!(world.broker.status().profiles[0].trouble, Some(TroubleStatus::NoAccess));
+    world.sign_in("alice").await;
+    assert!(world.fetch().await.unwrap().contains("alice"));
+}
+
+#[tokio::test]
+async fn a_logout_during_a_fetch_wins() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    world.aws.close_gate();
+    let broker = world.broker.clone();
+    let caller = tokio::spawn(async move { broker.fetch(&admin(), Floor::CONTAINER).await });
+    settle().await;
+    let logout = world.broker.logout(&session().name).await.unwrap();
+    assert!(logout.was_signed_in && logout.not_told.is_none());
+    world.aws.open_gate();
+    assert!(matches!(caller.await.unwrap().unwrap_err(), Refusal::LoginRequired { .. }));
+    assert!(world.broker.held(&admin()).is_none(), "what came too late is dropped");
+    assert!(world.store.load_sessions().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn another_person_never_gets_the_credentials_of_the_one_before() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    let read_only = ProfileName::parse("readOnlyUser").unwrap();
+    let alices = world.broker.fetch(&read_only, Floor::CONTAINER).await.unwrap();
+    assert!(alices.access_key_id.contains("alice"));
+    world.sign_in("bob").await;
+    assert!(world.broker.held(&read_only).is_none());
+    assert!(world.broker.fetch(&read_only, Floor::CONTAINER).await.unwrap().access_key_id.contains("bob"));
+}
+
+#[tokio::test]
+async fn renewed_tokens_are_used_even_when_the_disk_is_full_and_saved_when_it_is_not() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    let saved = || world.store.load_sessions().unwrap()[0].tokens.clone().unwrap();
+    let first = saved();
+    world.store.fail(true);
+    world.live(2 * HOUR).await;
+    assert_eq!(
+        world.state(),
+        SessionState::Active,
+        "a single-use refresh token was spent, so the new one must be used"
+    );
+    assert!(saved() == first);
+    world.store.fail(false);
+    world.live(2 * MINUTE).await;
+    assert!(saved() != first);
+    let again = World::start(&world.aws, &world.store, &world.clock);
+    assert!(again.fetch(&admin(), Floor::CONTAINER).await.is_ok(), "a restart goes on with what was saved");
+}
+
+#[tokio::test]
+async fn what_was_held_is_served_at_once_after_a_restart_offline() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    let key = world.fetch().await.unwrap();
+    world.broker.save_credentials().await;
+    world.aws.away(true);
+    let again = World::start(&world.aws, &world.store, &world.clock);
+    match again.cached(&admin(), Floor::CONTAINER) {
+        Cached::Ready(held) => assert_eq!(held.access_key_id, key),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_serves_nothing_expired() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    let key = world.fetch().await.unwrap();
+    world.clock.advance(2 * HOUR);
+    assert!(world.broker.held(&admin()).is_none());
+    assert_ne!(world.fetch().await.unwrap(), key);
+    world.clock.step_back(HOUR);
+    assert!(world.fetch().await.is_ok());
+}

@@ -12,6 +12,7 @@ mod http;
 mod moto;
 mod processes;
 mod sandbox;
+mod simulated;
 mod store;
 
 pub use clock::ManualClock;
@@ -21,4 +22,5 @@ pub use http::{
 pub use moto::Moto;
 pub use processes::{Finished, Running, interop, programs, run};
 pub use sandbox::{ACCOUNT, FakeOptions, Person, Sandbox};
+pub use simulated::SimulatedIdentityCenter;
 pub use store::MemoryStore;

@@ -1,0 +1,203 @@
+//! Every call over real HTTP: against the fake, and against servers that mean harm.
+#![allow(clippy::unwrap_used, reason = "what fails, fails the test")]
+
+use std::time::{Duration, Instant};
+
+use ssod_fake_identity_center::{Account, Center, Lifetimes, Minter, Server, World};
+use ssod_identity_center::{IdentityCenter, Network};
+use ssod_model::{
+    AccountId, ClientRegistration, Clock, Endpoints, Grant, IdentityError, IdentityProvider, Region,
+    RoleName, Secret, SessionName, SessionTokens, SignInFlow, SsoSession, StartUrl, SystemClock, Timestamp,
+    TimestampExt,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+fn session(url: &str) -> SsoSession {
+    SsoSession {
+        name: SessionName::parse("s").unwrap(),
+        start_url: StartUrl::parse(&format!("{url}/start")).unwrap(),
+        region: Region::parse("us-east-1").unwrap(),
+        scopes: vec!["sso:account:access".to_owned()],
+        endpoints: Endpoints {
+            portal: Some(url.to_owned()),
+            oidc: Some(url.to_owned()),
+            ..Endpoints::default()
+        },
+    }
+}
+
+fn client() -> IdentityCenter<SystemClock> {
+    IdentityCenter::new(&Network::default(), SystemClock).unwrap()
+}
+
+async fn fake(world: World) -> (Server<SystemClock>, SsoSession) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server =
+        Server::new(Center::new(world, Lifetimes::default(), 1), SystemClock, Minter::MadeUp, url.clone());
+    tokio::spawn(server.clone().serve(listener, std::future::pending()));
+    (server, session(&url))
+}
+
+async fn sign_in(server: &Server<SystemClock>, session: &SsoSession) -> SessionTokens {
+    let aws = client();
+    let registered = aws.register_client(session, SignInFlow::DeviceCode).await.unwrap();
+    let device = aws.start_device_authorization(session, &registered).await.unwrap();
+    let poll = || aws.create_token(session, &registered, Grant::DeviceCode(device.device_code.clone()));
+    assert_eq!(poll().await.unwrap_err(), IdentityError::Pending);
+    assert_eq!(poll().await.unwrap_err(), IdentityError::SlowDown);
+    server.center().answer_device(SystemClock.now(), &device.user_code, "alice", true).unwrap();
+    poll().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_whole_life_against_the_fake() {
+    let (server, session) = fake(World::seed()).await;
+    let aws = client();
+    let tokens = sign_in(&server, &session).await;
+    assert_eq!(tokens.expires_at.since_or_zero(tokens.issued_at).as_secs(), 3_600);
+
+    let accounts = aws.list_accounts(&session, &tokens.access_token).await.unwrap();
+    let roles = aws.list_account_roles(&session, &tokens.access_token, &accounts[0].id).await.unwrap();
+    assert_eq!(roles.iter().map(RoleName::as_str).collect::<Vec<_>>(), ["AdminRole", "ReadOnlyRole"]);
+    let granted =
+        aws.role_credentials(&session, &tokens.access_token, &accounts[0].id, &roles[0]).await.unwrap();
+    assert!(granted.life() > Duration::from_secs(3_590));
+    let missing = RoleName::parse("Missing").unwrap();
+    let refused = aws.role_credentials(&session, &tokens.access_token, &accounts[0].id, &missing).await;
+    assert_eq!(refused.unwrap_err(), IdentityError::NoAccess);
+
+    let refresh = || Grant::RefreshToken(tokens.refresh_token.clone().unwrap());
+    let renewed = aws.create_token(&session, &tokens.client, refresh()).await.unwrap();
+    assert!(renewed.refresh_token != tokens.refresh_token, "it rotates");
+    let spent = aws.create_token(&session, &tokens.client, refresh()).await;
+    assert_eq!(spent.unwrap_err(), IdentityError::GrantRejected);
+
+    aws.logout(&session, &renewed.access_token).await.unwrap();
+    let after = aws.list_accounts(&session, &renewed.access_token).await;
+    assert_eq!(after.unwrap_err(), IdentityError::Unauthorized);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_refresh_token_keeps_the_old_one() {
+    let (server, session) = fake(World::seed()).await;
+    server.center().lifetimes.single_use_refresh_tokens = false;
+    let tokens = sign_in(&server, &session).await;
+    let refresh = Grant::RefreshToken(tokens.refresh_token.clone().unwrap());
+    let renewed = client().create_token(&session, &tokens.client, refresh).await.unwrap();
+    assert!(renewed.refresh_token == tokens.refresh_token && renewed.access_token != tokens.access_token);
+}
+
+#[tokio::test]
+async fn every_page_is_read() {
+    let mut world = World::seed();
+    for number in 0..250 {
+        let id = format!("{number:012}");
+        world.accounts.push(Account {
+            id: id.clone(),
+            name: format!("account {number}"),
+            email: String::new(),
+        });
+        let (user, role) = ("alice".to_owned(), "AdminRole".to_owned());
+        world.assignments.push(ssod_fake_identity_center::Assignment { user, account: id, role });
+    }
+    let (server, session) = fake(world).await;
+    let tokens = sign_in(&server, &session).await;
+    assert_eq!(client().list_accounts(&session, &tokens.access_token).await.unwrap().len(), 251);
+    assert_eq!(server.center().count("ListAccounts"), 3);
+}
+
+/// A server that answers each request with these bytes, and goes on sending the last part for ever where asked to.
+async fn hostile(answer: Vec<u8>, endless: Option<Vec<u8>>) -> SsoSession {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let (answer, endless) = (answer.clone(), endless.clone());
+            tokio::spawn(async move {
+                let mut request = [0; 4_096];
+                let _ = connection.read(&mut request).await;
+                let _ = connection.write_all(&answer).await;
+                while let Some(more) = &endless {
+                    if connection.write_all(more).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    session(&url)
+}
+
+fn json(body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into()
+}
+
+fn registered() -> ClientRegistration {
+    let expires_at = SystemClock.now().plus(Duration::from_hours(1));
+    ClientRegistration { client_id: "id".into(), client_secret: Secret::new("secret".into()), expires_at }
+}
+
+async fn token(session: &SsoSession) -> Result<SessionTokens, IdentityError> {
+    client().create_token(session, &registered(), Grant::RefreshToken(Secret::new("r".into()))).await
+}
+
+fn is_unavailable<T>(outcome: Result<T, IdentityError>, words: &str) {
+    match outcome {
+        Err(IdentityError::Unavailable(said)) => assert!(said.contains(words), "{said}"),
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("it was taken"),
+    }
+}
+
+#[tokio::test]
+async fn endless_and_oversized_answers_are_cut_off() {
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let chunk = [b"10000\r\n".to_vec(), vec![b' '; 0x10000], b"\r\n".to_vec()].concat();
+    let start = Instant::now();
+    is_unavailable(token(&hostile(head, Some(chunk)).await).await, "larger than");
+    let huge = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".to_vec();
+    is_unavailable(token(&hostile(huge, None).await).await, "larger than");
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed_and_garbage_is_named() {
+    let redirect =
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_vec();
+    assert!(matches!(token(&hostile(redirect, None).await).await, Err(IdentityError::Rejected(_))));
+    is_unavailable(token(&hostile(json("<html>"), None).await).await, "something that is not JSON");
+    is_unavailable(token(&hostile(json("{}"), None).await).await, "JSON that lacks what was asked for");
+    is_unavailable(
+        token(&hostile(b"gzip? \x1f\x8b\x08".to_vec(), None).await).await,
+        "cannot reach 127.0.0.1",
+    );
+    is_unavailable(token(&session("http://127.0.0.1:1")).await, "cannot reach 127.0.0.1");
+}
+
+#[tokio::test]
+async fn impossible_lifetimes_are_clamped_and_control_characters_refused() {
+    for (expires_in, at_most) in [("-1", 0), ("9223372036854775807", 366 * 24 * 3_600 + 5)] {
+        let session =
+            hostile(json(&format!(r#"{{"accessToken":"a","expiresIn":{expires_in}}}"#)), None).await;
+        let life = token(&session).await.unwrap().expires_at.since_or_zero(SystemClock.now());
+        assert!(life.as_secs() <= at_most, "{expires_in}: {life:?}");
+    }
+    let too_large = hostile(json(r#"{"accessToken":"a","expiresIn":18446744073709551616}"#), None).await;
+    is_unavailable(token(&too_large).await, "JSON that lacks");
+    let smuggled = hostile(json(r#"{"accessToken":"a\r\nx-evil: 1","expiresIn":1}"#), None).await;
+    is_unavailable(token(&smuggled).await, "control characters");
+    let far = r#"{"roleCredentials":{"accessKeyId":"A","secretAccessKey":"s","sessionToken":"t","expiration":9223372036854775807}}"#;
+    let session = hostile(json(far), None).await;
+    let (account, role) = (AccountId::parse("123456789012").unwrap(), RoleName::parse("R").unwrap());
+    is_unavailable(
+        client().role_credentials(&session, &Secret::new("t".into()), &account, &role).await,
+        "impossible time",
+    );
+    assert!(Timestamp::from_second(i64::MAX).is_err());
+}
