@@ -262,6 +262,8 @@ async fn watch_files<C: Timer + Clone>(shared: Arc<Shared<C>>) {
     let mut seen: Vec<_> = files.iter().map(content).collect();
     // What changed between the first reading and the watch's start.
     shared.reload_aws_config().await;
+    shared.reload_settings();
+    listeners::open_imds_ports(&shared);
     loop {
         tokio::select! {
             () = shared.stopped() => return,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use ssod_testkit::{Person, Sandbox};
+use ssod_testkit::{Person, Sandbox, free_port};
 
 fn profiles(sandbox: &Sandbox) -> usize {
     sandbox.status()["profiles"].as_array().unwrap().len()
@@ -64,7 +64,7 @@ fn settings_change_live_and_a_mistake_keeps_the_old_ones() {
     let mut sandbox = Sandbox::new();
     sandbox.configure(Person::ADMIN);
     sandbox.start_daemon();
-    let port = sandbox.port + 12_000;
+    let port = free_port();
     sandbox.settings(&format!("[imds]\nprofiles = {{ adminUser = {port} }}\n"));
     sandbox.eventually("the IMDS port is open", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
     sandbox.settings("[imds]\nprofils = {}\n");

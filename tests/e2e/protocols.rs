@@ -1,12 +1,12 @@
 //! Every protocol that ssod speaks, by every client at hand.
 
-use ssod_testkit::{Moto, Person, Sandbox, get_with, put_with};
+use ssod_testkit::{Moto, Person, Sandbox, free_port, get_with, put_with};
 
 use crate::clients::{Client, Env, by_profile, moto};
 
-fn signed_in(moto: &Moto, more_settings: impl FnOnce(&Sandbox) -> String) -> Sandbox {
+fn signed_in(moto: &Moto, more_settings: impl FnOnce() -> String) -> Sandbox {
     let mut sandbox = Sandbox::with_fake(&moto.fake());
-    sandbox.settings(&more_settings(&sandbox));
+    sandbox.settings(&more_settings());
     for person in [Person::ADMIN, Person::READ_ONLY] {
         sandbox.configure(person);
     }
@@ -35,7 +35,7 @@ fn judge(client: Client, sandbox: &Sandbox, moto: &Moto, env: &Env, person: Pers
 #[test]
 fn container_credentials_and_credential_process_work_with_every_client() {
     let moto = moto();
-    let sandbox = signed_in(&moto, |_| String::new());
+    let sandbox = signed_in(&moto, String::new);
     for client in Client::ALL {
         for person in [Person::ADMIN, Person::READ_ONLY] {
             judge(client, &sandbox, &moto, &sandbox.env(&[person.profile]), person, "container credentials");
@@ -56,8 +56,8 @@ fn container_credentials_and_credential_process_work_with_every_client() {
 #[test]
 fn imds_works_with_every_client_at_the_active_profile_and_at_two_ports() {
     let moto = moto();
-    let sandbox = signed_in(&moto, |sandbox| {
-        let (one, other) = (sandbox.port + 12_000, sandbox.port + 24_000);
+    let sandbox = signed_in(&moto, || {
+        let (one, other) = (free_port(), free_port());
         format!("[imds]\nprofiles = {{ adminUser = {one}, readOnlyUser = {other} }}\n")
     });
     let nobody = sandbox.env(&["--imds"]);

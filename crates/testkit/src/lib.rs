@@ -21,6 +21,6 @@ pub use http::{
 };
 pub use moto::Moto;
 pub use processes::{Finished, Running, interop, programs, run};
-pub use sandbox::{ACCOUNT, FakeOptions, Person, Sandbox};
+pub use sandbox::{ACCOUNT, FakeOptions, Person, Sandbox, free_port};
 pub use simulated::SimulatedIdentityCenter;
 pub use store::MemoryStore;

@@ -317,7 +317,7 @@ fn eprintln_log(log: &str) {
 }
 
 /// A port that nobody has, outside of the range from which the kernel gives ports to whoever asks for any.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
         let seed = std::process::id().wrapping_mul(7_919) % 12_000;
