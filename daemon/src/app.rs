@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,12 +19,13 @@ use tokio::sync::watch;
 
 use crate::file_watch::FileWatch;
 use crate::instance_lock::InstanceLock;
+use crate::listeners::ImdsListener;
 use crate::memory::Memory;
 use crate::settings::Settings;
 use crate::{aws_config, control, endpoint_tokens, folders, listeners, network, refresher, sign_in_hosts};
 
-/// How long the last write may take at the stop.
-const LAST_WRITE: Duration = Duration::from_millis(800);
+/// How long a stop may take in all: requests that end, renewals that arrive, the last write.
+const STOP: Duration = Duration::from_millis(900);
 
 /// What a daemon is started with.
 pub struct Options {
@@ -55,6 +57,8 @@ pub(crate) struct Shared<C> {
     pub(crate) environment: Environment,
     pub(crate) overrides: Vec<(String, String)>,
     settings: Mutex<Arc<Settings>>,
+    /// The settings of the start: some of them count until the end.
+    started_with: Arc<Settings>,
     pub(crate) broker: LiveBroker<C>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) key_store: KeyStore,
@@ -63,8 +67,10 @@ pub(crate) struct Shared<C> {
     pub(crate) memory: Memory,
     pub(crate) timer: C,
     pub(crate) port: u16,
-    /// The IMDS ports that are open.
-    pub(crate) imds_ports: Mutex<BTreeMap<String, u16>>,
+    /// Whether the endpoint serves IMDS at present.
+    pub(crate) imds_enabled: Arc<AtomicBool>,
+    /// The IMDS ports that are open, by profile.
+    pub(crate) imds_ports: Mutex<BTreeMap<String, ImdsListener>>,
     pub(crate) problems: Mutex<Problems>,
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -92,16 +98,19 @@ impl<C: Timer + Clone> App<C> {
         let (store, clock) = (vault.clone(), timer.clone());
         let broker =
             tokio::task::spawn_blocking(move || Broker::load(provider, store, clock, policy)).await??;
-        let memory = Memory::load(&paths.memory());
+        let memory = Memory::load(&paths.memory())?;
         broker.restore_choice(memory.active());
         let endpoint = listeners::endpoint(settings.endpoint.port, &memory)?;
         let control = listeners::control(&paths.socket)?;
         let overrides =
             Environment::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
+        let settings = Arc::new(settings);
         let shared = Arc::new(Shared {
             environment: Environment::from_variables(&variable),
             overrides: overrides.filter(|(_, value)| !value.is_empty()).collect(),
-            settings: Mutex::new(Arc::new(settings)),
+            imds_enabled: Arc::new(AtomicBool::new(settings.imds.enabled)),
+            started_with: settings.clone(),
+            settings: Mutex::new(settings),
             tokens: Arc::new(Tokens::new(vault.load_endpoint_tokens()?)),
             imds_tokens: ImdsTokens::new().context("no random numbers")?,
             port: endpoint.local_addr()?.port(),
@@ -139,7 +148,6 @@ impl<C: Timer + Clone> App<C> {
         let tasks = [
             tokio::spawn(listeners::serve_endpoint(shared.clone(), self.endpoint)),
             tokio::spawn(control::serve(shared.clone(), self.control)),
-            tokio::spawn(listeners::serve_imds_ports(shared.clone())),
             tokio::spawn(refresher::run(shared.broker.clone(), shared.timer.clone(), shared.stopped())),
             tokio::spawn(watch_files(shared.clone())),
         ];
@@ -147,13 +155,16 @@ impl<C: Timer + Clone> App<C> {
         tracing::info!("stopping");
         // Failing means that nobody listens any more.
         let _ = shared.stop.send(true);
-        for task in tasks {
-            // A task that panicked has said so; the others still end in order.
-            let _ = task.await;
-        }
-        if tokio::time::timeout(LAST_WRITE, shared.broker.save_credentials()).await.is_err() {
+        let in_order = async {
+            shared.broker.finish().await;
+            for task in tasks {
+                // A task that panicked has said so; the others still end in order.
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(STOP, in_order).await.is_err() {
             tracing::warn!(
-                "the disk is too slow; cached role credentials may be fetched anew at the next start"
+                "something took too long to end; credentials may be fetched anew at the next start"
             );
         }
         // A stale socket would be removed by the next daemon anyway.
@@ -221,8 +232,8 @@ impl<C: Timer + Clone> Shared<C> {
     fn reload_settings(&self) {
         let problem = match Settings::load(&self.paths.settings) {
             Ok(new) => {
-                let old = self.settings();
-                let problem = old.needs_restart(&new);
+                let problem = self.started_with.needs_restart(&new);
+                self.imds_enabled.store(new.imds.enabled, Ordering::Relaxed);
                 self.broker.set_policy(new.policy());
                 *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
                 problem
@@ -255,6 +266,7 @@ async fn watch_files<C: Timer + Clone>(shared: Arc<Shared<C>>) {
         Ok(watch) => watch,
         Err(error) => {
             tracing::warn!(%error, "cannot watch files; after a change, restart the daemon");
+            listeners::settle_imds_ports(&shared).await;
             return;
         }
     };
@@ -263,7 +275,7 @@ async fn watch_files<C: Timer + Clone>(shared: Arc<Shared<C>>) {
     // What changed between the first reading and the watch's start.
     shared.reload_aws_config().await;
     shared.reload_settings();
-    listeners::open_imds_ports(&shared);
+    listeners::settle_imds_ports(&shared).await;
     loop {
         tokio::select! {
             () = shared.stopped() => return,
@@ -275,7 +287,7 @@ async fn watch_files<C: Timer + Clone>(shared: Arc<Shared<C>>) {
         }
         if now[1] != seen[1] {
             shared.reload_settings();
-            listeners::open_imds_ports(&shared);
+            listeners::settle_imds_ports(&shared).await;
         }
         seen = now;
     }

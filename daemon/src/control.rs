@@ -82,7 +82,8 @@ fn find<C: Timer>(broker: &LiveBroker<C>, name: &str) -> Result<(SessionName, Op
     if let Some(profile) = profile {
         return Ok((profile.session.clone(), Some(profile.name.clone())));
     }
-    let session = SessionName::parse(name).ok().filter(|name| broker.session(name).is_some());
+    // One that is no longer in the file can still be signed out of.
+    let session = SessionName::parse(name).ok().filter(|name| broker.known_sessions().contains(name));
     session.map(|session| (session, None)).ok_or_else(|| Failure::unknown(name))
 }
 

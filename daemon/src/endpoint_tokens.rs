@@ -18,9 +18,10 @@ pub(crate) fn provide(
     store: &impl SecretStore,
     paths: &Paths,
 ) -> Result<()> {
-    if let Some(all) = tokens.ensure(profiles)? {
-        store.save_endpoint_tokens(&all)?;
+    if tokens.ensure(profiles)? {
+        tracing::debug!("endpoint tokens were made");
     }
+    tokens.save(|all| store.save_endpoint_tokens(all))?;
     crate::folders::private(&paths.tokens())?;
     write(tokens, None, &paths.token(None))?;
     for profile in profiles {

@@ -60,11 +60,14 @@ impl FileWatch {
     }
 }
 
-/// The folder of the file, or the nearest one above that exists; and the same of what a symlink leads to.
+/// The folder of the file, or the nearest one above that exists; the same of what a symlink leads to; and where a folder
+/// on the way is a symlink itself, the folder that holds it.
 fn folders_of(file: &Path) -> Vec<PathBuf> {
     let nearest = |path: &Path| path.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_owned);
     let target = file.canonicalize().ok();
-    nearest(file).into_iter().chain(target.as_deref().and_then(nearest)).collect()
+    let links = file.ancestors().skip(1).filter(|folder| folder.is_symlink()).filter_map(Path::parent);
+    let links = links.map(Path::to_owned).collect::<Vec<_>>();
+    nearest(file).into_iter().chain(target.as_deref().and_then(nearest)).chain(links).collect()
 }
 
 #[cfg(test)]

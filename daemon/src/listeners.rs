@@ -11,6 +11,8 @@ use axum::Router;
 use ssod_endpoint::{Endpoint, Limits, Port, serve, stranger};
 use ssod_model::{ProfileName, Timer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::app::Shared;
 use crate::memory::Memory;
@@ -55,29 +57,41 @@ pub(crate) fn control(path: &Path) -> Result<UnixListener> {
 
 /// Answers SDKs until the stop.
 pub(crate) async fn serve_endpoint<C: Timer + Clone>(shared: Arc<Shared<C>>, listener: TcpListener) {
-    let imds = shared.settings().imds.enabled;
-    let router = router(&shared, Port::Main { imds }, shared.port);
+    let router = router(&shared, Port::Main { imds: shared.imds_enabled.clone() }, shared.port);
     serve(listener, Limits::default(), admit(router), shared.stopped()).await;
 }
 
-/// Opens the ports of `[imds] profiles` and keeps them until the stop.
-pub(crate) async fn serve_imds_ports<C: Timer + Clone>(shared: Arc<Shared<C>>) {
-    open_imds_ports(&shared);
-    shared.stopped().await;
+/// A port that serves one profile's IMDS; dropping `stop` closes it.
+pub(crate) struct ImdsListener {
+    pub(crate) port: u16,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
 }
 
-/// Opens the IMDS ports that the settings name and that are not open yet.
-pub(crate) fn open_imds_ports<C: Timer + Clone>(shared: &Arc<Shared<C>>) {
-    let mut problems = Vec::new();
-    for (name, port) in &shared.settings().imds.profiles {
+/// Makes the open IMDS ports those that `[imds] profiles` names: closes first, so that a port can change hands.
+pub(crate) async fn settle_imds_ports<C: Timer + Clone>(shared: &Arc<Shared<C>>) {
+    let settings = shared.settings();
+    let wanted = &settings.imds.profiles;
+    let closing: Vec<ImdsListener> = {
         let mut open = shared.imds_ports.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.get(name) == Some(port) {
+        open.extract_if(.., |name, listener| wanted.get(name) != Some(&listener.port))
+            .map(|(_, closed)| closed)
+            .collect()
+    };
+    for ImdsListener { stop, task, .. } in closing {
+        drop(stop);
+        // One that panicked has said so, and is closed all the same.
+        let _ = task.await;
+    }
+    let mut problems = Vec::new();
+    for (name, port) in wanted {
+        let mut open = shared.imds_ports.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.contains_key(name) {
             continue;
         }
         match (ProfileName::parse(name), bind(*port)) {
             (Ok(profile), Ok(listener)) => {
-                open.insert(name.clone(), *port);
-                tokio::spawn(serve_imds(shared.clone(), profile, *port, listener));
+                open.insert(name.clone(), serve_imds(shared, profile, *port, listener));
             }
             (Err(error), _) => problems.push(format!("[imds] profiles: {error}")),
             (_, Err(error)) => problems.push(format!("{:#}", taken(*port, &error))),
@@ -89,25 +103,24 @@ pub(crate) fn open_imds_ports<C: Timer + Clone>(shared: &Arc<Shared<C>>) {
     shared.problems.lock().unwrap_or_else(PoisonError::into_inner).imds = problems;
 }
 
-/// Serves one profile's IMDS until the stop, or until the settings no longer name it.
-async fn serve_imds<C: Timer + Clone>(
-    shared: Arc<Shared<C>>,
+fn serve_imds<C: Timer + Clone>(
+    shared: &Arc<Shared<C>>,
     profile: ProfileName,
     port: u16,
     listener: TcpListener,
-) {
-    let name = profile.to_string();
-    let router = router(&shared, Port::Imds(profile), port);
-    let still_named = {
-        let (shared, name) = (shared.clone(), name.clone());
-        move || shared.settings().imds.profiles.get(&name) == Some(&port)
+) -> ImdsListener {
+    let router = router(shared, Port::Imds(profile), port);
+    let (stop, closed) = oneshot::channel();
+    let stopped = shared.stopped();
+    let until = async move {
+        tokio::select! {
+            () = stopped => {}
+            // Nothing is ever sent: the sender is dropped.
+            _ = closed => {}
+        }
     };
-    let admit = admit(router);
-    let admit = move |connection: &TcpStream, address: &SocketAddr| {
-        still_named().then(|| admit(connection, address)).flatten()
-    };
-    serve(listener, Limits::default(), admit, shared.stopped()).await;
-    shared.imds_ports.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+    let task = tokio::spawn(serve(listener, Limits::default(), admit(router), until));
+    ImdsListener { port, stop, task }
 }
 
 fn router<C: Timer + Clone>(shared: &Arc<Shared<C>>, port: Port, number: u16) -> Router {

@@ -22,6 +22,10 @@ use tokio::signal::unix::{SignalKind, signal};
 )]
 struct Arguments {}
 
+/// More than all listeners together allow.
+#[cfg(target_os = "linux")]
+const DESCRIPTORS: u64 = 65_536;
+
 fn main() -> ExitCode {
     harden();
     Arguments::parse();
@@ -60,7 +64,12 @@ async fn run(paths: Paths, settings: Settings) -> Result<()> {
         }
     };
     let options = Options { paths, settings, variable: Box::new(|name| std::env::var(name).ok()) };
-    let app = App::start(options, WallTimer).await?;
+    let mut stop = std::pin::pin!(stop);
+    // A key store may take its time; the stop does not wait for it.
+    let app = tokio::select! {
+        app = App::start(options, WallTimer) => app?,
+        () = &mut stop => return Ok(()),
+    };
     app.run_until(stop).await;
     Ok(())
 }
@@ -71,9 +80,15 @@ fn harden() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     #[cfg(target_os = "linux")]
     {
-        use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+        use rustix::process::{
+            DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+        };
         // Failing leaves the defaults, under which everything else still holds.
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
         let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+        // Thousands of idle connections must not keep the vault from its files.
+        let descriptors = getrlimit(Resource::Nofile);
+        let current = descriptors.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..descriptors });
     }
 }

@@ -1,6 +1,6 @@
 //! What the daemon remembers that is not secret: its port and the active profile.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -28,16 +28,19 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// What the last run left. A file that cannot be read costs a choice, nothing more.
-    pub(crate) fn load(path: &Path) -> Self {
+    /// What the last run left. A file that cannot be read is an error: without it, the port could move.
+    pub(crate) fn load(path: &Path) -> Result<Self> {
+        let shown = path.display();
         let remembered = match std::fs::read(path) {
-            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
-                tracing::warn!(%error, file = %path.display(), "what was remembered cannot be read");
-                Remembered::default()
-            }),
-            Err(_) => Remembered::default(),
+            Ok(text) => serde_json::from_slice(&text).with_context(|| {
+                format!(
+                    "{shown} is damaged; it holds the port and the active profile. Remove it and start again"
+                )
+            })?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Remembered::default(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
         };
-        Self { path: path.to_owned(), remembered: Mutex::new(remembered) }
+        Ok(Self { path: path.to_owned(), remembered: Mutex::new(remembered) })
     }
 
     pub(crate) fn port(&self) -> Option<u16> {
@@ -54,24 +57,28 @@ impl Memory {
         self.change(|remembered| remembered.port = Some(port))
     }
 
-    pub(crate) fn keep_active(&self, active: &Active) -> Result<()> {
+    /// Chooses and remembers in one step, so that of two choices the later one is remembered too.
+    pub(crate) fn keep_active(&self, choose: impl FnOnce() -> Active) -> Result<Active> {
         self.change(|remembered| {
+            let active = choose();
             remembered.active = active.profile.as_ref().map(ToString::to_string);
             remembered.until = active.revert.as_ref().map(|(until, _)| *until);
             remembered.then =
                 active.revert.as_ref().and_then(|(_, then)| then.as_ref().map(ToString::to_string));
+            active
         })
     }
 
-    fn change(&self, change: impl FnOnce(&mut Remembered)) -> Result<()> {
+    fn change<T>(&self, change: impl FnOnce(&mut Remembered) -> T) -> Result<T> {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut remembered);
+        let changed = change(&mut remembered);
         let write = || -> Result<()> {
             let mut file = AtomicWriteFile::open(&self.path)?;
             file.write_all(&serde_json::to_vec_pretty(&*remembered)?)?;
             file.commit().map_err(Into::into)
         };
-        write().with_context(|| format!("cannot write {}", self.path.display()))
+        write().with_context(|| format!("cannot write {}", self.path.display()))?;
+        Ok(changed)
     }
 }
 
@@ -88,10 +95,10 @@ mod tests {
             profile: name("adminUser"),
             revert: Some((Timestamp::from_second(9).unwrap(), name("readOnlyUser"))),
         };
-        let memory = Memory::load(&path);
+        let memory = Memory::load(&path).unwrap();
         memory.keep_port(7746).unwrap();
-        memory.keep_active(&active).unwrap();
-        let again = Memory::load(&path);
+        memory.keep_active(|| active.clone()).unwrap();
+        let again = Memory::load(&path).unwrap();
         assert_eq!((again.port(), again.active()), (Some(7746), active));
     }
 }

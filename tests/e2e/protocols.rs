@@ -105,6 +105,7 @@ fn imds_keeps_to_the_letter_of_the_protocol() {
         roles,
         "/latest/meta-data/placement/region",
         "/latest/nothing",
+        "/latest/api/token",
         "/latest/dynamic/instance-identity/document",
     ] {
         assert_eq!(get_with(&format!("{base}{path}"), &[]).status, 401, "{path} without a token");

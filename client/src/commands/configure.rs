@@ -23,9 +23,6 @@ pub(crate) fn run(context: &Context, command: &Configure) -> Outcome<()> {
     let before = aws_file::read(path)?;
     let questions = Questions { context, known: aws_file::resolved(path, &before)? };
     let session = questions.session(command)?;
-    let section = Section::SsoSession(session.name.to_string());
-    let with_session = set_keys(&before, &section, &session_entries(&session))
-        .map_err(|error| aws_file::broken(path, &error))?;
     let (account, role) = match (&command.account, &command.role) {
         (Some(account), Some(role)) => (parse(AccountId::parse(account))?, parse(RoleName::parse(role))?),
         _ if command.dry_run => {
@@ -33,6 +30,7 @@ pub(crate) fn run(context: &Context, command: &Configure) -> Outcome<()> {
         }
         _ => {
             // The daemon must know the session to sign in to it.
+            let with_session = with_session(path, &before, &session)?;
             save(context, &before, &with_session)?;
             offered_role(&questions, command, &session)?
         }
@@ -45,15 +43,22 @@ pub(crate) fn run(context: &Context, command: &Configure) -> Outcome<()> {
         region: Some(questions.profile_region(command, &session)?),
         aws_form: command.sso_keys,
     };
+    // The file as it is now: minutes may have passed while somebody signed in.
+    let now = aws_file::read(path)?;
     let (set, remove) = profile_entries(&profile, &form(command.sso_keys)?);
     let section = Section::Profile(profile.name.to_string());
-    let after =
-        edit(&with_session, &section, &set, remove).map_err(|error| aws_file::broken(path, &error))?;
+    let after = edit(&with_session(path, &now, &session)?, &section, &set, remove);
+    let after = after.map_err(|error| aws_file::broken(path, &error))?;
     if command.dry_run {
-        return Ok(terminal::print(&difference(&before, &after))?);
+        return Ok(terminal::print(&difference(&now, &after))?);
     }
-    save(context, &aws_file::read(path)?, &after)?;
+    save(context, &now, &after)?;
     report(path, &profile)
+}
+
+fn with_session(path: &Path, text: &str, session: &SsoSession) -> Outcome<String> {
+    let section = Section::SsoSession(session.name.to_string());
+    set_keys(text, &section, &session_entries(session)).map_err(|error| aws_file::broken(path, &error))
 }
 
 /// Writes the file where it changed, and tells a running daemon, which would notice by itself a moment later.

@@ -11,7 +11,7 @@ use ssod_model::{
 use tokio::sync::{Notify, Semaphore};
 
 use crate::decide::{Renew, Serve, renew_token};
-use crate::state::{Held, ProfileEntry, State};
+use crate::state::{State, is_running};
 use crate::{Active, persist};
 
 /// Calls to the portal that may be under way at once; practitioners see 429s from about twenty a second.
@@ -74,7 +74,7 @@ pub(crate) struct Shared<P, S, C> {
     pub(crate) portal: Semaphore,
     /// Orders the writes to the store, so that an older snapshot never replaces a newer one. It is held while
     /// the disk works; the state is not.
-    pub(crate) disk: tokio::sync::Mutex<()>,
+    pub(crate) disk: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
@@ -89,7 +89,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             policy: Mutex::new(Arc::new(policy)),
             changed: Notify::new(),
             portal: Semaphore::new(PORTAL_CALLS),
-            disk: tokio::sync::Mutex::new(()),
+            disk: Arc::default(),
         })))
     }
 
@@ -132,6 +132,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         sessions: &BTreeMap<SessionName, SsoSession>,
         profiles: &BTreeMap<ProfileName, Profile>,
     ) {
+        let now = self.now();
         let mut state = self.state();
         for (name, entry) in &mut state.sessions {
             if !sessions.contains_key(name) {
@@ -140,10 +141,16 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         }
         for (name, session) in sessions {
             let entry = state.sessions.entry(name.clone()).or_default();
-            if entry.config.as_deref() != Some(session) {
-                entry.config = Some(Arc::new(session.clone()));
+            if entry.config.as_deref() == Some(session) {
+                continue;
+            }
+            entry.config = Some(Arc::new(session.clone()));
+            entry.failure = None;
+            // Only another place voids what was begun: an answer may carry the one refresh token that still works.
+            let place = (session.start_url.clone(), session.region.clone());
+            if entry.place.replace(place.clone()).is_some_and(|known| known != place) {
                 entry.generation += 1;
-                entry.failure = None;
+                state.drop_credentials(name, now);
             }
         }
         state.profiles.retain(|name, entry| entry.held.is_some() || profiles.contains_key(name));
@@ -173,6 +180,16 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let state = self.state();
         let configured = state.sessions.iter().filter(|(_, entry)| entry.config.is_some());
         let mut names: Vec<_> = configured.map(|(name, _)| name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    /// The sessions that have anything to sign out of, in order, configured or not.
+    pub fn known_sessions(&self) -> Vec<SessionName> {
+        let state = self.state();
+        let known =
+            state.sessions.iter().filter(|(_, entry)| entry.config.is_some() || entry.record.is_some());
+        let mut names: Vec<_> = known.map(|(name, _)| name.clone()).collect();
         names.sort();
         names
     }
@@ -225,10 +242,10 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     pub fn next_renewal(&self) -> Option<Timestamp> {
         let (now, policy) = (self.now(), self.policy());
         let state = self.state();
-        let sessions = state.sessions.values().filter(|session| session.renewal.is_none());
-        let tokens = sessions.clone().map(|session| renew_token(&session.facts()));
+        let sessions = state.sessions.values().filter(|session| !is_running(session.renewal.as_ref()));
+        let tokens = sessions.clone().map(|session| renew_token(now, &session.facts()));
         let unsaved = sessions.filter_map(|session| session.unsaved);
-        let idle = state.profiles.iter().filter(|(_, profile)| profile.fetch.is_none());
+        let idle = state.profiles.iter().filter(|(_, profile)| !is_running(profile.fetch.as_ref()));
         let credentials =
             idle.filter_map(|(name, _)| Some(state.decide(now, name, Floor::CONTAINER, &policy)?.renew));
         let renewals = tokens.chain(credentials).filter_map(|renew| match renew {
@@ -244,10 +261,15 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let (now, policy) = (self.now(), self.policy());
         let due = |renew| matches!(renew, Renew::At(at) if at <= now);
         let mut state = self.state();
+        if state.stopping {
+            return;
+        }
         let tokens: Vec<_> = state
             .sessions
             .iter()
-            .filter(|(_, session)| session.renewal.is_none() && due(renew_token(&session.facts())))
+            .filter(|(_, session)| {
+                !is_running(session.renewal.as_ref()) && due(renew_token(now, &session.facts()))
+            })
             .map(|(name, _)| name.clone())
             .collect();
         let renewing: HashSet<_> = tokens.iter().cloned().collect();
@@ -257,7 +279,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             .filter(|(name, profile)| {
                 let session = profile.config.as_ref().map(|config| &config.session);
                 // A fetch under a token that is being renewed would only wait for it.
-                profile.fetch.is_none()
+                !is_running(profile.fetch.as_ref())
                     && !session.is_some_and(|session| renewing.contains(session))
                     && state
                         .decide(now, name, Floor::CONTAINER, &policy)
@@ -311,11 +333,6 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             }
         }
     }
-
-    pub(crate) fn put_credentials(entry: &mut ProfileEntry, role: String, credentials: RoleCredentials) {
-        entry.held = Some(Held { role, credentials: Arc::new(credentials) });
-        entry.failure = None;
-    }
 }
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<P, S, C> {
@@ -339,12 +356,18 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<
         if let Cached::Ready(credentials) = self.cached(name, floor) {
             return Ok(credentials);
         }
-        if let Some(mut done) = self.start_fetch(name) {
-            // An error means that the task is gone; what it left behind is looked at all the same.
-            let _ = done.wait_for(|done| *done).await;
-        }
-        if let Some(credentials) = self.held(name) {
-            return Ok(credentials);
+        // Once more where the first one became void on its way: by a sign-in, or by a change of configuration.
+        for _ in 0..2 {
+            if let Some(mut done) = self.start_fetch(name) {
+                // An error means that the task is gone; what it left behind is looked at all the same.
+                let _ = done.wait_for(|done| *done).await;
+            }
+            if let Some(credentials) = self.held(name) {
+                return Ok(credentials);
+            }
+            if !matches!(self.cached(name, floor), Cached::Fetch) {
+                break;
+            }
         }
         match self.cached(name, floor) {
             Cached::Ready(credentials) => Ok(credentials),

@@ -149,12 +149,12 @@ pub fn may_fetch(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts)
 }
 
 /// When the session's tokens are to be renewed.
-pub fn renew_token(session: &SessionFacts) -> Renew {
+pub fn renew_token(now: Timestamp, session: &SessionFacts) -> Renew {
     match session.standing {
         Standing::SignedIn { token, refreshable: true } => {
             let margin = TOKEN_MARGIN.min(token.half());
             let due = token.expires_at.minus(margin + jitter(margin, session.seed));
-            Renew::At(session.retry_at.map_or(due, |retry_at| due.max(retry_at)))
+            Renew::At(not_before(now, due, session.retry_at))
         }
         Standing::SignedIn { refreshable: false, .. } | Standing::SignedOut => Renew::Never,
     }
@@ -184,7 +184,7 @@ pub fn seed(of: impl Hash) -> u64 {
 }
 
 fn can_fetch(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts) -> Result<(), Serve> {
-    let waits = |retry_at: Timestamp| now < retry_at;
+    let waits = |retry_at: Timestamp| is_waiting(now, retry_at);
     match session.standing {
         Standing::SignedOut => return Err(Serve::LoginRequired),
         Standing::SignedIn { token, refreshable: false } if token.is_over(now) => {
@@ -211,17 +211,29 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
     let due = profile.held.map_or(Timestamp::MIN, |held| {
         held.expires_at.minus(held.half() + jitter(held.half(), profile.seed))
     });
-    let due = match profile.setback {
-        Some(Setback::Refused { retry_at } | Setback::Transient { retry_at }) => due.max(retry_at),
-        None => due,
-    };
+    let due = not_before(
+        now,
+        due,
+        profile.setback.map(|setback| match setback {
+            Setback::Refused { retry_at } | Setback::Transient { retry_at } => retry_at,
+        }),
+    );
     if !refreshable && due.max(now) >= token.expires_at {
         return Renew::Never;
     }
     // Without a usable token the session's own wait counts too.
-    let due =
-        if token.is_over(now) { session.retry_at.map_or(due, |retry_at| due.max(retry_at)) } else { due };
+    let due = if token.is_over(now) { not_before(now, due, session.retry_at) } else { due };
     Renew::At(due)
+}
+
+/// Whether a wait is under way. No wait is longer than its cap: one that seems so was set by a clock that has been
+/// set back since, and counts for nothing.
+pub fn is_waiting(now: Timestamp, retry_at: Timestamp) -> bool {
+    now < retry_at && retry_at <= now.plus(RETRY_MAX)
+}
+
+fn not_before(now: Timestamp, due: Timestamp, retry_at: Option<Timestamp>) -> Timestamp {
+    retry_at.filter(|retry_at| is_waiting(now, *retry_at)).map_or(due, |retry_at| due.max(retry_at))
 }
 
 fn jitter(of: Duration, seed: u64) -> Duration {
@@ -277,6 +289,7 @@ mod tests {
             ("under the floor, AWS away", HOUR - 1, alive, hour, retry(HOUR), Serve::Held),
             ("expired this second", HOUR, alive, hour, None, Serve::Fetch),
             ("expired and signed out", HOUR, out, hour, None, Serve::LoginRequired),
+            ("a wait that a wrong clock set", 0, alive, None, retry(7_200), Serve::Fetch),
             ("nothing yet", 0, alive, None, None, Serve::Fetch),
             ("nothing, AWS away", 0, alive, None, retry(1), Serve::Retrying),
             ("nothing, time to try again", 1, alive, None, retry(1), Serve::Fetch),
@@ -294,13 +307,13 @@ mod tests {
         let session = signed_in(life(0, HOUR));
         let decision = decide(at(0), &session, &holding(Some(life(0, HOUR)), None), Floor::IMDS);
         assert_eq!(decision.renew, Renew::At(at(HOUR / 2)));
-        assert_eq!(renew_token(&session), Renew::At(at(HOUR - 20 * 60)));
+        assert_eq!(renew_token(at(0), &session), Renew::At(at(HOUR - 20 * 60)));
     }
 
     #[test]
     fn a_back_off_moves_renewals_later_and_a_resting_profile_has_none() {
         let session = SessionFacts { retry_at: Some(at(HOUR)), ..signed_in(life(0, HOUR)) };
-        assert_eq!(renew_token(&session), Renew::At(at(HOUR)));
+        assert_eq!(renew_token(at(HOUR - 60), &session), Renew::At(at(HOUR)));
         let resting = ProfileFacts { kept_fresh: false, ..holding(None, None) };
         assert_eq!(decide(at(0), &session, &resting, Floor::IMDS).renew, Renew::Never);
     }
@@ -308,7 +321,7 @@ mod tests {
     #[test]
     fn short_lives_halve_every_margin() {
         let session = signed_in(life(0, 6));
-        assert_eq!(renew_token(&session), Renew::At(at(3)));
+        assert_eq!(renew_token(at(0), &session), Renew::At(at(3)));
         let facts = holding(Some(life(0, 6)), None);
         assert_eq!(decide(at(2), &session, &facts, Floor::CONTAINER).serve, Serve::Held);
         assert_eq!(decide(at(4), &session, &facts, Floor::CONTAINER).serve, Serve::HeldOrNewer);

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::Broker;
 use crate::decide::{REFUSED_RETRY, RETRY_MAX, RETRY_MIN, backoff, seed};
 use crate::sessions::TokenError;
-use crate::state::{Done, Failure, role_of};
+use crate::state::{Done, Failure, Held, Running, role_of, to_join};
 
 /// What a fetch works on, as it was when the fetch began.
 struct Order {
@@ -27,18 +27,19 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let mut state = self.state();
         let may_fetch = state.may_fetch(now, name, &policy)?;
         let entry = state.profiles.get(name)?;
-        if let Some(running) = entry.fetch.as_ref().filter(|done| done.has_changed().is_ok()) {
-            return Some(running.clone());
-        }
-        if !may_fetch {
-            return None;
-        }
         let profile = entry.config.clone()?;
         let session = state.sessions.get(&profile.session)?;
+        if let Some(done) = to_join(entry.fetch.as_ref(), session.generation) {
+            return Some(done);
+        }
+        if !may_fetch || state.stopping {
+            return None;
+        }
         session.tokens()?;
         let order = Order { session: session.config.clone()?, generation: session.generation, profile };
         let (finished, done) = watch::channel(false);
-        state.profiles.get_mut(name)?.fetch = Some(done.clone());
+        let running = Running { done: done.clone(), generation: order.generation };
+        state.profiles.get_mut(name)?.fetch = Some(running);
         drop(state);
         let broker = self.clone();
         tokio::spawn(async move {
@@ -68,14 +69,26 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let same_session = session.is_some_and(|entry| entry.generation == order.generation);
         let waiting = session.and_then(|entry| entry.failure.clone());
         let Some(entry) = state.profiles.get_mut(&order.profile.name) else { return };
-        entry.fetch = None;
+        entry.fetch.take_if(|running| running.generation == order.generation);
         if !same_session || entry.config.as_ref() != Some(&order.profile) {
             return;
         }
         match outcome {
+            Ok(credentials) if credentials.remaining(now).is_zero() => {
+                tracing::error!(
+                    "AWS's new credentials are over already by this machine's clock ({now}); set the clock"
+                );
+                let reason =
+                    "new credentials are over already by this machine's clock, which seems wrong".to_owned();
+                entry.failure =
+                    Some(Failure { count: 1, retry_at: now.plus(RETRY_MAX), reason, refused: false });
+            }
             Ok(credentials) => {
                 tracing::debug!(profile = %order.profile.name, expiration = %credentials.expiration, "credentials fetched");
-                Self::put_credentials(entry, role_of(&order.profile), credentials);
+                let session = order.session.name.clone();
+                entry.held =
+                    Some(Held { session, role: role_of(&order.profile), credentials: Arc::new(credentials) });
+                entry.failure = None;
                 state.unsaved_credentials.get_or_insert(now);
             }
             // The session's own state says it all.

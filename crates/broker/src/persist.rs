@@ -1,4 +1,5 @@
-//! What goes to the store and comes back from it. The disk works on a blocking thread, one write after another.
+//! What goes to the store and comes back from it. The disk works on a blocking thread, one write after another: each
+//! write holds the order until the disk is done, also where whoever waited for it went away.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,117 +7,187 @@ use std::time::Duration;
 use ssod_model::{
     Clock, IdentityProvider, SecretStore, SessionName, SessionRecord, SsoSession, StoreError, TimestampExt,
 };
+use tokio::sync::OwnedMutexGuard;
 
 use crate::Broker;
-use crate::state::{Held, State};
+use crate::state::{Held, State, is_running};
 
 /// Cached credentials are written in batches: losing the last two seconds costs one more call, no sign-in.
 pub(crate) const SAVE_CREDENTIALS_AFTER: Duration = Duration::from_secs(2);
-/// A failed write of the cache is tried again after this.
+/// A failed write is tried again after this.
 const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
-/// The state that the last run left.
+/// Whoever has it may write.
+pub(crate) type Order = OwnedMutexGuard<()>;
+
+/// The state that the last run left. Credentials whose session has no record were signed out of.
 pub(crate) fn load(store: &impl SecretStore) -> Result<State, StoreError> {
     let mut state = State::default();
     for record in store.load_sessions()? {
         let entry = state.sessions.entry(record.name.clone()).or_default();
+        entry.place = Some((record.start_url.clone(), record.region.clone()));
         entry.record = Some(record);
     }
     for cached in store.load_credentials()? {
+        if !state.sessions.contains_key(&cached.session) {
+            continue;
+        }
         let entry = state.profiles.entry(cached.profile).or_default();
         entry.last_used = cached.last_used;
-        entry.held = Some(Held { role: cached.role, credentials: Arc::new(cached.credentials) });
+        let credentials = Arc::new(cached.credentials);
+        entry.held = Some(Held { session: cached.session, role: cached.role, credentials });
     }
     Ok(state)
 }
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
-    /// Writes the cached credentials now, where they changed: for a stop.
-    pub async fn save_credentials(&self) {
-        if self.state().unsaved_credentials.take().is_some() {
-            self.write_credentials().await;
+    /// Ends in order: nothing new is begun, renewals under way are waited for (each may carry the one refresh token that
+    /// still works), and everything is written. Whoever calls it sets the limit.
+    pub async fn finish(&self) {
+        let renewals: Vec<_> = {
+            let mut state = self.state();
+            state.stopping = true;
+            let running = state.sessions.values().filter(|entry| is_running(entry.renewal.as_ref()));
+            running.filter_map(|entry| Some(entry.renewal.as_ref()?.done.clone())).collect()
+        };
+        for mut renewal in renewals {
+            // An error means that the task is gone.
+            let _ = renewal.wait_for(|done| *done).await;
         }
+        let unsaved: Vec<_> = {
+            let state = self.state();
+            let unsaved = state.sessions.iter().filter(|(_, entry)| entry.unsaved.is_some());
+            unsaved.map(|(name, _)| name.clone()).collect()
+        };
+        for name in unsaved {
+            self.save_again(&name).await;
+        }
+        // A batch that is being written is waited for, too.
+        self.write_credentials().await;
+    }
+
+    /// Waits until everything before is written.
+    pub(crate) async fn order(&self) -> Order {
+        self.0.disk.clone().lock_owned().await
     }
 
     /// Writes the cached credentials. Failing costs a fetch at the next start, so it is only logged.
     pub(crate) async fn write_credentials(&self) {
-        let _order = self.0.disk.lock().await;
-        let now = self.now();
-        let cached = self.state().cached_credentials(now);
-        let store = self.0.store.clone();
-        if let Err(error) = on_disk(move || store.save_credentials(&cached)).await {
-            tracing::warn!(%error, "the cache of role credentials is not saved");
-            self.state().unsaved_credentials.get_or_insert(now.plus(SAVE_AGAIN_AFTER));
-        }
-        self.wake();
-    }
-
-    /// Changes a session's record on disk first, then in memory.
-    pub(crate) async fn update_record<T>(
-        &self,
-        session: &SsoSession,
-        change: impl FnOnce(&mut SessionRecord) -> T,
-    ) -> Result<(), StoreError> {
-        let _order = self.0.disk.lock().await;
-        let mut record = {
-            let state = self.state();
-            let entry = state.sessions.get(&session.name);
-            entry.map_or_else(|| SessionRecord::empty(session), |entry| entry.record_for(session))
-        };
-        change(&mut record);
-        self.save_record(&record).await?;
-        self.state().sessions.entry(session.name.clone()).or_default().record = Some(record);
-        Ok(())
-    }
-
-    /// Saves one record; the caller holds the disk's order.
-    pub(crate) async fn save_record(&self, record: &SessionRecord) -> Result<(), StoreError> {
-        let (store, record) = (self.0.store.clone(), record.clone());
-        on_disk(move || store.save_session(&record)).await
-    }
-
-    /// Tries again to save a record that is newer in memory than on disk.
-    pub(crate) fn start_saving_again(&self, name: &SessionName) {
-        let (broker, name) = (self.clone(), name.clone());
-        // Taken off now, so that the timer does not start it twice.
-        if let Some(entry) = self.state().sessions.get_mut(&name) {
-            entry.unsaved = None;
-        }
-        tokio::spawn(async move {
-            let _order = broker.0.disk.lock().await;
-            let record = broker.state().sessions.get(&name).and_then(|entry| entry.record.clone());
-            let Some(record) = record else { return };
-            if let Err(error) = broker.save_record(&record).await {
-                tracing::error!(session = %name, %error, "the renewed sign-in is still in memory only");
-                let again = broker.now().plus(SAVE_AGAIN_AFTER);
-                if let Some(entry) = broker.state().sessions.get_mut(&name) {
-                    entry.unsaved = Some(again);
-                }
-            }
-            broker.wake();
-        });
-    }
-
-    /// Forgets a session and what its profiles held.
-    pub(crate) async fn forget_on_disk(&self, name: &SessionName) -> Result<(), StoreError> {
-        let _order = self.0.disk.lock().await;
+        let order = self.order().await;
         let now = self.now();
         let cached = {
             let mut state = self.state();
             state.unsaved_credentials = None;
             state.cached_credentials(now)
         };
+        let store = self.0.store.clone();
+        if let (_order, Err(error)) = on_disk(order, move || store.save_credentials(&cached)).await {
+            tracing::warn!(%error, "the cache of role credentials is not saved");
+            self.state().unsaved_credentials.get_or_insert(now.plus(SAVE_AGAIN_AFTER));
+        }
+        self.wake();
+    }
+
+    /// Changes a session's record on disk first, then in memory, where `publish` does the rest in the same moment. A
+    /// sign-out that came in between wins.
+    pub(crate) async fn update_record(
+        &self,
+        session: &SsoSession,
+        change: impl FnOnce(&mut SessionRecord),
+        publish: impl FnOnce(&mut State),
+    ) -> Result<(), StoreError> {
+        let order = self.order().await;
+        let (mut record, generation) = {
+            let mut state = self.state();
+            let entry = state.sessions.entry(session.name.clone()).or_default();
+            (entry.record_for(session), entry.generation)
+        };
+        change(&mut record);
+        let (_order, saved) = self.save_record(order, &record).await;
+        saved?;
+        let mut state = self.state();
+        let entry = state.sessions.get_mut(&session.name).filter(|entry| entry.generation == generation);
+        let Some(entry) = entry else {
+            // Whoever signed out waits for the order now, and will remove what was just saved.
+            return Err(StoreError(format!("session \"{}\" was signed out meanwhile", session.name)));
+        };
+        entry.record = Some(record);
+        publish(&mut state);
+        Ok(())
+    }
+
+    /// Saves one record.
+    pub(crate) async fn save_record(
+        &self,
+        order: Order,
+        record: &SessionRecord,
+    ) -> (Order, Result<(), StoreError>) {
+        let (store, record) = (self.0.store.clone(), record.clone());
+        on_disk(order, move || store.save_session(&record)).await
+    }
+
+    /// Tries again to save a record that is newer in memory than on disk.
+    pub(crate) fn start_saving_again(&self, name: &SessionName) {
+        // Taken off now, so that the timer does not start it twice.
+        if let Some(entry) = self.state().sessions.get_mut(name) {
+            entry.unsaved = None;
+        }
+        let (broker, name) = (self.clone(), name.clone());
+        tokio::spawn(async move { broker.save_again(&name).await });
+    }
+
+    async fn save_again(&self, name: &SessionName) {
+        let order = self.order().await;
+        let record = self.state().sessions.get(name).and_then(|entry| entry.record.clone());
+        let Some(record) = record else { return };
+        if let (_order, Err(error)) = self.save_record(order, &record).await {
+            tracing::error!(session = %name, %error, "the renewed sign-in is still in memory only");
+            let again = self.now().plus(SAVE_AGAIN_AFTER);
+            if let Some(entry) = self.state().sessions.get_mut(name) {
+                entry.unsaved = Some(again);
+            }
+        }
+        self.wake();
+    }
+
+    /// Forgets a session and what its profiles held, unless somebody has signed in again since.
+    pub(crate) async fn forget_on_disk(&self, name: &SessionName) -> Result<(), StoreError> {
+        let order = self.order().await;
+        let now = self.now();
+        let (kept, cached) = {
+            let mut state = self.state();
+            state.unsaved_credentials = None;
+            let kept = state.sessions.get(name).and_then(|entry| entry.record.clone());
+            (kept, state.cached_credentials(now))
+        };
         let (store, name) = (self.0.store.clone(), name.clone());
-        on_disk(move || {
-            let forgotten = store.forget_session(&name);
-            store.save_credentials(&cached).and(forgotten)
+        let (_order, forgotten) = on_disk(order, move || {
+            let forgotten = match &kept {
+                Some(record) => store.save_session(record),
+                None => store.forget_session(&name),
+            };
+            forgotten.and(store.save_credentials(&cached))
         })
-        .await
+        .await;
+        if forgotten.is_err() {
+            self.state().unsaved_credentials.get_or_insert(now.plus(SAVE_AGAIN_AFTER));
+            self.wake();
+        }
+        forgotten
     }
 }
 
-async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(StoreError(error.to_string())))
+/// The order goes along to the blocking thread, so that the next write waits for this one whoever gave up waiting.
+async fn on_disk(
+    order: Order,
+    work: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
+) -> (Order, Result<(), StoreError>) {
+    let working = tokio::task::spawn_blocking(move || (order, work()));
+    match working.await {
+        Ok(done) => done,
+        // The pool is gone with the process, or the store panicked; either way nothing was acknowledged.
+        Err(error) => {
+            (Arc::new(tokio::sync::Mutex::new(())).lock_owned().await, Err(StoreError(error.to_string())))
+        }
+    }
 }

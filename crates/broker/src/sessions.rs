@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use ssod_model::{
     ClientRegistration, Clock, Grant, IdentityError, IdentityProvider, ProfileName, Secret, SecretStore,
-    SessionName, SessionTokens, SignInFlow, SsoSession, StoreError, Timestamp, TimestampExt,
+    SessionName, SessionRecord, SessionTokens, SignInFlow, SsoSession, StoreError, Timestamp, TimestampExt,
 };
 use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::Broker;
-use crate::decide::{Lifetime, RETRY_MAX, backoff, seed, token_usable};
-use crate::state::{Done, Failure};
+use crate::decide::{Lifetime, RETRY_MAX, backoff, is_waiting, seed, token_usable};
+use crate::state::{Done, Failure, Running, State, to_join};
 
 /// A registration that ends sooner is not used for a new sign-in: the AWS CLI keeps the same margin.
 const REGISTRATION_MARGIN: Duration = Duration::from_mins(15);
@@ -85,39 +85,47 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> SigningIn<P, S, C> {
         }
         let client = self.broker.0.provider.register_client(&self.session, flow).await?;
         let made = client.clone();
-        self.broker.update_record(&self.session, |record| record.registrations.insert(flow, made)).await?;
+        let keep = |record: &mut SessionRecord| drop(record.registrations.insert(flow, made));
+        self.broker.update_record(&self.session, keep, |_| {}).await?;
         Ok(client)
     }
 
     /// Forgets the registration: Identity Center no longer knows it.
     pub async fn forget_client(&self, flow: SignInFlow) -> Result<(), StoreError> {
-        self.broker.update_record(&self.session, |record| record.registrations.remove(&flow)).await
+        let forget = |record: &mut SessionRecord| drop(record.registrations.remove(&flow));
+        self.broker.update_record(&self.session, forget, |_| {}).await
     }
 
     /// Takes the tokens over. Credentials of whoever was signed in before are dropped; the profile that the
-    /// person named counts as used, so that its credentials are there when they are asked for.
+    /// person named counts as used, so that its credentials are there when they are asked for. It is done whole, also
+    /// where whoever waits for it goes away.
     pub async fn complete(
         self,
         tokens: SessionTokens,
         named: Option<&ProfileName>,
     ) -> Result<(), StoreError> {
-        self.broker.update_record(&self.session, |record| record.tokens = Some(tokens)).await?;
-        let now = self.broker.now();
-        {
-            let mut state = self.broker.state();
-            if let Some(entry) = state.sessions.get_mut(&self.session.name) {
-                entry.generation += 1;
-                entry.ended = None;
-                entry.failure = None;
+        let named = named.cloned();
+        let completing = tokio::spawn(async move {
+            let (broker, name, now) = (&self.broker, &self.session.name, self.broker.now());
+            let replace = |record: &mut SessionRecord| record.tokens = Some(tokens);
+            let publish = |state: &mut State| {
+                if let Some(entry) = state.sessions.get_mut(name) {
+                    entry.generation += 1;
+                    entry.ended = None;
+                    entry.failure = None;
+                    entry.unsaved = None;
+                }
+                state.drop_credentials(name, now);
+            };
+            broker.update_record(&self.session, replace, publish).await?;
+            if let Some(named) = named {
+                broker.used(&named, None);
             }
-            state.drop_credentials(&self.session.name, now);
-        }
-        if let Some(named) = named {
-            self.broker.used(named, None);
-        }
-        self.broker.wake();
-        tracing::info!(session = %self.session.name, "signed in");
-        Ok(())
+            broker.wake();
+            tracing::info!(session = %name, "signed in");
+            Ok(())
+        });
+        completing.await.unwrap_or_else(|error| Err(StoreError(error.to_string())))
     }
 }
 
@@ -141,8 +149,15 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         Ok(SigningIn { broker: self.clone(), session })
     }
 
-    /// Signs out: handing out stops at once, then the disk forgets, then AWS is told.
+    /// Signs out: handing out stops at once, then the disk forgets, then AWS is told. It is done whole, also where
+    /// whoever waits for it goes away.
     pub async fn logout(&self, name: &SessionName) -> Result<Logout, StoreError> {
+        let (broker, name) = (self.clone(), name.clone());
+        let signing_out = tokio::spawn(async move { broker.sign_out(&name).await });
+        signing_out.await.unwrap_or_else(|error| Err(StoreError(error.to_string())))
+    }
+
+    async fn sign_out(&self, name: &SessionName) -> Result<Logout, StoreError> {
         let now = self.now();
         let (config, tokens, still_valid) = {
             let mut state = self.state();
@@ -161,19 +176,39 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             let tokens = entry.record.take().and_then(|record| record.tokens);
             (entry.config.clone(), tokens, state.drop_credentials(name, now))
         };
-        self.forget_on_disk(name).await?;
+        let forgotten = self.forget_on_disk(name).await;
         let not_told = match (&config, &tokens) {
             (Some(session), Some(tokens)) => {
-                match self.0.provider.logout(session, &tokens.access_token).await {
-                    Ok(()) | Err(IdentityError::Unauthorized) => None,
-                    Err(error) => Some(error.to_string()),
-                }
+                self.tell_aws(session, tokens).await.err().map(|error| error.to_string())
             }
             (None, Some(_)) => Some("the session is no longer in the AWS config file".to_owned()),
             (_, None) => None,
         };
+        // A disk that forgets nothing must not keep AWS from being told.
+        forgotten?;
         tracing::info!(session = %name, "signed out");
         Ok(Logout { session: name.clone(), was_signed_in: tokens.is_some(), still_valid, not_told })
+    }
+
+    /// Ends the session at AWS. The portal wants a live access token, so one that is over is renewed for this.
+    async fn tell_aws(&self, session: &SsoSession, tokens: &SessionTokens) -> Result<(), IdentityError> {
+        let provider = &self.0.provider;
+        let renewed = match &tokens.refresh_token {
+            Some(token) if self.now() >= tokens.expires_at => {
+                match provider.create_token(session, &tokens.client, Grant::RefreshToken(token.clone())).await
+                {
+                    Ok(renewed) => Some(renewed),
+                    // Whoever cannot renew is signed out at AWS already.
+                    Err(IdentityError::GrantRejected | IdentityError::RegistrationRejected) => return Ok(()),
+                    Err(error) => return Err(error),
+                }
+            }
+            _ => None,
+        };
+        match provider.logout(session, &renewed.as_ref().unwrap_or(tokens).access_token).await {
+            Err(IdentityError::Unauthorized) => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Calls the portal for somebody who lists accounts and roles; `Unauthorized` means that somebody must sign in.
@@ -251,7 +286,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         }
         let waiting =
             self.state().sessions.get(name).and_then(|entry| Some(entry.failure.as_ref()?.retry_at));
-        if waiting.is_some_and(|retry_at| self.now() < retry_at) {
+        if waiting.is_some_and(|retry_at| is_waiting(self.now(), retry_at)) {
             return Err(TokenError::Waiting);
         }
         let mut done = self.start_token_renewal(name).ok_or(TokenError::NotRenewable)?;
@@ -267,14 +302,14 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     pub(crate) fn start_token_renewal(&self, name: &SessionName) -> Option<Done> {
         let mut state = self.state();
         let entry = state.sessions.get_mut(name)?;
-        if let Some(running) = entry.renewal.as_ref().filter(|done| done.has_changed().is_ok()) {
-            return Some(running.clone());
+        if let Some(done) = to_join(entry.renewal.as_ref(), entry.generation) {
+            return Some(done);
         }
         let (session, tokens, generation) =
             (entry.config.clone()?, entry.tokens()?.clone(), entry.generation);
         let refresh_token = tokens.refresh_token.clone()?;
         let (finished, done) = watch::channel(false);
-        entry.renewal = Some(done.clone());
+        entry.renewal = Some(Running { done: done.clone(), generation });
         drop(state);
         let broker = self.clone();
         tokio::spawn(async move {
@@ -282,7 +317,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             let outcome = broker.0.provider.create_token(&session, &tokens.client, grant).await;
             broker.finish_renewal(&session, generation, outcome).await;
             if let Some(entry) = broker.state().sessions.get_mut(&session.name) {
-                entry.renewal = None;
+                entry.renewal.take_if(|running| running.generation == generation);
             }
             // All receivers gone means that nobody waits any more.
             let _ = finished.send(true);
@@ -336,7 +371,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     /// old refresh token is spent, so keeping them back would lose the sign-in) and saving is tried again.
     async fn keep_renewed(&self, session: &SsoSession, generation: u64, tokens: SessionTokens) {
         let name = &session.name;
-        let _order = self.0.disk.lock().await;
+        let order = self.order().await;
+        let life = tokens.expires_at.since_or_zero(tokens.issued_at);
         let record = {
             let state = self.state();
             let entry = state.sessions.get(name).filter(|entry| entry.generation == generation);
@@ -345,14 +381,17 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             record.tokens = Some(tokens);
             record
         };
-        let saved = self.save_record(&record).await;
+        let (_order, saved) = self.save_record(order, &record).await;
         let now = self.now();
         let mut state = self.state();
         let Some(entry) = state.sessions.get_mut(name).filter(|entry| entry.generation == generation) else {
             return;
         };
         entry.record = Some(record);
-        entry.failure = None;
+        // A token that is over as it comes must not be renewed at once and for ever.
+        let reason = "AWS's new token is over already".to_owned();
+        let again = Failure { count: 1, retry_at: now.plus(RETRY_MAX), reason, refused: false };
+        entry.failure = (life < Duration::from_secs(1)).then_some(again);
         entry.unsaved = saved.as_ref().err().map(|_| now.plus(SAVE_AGAIN_AFTER));
         match saved {
             Ok(()) => tracing::debug!(session = %name, "sign-in renewed"),
@@ -362,7 +401,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
 
     /// Ends a session that AWS ended. Credentials that it brought are served to their end.
     async fn end_session(&self, name: &SessionName, generation: u64, reason: &str) {
-        let _order = self.0.disk.lock().await;
+        let order = self.order().await;
         let record = {
             let mut state = self.state();
             let entry = state.sessions.get_mut(name).filter(|entry| entry.generation == generation);
@@ -378,7 +417,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             record.clone()
         };
         tracing::warn!(session = %name, reason, "the session has ended; somebody must sign in");
-        if let Err(error) = self.save_record(&record).await {
+        if let (_order, Err(error)) = self.save_record(order, &record).await {
             tracing::error!(session = %name, %error, "the session's end is in memory only");
         }
     }

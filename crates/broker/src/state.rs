@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
-    CachedCredentials, Floor, Profile, ProfileName, RoleCredentials, SessionName, SessionRecord,
-    SessionTokens, SsoSession, Timestamp, TimestampExt,
+    CachedCredentials, Floor, Profile, ProfileName, Region, RoleCredentials, SessionName, SessionRecord,
+    SessionTokens, SsoSession, StartUrl, Timestamp, TimestampExt,
 };
 use tokio::sync::watch;
 
@@ -19,6 +19,31 @@ use crate::decide::{
 /// Becomes true when the work is over, whatever came of it.
 pub(crate) type Done = watch::Receiver<bool>;
 
+/// Work under way, and the session's generation that it is for.
+pub(crate) struct Running {
+    pub(crate) done: Done,
+    pub(crate) generation: u64,
+}
+
+impl Running {
+    /// Whether its task still lives; one that panicked must not be waited for ever after.
+    fn is_alive(&self) -> bool {
+        self.done.has_changed().is_ok()
+    }
+}
+
+/// Whether work is under way.
+pub(crate) fn is_running(running: Option<&Running>) -> bool {
+    running.is_some_and(Running::is_alive)
+}
+
+/// The work that is under way for that generation; work for an older one is void, and nobody waits for it.
+pub(crate) fn to_join(running: Option<&Running>, generation: u64) -> Option<Done> {
+    running
+        .filter(|running| running.is_alive() && running.generation == generation)
+        .map(|running| running.done.clone())
+}
+
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) sessions: HashMap<SessionName, SessionEntry>,
@@ -26,12 +51,16 @@ pub(crate) struct State {
     pub(crate) selection: Selection,
     /// When the cached credentials on disk became older than those in memory.
     pub(crate) unsaved_credentials: Option<Timestamp>,
+    /// The daemon ends: nothing new is begun.
+    pub(crate) stopping: bool,
 }
 
 /// One session. It outlives its configuration, so that an editor's half-saved file costs nobody a sign-in.
 #[derive(Default)]
 pub(crate) struct SessionEntry {
     pub(crate) config: Option<Arc<SsoSession>>,
+    /// Where it was configured to sign in last, kept while it is not configured.
+    pub(crate) place: Option<(StartUrl, Region)>,
     pub(crate) record: Option<SessionRecord>,
     /// Grows with each sign-in, sign-out and change of configuration (not with a renewal): work that was
     /// begun under an older one is void.
@@ -40,7 +69,7 @@ pub(crate) struct SessionEntry {
     pub(crate) ended: Option<String>,
     pub(crate) signing_in: usize,
     pub(crate) failure: Option<Failure>,
-    pub(crate) renewal: Option<Done>,
+    pub(crate) renewal: Option<Running>,
     /// The record in memory is newer than the one on disk: saving failed, and is tried again.
     pub(crate) unsaved: Option<Timestamp>,
 }
@@ -89,13 +118,14 @@ pub(crate) struct ProfileEntry {
     pub(crate) config: Option<Arc<Profile>>,
     pub(crate) held: Option<Held>,
     pub(crate) failure: Option<Failure>,
-    pub(crate) fetch: Option<Done>,
+    pub(crate) fetch: Option<Running>,
     pub(crate) last_used: Option<Timestamp>,
     pub(crate) used_by: Option<String>,
 }
 
 /// Credentials and the role that they are of.
 pub(crate) struct Held {
+    pub(crate) session: SessionName,
     pub(crate) role: String,
     pub(crate) credentials: Arc<RoleCredentials>,
 }
@@ -153,6 +183,7 @@ impl State {
                 profile.held.as_ref().filter(|held| held.credentials.remaining(now) > Duration::ZERO)?;
             Some(CachedCredentials {
                 profile: name.clone(),
+                session: held.session.clone(),
                 role: held.role.clone(),
                 credentials: (*held.credentials).clone(),
                 last_used: profile.last_used,
@@ -161,8 +192,8 @@ impl State {
         self.profiles.iter().filter_map(entry).collect()
     }
 
-    /// Drops the credentials and the failures of a session's profiles; says until when the dropped ones
-    /// remain valid at AWS.
+    /// Drops the credentials that a session brought, whether or not their profile is configured now, and the failures of
+    /// its profiles; says until when the dropped ones remain valid at AWS.
     pub(crate) fn drop_credentials(
         &mut self,
         session: &SessionName,
@@ -172,9 +203,11 @@ impl State {
         for (name, profile) in &mut self.profiles {
             if profile.config.as_ref().is_some_and(|config| config.session == *session) {
                 profile.failure = None;
-                if let Some(held) = profile.held.take().filter(|held| held.credentials.expiration > now) {
-                    dropped.push((name.clone(), held.credentials.expiration));
-                }
+            }
+            if let Some(held) = profile.held.take_if(|held| held.session == *session)
+                && held.credentials.expiration > now
+            {
+                dropped.push((name.clone(), held.credentials.expiration));
             }
         }
         self.unsaved_credentials.get_or_insert(now);

@@ -138,7 +138,7 @@ fn session_status(entry: &SessionEntry, now: Timestamp) -> Option<SessionStatus>
         region: config.region.clone(),
         state,
         token_expires_at,
-        next_renewal: instant(renew_token(&facts)),
+        next_renewal: instant(renew_token(now, &facts)),
         trouble: failure.map(|failure| TroubleStatus::Retrying {
             reason: failure.reason.clone(),
             retry_at: failure.retry_at,

@@ -248,7 +248,7 @@ async fn what_was_held_is_served_at_once_after_a_restart_offline() {
     let world = World::new();
     world.sign_in("alice").await;
     let key = world.fetch().await.unwrap();
-    world.broker.save_credentials().await;
+    world.broker.finish().await;
     world.aws.away(true);
     let again = World::start(&world.aws, &world.store, &world.clock);
     match again.cached(&admin(), Floor::CONTAINER) {
@@ -267,4 +267,95 @@ async fn a_clock_that_jumps_serves_nothing_expired() {
     assert_ne!(world.fetch().await.unwrap(), key);
     world.clock.step_back(HOUR);
     assert!(world.fetch().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_wait_that_a_wrong_clock_set_ends_when_the_clock_is_set_right() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    world.clock.advance(3 * HOUR);
+    world.aws.away(true);
+    assert!(world.fetch().await.is_err());
+    world.aws.away(false);
+    world.clock.step_back(2 * HOUR);
+    world.live(MINUTE).await;
+    assert!(world.fetch().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_clock_far_ahead_causes_no_storm() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    world.aws.center().lifetimes.role = Duration::ZERO;
+    let before = world.aws.calls();
+    world.live(HOUR).await;
+    assert!(world.aws.calls() - before < 60, "{} calls", world.aws.calls() - before);
+    assert!(world.fetch().await.unwrap_err().to_string().contains("clock"));
+}
+
+#[tokio::test]
+async fn a_configuration_that_changes_in_the_middle_loses_no_sign_in() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    for round in 0..20 {
+        world.clock.advance(45 * MINUTE);
+        world.broker.renew_due();
+        // The file is saved in two steps, and says something harmless that is new.
+        world.broker.configure(&BTreeMap::new(), &BTreeMap::new());
+        let mut changed = session();
+        changed.endpoints.fips = round % 2 == 0;
+        let admin = profile("adminUser", "AdminRole");
+        world.broker.configure(
+            &BTreeMap::from([(changed.name.clone(), changed)]),
+            &BTreeMap::from([(admin.name.clone(), admin)]),
+        );
+        world.live(MINUTE).await;
+        assert_eq!(world.state(), SessionState::Active, "round {round}");
+    }
+    assert!(world.fetch().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_logout_reaches_what_is_not_in_the_file_at_that_moment() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    world.fetch().await.unwrap();
+    world.broker.configure(&BTreeMap::new(), &BTreeMap::new());
+    for name in world.broker.known_sessions() {
+        world.broker.logout(&name).await.unwrap();
+    }
+    let again = World::start(&world.aws, &world.store, &world.clock);
+    assert!(again.held(&admin()).is_none());
+    assert!(matches!(
+        again.fetch(&admin(), Floor::CONTAINER).await.unwrap_err(),
+        Refusal::LoginRequired { .. }
+    ));
+}
+
+#[tokio::test]
+async fn a_logout_on_a_full_disk_still_tells_aws_and_leaves_nothing_to_serve() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    world.fetch().await.unwrap();
+    world.broker.finish().await;
+    world.store.fail(true);
+    world.broker.logout(&session().name).await.unwrap_err();
+    let again = World::start(&world.aws, &world.store, &world.clock);
+    assert!(again.held(&admin()).is_none(), "credentials without their session's record are void");
+    assert!(world.broker.held(&admin()).is_none());
+}
+
+#[tokio::test]
+async fn a_logout_in_the_middle_of_a_sign_in_wins_on_disk_and_in_memory() {
+    let world = World::new();
+    let signing = world.broker.begin_sign_in(&session().name).unwrap();
+    let client = signing.client(SignInFlow::DeviceCode).await.unwrap();
+    let tokens = world.aws.tokens("alice", &client);
+    let (broker, name) = (world.broker.clone(), session().name);
+    let (completed, out) = tokio::join!(signing.complete(tokens, None), broker.logout(&name));
+    out.unwrap();
+    let remembered = world.store.load_sessions().unwrap();
+    let on_disk = remembered.first().is_some_and(|record| record.tokens.is_some());
+    let in_memory = world.state() == SessionState::Active;
+    assert_eq!(on_disk, in_memory, "{completed:?}");
 }

@@ -57,7 +57,7 @@ pub(crate) async fn answer<S: CredentialSource, C: Clock>(
     if route == Route::Token && parts.method == Method::PUT {
         return token(shared, &parts.headers);
     }
-    if parts.method != Method::GET || route == Route::Token {
+    if parts.method != Method::GET {
         return wire::method_not_allowed();
     }
     let given = parts.headers.get(TOKEN_HEADER).map(HeaderValue::as_bytes).unwrap_or_default();
@@ -84,7 +84,8 @@ pub(crate) async fn answer<S: CredentialSource, C: Clock>(
             let arn = format!("arn:aws:iam::{}:instance-profile/{}", profile.account_id, profile.role_name);
             wire::json_answer(StatusCode::OK, &json!({ "Code": "Success", "InstanceProfileArn": arn }))
         }
-        Route::Token | Route::Nothing => wire::not_found(),
+        Route::Token => wire::method_not_allowed(),
+        Route::Nothing => wire::not_found(),
     }
 }
 

@@ -13,6 +13,7 @@ mod tokens;
 mod wire;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
@@ -27,12 +28,12 @@ pub use tokens::Tokens;
 use crate::guard::Guarded;
 
 /// What one port is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Port {
     /// Container credentials for all, and IMDS for the active profile where it is enabled.
     Main {
-        /// Whether IMDS is served.
-        imds: bool,
+        /// Whether IMDS is served at present.
+        imds: Arc<AtomicBool>,
     },
     /// IMDS for one profile.
     Imds(ProfileName),
@@ -93,7 +94,9 @@ async fn answer<S: CredentialSource, C: Clock>(
     }
     match (Guarded::path(&parts), &shared.port) {
         (Guarded::Credentials(name), Port::Main { .. }) => container::answer(shared, &parts, name).await,
-        (Guarded::Imds(path), Port::Main { imds: true }) => imds::answer(shared, &parts, path, None).await,
+        (Guarded::Imds(path), Port::Main { imds }) if imds.load(Ordering::Relaxed) => {
+            imds::answer(shared, &parts, path, None).await
+        }
         (Guarded::Imds(path), Port::Imds(profile)) => imds::answer(shared, &parts, path, Some(profile)).await,
         _ => wire::not_found(),
     }

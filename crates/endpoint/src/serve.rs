@@ -28,7 +28,7 @@ impl Default for Limits {
         Self {
             connections: 4_096,
             header_timeout: Duration::from_secs(10),
-            stop_timeout: Duration::from_millis(700),
+            stop_timeout: Duration::from_millis(400),
         }
     }
 }

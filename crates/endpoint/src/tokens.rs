@@ -1,6 +1,6 @@
 //! The bearer tokens of the container endpoint.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -9,18 +9,22 @@ use subtle::ConstantTimeEq;
 
 /// The tokens in force: one for each profile, and one that follows `ssod use`.
 #[derive(Debug, Default)]
-pub struct Tokens(RwLock<EndpointTokens>);
+pub struct Tokens {
+    current: RwLock<EndpointTokens>,
+    /// What rests on disk. Held while it is written, so that an older set never replaces a newer one.
+    saved: Mutex<EndpointTokens>,
+}
 
 impl Tokens {
     /// Tokens that were kept.
     pub fn new(tokens: EndpointTokens) -> Self {
-        Self(RwLock::new(tokens))
+        Self { current: RwLock::new(tokens.clone()), saved: Mutex::new(tokens) }
     }
 
-    /// Makes the tokens that are missing for these profiles. Tells all of them where any was made, so that they
-    /// can be saved. Fails only where the system has no random numbers.
-    pub fn ensure(&self, profiles: &[ProfileName]) -> Result<Option<EndpointTokens>, getrandom::Error> {
-        let mut tokens = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    /// Makes the tokens that are missing for these profiles, and tells whether any was. Fails only where the system has
+    /// no random numbers.
+    pub fn ensure(&self, profiles: &[ProfileName]) -> Result<bool, getrandom::Error> {
+        let mut tokens = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let mut made = false;
         if tokens.active.is_none() {
             tokens.active = Some(random()?);
@@ -32,17 +36,23 @@ impl Tokens {
                 made = true;
             }
         }
-        Ok(made.then(|| tokens.clone()))
+        Ok(made)
     }
 
-    /// All of them.
-    pub fn all(&self) -> EndpointTokens {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Saves them where they differ from what was saved last; a failed save is tried again at the next call.
+    pub fn save<E>(&self, save: impl FnOnce(&EndpointTokens) -> Result<(), E>) -> Result<(), E> {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if *saved != current {
+            save(&current)?;
+            *saved = current;
+        }
+        Ok(())
     }
 
     /// The token of that profile, or the one that follows `ssod use`.
     pub fn of(&self, profile: Option<&ProfileName>) -> Option<Secret> {
-        let tokens = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let tokens = self.current.read().unwrap_or_else(PoisonError::into_inner);
         match profile {
             Some(profile) => tokens.profiles.get(profile).cloned(),
             None => tokens.active.clone(),
@@ -51,7 +61,7 @@ impl Tokens {
 
     /// Whether it is that token. Takes the same time for every wrong one of the right length.
     pub(crate) fn matches(&self, profile: Option<&ProfileName>, given: &[u8]) -> bool {
-        let tokens = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let tokens = self.current.read().unwrap_or_else(PoisonError::into_inner);
         let expected = match profile {
             Some(profile) => tokens.profiles.get(profile),
             None => tokens.active.as_ref(),
@@ -74,9 +84,18 @@ mod tests {
     fn each_profile_has_its_own_token_and_keeps_it() {
         let names = ["a", "b"].map(|name| ProfileName::parse(name).unwrap());
         let tokens = Tokens::default();
-        let made = tokens.ensure(&names).unwrap().unwrap();
-        assert!(tokens.ensure(&names).unwrap().is_none());
-        let [a, b] = [&names[0], &names[1]].map(|name| made.profiles[name].expose().as_bytes().to_owned());
+        assert!(tokens.ensure(&names).unwrap() && !tokens.ensure(&names).unwrap());
+        let [a, b] =
+            [&names[0], &names[1]].map(|name| tokens.of(Some(name)).unwrap().expose().as_bytes().to_owned());
+        assert!(tokens.save(|_| Err("the disk is full")).is_err());
+        let mut kept = None;
+        let keep = |all: &EndpointTokens| {
+            kept = Some(all.clone());
+            Ok::<_, ()>(())
+        };
+        tokens.save(keep).unwrap();
+        assert_eq!(kept.unwrap().profiles.len(), 2);
+        tokens.save(|_| Err("nothing changed, so nothing is saved")).unwrap();
         assert!(tokens.matches(Some(&names[0]), &a) && !tokens.matches(Some(&names[0]), &b));
         assert!(!tokens.matches(None, &a) && !tokens.matches(Some(&names[0]), b""));
     }

@@ -137,8 +137,7 @@ impl<C: Clock> IdentityCenter<C> {
     }
 
     fn after(&self, seconds: i64) -> Timestamp {
-        let life = u64::try_from(seconds).map_or(Duration::ZERO, Duration::from_secs);
-        self.clock.now().plus(life.min(MAX_LIFE))
+        self.clock.now().plus(lifetime(seconds))
     }
 
     fn clamped(&self, at: Result<Timestamp, impl std::fmt::Display>) -> Result<Timestamp, IdentityError> {
@@ -191,7 +190,7 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
             user_code: plain(&started.user_code),
             verification_uri: started.verification_uri,
             verification_uri_complete: complete,
-            expires_at: self.after(started.expires_in),
+            expires_in: lifetime(started.expires_in),
             interval: Duration::from_secs(interval.clamp(1, 60)),
         })
     }
@@ -366,6 +365,11 @@ fn header_safe(text: String) -> Result<Secret, IdentityError> {
         ));
     }
     Ok(Secret::new(text))
+}
+
+/// A life in seconds as a server names it: none below zero, and not for ever.
+fn lifetime(seconds: i64) -> Duration {
+    u64::try_from(seconds).map_or(Duration::ZERO, Duration::from_secs).min(MAX_LIFE)
 }
 
 fn number(value: &HeaderValue) -> Option<u64> {

@@ -46,12 +46,15 @@ pub(crate) fn classify(answer: &ErrorAnswer<'_>) -> IdentityError {
         (Service::Portal, Some("ForbiddenException")) => IdentityError::NoAccess,
         (_, Some("TooManyRequestsException")) => throttled(answer),
         (_, Some("InternalServerException")) => IdentityError::Unavailable(text),
-        _ => by_status(answer, text),
+        _ => by_status(answer, text, is_json),
     }
 }
 
-fn by_status(answer: &ErrorAnswer<'_>, text: String) -> IdentityError {
+/// An answer without a name that is known. One that is not even JSON is not AWS's, but a proxy's on the way: it must
+/// not end a sign-in.
+fn by_status(answer: &ErrorAnswer<'_>, text: String, is_json: bool) -> IdentityError {
     match (answer.service, answer.status) {
+        (_, 401 | 403 | 404 | 407) if !is_json => IdentityError::Unavailable(text),
         (_, 429) => throttled(answer),
         (_, 500..=599 | 408) => IdentityError::Unavailable(text),
         (Service::Oidc, 401) => IdentityError::RegistrationRejected,
@@ -158,6 +161,10 @@ mod tests {
             react(Service::Oidc, 400, Some("InvalidScopeException"), body).to_string(),
             "Identity Center's sign-in service answered 400: bad[31m scope"
         );
+        for (service, status) in [(Service::Oidc, 401), (Service::Portal, 401), (Service::Portal, 403)] {
+            let proxys = react(service, status, None, "<html>sign in to the proxy</html>");
+            assert!(matches!(proxys, IdentityError::Unavailable(_)), "{status}: {proxys}");
+        }
         assert_eq!(
             react(Service::Portal, 502, None, "<html>").to_string(),
             "the SSO portal answered 502 with something that is not JSON"

@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{AccountId, ClientRegistration, RoleCredentials, RoleName, Secret, SessionTokens, SsoSession};
@@ -48,8 +47,8 @@ pub struct DeviceAuthorization {
     pub verification_uri: String,
     /// The same with the code filled in.
     pub verification_uri_complete: String,
-    /// When the code is dead.
-    pub expires_at: Timestamp,
+    /// How long the code lives from when it was received.
+    pub expires_in: Duration,
     /// How long to wait between polls.
     pub interval: Duration,
 }

@@ -17,6 +17,8 @@ pub struct StoreError(pub String);
 pub struct CachedCredentials {
     /// Whose they are.
     pub profile: ProfileName,
+    /// The session that brought them; without its record they are void.
+    pub session: SessionName,
     /// The role that they are of, as "ACCOUNT/ROLE through SESSION": a cache entry is void when the
     /// profile now means another role.
     pub role: String,

@@ -74,6 +74,13 @@ impl<'a> Document<'a> {
         }
         Ok(Self { lines })
     }
+
+    /// Whether the section stands in the file.
+    pub fn has(&self, section: &Section) -> bool {
+        self.lines
+            .iter()
+            .any(|line| matches!(&line.kind, LineKind::Header { section: here, .. } if here == section))
+    }
 }
 
 /// What an indented line would belong to.

@@ -2,7 +2,7 @@
 
 use ssod_model::{Profile, SsoSession};
 
-use crate::{Broken, Section, edit, set_keys};
+use crate::{Broken, Document, Section, edit, set_keys};
 
 /// How a profile is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,12 @@ pub fn profile_entries(
 pub fn convert(text: &str, profile: &Profile, session: &SsoSession, program: &str) -> Result<String, Broken> {
     let form = ProfileForm::Ssod { program: program.to_owned() };
     let (set, remove) = profile_entries(profile, &form);
-    let text = set_keys(text, &Section::SsoSession(session.name.to_string()), &session_entries(session))?;
+    let place = Section::SsoSession(session.name.to_string());
+    let text = if Document::parse(text)?.has(&place) {
+        text.to_owned()
+    } else {
+        set_keys(text, &place, &session_entries(session))?
+    };
     edit(&text, &Section::Profile(profile.name.to_string()), &set, remove)
 }
 
@@ -95,7 +100,7 @@ fn shell_word(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Document, Environment, resolve};
+    use crate::{Environment, resolve};
 
     #[test]
     fn converting_changes_only_the_profiles_sso_keys() {

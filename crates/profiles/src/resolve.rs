@@ -11,6 +11,9 @@ use ssod_model::{
 use crate::document::LineKind;
 use crate::{Document, Environment, Section};
 
+/// What the AWS CLI asks for in the browser flow where nothing is configured.
+const DEFAULT_SCOPE: &str = "sso:account:access";
+
 /// Something that is wrong at a line, though the rest of the file can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -190,7 +193,8 @@ impl Resolver<'_> {
                 format!("[sso-session {name}] needs both sso_start_url and sso_region"),
             );
         };
-        let scopes = block.text("sso_registration_scopes").unwrap_or_default();
+        // Without a scope AWS gives a token that nobody can renew, which is the last thing that ssod's user wants.
+        let scopes = block.text("sso_registration_scopes").unwrap_or(DEFAULT_SCOPE);
         let scopes =
             scopes.split(',').map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
         let endpoints = self.endpoints(None);
@@ -288,7 +292,7 @@ impl Resolver<'_> {
             return None;
         };
         let endpoints = self.endpoints(None);
-        let scopes = vec!["sso:account:access".to_owned()];
+        let scopes = vec![DEFAULT_SCOPE.to_owned()];
         let made = SessionName::parse(url)
             .map_err(|error| (block.line, error))
             .and_then(|name| make_session(name, url, region, scopes, endpoints, block));

@@ -13,6 +13,8 @@ use crate::Failure;
 const SLOW_DOWN: Duration = Duration::from_secs(5);
 /// What is polled at the most, whatever the server claims about the life of its code.
 const PATIENCE: Duration = Duration::from_mins(30);
+/// A server that names a longer wait is asked again all the same: the code would die meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Starts an authorization, shows it, and polls until a person answered or the code is dead.
 pub async fn device_code<P: IdentityProvider>(
@@ -23,7 +25,8 @@ pub async fn device_code<P: IdentityProvider>(
 ) -> Result<SessionTokens, Failure> {
     let authorization = provider.start_device_authorization(session, client).await?;
     show(&authorization)?;
-    tokio::time::timeout(PATIENCE, poll(provider, session, client, &authorization))
+    let life = authorization.expires_in.min(PATIENCE) + authorization.interval;
+    tokio::time::timeout(life, poll(provider, session, client, &authorization))
         .await
         .unwrap_or(Err(Failure::TimedOut))
 }
@@ -47,7 +50,7 @@ async fn poll<P: IdentityProvider>(
             // A lost poll is no answer: the code lives on, and the next poll may get through.
             Err(IdentityError::Unavailable(error)) => tracing::debug!(%error, "a poll got no answer"),
             Err(IdentityError::Throttled { retry_after }) => {
-                tokio::time::sleep(retry_after.unwrap_or(interval)).await;
+                tokio::time::sleep(retry_after.unwrap_or(interval).min(LONGEST_WAIT)).await;
             }
             Err(error) => return Err(error.into()),
         }

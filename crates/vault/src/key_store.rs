@@ -9,7 +9,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use atomic_write_file::AtomicWriteFile;
@@ -102,6 +102,18 @@ pub enum KeyStoreError {
          set key = \"file\" under [vault] in config.toml"
     )]
     NoneAvailable(String),
+    /// It is there, but no longer has what it was given.
+    #[error(
+        "the key store {store} does not have the key of {} any more. If another keyring program answers now, start the one \
+         that has it; if the key is lost, move that folder away and sign in again",
+        .folder.display()
+    )]
+    Lost {
+        /// Which.
+        store: KeyStore,
+        /// The vault's folder.
+        folder: PathBuf,
+    },
     /// The vault's key is elsewhere.
     #[error(
         "the vault's key is in {kept}, but [vault] key says {asked}. Set it back to \"{kept}\", \
@@ -147,38 +159,43 @@ struct Place {
     id: String,
 }
 
-/// Finds the vault's key, or makes one where there was none. Blocks: key stores answer over D-Bus and may
-/// never answer, so each is given a bounded time.
+/// Finds the vault's key, or makes one where there was none. Blocks: key stores answer over D-Bus and may never answer, so
+/// each is given a bounded time.
 pub fn find_key(folder: &Path, choice: KeyStoreChoice) -> Result<(VaultKey, KeyStore), KeyStoreError> {
     match (remembered(folder)?, choice) {
         (Some(place), KeyStoreChoice::Only(asked)) if place.store != asked => {
             Err(KeyStoreError::Elsewhere { kept: place.store, asked })
         }
-        (Some(place), _) => find_or_make(folder, &place),
-        (None, KeyStoreChoice::Only(store)) => find_or_make(folder, &new_place(store)?),
-        (None, KeyStoreChoice::Auto) => {
-            let mut refusals = Vec::new();
-            for store in KeyStore::AUTO {
-                match find_or_make(folder, &new_place(*store)?) {
-                    Ok(found) => return Ok(found),
-                    // Locked is not absent: the key belongs there, and will be there once it is unlocked.
-                    Err(KeyStoreError::Locked(store)) => return Err(KeyStoreError::Locked(store)),
-                    Err(KeyStoreError::Absent { store, reason }) => {
-                        refusals.push(format!("{store}: {reason}"));
-                    }
-                    Err(error) => refusals.push(error.to_string()),
-                }
+        (Some(place), _) => match (load(folder, &place)?, place.store) {
+            (Kept::Key(key), store) => Ok((key, store)),
+            // The kernel's keyring forgets at each reboot, and a better store may have come since.
+            (Kept::Missing, KeyStore::Keyutils) if choice == KeyStoreChoice::Auto => first_usable(folder),
+            (Kept::Missing, KeyStore::Keyutils | KeyStore::File) => make(folder, &place),
+            // These do not forget. A new key would set every sign-in aside because another keyring program answers today.
+            (Kept::Missing, store @ (KeyStore::SecretService | KeyStore::Keychain)) => {
+                Err(KeyStoreError::Lost { store, folder: folder.to_owned() })
             }
-            Err(KeyStoreError::NoneAvailable(refusals.join("; ")))
-        }
+        },
+        (None, KeyStoreChoice::Only(store)) => make(folder, &new_place(store)?),
+        (None, KeyStoreChoice::Auto) => first_usable(folder),
     }
 }
 
-fn find_or_make(folder: &Path, place: &Place) -> Result<(VaultKey, KeyStore), KeyStoreError> {
-    let store = place.store;
-    if let Kept::Key(key) = load(folder, place)? {
-        return Ok((key, store));
+/// The first store that is there. Only absence leads to the next one: a store that is locked, or that does not answer now,
+/// is where the key belongs.
+fn first_usable(folder: &Path) -> Result<(VaultKey, KeyStore), KeyStoreError> {
+    let mut absent = Vec::new();
+    for store in KeyStore::AUTO {
+        match make(folder, &new_place(*store)?) {
+            Err(KeyStoreError::Absent { store, reason }) => absent.push(format!("{store}: {reason}")),
+            outcome => return outcome,
+        }
     }
+    Err(KeyStoreError::NoneAvailable(absent.join("; ")))
+}
+
+fn make(folder: &Path, place: &Place) -> Result<(VaultKey, KeyStore), KeyStoreError> {
+    let store = place.store;
     let broken = |reason: String| KeyStoreError::Broken { store, reason };
     let key = VaultKey::generate().map_err(|error| broken(error.to_string()))?;
     save(folder, place, &key)?;

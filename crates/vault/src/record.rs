@@ -41,6 +41,7 @@ pub(crate) struct CredentialsFile {
 #[derive(Serialize, Deserialize)]
 struct CredentialsEntry {
     profile: String,
+    session: String,
     role: String,
     access_key_id: String,
     secret_access_key: String,
@@ -125,6 +126,7 @@ impl From<&[CachedCredentials]> for CredentialsFile {
     fn from(cached: &[CachedCredentials]) -> Self {
         let entry = |cached: &CachedCredentials| CredentialsEntry {
             profile: cached.profile.to_string(),
+            session: cached.session.to_string(),
             role: cached.role.clone(),
             access_key_id: cached.credentials.access_key_id.clone(),
             secret_access_key: cached.credentials.secret_access_key.expose().to_owned(),
@@ -144,6 +146,7 @@ impl TryFrom<CredentialsFile> for Vec<CachedCredentials> {
         let entry = |entry: CredentialsEntry| {
             Ok(CachedCredentials {
                 profile: ProfileName::parse(&entry.profile)?,
+                session: SessionName::parse(&entry.session)?,
                 role: entry.role,
                 credentials: RoleCredentials {
                     access_key_id: entry.access_key_id,

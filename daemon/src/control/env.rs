@@ -59,8 +59,12 @@ fn imds_port<C: Timer + Clone>(
     let refused =
         |message: String, hint: String| Failure::new(StatusCode::CONFLICT, "NoImds", message, Some(hint));
     if let Some(name) = name {
-        let own =
-            shared.imds_ports.lock().unwrap_or_else(PoisonError::into_inner).get(name.as_str()).copied();
+        let own = shared
+            .imds_ports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name.as_str())
+            .map(|open| open.port);
         if let Some(port) = own {
             return Ok(port);
         }
@@ -74,7 +78,7 @@ fn imds_port<C: Timer + Clone>(
         }
     }
     if !shared.settings().imds.enabled {
-        let hint = "Set enabled = true under [imds] in config.toml, then restart the daemon".to_owned();
+        let hint = "Set enabled = true under [imds] in config.toml".to_owned();
         return Err(refused("IMDS is switched off.".to_owned(), hint));
     }
     Ok(shared.port)

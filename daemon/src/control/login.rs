@@ -12,9 +12,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use ssod_broker::SignInError;
 use ssod_control::{LoginEvent, LoginFlow, LoginRequest};
-use ssod_model::{
-    DeviceAuthorization, IdentityError, ProfileName, SessionName, SignInFlow, Timer, TimestampExt,
-};
+use ssod_model::{DeviceAuthorization, IdentityError, ProfileName, SessionName, SignInFlow, Timer};
 use ssod_sign_in::{Failure as SignInFailure, browser, device_code};
 use tokio::sync::mpsc;
 
@@ -134,7 +132,7 @@ impl<C: Timer + Clone> SignIn<C> {
             url: authorization.verification_uri.clone(),
             url_complete: authorization.verification_uri_complete.clone(),
             code: authorization.user_code.clone(),
-            expires_in: authorization.expires_at.since_or_zero(self.shared.timer.now()).as_secs(),
+            expires_in: authorization.expires_in.as_secs(),
             start_url: session.start_url.to_string(),
             region: session.region.to_string(),
         });

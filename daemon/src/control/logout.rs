@@ -17,7 +17,7 @@ pub(super) async fn answer<C: Timer + Clone>(
 ) -> Answer<LogoutResult> {
     let sessions = match &request.name {
         Some(name) => vec![find(&shared.broker, name)?.0],
-        None => shared.broker.session_names(),
+        None => shared.broker.known_sessions(),
     };
     // All at once: handing out stops before the first call to AWS is answered.
     let logouts = sessions.iter().map(|session| shared.broker.logout(session));

@@ -48,7 +48,7 @@ fn daemon<C: Timer + Clone>(shared: &Shared<C>) -> DaemonStatus {
         port: shared.port,
         imds_ports: ports
             .iter()
-            .map(|(profile, port)| ImdsPort { profile: profile.clone(), port: *port })
+            .map(|(profile, open)| ImdsPort { profile: profile.clone(), port: open.port })
             .collect(),
         key_store: shared.key_store.to_string(),
         config_file: shared.paths.aws_config.display().to_string(),

@@ -28,8 +28,8 @@ pub(super) async fn answer<C: Timer + Clone>(
     if let Some(profile) = &profile {
         shared.broker.used(profile, None);
     }
-    let active = shared.broker.choose(profile, request.seconds.map(Duration::from_secs));
-    shared.memory.keep_active(&active).map_err(|error| {
+    let choose = || shared.broker.choose(profile, request.seconds.map(Duration::from_secs));
+    let active = shared.memory.keep_active(choose).map_err(|error| {
         Failure::new(StatusCode::INSUFFICIENT_STORAGE, "NotSaved", format!("{error:#}."), None)
     })?;
     Ok(Json(active_profile(&active)))

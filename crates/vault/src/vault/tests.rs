@@ -36,6 +36,7 @@ fn record() -> SessionRecord {
 fn credentials() -> Vec<CachedCredentials> {
     vec![CachedCredentials {
         profile: ProfileName::parse("adminUser").unwrap(),
+        session: SessionName::parse("s").unwrap(),
         role: "123456789012/AdminRole through s".into(),
         credentials: RoleCredentials {
             access_key_id: "ASIA".into(),
