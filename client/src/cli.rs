@@ -52,6 +52,7 @@ pub(crate) enum Command {
 #[command(
     after_help = "Examples:\n  ssod configure\n  ssod configure --profile readOnlyUser --session sso-session-readOnlyUser \\\n      --start-url https://d-1234567890.awsapps.com/start --region us-east-1 \\\n      --account 123456789012 --role ReadOnlyRole\n  ssod configure --convert oldProfile     make an AWS profile go through ssod"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Configure {
     /// Name of the profile.
     #[arg(long, value_name = "NAME")]
@@ -86,6 +87,9 @@ pub(crate) struct Configure {
     /// With --convert: every profile.
     #[arg(long, requires = "convert")]
     pub(crate) all: bool,
+    /// Replace a profile that means another role now, or a session that is elsewhere now, without asking.
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// Show what would be written, and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -131,7 +135,7 @@ pub(crate) struct Use {
     #[arg(conflicts_with = "none")]
     pub(crate) name: Option<String>,
     /// Go back by itself after this long (15m, 1h30m).
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse, conflicts_with = "none")]
     pub(crate) lasting: Option<Duration>,
     /// No profile.
     #[arg(long)]
@@ -149,7 +153,7 @@ pub(crate) struct Env {
     /// Use IMDS instead of the container endpoint.
     #[arg(long)]
     pub(crate) imds: bool,
-    /// For which shell; by default the one in SHELL.
+    /// For which shell; by default the one that runs ssod, else the one in SHELL.
     #[arg(long, value_enum)]
     pub(crate) shell: Option<Shell>,
 }

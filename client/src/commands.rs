@@ -7,7 +7,6 @@ mod exec;
 mod list;
 mod login;
 mod logout;
-mod pick;
 mod status;
 mod use_profile;
 

@@ -1,6 +1,6 @@
 //! Reaching the daemon, and starting it where none runs.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,10 @@ fn start(paths: &Paths) -> Outcome<ControlClient> {
     let program = program()?;
     let log = paths.log();
     let written = fs::metadata(&log).map_or(0, |facts| facts.len());
-    let mut daemon = spawn(&program, &log)
+    let output = open_log(&log).map_err(|error| {
+        Failure::not_reachable(format!("Cannot write the daemon's log {}: {error}.", log.display()))
+    })?;
+    let mut daemon = spawn(&program, output)
         .map_err(|error| Failure::not_reachable(format!("Cannot start {}: {error}.", program.display())))?;
     let deadline = Instant::now() + START_PATIENCE;
     while Instant::now() < deadline {
@@ -83,12 +86,15 @@ fn program() -> Outcome<PathBuf> {
     })
 }
 
-/// In a process group of its own, so that Ctrl-C in this terminal does not end it.
-fn spawn(program: &Path, log: &Path) -> std::io::Result<Child> {
-    if let Some(folder) = log.parent() {
+fn open_log(path: &Path) -> std::io::Result<File> {
+    if let Some(folder) = path.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(log)?;
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+/// In a process group of its own, so that Ctrl-C in this terminal does not end it.
+fn spawn(program: &Path, log: File) -> std::io::Result<Child> {
     Command::new(program)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -124,7 +130,8 @@ fn warn_of_differences(paths: &Paths, daemon: &DaemonStatus) {
     }
     for difference in differences {
         terminal::warn(&format!(
-            "warning: the ssod daemon {difference}; its own counts. Restart it from here to change that"
+            "warning: the ssod daemon {difference}; its own counts. To change that, end it (kill {}); the next ssod command starts one with what is here",
+            daemon.pid
         ));
     }
 }

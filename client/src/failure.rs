@@ -14,14 +14,18 @@ pub(crate) enum Status {
     Usage = 2,
     SignInNeeded = 3,
     NotReachable = 4,
+    /// `ssod exec` found the command, but it does not run.
+    CannotRun = 126,
+    /// `ssod exec` found no such command.
+    NotFound = 127,
 }
 
 /// What a person reads.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) status: Status,
-    message: String,
-    hint: Option<String>,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
 }
 
 pub(crate) type Outcome<T> = Result<T, Failure>;
@@ -78,7 +82,7 @@ impl From<ClientError> for Failure {
         match error {
             ClientError::Refused(error) => error.into(),
             ClientError::NotReachable { .. } => {
-                Self::not_reachable(error.to_string()).hint("Start it: ssod-daemon &")
+                Self::not_reachable(error.to_string()).hint("The next ssod command starts it")
             }
             error => Self::new(format!("{error}.")).hint("See the daemon's log, or restart it"),
         }

@@ -7,6 +7,7 @@ mod commands;
 mod daemon;
 mod duration;
 mod failure;
+mod prompt;
 mod shell;
 mod table;
 mod terminal;

@@ -59,8 +59,9 @@ impl Variables {
             }
         }
         if PROXIES.iter().any(|name| here(name).is_some_and(|value| !value.is_empty())) {
-            for name in ["NO_PROXY", "no_proxy"] {
-                variables.set.push((name, with_loopback(&here(name).unwrap_or_default())));
+            for (name, other) in [("NO_PROXY", "no_proxy"), ("no_proxy", "NO_PROXY")] {
+                let list = here(name).or_else(|| here(other)).unwrap_or_default();
+                variables.set.push((name, with_loopback(&list)));
             }
         }
         variables
@@ -90,15 +91,24 @@ impl Variables {
     }
 }
 
-/// The shell in SHELL, else the one that every system has.
-pub(crate) fn detect(shell: Option<&str>) -> Shell {
-    match shell.and_then(|path| path.rsplit('/').next()) {
-        Some("fish") => Shell::Fish,
-        Some("zsh") => Shell::Zsh,
-        Some("bash") => Shell::Bash,
-        Some("pwsh" | "powershell") => Shell::Powershell,
-        _ => Shell::Sh,
-    }
+/// The shell that runs us, else the one in SHELL, else the one that every system has. A script of another shell than the
+/// person's own is common, so who runs us counts first.
+pub(crate) fn detect(parent: Option<&str>, shell: Option<&str>) -> Shell {
+    let named = |name: &str| match name.rsplit('/').next().unwrap_or_default().trim_start_matches('-') {
+        "fish" => Some(Shell::Fish),
+        "zsh" => Some(Shell::Zsh),
+        "bash" => Some(Shell::Bash),
+        "pwsh" | "powershell" => Some(Shell::Powershell),
+        "sh" | "dash" | "ash" | "ksh" => Some(Shell::Sh),
+        _ => None,
+    };
+    parent.and_then(named).or_else(|| shell.and_then(named)).unwrap_or(Shell::Sh)
+}
+
+/// The name of the program that started us, where the system tells.
+pub(crate) fn parent() -> Option<String> {
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", std::os::unix::process::parent_id())).ok()?;
+    Some(name.trim().to_owned())
 }
 
 fn with_loopback(list: &str) -> String {
@@ -170,9 +180,17 @@ mod tests {
             _ => None,
         };
         let set = Variables::new(&container(), here).set;
-        assert!(set.contains(&("NO_PROXY", "127.0.0.1".into())));
+        assert!(set.contains(&("NO_PROXY", "intranet,127.0.0.1".into())));
         assert!(set.contains(&("no_proxy", "intranet,127.0.0.1".into())));
         assert!(!Variables::new(&container(), |_| None).set.iter().any(|(name, _)| *name == "NO_PROXY"));
+    }
+
+    #[test]
+    fn who_runs_us_counts_before_the_persons_own_shell() {
+        assert_eq!(detect(Some("bash"), Some("/usr/bin/fish")), Shell::Bash);
+        assert_eq!(detect(Some("make"), Some("/usr/bin/fish")), Shell::Fish);
+        assert_eq!(detect(Some("-zsh"), None), Shell::Zsh);
+        assert_eq!(detect(None, None), Shell::Sh);
     }
 
     #[test]

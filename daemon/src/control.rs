@@ -19,7 +19,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use ssod_control::{API_HEADER, API_VERSION};
 use ssod_endpoint::{Limits, serve as serve_connections};
-use ssod_model::{ProfileName, SessionName, Timer};
+use ssod_model::{CredentialSource, Profile, ProfileName, SessionName, Timer};
 use ssod_peer::Peer;
 use tokio::net::{UnixListener, UnixStream};
 
@@ -75,9 +75,21 @@ fn routes<C: Timer + Clone>() -> Router<Arc<Shared<C>>> {
         }))
 }
 
+/// A profile, and nothing else.
+fn find_profile<C: Timer>(broker: &LiveBroker<C>, name: &str) -> Result<Arc<Profile>, Failure> {
+    if let Some(profile) = ProfileName::parse(name).ok().and_then(|name| broker.profile(&name)) {
+        return Ok(profile);
+    }
+    let session = SessionName::parse(name).ok().filter(|name| broker.session(name).is_some());
+    let Some(session) = session else { return Err(Failure::unknown(name)) };
+    let all = broker.profile_names().into_iter().filter_map(|name| broker.profile(&name));
+    let its: Vec<String> =
+        all.filter(|profile| profile.session == session).map(|profile| profile.name.to_string()).collect();
+    Err(Failure::needs_profile(name, &its))
+}
+
 /// NAME is a profile first, a session second.
 fn find<C: Timer>(broker: &LiveBroker<C>, name: &str) -> Result<(SessionName, Option<ProfileName>), Failure> {
-    use ssod_model::CredentialSource;
     let profile = ProfileName::parse(name).ok().and_then(|name| broker.profile(&name));
     if let Some(profile) = profile {
         return Ok((profile.session.clone(), Some(profile.name.clone())));

@@ -25,12 +25,22 @@ fn no_config_file_and_an_unknown_profile() {
     let sandbox = Sandbox::new();
     assert!(sandbox.ssod(&["status"]).succeeded().contains("Add one: ssod configure"));
     let unknown = sandbox.ssod(&["credential-process", "nobody"]).failed_with(1);
-    assert!(unknown.contains("\"nobody\" is not in the AWS config file"), "{unknown}");
+    assert!(unknown.contains("no sso-session \"nobody\" in the AWS config file"), "{unknown}");
     for command in [&["login", "nobody"][..], &["use", "nobody"], &["env", "nobody"]] {
         let unknown = sandbox.ssod(command).failed_with(1);
+        assert!(unknown.contains("no sso-session \"nobody\"") && unknown.contains("hint:"), "{unknown}");
+    }
+}
+
+#[test]
+fn a_sessions_name_where_a_profile_is_needed() {
+    let sandbox = Sandbox::new();
+    sandbox.configure(Person::ADMIN);
+    for command in ["env", "use"] {
+        let refused = sandbox.ssod(&[command, "sso-session-adminUser"]).failed_with(1);
         assert!(
-            unknown.contains("no profile and no sso-session \"nobody\"") && unknown.contains("hint:"),
-            "{unknown}"
+            refused.contains("is an sso-session") && refused.contains("profiles are: adminUser"),
+            "{refused}"
         );
     }
 }
@@ -41,7 +51,7 @@ fn a_broken_config_file_and_a_profile_without_sso_keys() {
     fs::create_dir(sandbox.home().join(".aws")).unwrap();
     fs::write(sandbox.aws_config(), "[profile keys]\nregion = us-east-1\n").unwrap();
     let refused = sandbox.ssod(&["credential-process", "keys"]).failed_with(1);
-    assert!(refused.contains("has no SSO keys"), "{refused}");
+    assert!(refused.contains("no profile with an Identity Center role"), "{refused}");
     fs::write(sandbox.aws_config(), "[profile keys\n").unwrap();
     sandbox.eventually("it is reported", || {
         sandbox.ssod(&["status"]).stdout.contains("line 1: expected a closing ]")
@@ -178,4 +188,5 @@ fn exec_without_a_sign_in_ends_with_3_and_runs_nothing() {
     assert_eq!(sandbox.ssod(&["exec", "adminUser"]).status, 2);
     sandbox.login(Person::ADMIN).succeeded();
     assert_eq!(sandbox.ssod(&["exec", "adminUser", "--", "sh", "-c", "exit 42"]).status, 42);
+    assert_eq!(sandbox.ssod(&["exec", "adminUser", "--", "no-such-command"]).status, 127);
 }

@@ -55,7 +55,10 @@ fn a_dry_run_shows_and_writes_nothing() {
     let sandbox = Sandbox::new();
     write(&sandbox, MINE);
     let shown = sandbox.ssod(&flags(&sandbox.start_url(), &["--dry-run"])).succeeded();
-    assert!(shown.contains("+ [profile adminUser]\n") && !shown.contains("- "), "{shown}");
+    assert!(
+        shown.contains("+[profile adminUser]\n+credential_process") && shown.matches("\n-").count() <= 1,
+        "{shown}"
+    );
     assert_eq!(fs::read_to_string(sandbox.aws_config()).unwrap(), MINE);
 }
 
@@ -122,9 +125,11 @@ fn a_legacy_profile_gets_a_session_of_its_own() {
 fn without_flags_and_terminal_the_missing_flag_is_named() {
     let sandbox = Sandbox::new();
     let refused = sandbox.ssod(&["configure"]).failed_with(2);
-    assert!(refused.contains("--session is missing"), "{refused}");
+    assert!(refused.contains("--session --start-url --region --profile"), "{refused}");
     let refused = sandbox.ssod(&[
         "configure",
+        "--profile",
+        "p",
         "--session",
         "x",
         "--start-url",
@@ -133,4 +138,28 @@ fn without_flags_and_terminal_the_missing_flag_is_named() {
         "us-east-1",
     ]);
     assert!(refused.failed_with(2).contains("is not a start URL"));
+}
+
+#[test]
+fn what_exists_is_replaced_only_when_that_is_asked_for() {
+    let sandbox = Sandbox::new();
+    let start_url = sandbox.start_url();
+    sandbox.ssod(&flags(&start_url, &[])).succeeded();
+    let before = fs::read_to_string(sandbox.aws_config()).unwrap();
+    let other_role = flags(&start_url, &[])
+        .iter()
+        .map(|flag| flag.replace("AdminRole", "ReadOnlyRole"))
+        .collect::<Vec<_>>();
+    let mut other_role: Vec<&str> = other_role.iter().map(String::as_str).collect();
+    let refused = sandbox.ssod(&other_role).failed_with(2);
+    assert!(
+        refused.contains("adminUser is AdminRole in 123456789012") && refused.contains("--replace"),
+        "{refused}"
+    );
+    let elsewhere = sandbox.ssod(&flags("https://d-9999999999.awsapps.com/start", &[])).failed_with(2);
+    assert!(elsewhere.contains("for adminUser") && elsewhere.contains("--replace"), "{elsewhere}");
+    assert_eq!(fs::read_to_string(sandbox.aws_config()).unwrap(), before);
+    other_role.push("--replace");
+    sandbox.ssod(&other_role).succeeded();
+    assert_eq!(sandbox.profile_status("adminUser")["role_name"], "ReadOnlyRole");
 }

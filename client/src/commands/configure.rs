@@ -6,14 +6,15 @@ mod questions;
 use std::path::Path;
 
 use ssod_control::{ControlClient, ListRequest, ListedSession, SessionState, Status};
-use ssod_model::{AccountId, Profile, ProfileName, Region, RoleName, SsoSession};
-use ssod_profiles::{ProfileForm, Section, edit, profile_entries, session_entries, set_keys, writable_name};
+use ssod_model::{AccountId, Profile, RoleName, SsoSession};
+use ssod_profiles::{ProfileForm, Section, edit, profile_entries, session_entries, set_keys};
 
 use super::{Context, login};
 use crate::cli::Configure;
 use crate::failure::{Failure, Outcome};
 use crate::{aws_file, daemon, terminal};
-use questions::Questions;
+use questions::{Questions, given};
+use similar::TextDiff;
 
 pub(crate) fn run(context: &Context, command: &Configure) -> Outcome<()> {
     if let Some(name) = &command.convert {
@@ -21,28 +22,37 @@ pub(crate) fn run(context: &Context, command: &Configure) -> Outcome<()> {
     }
     let path = &context.paths.aws_config;
     let before = aws_file::read(path)?;
-    let questions = Questions { context, known: aws_file::resolved(path, &before)? };
-    let session = questions.session(command)?;
-    let (account, role) = match (&command.account, &command.role) {
-        (Some(account), Some(role)) => (parse(AccountId::parse(account))?, parse(RoleName::parse(role))?),
-        _ if command.dry_run => {
-            return Err(Failure::usage("A dry run signs in nowhere, so it needs --account and --role."));
-        }
-        _ => {
+    let chosen = command.account.is_some() && command.role.is_some();
+    if command.dry_run && !chosen {
+        return Err(Failure::usage("A dry run signs in nowhere, so it needs --account and --role."));
+    }
+    // Where somebody must sign in, what stands against it is better said before the first question.
+    let client = if chosen { None } else { Some(daemon::connect(&context.paths)?) };
+    let questions = Questions { context, command, known: aws_file::resolved(path, &before)? };
+    let session = questions.session()?;
+    let (account_id, role_name) = match (&command.account, &command.role, client) {
+        (Some(account), Some(role), _) => (given(AccountId::parse(account))?, given(RoleName::parse(role))?),
+        (_, _, client) => {
             // The daemon must know the session to sign in to it.
-            let with_session = with_session(path, &before, &session)?;
-            save(context, &before, &with_session)?;
-            offered_role(&questions, command, &session)?
+            save(context, &before, &with_session(path, &before, &session)?)?;
+            offered_role(&questions, &session, client)?
         }
     };
     let profile = Profile {
-        name: questions.profile_name(command, &role)?,
+        name: questions.profile_name(&role_name)?,
         session: session.name.clone(),
-        account_id: account,
-        role_name: role,
-        region: Some(questions.profile_region(command, &session)?),
+        account_id,
+        role_name,
+        region: Some(questions.profile_region(&session)?),
         aws_form: command.sso_keys,
     };
+    if let Some(known) =
+        questions.known.profiles.get(&profile.name).filter(|known| !same_role(known, &profile))
+    {
+        let (name, role, account) = (&known.name, &known.role_name, &known.account_id);
+        let what = format!("Profile {name} is {role} in {account} through {} now.", known.session);
+        questions.may_replace(&what, &format!("Make it {} in {}?", profile.role_name, profile.account_id))?;
+    }
     // The file as it is now: minutes may have passed while somebody signed in.
     let now = aws_file::read(path)?;
     let (set, remove) = profile_entries(&profile, &form(command.sso_keys)?);
@@ -53,7 +63,11 @@ pub(crate) fn run(context: &Context, command: &Configure) -> Outcome<()> {
         return Ok(terminal::print(&difference(&now, &after))?);
     }
     save(context, &now, &after)?;
-    report(path, &profile)
+    report(context, path, &profile)
+}
+
+fn same_role(one: &Profile, other: &Profile) -> bool {
+    one.session == other.session && one.account_id == other.account_id && one.role_name == other.role_name
 }
 
 fn with_session(path: &Path, text: &str, session: &SsoSession) -> Outcome<String> {
@@ -75,12 +89,11 @@ fn save(context: &Context, before: &str, after: &str) -> Outcome<()> {
 /// Signs in where nobody is, and lets the person choose among what they may use.
 fn offered_role(
     questions: &Questions<'_>,
-    command: &Configure,
     session: &SsoSession,
+    client: Option<ControlClient>,
 ) -> Outcome<(AccountId, RoleName)> {
-    let client = daemon::connect(&questions.context.paths)?;
-    client.post::<()>("/v1/reload", &())?;
-    if !is_signed_in(&client, session)? {
+    let client = client.map_or_else(|| daemon::connect(&questions.context.paths), Ok)?;
+    if !is_signed_in(&client, session.name.as_str())? {
         if !questions.context.interactive {
             return Err(Failure::usage("Without --account and --role, somebody must sign in and choose.")
                 .hint("Give both flags, or run it in a terminal"));
@@ -93,12 +106,12 @@ fn offered_role(
     if let Some(error) = listed.error {
         return Err(error.into());
     }
-    questions.role(command, &listed.accounts)
+    questions.role(&listed.accounts, session)
 }
 
-fn is_signed_in(client: &ControlClient, session: &SsoSession) -> Outcome<bool> {
+fn is_signed_in(client: &ControlClient, session: &str) -> Outcome<bool> {
     let status: Status = client.get("/v1/status")?;
-    let found = status.sessions.iter().find(|known| known.name == session.name.as_str());
+    let found = status.sessions.iter().find(|known| known.name == session);
     Ok(found.is_some_and(|known| known.state == SessionState::Active))
 }
 
@@ -119,34 +132,23 @@ fn own_program() -> Outcome<String> {
     })
 }
 
-fn report(path: &Path, profile: &Profile) -> Outcome<()> {
+fn report(context: &Context, path: &Path, profile: &Profile) -> Outcome<()> {
     let name = &profile.name;
     terminal::print(&format!("Profile {name} is in {}.\n", path.display()))?;
-    terminal::warn(&format!("Sign in: ssod login {name}"));
-    terminal::warn(&format!("Use it:  aws s3 ls --profile {name}"));
+    let signed_in = match daemon::running(&context.paths) {
+        Some(client) => is_signed_in(&client, profile.session.as_str())?,
+        None => false,
+    };
+    if !signed_in {
+        terminal::warn(&format!("Sign in: ssod login {name}"));
+    }
+    terminal::warn(&format!("Use it:  aws sts get-caller-identity --profile {name}"));
     Ok(())
 }
 
-/// The lines that would come and go.
+/// What would change, with the sections that it is in.
 fn difference(before: &str, after: &str) -> String {
-    let (old, new): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
-    let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("- {line}\n"));
-    let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+ {line}\n"));
-    gone.chain(come).collect()
-}
-
-fn parse<T>(parsed: Result<T, ssod_model::InvalidName>) -> Outcome<T> {
-    parsed.map_err(|error| Failure::usage(format!("{error}.")))
-}
-
-fn profile_name(text: &str) -> Outcome<ProfileName> {
-    if !writable_name(text) {
-        return Err(Failure::usage(format!("{text:?} is not a name that every AWS tool can read."))
-            .hint("Use letters, digits and _ - / . % @ : +"));
-    }
-    parse(ProfileName::parse(text))
-}
-
-fn region(text: &str) -> Outcome<Region> {
-    parse(Region::parse(text))
+    let difference = TextDiff::from_lines(before, after);
+    let text = difference.unified_diff().context_radius(3).header("now", "then").to_string();
+    if text.is_empty() { "Nothing would change.\n".to_owned() } else { text }
 }

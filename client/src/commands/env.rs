@@ -1,6 +1,6 @@
 //! `ssod env`.
 
-use ssod_control::{ControlClient, EnvRequest, Environment};
+use ssod_control::{ControlClient, EnvRequest, Environment, Status};
 
 use super::Context;
 use crate::cli::Env;
@@ -11,7 +11,11 @@ use crate::{daemon, terminal};
 pub(crate) fn run(context: &Context, command: &Env) -> Outcome<()> {
     let client = daemon::connect(&context.paths)?;
     let variables = variables(&client, command.name.as_deref(), command.imds)?;
-    let shell = command.shell.unwrap_or_else(|| shell::detect(std::env::var("SHELL").ok().as_deref()));
+    let own = || shell::detect(shell::parent().as_deref(), std::env::var("SHELL").ok().as_deref());
+    let shell = command.shell.unwrap_or_else(own);
+    if command.name.is_none() && client.get::<Status>("/v1/status")?.active.profile.is_none() {
+        terminal::warn("No profile is active yet. Choose one: ssod use PROFILE");
+    }
     Ok(terminal::print(&variables.render(shell))?)
 }
 

@@ -1,15 +1,15 @@
 //! `ssod exec`.
 
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use dialoguer::Confirm;
 use ssod_control::{ActiveProfile, Checked, ControlClient, CredentialsRequest, Status as DaemonStatus};
 
 use super::{Context, env, login};
 use crate::cli::Exec;
-use crate::daemon;
 use crate::failure::{Failure, Outcome, Status};
+use crate::{daemon, prompt};
 
 pub(crate) fn run(context: &Context, command: &Exec) -> Outcome<()> {
     let client = daemon::connect(&context.paths)?;
@@ -29,7 +29,9 @@ pub(crate) fn run(context: &Context, command: &Exec) -> Outcome<()> {
     child.envs(variables.set);
     // Becomes the command: its exit status, its signals and its terminal are its own.
     let error = child.exec();
-    Err(Failure::new(format!("Cannot run {}: {error}.", program.display())))
+    // As shells and env(1) have it.
+    let status = if error.kind() == ErrorKind::NotFound { Status::NotFound } else { Status::CannotRun };
+    Err(Failure { status, ..Failure::new(format!("Cannot run {}: {error}.", program.display())) })
 }
 
 /// Makes sure that somebody is signed in; a person who is there is asked to.
@@ -40,8 +42,7 @@ fn check(context: &Context, client: &ControlClient, profile: &str) -> Outcome<()
         Err(failure) if failure.status == Status::SignInNeeded && context.interactive => failure,
         Err(failure) => return Err(failure),
     };
-    let question = format!("{needed} Sign in now?");
-    if !Confirm::new().with_prompt(question).default(true).interact()? {
+    if !prompt::yes(&format!("{needed} Sign in now?"), true)? {
         return Err(needed);
     }
     login::sign_in(client, profile)?;

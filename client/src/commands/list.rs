@@ -22,8 +22,10 @@ pub(crate) fn run(context: &Context, command: &List) -> Outcome<()> {
     let error = sessions.iter().find_map(|session| session.error.clone());
     match error {
         Some(error) if sessions.iter().all(|session| session.error.is_some()) => Err(Failure::from(error)),
-        Some(error) => {
-            terminal::warn(&error.message);
+        Some(_) => {
+            for error in sessions.iter().filter_map(|session| session.error.as_ref()) {
+                terminal::warn(&format!("{} {}", error.message, error.hint.as_deref().unwrap_or_default()));
+            }
             Ok(())
         }
         None if sessions.is_empty() => {
@@ -43,5 +45,8 @@ fn table(sessions: &[ListedSession]) -> String {
             }
         }
     }
-    table.to_string()
+    let nothing = sessions.iter().filter(|session| session.error.is_none() && session.accounts.is_empty());
+    let nothing: String =
+        nothing.map(|session| format!("{}: nothing is assigned\n", session.session)).collect();
+    format!("{table}{nothing}")
 }

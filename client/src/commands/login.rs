@@ -1,19 +1,20 @@
 //! `ssod login`.
 
+use console::Term;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use ssod_control::{ControlClient, LoginEvent, LoginFlow, LoginRequest, Status};
 
-use super::{Context, pick};
+use super::Context;
 use crate::cli::Login;
 use crate::failure::{Failure, Outcome};
-use crate::{browser, daemon, duration, terminal};
+use crate::{browser, daemon, duration, prompt, terminal};
 
 pub(crate) fn run(context: &Context, command: &Login) -> Outcome<()> {
     let client = daemon::connect(&context.paths)?;
     let name = match &command.name {
         Some(name) => name.clone(),
-        None => choose(context, &client)?,
+        None => choose(context.interactive && !command.json, &client)?,
     };
     let has_browser = browser::is_here();
     let flow = command.device_code.then_some(LoginFlow::DeviceCode);
@@ -59,6 +60,11 @@ fn tell(event: &LoginEvent, qr: bool, open: bool) -> Outcome<()> {
     match event {
         LoginEvent::Browser { session, url, start_url, browser } => {
             let opened = open && browser::open(url, browser);
+            if open && !opened {
+                terminal::warn(
+                    "warning: no browser could be started here. Elsewhere: ssod login --device-code",
+                );
+            }
             let how = if opened { "Your browser opens to sign in to" } else { "To sign in to" };
             terminal::warn(&format!("{how} {} ({start_url}).", terminal::bold(session)));
             terminal::warn(if opened {
@@ -85,7 +91,9 @@ fn tell(event: &LoginEvent, qr: bool, open: bool) -> Outcome<()> {
             }
             terminal::warn(&format!("and confirm this code (or type it at {url}):"));
             terminal::warn(&format!("\n  {}\n", terminal::bold(code)));
-            let life = duration::show(*expires_in);
+            // A code of ten minutes arrives with a second less.
+            let life =
+                duration::show(if *expires_in > 60 { expires_in.next_multiple_of(60) } else { *expires_in });
             terminal::warn(&format!(
                 "Confirm it only where you see this very code. Waiting for up to {life}…"
             ));
@@ -98,14 +106,23 @@ fn tell(event: &LoginEvent, qr: bool, open: bool) -> Outcome<()> {
     Ok(())
 }
 
+/// Black on white whatever the terminal's colours are: phones read it no other way.
 fn qr_code(text: &str) -> Outcome<String> {
     let code =
         QrCode::new(text).map_err(|error| Failure::new(format!("The address makes no QR code: {error}.")))?;
-    Ok(code.render::<Dense1x2>().build())
+    let image = code.render::<Dense1x2>().build();
+    let width = image.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+    let columns = usize::from(Term::stderr().size().1);
+    if columns < width {
+        return Ok(format!(
+            "warning: the terminal is too narrow for the QR code, which needs {width} columns"
+        ));
+    }
+    Ok(image.lines().map(|line| format!("\x1b[30;107m{line}\x1b[0m")).collect::<Vec<_>>().join("\n"))
 }
 
 /// `AWS_PROFILE`, else the only session, else the person's choice.
-fn choose(context: &Context, client: &ControlClient) -> Outcome<String> {
+fn choose(interactive: bool, client: &ControlClient) -> Outcome<String> {
     if let Some(profile) = std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty()) {
         return Ok(profile);
     }
@@ -117,6 +134,10 @@ fn choose(context: &Context, client: &ControlClient) -> Outcome<String> {
                 .hint("Add one: ssod configure"))
         }
         [only] => Ok(only.clone()),
-        _ => pick::one(context, "Sign in to", &sessions, "Name one: ssod login NAME"),
+        _ if !interactive => {
+            Err(Failure::usage(format!("There are several sessions: {}.", sessions.join(", ")))
+                .hint("Name one: ssod login NAME"))
+        }
+        _ => Ok(sessions[prompt::choice("Sign in to", &sessions)?].clone()),
     }
 }

@@ -1,11 +1,16 @@
 //! `ssod status`.
 
+use std::io::IsTerminal;
 use std::time::Duration;
+
+use console::{Term, measure_text_width};
 
 use ssod_control::{
     ActiveProfile, ControlClient, ProfileState, ProfileStatus, SessionState, SessionStatus,
     Status as Everything, Trouble,
 };
+
+use ssod_model::{Clock, SystemClock, Timestamp, TimestampExt};
 
 use super::Context;
 use crate::cli::Status;
@@ -24,11 +29,30 @@ pub(crate) fn run(context: &Context, command: &Status) -> Outcome<()> {
     if !command.watch {
         return Ok(terminal::print(&text(&client)?)?);
     }
+    watch(&client)
+}
+
+/// On a terminal each look takes the place of the one before; in a pipe they follow one another.
+fn watch(client: &ControlClient) -> Outcome<()> {
+    let mut before = 0;
     loop {
-        // Home and clear to the end: a full clear would flicker.
-        terminal::print(&format!("\x1b[H\x1b[J{}", text(&client)?))?;
+        let text = text(client)?;
+        if std::io::stdout().is_terminal() {
+            // Up over what was printed, and clear to the end: nothing that stood there before is touched.
+            let up = if before > 0 { format!("\x1b[{before}A\r") } else { String::new() };
+            terminal::print(&format!("{up}\x1b[J{text}"))?;
+        } else {
+            terminal::print(&format!("{text}\n"))?;
+        }
+        before = height(&text);
         std::thread::sleep(Duration::from_secs(1));
     }
+}
+
+/// The rows that the text takes on this terminal.
+fn height(text: &str) -> usize {
+    let columns = usize::from(Term::stdout().size().1).max(1);
+    text.lines().map(|line| measure_text_width(line).div_ceil(columns).max(1)).sum()
 }
 
 fn text(client: &ControlClient) -> Outcome<String> {
@@ -47,7 +71,7 @@ fn text(client: &ControlClient) -> Outcome<String> {
     }
     if let (Some(profile), Some(until)) = (&everything.active.profile, &everything.active.until) {
         let then = everything.active.then.as_deref().unwrap_or("none");
-        text.push_str(&format!("\nActive: {profile} until {until}, then {then}.\n"));
+        text.push_str(&format!("\nActive: {profile} for {} more, then {then}.\n", left(until)));
     }
     for profile in everything.profiles.iter().filter(|profile| profile.aws_form) {
         let name = &profile.name;
@@ -119,6 +143,14 @@ fn remark(trouble: &Trouble) -> String {
         Trouble::Retrying { reason, retry_in } => format!("{reason}; next try in {}", show(*retry_in)),
         Trouble::NoAccess => "no access to that role".to_owned(),
         Trouble::SignInNeeded => "sign-in needed".to_owned(),
+    }
+}
+
+/// The time until then; the text itself where it is none.
+fn left(until: &str) -> String {
+    match until.parse::<Timestamp>() {
+        Ok(until) => show(until.since_or_zero(SystemClock.now()).as_secs()),
+        Err(_) => until.to_owned(),
     }
 }
 

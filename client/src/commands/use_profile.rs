@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 
 use ssod_control::{ActiveProfile, ControlClient, ProfileState, Status, Trouble, UseRequest};
 
-use super::{Context, pick};
+use super::Context;
 use crate::cli::Use;
 use crate::failure::{Failure, Outcome};
-use crate::{daemon, duration, terminal};
+use crate::{daemon, duration, prompt, terminal};
 
 pub(crate) fn run(context: &Context, command: &Use) -> Outcome<()> {
     let client = daemon::connect(&context.paths)?;
@@ -57,5 +57,10 @@ fn choose(context: &Context, client: &ControlClient) -> Outcome<String> {
     }
     profiles.sort_by_key(|profile| Reverse(profile.used_ago.map(Reverse)));
     let names: Vec<String> = profiles.into_iter().map(|profile| profile.name).collect();
-    pick::one(context, "Use", &names, "Name one: ssod use NAME")
+    if !context.interactive {
+        return Err(
+            Failure::usage("No profile is named, and nobody can be asked.").hint("Name one: ssod use NAME")
+        );
+    }
+    Ok(names[prompt::choice("Use", &names)?].clone())
 }

@@ -229,9 +229,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let Some(entry) = state.profiles.get_mut(name) else { return };
         let rested = !entry.facts(now, &policy).kept_fresh;
         entry.last_used = Some(now);
-        if by.is_some() {
-            entry.used_by = by;
-        }
+        entry.used_by = by;
         drop(state);
         if rested {
             self.wake();
@@ -337,19 +335,22 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<P, S, C> {
     fn cached(&self, name: &ProfileName, floor: Floor) -> Cached {
-        self.used(name, None);
         let (now, policy) = (self.now(), self.policy());
         let state = self.state();
         let entry = state.profiles.get(name);
         let (Some(entry), Some(decision)) = (entry, state.decide(now, name, floor, &policy)) else {
             return Cached::Refused(Refusal::ProfileNotFound(name.to_string()));
         };
-        match (decision.serve, entry.credentials(), &entry.config) {
+        let cached = match (decision.serve, entry.credentials(), &entry.config) {
             (Serve::Held, Some(credentials), _) => Cached::Ready(credentials.clone()),
             (Serve::HeldOrNewer | Serve::Fetch, _, _) => Cached::Fetch,
-            (serve, _, Some(config)) => Cached::Refused(Self::refusal(serve, &state, config)),
-            (_, _, None) => Cached::Refused(Refusal::ProfileNotFound(name.to_string())),
-        }
+            (serve, _, Some(config)) => return Cached::Refused(Self::refusal(serve, &state, config)),
+            (_, _, None) => return Cached::Refused(Refusal::ProfileNotFound(name.to_string())),
+        };
+        drop(state);
+        // Being refused is no use.
+        self.used(name, None);
+        cached
     }
 
     async fn fetch(&self, name: &ProfileName, floor: Floor) -> Result<Arc<RoleCredentials>, Refusal> {

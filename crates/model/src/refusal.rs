@@ -4,21 +4,16 @@ use thiserror::Error;
 
 use crate::{AccountId, ProfileName, RoleName, SessionName};
 
-/// A request for credentials that is not granted. Its `Display` is the sentence that an SDK shows to the
-/// person, so it ends with what to type where something can be typed.
+/// A request for credentials that is not granted. Its `Display` is what an SDK shows to the person: what is the matter,
+/// then what to type where something can be typed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}{}", self.reason(), self.remedy().map(|remedy| format!(" {remedy}")).unwrap_or_default())]
 pub enum Refusal {
-    /// The authorization token is missing or wrong.
-    #[error(
-        "This authorization token is not the one of that profile. \
-         Take a new environment: eval \"$(ssod env {0})\""
-    )]
+    /// The authorization token is missing or wrong; the name of the profile, empty for the active one.
     InvalidToken(String),
-    /// The request does not come from an AWS SDK of this user.
-    #[error("ssod does not answer this caller: {0}.")]
+    /// The request does not come from an AWS SDK of this user; why.
     CallerRefused(&'static str),
     /// The session is signed out, or has ended.
-    #[error("Session \"{session}\" is signed out. Run: ssod login {profile}")]
     LoginRequired {
         /// The session to sign in to.
         session: SessionName,
@@ -26,10 +21,6 @@ pub enum Refusal {
         profile: ProfileName,
     },
     /// The person is signed in but may not use that role.
-    #[error(
-        "Profile \"{profile}\": the person signed in to session \"{session}\" has no access to role \
-         {role_name} in account {account_id}. See what is assigned: ssod list {session}"
-    )]
     NoAccess {
         /// The profile that asked.
         profile: ProfileName,
@@ -41,18 +32,10 @@ pub enum Refusal {
         role_name: RoleName,
     },
     /// No such profile.
-    #[error(
-        "Profile \"{0}\" is not in the AWS config file, or has no SSO keys. \
-         See what there is: ssod status; add it: ssod configure --profile {0}"
-    )]
     ProfileNotFound(String),
     /// Nobody chose an active profile.
-    #[error("No profile is active. Choose one: ssod use PROFILE")]
     NoActiveProfile,
     /// Nothing can be had right now; later it may.
-    #[error(
-        "Credentials of profile \"{profile}\" are not available right now: {reason}. Try again in a moment."
-    )]
     Unavailable {
         /// The profile that asked.
         profile: ProfileName,
@@ -72,5 +55,62 @@ impl Refusal {
             Self::ProfileNotFound(_) | Self::NoActiveProfile => "ProfileNotFound",
             Self::Unavailable { .. } => "Unavailable",
         }
+    }
+
+    /// What is the matter, as a sentence.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::InvalidToken(_) => "This authorization token is not the one of that profile.".to_owned(),
+            Self::CallerRefused(why) => format!("ssod does not answer this caller: {why}."),
+            Self::LoginRequired { session, .. } => format!("Session \"{session}\" is signed out."),
+            Self::NoAccess { profile, session, account_id, role_name } => format!(
+                "Profile \"{profile}\": the person signed in to session \"{session}\" has no access to role {role_name} \
+                 in account {account_id}."
+            ),
+            Self::ProfileNotFound(name) => {
+                format!("Profile \"{name}\" is not in the AWS config file, or names no Identity Center role.")
+            }
+            Self::NoActiveProfile => "No profile is active.".to_owned(),
+            Self::Unavailable { profile, reason } => {
+                format!("Credentials of profile \"{profile}\" are not available right now: {reason}.")
+            }
+        }
+    }
+
+    /// What to type, where something helps.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::InvalidToken(name) => {
+                let command = format!("ssod env {name}");
+                Some(format!("Take a new environment: eval \"$({})\"", command.trim_end()))
+            }
+            Self::CallerRefused(_) => None,
+            Self::LoginRequired { profile, .. } => Some(format!("Run: ssod login {profile}")),
+            Self::NoAccess { session, .. } => Some(format!("See what is assigned: ssod list {session}")),
+            Self::ProfileNotFound(name) => {
+                Some(format!("See what there is: ssod status; add it: ssod configure --profile {name}"))
+            }
+            Self::NoActiveProfile => Some("Choose one: ssod use PROFILE".to_owned()),
+            Self::Unavailable { .. } => Some("Try again in a moment.".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sdk_shows_what_is_the_matter_and_what_to_type() {
+        let refusal = Refusal::LoginRequired {
+            session: SessionName::parse("sso-session-adminUser").unwrap(),
+            profile: ProfileName::parse("adminUser").unwrap(),
+        };
+        assert_eq!(
+            refusal.to_string(),
+            "Session \"sso-session-adminUser\" is signed out. Run: ssod login adminUser"
+        );
+        let nobody = Refusal::InvalidToken(String::new()).to_string();
+        assert!(nobody.ends_with("eval \"$(ssod env)\""), "{nobody}");
     }
 }

@@ -4,8 +4,19 @@
 /// process may have ended, and its id may be another's by now.
 pub fn program_of(pid: u32) -> Option<String> {
     let path = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
-    let name = path.file_name()?.to_string_lossy();
+    let mut name = path.file_name()?.to_string_lossy().into_owned();
+    // The AWS CLI and most of its like are scripts: their own name says more than their interpreter's.
+    if name.starts_with("python") || name.starts_with("node") || name.starts_with("ruby") {
+        name = script_of(pid).unwrap_or(name);
+    }
     Some(name.chars().filter(|character| !character.is_control()).take(64).collect())
+}
+
+fn script_of(pid: u32) -> Option<String> {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut words = line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
+    let script = words.nth(1).filter(|word| !word.is_empty() && !word.starts_with('-'))?;
+    script.rsplit('/').next().map(str::to_owned)
 }
 
 /// The process that started this one; it tells which tool runs a helper.

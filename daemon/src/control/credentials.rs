@@ -7,11 +7,11 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::{Extension, Json};
 use ssod_control::{Checked, Credentials, CredentialsRequest};
-use ssod_model::{CredentialSource, Floor, Profile, ProfileName, Refusal, RoleCredentials, Timer};
+use ssod_model::{CredentialSource, Floor, Profile, Refusal, RoleCredentials, Timer};
 use ssod_peer::Peer;
 
 use super::status::whole_seconds;
-use super::{Answer, caller};
+use super::{Answer, Failure, caller, find_profile};
 use crate::app::{LiveBroker, Shared};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,11 +45,9 @@ async fn fetch<C: Timer>(
     broker: &LiveBroker<C>,
     name: &str,
     peer: Peer,
-) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Refusal> {
-    let unknown = || Refusal::ProfileNotFound(name.to_owned());
-    let name = ProfileName::parse(name).map_err(|_| unknown())?;
-    let profile = broker.profile(&name).ok_or_else(unknown)?;
-    broker.used(&name, caller(peer));
+) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Failure> {
+    let profile = find_profile(broker, name)?;
+    let name = profile.name.clone();
     let credentials = match tokio::time::timeout(PATIENCE, broker.fetch(&name, Floor::CONTAINER)).await {
         Ok(outcome) => outcome?,
         Err(_) => broker.held(&name).ok_or_else(|| Refusal::Unavailable {
@@ -57,5 +55,6 @@ async fn fetch<C: Timer>(
             reason: "AWS did not answer within 10 seconds".to_owned(),
         })?,
     };
+    broker.used(&profile.name, caller(peer));
     Ok((profile, credentials))
 }

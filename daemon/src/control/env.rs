@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use ssod_control::{EnvRequest, Environment, Paths};
 use ssod_model::{CredentialSource, ProfileName, Timer};
 
-use super::{Answer, Failure};
+use super::{Answer, Failure, find_profile};
 use crate::app::Shared;
 
 pub(super) async fn answer<C: Timer + Clone>(
@@ -17,10 +17,7 @@ pub(super) async fn answer<C: Timer + Clone>(
     Json(request): Json<EnvRequest>,
 ) -> Answer<Environment> {
     let profile = match &request.profile {
-        Some(name) => {
-            let found = ProfileName::parse(name).ok().and_then(|name| shared.broker.profile(&name));
-            Some(found.ok_or_else(|| Failure::unknown(name))?)
-        }
+        Some(name) => Some(find_profile(&shared.broker, name)?),
         None => None,
     };
     let name = profile.as_ref().map(|profile| &profile.name);

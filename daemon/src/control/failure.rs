@@ -28,14 +28,29 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "NotFound", message, None)
     }
 
+    /// A session's name where a profile's is needed.
+    pub(crate) fn needs_profile(session: &str, profiles: &[String]) -> Self {
+        let hint = match profiles {
+            [] => format!("It has no profiles yet. Add one: ssod configure --session {session}"),
+            profiles => format!("Its profiles are: {}", profiles.join(", ")),
+        };
+        let message = format!("\"{session}\" is an sso-session; this needs a profile.");
+        Self::new(StatusCode::NOT_FOUND, "ProfileNotFound", message, Some(hint))
+    }
+
     /// A name that is neither a profile nor a session.
     pub(crate) fn unknown(name: &str) -> Self {
         let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
         Self::new(
             StatusCode::NOT_FOUND,
             "ProfileNotFound",
-            format!("There is no profile and no sso-session \"{name}\" in the AWS config file."),
-            Some("See what there is: ssod status; add it: ssod configure".to_owned()),
+            format!(
+                "There is no profile with an Identity Center role and no sso-session \"{name}\" in the AWS config file."
+            ),
+            Some(
+                "See what there is, and what is wrong in the file: ssod status; add it: ssod configure"
+                    .to_owned(),
+            ),
         )
     }
 }
@@ -47,7 +62,7 @@ impl From<Refusal> for Failure {
             Refusal::ProfileNotFound(_) | Refusal::NoActiveProfile => StatusCode::NOT_FOUND,
             _ => StatusCode::FORBIDDEN,
         };
-        Self::new(status, refusal.code(), refusal.to_string(), None)
+        Self::new(status, refusal.code(), refusal.reason(), refusal.remedy())
     }
 }
 

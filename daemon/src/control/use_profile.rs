@@ -8,10 +8,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use ssod_broker::Active;
 use ssod_control::{ActiveProfile, UseRequest};
-use ssod_model::{CredentialSource, ProfileName, Timer};
+use ssod_model::Timer;
 
 use super::status::whole_seconds;
-use super::{Answer, Failure};
+use super::{Answer, Failure, find_profile};
 use crate::app::Shared;
 
 pub(super) async fn answer<C: Timer + Clone>(
@@ -19,10 +19,7 @@ pub(super) async fn answer<C: Timer + Clone>(
     Json(request): Json<UseRequest>,
 ) -> Answer<ActiveProfile> {
     let profile = match &request.profile {
-        Some(name) => {
-            let known = ProfileName::parse(name).ok().filter(|name| shared.broker.profile(name).is_some());
-            Some(known.ok_or_else(|| Failure::unknown(name))?)
-        }
+        Some(name) => Some(find_profile(&shared.broker, name)?.name.clone()),
         None => None,
     };
     if let Some(profile) = &profile {
