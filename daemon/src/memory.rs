@@ -71,7 +71,11 @@ impl Memory {
 
     fn change<T>(&self, change: impl FnOnce(&mut Remembered) -> T) -> Result<T> {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = remembered.clone();
         let changed = change(&mut remembered);
+        if *remembered == before {
+            return Ok(changed);
+        }
         let write = || -> Result<()> {
             let mut file = AtomicWriteFile::open(&self.path)?;
             file.write_all(&serde_json::to_vec_pretty(&*remembered)?)?;

@@ -18,4 +18,5 @@ mod protocols;
 mod short_lives;
 mod sign_in;
 mod stampede;
+mod strangers;
 mod ten_hours;

@@ -1,5 +1,6 @@
 //! The calls themselves.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -47,40 +48,58 @@ pub enum SetupError {
     /// The bundle has no certificate.
     #[error("the CA bundle has no certificate in PEM form that can be read")]
     CaBundle,
-    /// Anything else.
-    #[error("cannot set up HTTPS: {0}")]
-    Tls(reqwest::Error),
 }
 
 /// IAM Identity Center over HTTPS.
 #[derive(Clone, Debug)]
 pub struct IdentityCenter<C> {
-    http: Client,
+    http: Arc<OnceLock<Client>>,
+    proxy: Option<reqwest::Proxy>,
+    certificates: Vec<reqwest::Certificate>,
     clock: C,
 }
 
 impl<C: Clock> IdentityCenter<C> {
-    /// Sets up the client; nothing is sent.
+    /// Checks the settings; nothing is sent. The system's certificates are read at the first call, not now: that takes
+    /// longer than all the rest of a start, and a restarted daemon answers from its vault.
     pub fn new(network: &Network, clock: C) -> Result<Self, SetupError> {
         // Fails only when a provider is installed already, which then is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let proxy = if network.proxy.is_empty() {
+            None
+        } else {
+            Some(reqwest::Proxy::all(&network.proxy).map_err(SetupError::Proxy)?)
+        };
+        let certificates = match &network.ca_bundle {
+            None => Vec::new(),
+            Some(pem) => {
+                let read = reqwest::Certificate::from_pem_bundle(pem).ok().filter(|found| !found.is_empty());
+                read.ok_or(SetupError::CaBundle)?
+            }
+        };
+        Ok(Self { http: Arc::default(), proxy, certificates, clock })
+    }
+
+    /// The client, set up at the first call.
+    fn http(&self) -> Result<&Client, IdentityError> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
         let mut http = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TOTAL_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("ssod/", env!("CARGO_PKG_VERSION")));
-        if !network.proxy.is_empty() {
-            http = http.proxy(reqwest::Proxy::all(&network.proxy).map_err(SetupError::Proxy)?);
+        if let Some(proxy) = &self.proxy {
+            http = http.proxy(proxy.clone());
         }
-        if let Some(pem) = &network.ca_bundle {
-            let certificates =
-                reqwest::Certificate::from_pem_bundle(pem).map_err(|_| SetupError::CaBundle)?;
-            if certificates.is_empty() {
-                return Err(SetupError::CaBundle);
-            }
-            http = http.tls_certs_merge(certificates);
+        if !self.certificates.is_empty() {
+            http = http.tls_certs_merge(self.certificates.clone());
         }
-        Ok(Self { http: http.build().map_err(SetupError::Tls)?, clock })
+        let made = http
+            .build()
+            .map_err(|error| IdentityError::Unavailable(format!("cannot set up HTTPS: {error}")))?;
+        Ok(self.http.get_or_init(|| made))
     }
 
     async fn post<T: DeserializeOwned>(
@@ -91,7 +110,7 @@ impl<C: Clock> IdentityCenter<C> {
     ) -> Result<T, IdentityError> {
         let url = format!("{}{path}", oidc_base(session));
         let body = serde_json::to_vec(body).map_err(|error| IdentityError::Rejected(error.to_string()))?;
-        let request = self.http.post(url).header("content-type", "application/json").body(body);
+        let request = self.http()?.post(url).header("content-type", "application/json").body(body);
         decode(Service::Oidc, &self.send(Service::Oidc, request).await?)
     }
 
@@ -104,7 +123,7 @@ impl<C: Clock> IdentityCenter<C> {
     ) -> Result<T, IdentityError> {
         let url = Url::parse_with_params(&format!("{}{path}", portal_base(session)), query)
             .map_err(|error| IdentityError::Rejected(format!("the portal's URL is not usable: {error}")))?;
-        let request = self.http.get(url).headers(bearer(token)?);
+        let request = self.http()?.get(url).headers(bearer(token)?);
         decode(Service::Portal, &self.send(Service::Portal, request).await?)
     }
 
@@ -333,7 +352,7 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
 
     async fn logout(&self, session: &SsoSession, access_token: &Secret) -> Result<(), IdentityError> {
         let request =
-            self.http.post(format!("{}/logout", portal_base(session))).headers(bearer(access_token)?);
+            self.http()?.post(format!("{}/logout", portal_base(session))).headers(bearer(access_token)?);
         self.send(Service::Portal, request).await.map(drop)
     }
 }

@@ -1,10 +1,14 @@
 //! `cargo xtask test`: what CI runs, and what a person runs before a commit.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::tools::{self, cargo, cargo_tools, debian, python, target};
 
 pub(crate) fn run() -> Result<()> {
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "the tests play a second user of this machine and install Debian packages, so they need root"
+    );
     debian()?;
     cargo_tools()?;
     let python = python()?;
