@@ -18,6 +18,8 @@ pub(crate) enum Status {
     CannotRun = 126,
     /// `ssod exec` found no such command.
     NotFound = 127,
+    /// Ctrl-C.
+    Interrupted = 130,
 }
 
 /// What a person reads.
@@ -43,18 +45,23 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// Ctrl-C at a question: the person knows.
+    pub(crate) fn interrupted() -> Self {
+        Self { status: Status::Interrupted, ..Self::new("") }
+    }
+
     pub(crate) fn not_reachable(message: impl Into<String>) -> Self {
         Self { status: Status::NotReachable, ..Self::new(message) }
     }
 
-    /// A pipe that nobody reads any more: not worth a word.
-    fn is_closed_pipe(&self) -> bool {
+    /// A pipe that nobody reads any more, or Ctrl-C: not worth a word.
+    fn is_silent(&self) -> bool {
         self.message.is_empty()
     }
 
     /// Prints it on stderr and gives the exit status.
     pub(crate) fn report(&self) -> ExitCode {
-        if !self.is_closed_pipe() {
+        if !self.is_silent() {
             terminal::warn(&format!("{} {}", terminal::red("error:"), self.message));
             if let Some(hint) = &self.hint {
                 terminal::warn(&format!("{} {hint}", terminal::bold("hint:")));

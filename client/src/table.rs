@@ -2,21 +2,49 @@
 
 use std::fmt;
 
-use console::{Alignment, measure_text_width, pad_str};
+use console::{Alignment, Term, measure_text_width, pad_str};
 
 /// Rows of the same width; without a row it prints nothing.
 pub(crate) struct Table<const COLUMNS: usize> {
     header: [&'static str; COLUMNS],
     rows: Vec<[String; COLUMNS]>,
+    droppable: &'static [usize],
+    /// The terminal's width; none where a program reads.
+    width: Option<usize>,
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
     pub(crate) fn new(header: [&'static str; COLUMNS]) -> Self {
-        Self { header, rows: Vec::new() }
+        let terminal = Term::stdout();
+        let width = terminal.is_term().then(|| usize::from(terminal.size().1));
+        Self { header, rows: Vec::new(), droppable: &[], width }
+    }
+
+    /// Columns that may be left out on a narrow terminal, the first one first.
+    pub(crate) fn dropping(self, droppable: &'static [usize]) -> Self {
+        Self { droppable, ..self }
     }
 
     pub(crate) fn row(&mut self, row: [String; COLUMNS]) {
         self.rows.push(row);
+    }
+
+    /// The columns that fit, with their widths.
+    fn columns(&self) -> Vec<(usize, usize)> {
+        let width = |column: usize| {
+            let cells = self.rows.iter().map(|row| measure_text_width(&row[column]));
+            cells.max().unwrap_or_default().max(measure_text_width(self.header[column]))
+        };
+        let mut columns: Vec<_> = (0..COLUMNS).map(|column| (column, width(column))).collect();
+        let mut droppable = self.droppable.iter();
+        while self
+            .width
+            .is_some_and(|width| columns.iter().map(|(_, width)| width + 2).sum::<usize>() > width + 2)
+        {
+            let Some(dropped) = droppable.next() else { break };
+            columns.retain(|(column, _)| column != dropped);
+        }
+        columns
     }
 }
 
@@ -26,13 +54,10 @@ impl<const COLUMNS: usize> fmt::Display for Table<COLUMNS> {
             return Ok(());
         }
         let header = self.header.map(str::to_owned);
-        let rows = || std::iter::once(&header).chain(&self.rows);
-        let widths: Vec<usize> = (0..COLUMNS)
-            .map(|column| rows().map(|row| measure_text_width(&row[column])).max().unwrap_or_default())
-            .collect();
-        for row in rows() {
+        let columns = self.columns();
+        for row in std::iter::once(&header).chain(&self.rows) {
             let cells =
-                row.iter().zip(&widths).map(|(cell, width)| pad_str(cell, *width, Alignment::Left, None));
+                columns.iter().map(|(column, width)| pad_str(&row[*column], *width, Alignment::Left, None));
             let line = cells.collect::<Vec<_>>().join("  ");
             writeln!(formatter, "{}", line.trim_end())?;
         }
@@ -49,6 +74,17 @@ mod tests {
         let mut table = Table::new(["A", "B"]);
         table.row(["\x1b[32mok\x1b[0m".into(), "1".into()]);
         table.row(["long".into(), String::new()]);
+        table.width = None;
         assert_eq!(table.to_string(), "A     B\n\x1b[32mok\x1b[0m    1\nlong\n");
+    }
+
+    #[test]
+    fn a_narrow_terminal_loses_the_columns_that_matter_least() {
+        let mut table = Table::new(["NAME", "DETAIL", "STATE"]).dropping(&[1]);
+        table.row(["a".into(), "much to say".into(), "ready".into()]);
+        table.width = Some(12);
+        assert_eq!(table.to_string(), "NAME  STATE\na     ready\n");
+        table.width = Some(80);
+        assert!(table.to_string().contains("much to say"));
     }
 }

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use ssod_broker::Broker;
 use ssod_control::Paths;
 use ssod_endpoint::{ImdsTokens, Tokens};
 use ssod_identity_center::IdentityCenter;
 use ssod_model::{SecretStore, Timer};
 use ssod_profiles::Environment;
-use ssod_vault::{KeyStore, Vault, find_key};
+use ssod_vault::{KeyStore, KeyStoreError, Vault, find_key};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
@@ -249,10 +249,20 @@ impl<C: Timer + Clone> Shared<C> {
 }
 
 async fn open_vault(paths: &Paths, settings: &Settings) -> Result<(Arc<Vault>, KeyStore)> {
-    let (folder, choice) = (paths.vault(), settings.vault.key);
+    let (folder, choice, file) = (paths.vault(), settings.vault.key, paths.settings.clone());
     tokio::task::spawn_blocking(move || {
         folders::private(&folder)?;
-        let (key, store) = find_key(&folder, choice)?;
+        let (key, store) = find_key(&folder, choice).map_err(|error| match error {
+            KeyStoreError::NoneAvailable(why) => {
+                tracing::warn!("no key store is available: {why}");
+                anyhow!(
+                    "no key store is available on this machine. To keep the key in a file that only you can read, put \
+                     key = \"file\" under [vault] in {}",
+                    file.display()
+                )
+            }
+            error => error.into(),
+        })?;
         let vault = Vault::open(&folder, key).with_context(|| format!("cannot open {}", folder.display()))?;
         Ok((Arc::new(vault), store))
     })

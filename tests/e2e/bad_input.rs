@@ -25,10 +25,10 @@ fn no_config_file_and_an_unknown_profile() {
     let sandbox = Sandbox::new();
     assert!(sandbox.ssod(&["status"]).succeeded().contains("Add one: ssod configure"));
     let unknown = sandbox.ssod(&["credential-process", "nobody"]).failed_with(1);
-    assert!(unknown.contains("no sso-session \"nobody\" in the AWS config file"), "{unknown}");
+    assert!(unknown.contains("\"nobody\" is neither"), "{unknown}");
     for command in [&["login", "nobody"][..], &["use", "nobody"], &["env", "nobody"]] {
         let unknown = sandbox.ssod(command).failed_with(1);
-        assert!(unknown.contains("no sso-session \"nobody\"") && unknown.contains("hint:"), "{unknown}");
+        assert!(unknown.contains("\"nobody\" is neither") && unknown.contains("hint:"), "{unknown}");
     }
 }
 
@@ -51,7 +51,7 @@ fn a_broken_config_file_and_a_profile_without_sso_keys() {
     fs::create_dir(sandbox.home().join(".aws")).unwrap();
     fs::write(sandbox.aws_config(), "[profile keys]\nregion = us-east-1\n").unwrap();
     let refused = sandbox.ssod(&["credential-process", "keys"]).failed_with(1);
-    assert!(refused.contains("no profile with an Identity Center role"), "{refused}");
+    assert!(refused.contains("\"keys\" is neither a profile with an Identity Center role"), "{refused}");
     fs::write(sandbox.aws_config(), "[profile keys\n").unwrap();
     sandbox.eventually("it is reported", || {
         sandbox.ssod(&["status"]).stdout.contains("line 1: expected a closing ]")

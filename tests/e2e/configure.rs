@@ -157,7 +157,7 @@ fn what_exists_is_replaced_only_when_that_is_asked_for() {
         "{refused}"
     );
     let elsewhere = sandbox.ssod(&flags("https://d-9999999999.awsapps.com/start", &[])).failed_with(2);
-    assert!(elsewhere.contains("for adminUser") && elsewhere.contains("--replace"), "{elsewhere}");
+    assert!(elsewhere.contains("now, for adminUser") && elsewhere.contains("--replace"), "{elsewhere}");
     assert_eq!(fs::read_to_string(sandbox.aws_config()).unwrap(), before);
     other_role.push("--replace");
     sandbox.ssod(&other_role).succeeded();

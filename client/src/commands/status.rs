@@ -29,14 +29,20 @@ pub(crate) fn run(context: &Context, command: &Status) -> Outcome<()> {
     if !command.watch {
         return Ok(terminal::print(&text(&client)?)?);
     }
-    watch(&client)
+    watch(context, client)
 }
 
 /// On a terminal each look takes the place of the one before; in a pipe they follow one another.
-fn watch(client: &ControlClient) -> Outcome<()> {
+fn watch(context: &Context, mut client: ControlClient) -> Outcome<()> {
     let mut before = 0;
     loop {
-        let text = text(client)?;
+        let text = if let Ok(text) = text(&client) {
+            text
+        } else {
+            // The daemon may have been restarted; the next one goes on.
+            client = daemon::connect_quietly(&context.paths)?;
+            text(&client)?
+        };
         if std::io::stdout().is_terminal() {
             // Up over what was printed, and clear to the end: nothing that stood there before is touched.
             let up = if before > 0 { format!("\x1b[{before}A\r") } else { String::new() };
@@ -84,7 +90,7 @@ fn text(client: &ControlClient) -> Outcome<String> {
 }
 
 fn sessions(sessions: &[SessionStatus]) -> String {
-    let mut table = Table::new(["SESSION", "STATE", "RENEWS IN", "TOKEN ENDS IN", ""]);
+    let mut table = Table::new(["SESSION", "STATE", "RENEWS IN", "TOKEN ENDS IN", ""]).dropping(&[3, 2]);
     for session in sessions {
         let state = match session.state {
             SessionState::Active => terminal::green("active"),
@@ -107,7 +113,8 @@ fn sessions(sessions: &[SessionStatus]) -> String {
 
 fn profiles(profiles: &[ProfileStatus], active: &ActiveProfile) -> String {
     let mut table =
-        Table::new(["PROFILE", "STATE", "ACCOUNT", "ROLE", "EXPIRES IN", "RENEWS IN", "LAST USED", ""]);
+        Table::new(["PROFILE", "STATE", "ACCOUNT", "ROLE", "EXPIRES IN", "RENEWS IN", "LAST USED", ""])
+            .dropping(&[5, 6, 2, 3]);
     for profile in profiles {
         let state = match profile.state {
             ProfileState::Ready => terminal::green("ready"),

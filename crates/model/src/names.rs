@@ -94,11 +94,7 @@ name! {
 name! {
     /// An AWS region. It becomes part of host names, so its form is checked.
     Region, "an AWS region such as us-east-1",
-    |text| (4..=32).contains(&text.len())
-        && text.contains('-')
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    is_region
 }
 name! {
     /// Where people sign in. https, or http on this machine's loopback (for a fake); whether loopback is
@@ -114,15 +110,21 @@ impl StartUrl {
     pub fn is_loopback_http(&self) -> bool {
         is_loopback_http(&self.0)
     }
-
-    /// The URL without what the portal ignores at its end (`/`, `/#`, `/#/`), to which links can be appended.
-    pub fn trimmed(&self) -> &str {
-        self.0.trim_end_matches(['/', '#'])
-    }
 }
 
 fn is_plain_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && text.trim() == text && !text.chars().any(char::is_control)
+}
+
+/// At least three words of small letters, a number at the end: every region's name has this form.
+fn is_region(text: &str) -> bool {
+    let words: Vec<&str> = text.split('-').collect();
+    let Some((number, names)) = words.split_last() else { return false };
+    text.len() <= 32
+        && names.len() >= 2
+        && names.iter().all(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase()))
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_loopback_http(text: &str) -> bool {
@@ -149,7 +151,18 @@ mod tests {
         for good in ["us-east-1", "us-gov-west-1", "eusc-de-east-1", "cn-north-1"] {
             assert!(Region::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "us", "evil.com/", "us-east-1.evil", "US-EAST-1", "us-east-1 # home", "-us", "us-"] {
+        for bad in [
+            "",
+            "us",
+            "evil.com/",
+            "us-east-1.evil",
+            "US-EAST-1",
+            "us-east-1 # home",
+            "-us",
+            "us-",
+            "mars-1",
+            "us--1",
+        ] {
             assert!(Region::parse(bad).is_err(), "{bad}");
         }
     }

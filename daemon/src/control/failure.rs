@@ -45,7 +45,7 @@ impl Failure {
             StatusCode::NOT_FOUND,
             "ProfileNotFound",
             format!(
-                "There is no profile with an Identity Center role and no sso-session \"{name}\" in the AWS config file."
+                "\"{name}\" is neither a profile with an Identity Center role nor an sso-session in the AWS config file."
             ),
             Some(
                 "See what there is, and what is wrong in the file: ssod status; add it: ssod configure"

@@ -31,6 +31,12 @@ impl Questions<'_> {
         let suggested = suggested.or_else(|| self.known.sessions.keys().next().map(ToString::to_string));
         let name = ask("SSO session name", command.session.as_deref(), suggested, session_name)?;
         let known = self.known.sessions.get(&name);
+        if let Some(known) = known.filter(|_| self.context.interactive) {
+            let (url, region) = (&known.start_url, &known.region);
+            terminal::warn(&format!(
+                "Session {name}: {url}, {region} (to change it: --start-url, --region, --scopes)"
+            ));
+        }
         let elsewhere = self.known.sessions.values().next().map(|session| session.start_url.to_string());
         let start_url = match (&command.start_url, known) {
             (None, Some(known)) => known.start_url.clone(),
@@ -53,13 +59,10 @@ impl Questions<'_> {
         {
             let users = self.known.profiles.values().filter(|profile| profile.session == session.name);
             let users: Vec<_> = users.map(|profile| profile.name.as_str()).collect();
-            let what = format!(
-                "Session {} signs in at {} now, for {}.",
-                session.name,
-                known.start_url,
-                users.join(", ")
-            );
-            self.may_replace(&what, "Change it?")?;
+            let users = if users.is_empty() { "no profile".to_owned() } else { users.join(", ") };
+            let (name, url, region) = (&session.name, &known.start_url, &known.region);
+            let what = format!("Session {name} is {url} in {region} now, for {users}.");
+            self.may_replace(&what, &format!("Make it {} in {}?", session.start_url, session.region))?;
         }
         Ok(session)
     }
@@ -104,7 +107,7 @@ impl Questions<'_> {
 
     /// Whether something that exists may become something else.
     pub(super) fn may_replace(&self, what: &str, question: &str) -> Outcome<()> {
-        if self.command.replace {
+        if self.command.replace || self.command.dry_run {
             return Ok(());
         }
         if !self.context.interactive {
