@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ssod_control::{ControlClient, DaemonStatus, Paths};
+use ssod_profiles::Environment;
 
 use crate::failure::{Failure, Outcome};
 use crate::terminal;
@@ -15,16 +16,6 @@ use crate::terminal;
 /// A key store's prompt may wait for a person.
 const START_PATIENCE: Duration = Duration::from_secs(25);
 const POLL: Duration = Duration::from_millis(20);
-
-/// The variables by which a shell and the daemon may see different worlds.
-const SHARED_VARIABLES: [&str; 6] = [
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_SSO",
-    "AWS_ENDPOINT_URL_SSO_OIDC",
-    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-    "AWS_USE_FIPS_ENDPOINT",
-    "AWS_USE_DUALSTACK_ENDPOINT",
-];
 
 /// The daemon that runs, or one that is started now; warns where it sees another world than this shell.
 pub(crate) fn connect(paths: &Paths) -> Outcome<ControlClient> {
@@ -120,7 +111,7 @@ fn warn_of_differences(paths: &Paths, daemon: &DaemonStatus) {
     if daemon.config_file != paths.aws_config.display().to_string() {
         differences.push(format!("reads {} (here: {})", daemon.config_file, paths.aws_config.display()));
     }
-    for name in SHARED_VARIABLES {
+    for name in Environment::VARIABLES {
         let here = std::env::var(name).ok().filter(|value| !value.is_empty());
         let there = daemon.overrides.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         if here != there {

@@ -8,14 +8,6 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use ssod_testkit::{ACCOUNT, Person, Sandbox, approve_browser, programs, run};
 
-fn signed_in() -> Sandbox {
-    let mut sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    sandbox.start_daemon();
-    sandbox.login(Person::ADMIN).succeeded();
-    sandbox
-}
-
 fn daemon_refuses(sandbox: &Sandbox) -> String {
     run(sandbox.command(programs().join("ssod-daemon")).stderr(Stdio::piped())).failed_with(1)
 }
@@ -110,7 +102,7 @@ fn a_denied_approval_and_a_code_that_nobody_confirms() {
 
 #[test]
 fn the_fake_gone_and_answers_that_are_not_json() {
-    let mut sandbox = signed_in();
+    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
     sandbox.fault("garbage", "GetRoleCredentials");
     sandbox.tell_fake("clock", &json!({ "advance_ms": 0 }));
     let file = sandbox.aws_config();
@@ -159,7 +151,7 @@ fn wrong_settings_end_the_daemon_with_the_line() {
 
 #[test]
 fn a_lost_key_sets_the_sign_in_aside_and_says_so() {
-    let mut sandbox = signed_in();
+    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
     sandbox.daemon().kill();
     fs::remove_file(sandbox.state().join("vault/key")).unwrap();
     sandbox.start_daemon();

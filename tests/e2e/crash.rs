@@ -5,14 +5,6 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use ssod_testkit::{Person, Sandbox, programs, run};
 
-fn signed_in() -> Sandbox {
-    let mut sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    sandbox.start_daemon();
-    sandbox.login(Person::ADMIN).succeeded();
-    sandbox
-}
-
 fn key_id(sandbox: &Sandbox) -> String {
     let reply = sandbox.credentials("adminUser");
     assert_eq!(reply.status, 200, "{}", reply.body);
@@ -21,7 +13,7 @@ fn key_id(sandbox: &Sandbox) -> String {
 
 #[test]
 fn after_kill_9_the_first_answer_comes_from_the_vault_even_offline() {
-    let mut sandbox = signed_in();
+    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
     let cache = sandbox.state().join("vault/role-credentials.sealed");
     let sealed = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |facts| facts.len());
     let before = key_id(&sandbox);
@@ -35,7 +27,7 @@ fn after_kill_9_the_first_answer_comes_from_the_vault_even_offline() {
 
 #[test]
 fn after_kill_9_the_sign_in_goes_on_with_rotating_tokens() {
-    let mut sandbox = signed_in();
+    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
     for _ in 0..5 {
         sandbox.daemon().kill();
         sandbox.start_daemon();
@@ -49,7 +41,7 @@ fn after_kill_9_the_sign_in_goes_on_with_rotating_tokens() {
 
 #[test]
 fn a_stop_in_order_takes_less_than_a_second_and_keeps_everything() {
-    let mut sandbox = signed_in();
+    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
     let before = key_id(&sandbox);
     let start = Instant::now();
     sandbox.daemon().signal(Signal::TERM);
@@ -63,7 +55,7 @@ fn a_stop_in_order_takes_less_than_a_second_and_keeps_everything() {
 
 #[test]
 fn a_second_daemon_says_so_and_ends() {
-    let mut sandbox = signed_in();
+    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
     let pid = sandbox.daemon().pid().to_string();
     let second = run(&mut sandbox.command(programs().join("ssod-daemon"))).failed_with(1);
     assert!(second.contains("runs already") && second.contains(&pid), "{second}");

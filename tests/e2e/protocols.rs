@@ -82,10 +82,7 @@ fn imds_works_with_every_client_at_the_active_profile_and_at_two_ports() {
 
 #[test]
 fn imds_keeps_to_the_letter_of_the_protocol() {
-    let mut sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    sandbox.start_daemon();
-    sandbox.login(Person::ADMIN).succeeded();
+    let sandbox = Sandbox::signed_in(Person::ADMIN);
     sandbox.ssod(&["use", "adminUser"]).succeeded();
     let base = format!("http://127.0.0.1:{}", sandbox.port);
     let token_url = format!("{base}/latest/api/token");

@@ -34,10 +34,7 @@ except PermissionError:
 
 #[test]
 fn another_user_gets_nothing_even_with_a_valid_token() {
-    let mut sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    sandbox.start_daemon();
-    sandbox.login(Person::ADMIN).succeeded();
+    let sandbox = Sandbox::signed_in(Person::ADMIN);
     assert_eq!(sandbox.credentials("adminUser").status, 200);
     let token = std::fs::read_to_string(sandbox.home().join("run/ssod/tokens/profile-adminUser")).unwrap();
     let url = format!("http://127.0.0.1:{}/credentials/adminUser", sandbox.port);

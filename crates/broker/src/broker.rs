@@ -1,17 +1,16 @@
 //! The broker itself: what it is made of, what it is told, what it hands out.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ssod_model::{
-    Cached, Clock, CredentialSource, Floor, IdentityProvider, Profile, ProfileName, Refusal, RoleCredentials,
-    SecretStore, SessionName, SsoSession, StoreError, Timestamp, TimestampExt,
+    Clock, IdentityProvider, Profile, ProfileName, SecretStore, SessionName, SsoSession, StoreError,
+    Timestamp, TimestampExt,
 };
 use tokio::sync::{Notify, Semaphore};
 
-use crate::decide::{Renew, Serve, renew_token};
-use crate::state::{State, is_running};
+use crate::state::State;
 use crate::{Active, persist};
 
 /// Calls to the portal that may be under way at once; practitioners see 429s from about twenty a second.
@@ -234,168 +233,5 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         if rested {
             self.wake();
         }
-    }
-
-    /// When the timer must next act; `None` when nothing is ever due.
-    pub fn next_renewal(&self) -> Option<Timestamp> {
-        let (now, policy) = (self.now(), self.policy());
-        let state = self.state();
-        let sessions = state.sessions.values().filter(|session| !is_running(session.renewal.as_ref()));
-        let tokens = sessions.clone().map(|session| renew_token(now, &session.facts()));
-        let unsaved = sessions.filter_map(|session| session.unsaved);
-        let idle = state.profiles.iter().filter(|(_, profile)| !is_running(profile.fetch.as_ref()));
-        let credentials =
-            idle.filter_map(|(name, _)| Some(state.decide(now, name, Floor::CONTAINER, &policy)?.renew));
-        let renewals = tokens.chain(credentials).filter_map(|renew| match renew {
-            Renew::At(at) => Some(at),
-            Renew::Never => None,
-        });
-        let save = state.unsaved_credentials.map(|since| since.plus(persist::SAVE_CREDENTIALS_AFTER));
-        renewals.chain(unsaved).chain(save).min()
-    }
-
-    /// Starts everything that is due, each in a task of its own.
-    pub fn renew_due(&self) {
-        let (now, policy) = (self.now(), self.policy());
-        let due = |renew| matches!(renew, Renew::At(at) if at <= now);
-        let mut state = self.state();
-        if state.stopping {
-            return;
-        }
-        let tokens: Vec<_> = state
-            .sessions
-            .iter()
-            .filter(|(_, session)| {
-                !is_running(session.renewal.as_ref()) && due(renew_token(now, &session.facts()))
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        let renewing: HashSet<_> = tokens.iter().cloned().collect();
-        let credentials: Vec<_> = state
-            .profiles
-            .iter()
-            .filter(|(name, profile)| {
-                let session = profile.config.as_ref().map(|config| &config.session);
-                // A fetch under a token that is being renewed would only wait for it.
-                !is_running(profile.fetch.as_ref())
-                    && !session.is_some_and(|session| renewing.contains(session))
-                    && state
-                        .decide(now, name, Floor::CONTAINER, &policy)
-                        .is_some_and(|decision| due(decision.renew))
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        let unsaved: Vec<_> = state
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.unsaved.is_some_and(|at| at <= now))
-            .map(|(name, _)| name.clone())
-            .collect();
-        let save =
-            state.unsaved_credentials.take_if(|since| since.plus(persist::SAVE_CREDENTIALS_AFTER) <= now);
-        drop(state);
-        for session in tokens {
-            self.start_token_renewal(&session);
-        }
-        for profile in credentials {
-            self.start_fetch(&profile);
-        }
-        for session in unsaved {
-            self.start_saving_again(&session);
-        }
-        if save.is_some() {
-            let broker = self.clone();
-            tokio::spawn(async move { broker.write_credentials().await });
-        }
-    }
-
-    /// The refusal in words, for a decision that is not to serve.
-    pub(crate) fn refusal(serve: Serve, state: &State, profile: &Profile) -> Refusal {
-        match serve {
-            Serve::LoginRequired => {
-                Refusal::LoginRequired { session: profile.session.clone(), profile: profile.name.clone() }
-            }
-            Serve::NoAccess => Refusal::NoAccess {
-                profile: profile.name.clone(),
-                session: profile.session.clone(),
-                account_id: profile.account_id.clone(),
-                role_name: profile.role_name.clone(),
-            },
-            Serve::Retrying | Serve::Held | Serve::HeldOrNewer | Serve::Fetch => {
-                let failure = state.profiles.get(&profile.name).and_then(|entry| entry.failure.as_ref());
-                let failure = failure.or_else(|| {
-                    state.sessions.get(&profile.session).and_then(|entry| entry.failure.as_ref())
-                });
-                let reason = failure.map_or("they are being renewed", |failure| failure.reason.as_str());
-                Refusal::Unavailable { profile: profile.name.clone(), reason: reason.to_owned() }
-            }
-        }
-    }
-}
-
-impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<P, S, C> {
-    fn cached(&self, name: &ProfileName, floor: Floor) -> Cached {
-        let (now, policy) = (self.now(), self.policy());
-        let state = self.state();
-        let entry = state.profiles.get(name);
-        let (Some(entry), Some(decision)) = (entry, state.decide(now, name, floor, &policy)) else {
-            return Cached::Refused(Refusal::ProfileNotFound(name.to_string()));
-        };
-        let cached = match (decision.serve, entry.credentials(), &entry.config) {
-            (Serve::Held, Some(credentials), _) => Cached::Ready(credentials.clone()),
-            (Serve::HeldOrNewer | Serve::Fetch, _, _) => Cached::Fetch,
-            (serve, _, Some(config)) => return Cached::Refused(Self::refusal(serve, &state, config)),
-            (_, _, None) => return Cached::Refused(Refusal::ProfileNotFound(name.to_string())),
-        };
-        drop(state);
-        // Being refused is no use.
-        self.used(name, None);
-        cached
-    }
-
-    async fn fetch(&self, name: &ProfileName, floor: Floor) -> Result<Arc<RoleCredentials>, Refusal> {
-        if let Cached::Ready(credentials) = self.cached(name, floor) {
-            return Ok(credentials);
-        }
-        // Once more where the first one became void on its way: by a sign-in, or by a change of configuration.
-        for _ in 0..2 {
-            if let Some(mut done) = self.start_fetch(name) {
-                // An error means that the task is gone; what it left behind is looked at all the same.
-                let _ = done.wait_for(|done| *done).await;
-            }
-            if let Some(credentials) = self.held(name) {
-                return Ok(credentials);
-            }
-            if !matches!(self.cached(name, floor), Cached::Fetch) {
-                break;
-            }
-        }
-        match self.cached(name, floor) {
-            Cached::Ready(credentials) => Ok(credentials),
-            Cached::Refused(refusal) => Err(refusal),
-            Cached::Fetch => {
-                let state = self.state();
-                let config = state.profiles.get(name).and_then(|entry| entry.config.clone());
-                Err(config.map_or_else(
-                    || Refusal::ProfileNotFound(name.to_string()),
-                    |config| Self::refusal(Serve::Retrying, &state, &config),
-                ))
-            }
-        }
-    }
-
-    fn held(&self, name: &ProfileName) -> Option<Arc<RoleCredentials>> {
-        let now = self.now();
-        let state = self.state();
-        let held = state.profiles.get(name)?.credentials()?;
-        (held.expiration > now).then(|| held.clone())
-    }
-
-    fn profile(&self, name: &ProfileName) -> Option<Arc<Profile>> {
-        self.state().profiles.get(name)?.config.clone()
-    }
-
-    fn active(&self) -> Option<ProfileName> {
-        self.choice().profile
     }
 }

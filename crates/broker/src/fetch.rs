@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use ssod_model::{
-    Clock, IdentityError, IdentityProvider, Profile, ProfileName, RoleCredentials, SecretStore, SsoSession,
-    TimestampExt,
+    Clock, IdentityProvider, Profile, ProfileName, RoleCredentials, SecretStore, SsoSession, TimestampExt,
 };
 use tokio::sync::watch;
 
 use crate::Broker;
-use crate::decide::{REFUSED_RETRY, RETRY_MAX, RETRY_MIN, backoff, seed};
-use crate::sessions::TokenError;
+use crate::decide::{RETRY_MAX, RETRY_MIN};
 use crate::state::{Done, Failure, Held, Running, role_of, to_join};
+use crate::tokens::TokenError;
 
 /// What a fetch works on, as it was when the fetch began.
 struct Order {
@@ -100,20 +99,11 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
                 entry.failure = Some(later.map_or(soon, |failure| Failure { count: 0, ..failure }));
             }
             Err(TokenError::Identity(error)) => {
-                let count = entry.failure.as_ref().map_or(0, |failure| failure.count).saturating_add(1);
                 let life = entry.credentials().map(|held| held.life());
-                let refused = error == IdentityError::NoAccess;
-                let wait = match &error {
-                    IdentityError::NoAccess => REFUSED_RETRY,
-                    IdentityError::Rejected(_) => RETRY_MAX,
-                    IdentityError::Throttled { retry_after } => {
-                        backoff(count, *retry_after, life, seed((&order.profile.name, count, now)))
-                    }
-                    _ => backoff(count, None, life, seed((&order.profile.name, count, now))),
-                };
-                tracing::warn!(profile = %order.profile.name, %error, retry_in = ?wait, "cannot fetch credentials");
-                let reason = error.to_string();
-                entry.failure = Some(Failure { count, retry_at: now.plus(wait), reason, refused });
+                let name = &order.profile.name;
+                let failure = Failure::after(&error, entry.failure.as_ref(), life, name, now);
+                tracing::warn!(profile = %name, %error, retry_at = %failure.retry_at, "cannot fetch credentials");
+                entry.failure = Some(failure);
             }
         }
     }

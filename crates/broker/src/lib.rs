@@ -9,13 +9,16 @@ mod broker;
 pub mod decide;
 mod fetch;
 mod persist;
-mod sessions;
+mod sign_in;
+mod source;
 mod state;
 mod status;
+mod timer;
+mod tokens;
 
 pub use active::Active;
 pub use broker::{Broker, KeepFresh, Policy};
-pub use sessions::{Logout, SignInError, SigningIn};
+pub use sign_in::{Logout, SignInError, SigningIn};
 pub use status::{ProfileStatus, SessionState, SessionStatus, Status, TroubleStatus};
 
 #[cfg(test)]

@@ -1,19 +1,21 @@
 //! What is known about each session and profile, and the facts that decisions need of it.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
-    CachedCredentials, Floor, Profile, ProfileName, Region, RoleCredentials, SessionName, SessionRecord,
-    SessionTokens, SsoSession, StartUrl, Timestamp, TimestampExt,
+    CachedCredentials, Floor, IdentityError, Profile, ProfileName, Region, RoleCredentials, SessionName,
+    SessionRecord, SessionTokens, SsoSession, StartUrl, Timestamp, TimestampExt,
 };
 use tokio::sync::watch;
 
 use crate::active::Selection;
 use crate::broker::Policy;
 use crate::decide::{
-    Decision, Lifetime, ProfileFacts, SessionFacts, Setback, Standing, decide, may_fetch, seed,
+    Decision, Lifetime, ProfileFacts, REFUSED_RETRY, RETRY_MAX, SessionFacts, Setback, Standing, backoff,
+    decide, may_fetch, seed,
 };
 
 /// Becomes true when the work is over, whatever came of it.
@@ -81,6 +83,28 @@ pub(crate) struct Failure {
     pub(crate) retry_at: Timestamp,
     pub(crate) reason: String,
     pub(crate) refused: bool,
+}
+
+impl Failure {
+    /// The failure after that error: how long to wait depends on what it was, and on how many came before.
+    pub(crate) fn after(
+        error: &IdentityError,
+        before: Option<&Self>,
+        life: Option<Duration>,
+        of: impl Hash,
+        now: Timestamp,
+    ) -> Self {
+        let count = before.map_or(0, |failure| failure.count).saturating_add(1);
+        let drawn = |asked| backoff(count, asked, life, seed((of, count, now)));
+        let wait = match error {
+            IdentityError::NoAccess => REFUSED_RETRY,
+            IdentityError::Rejected(_) => RETRY_MAX,
+            IdentityError::Throttled { retry_after } => drawn(*retry_after),
+            _ => drawn(None),
+        };
+        let refused = *error == IdentityError::NoAccess;
+        Self { count, retry_at: now.plus(wait), reason: error.to_string(), refused }
+    }
 }
 
 impl SessionEntry {

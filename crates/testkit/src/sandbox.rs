@@ -94,6 +94,15 @@ impl Sandbox {
         sandbox
     }
 
+    /// With a running daemon in which that person has signed in.
+    pub fn signed_in(person: Person) -> Self {
+        let mut sandbox = Self::new();
+        sandbox.configure(person);
+        sandbox.start_daemon();
+        sandbox.login(person).succeeded();
+        sandbox
+    }
+
     /// The home folder.
     pub fn home(&self) -> &Path {
         self.home.path()

@@ -10,7 +10,7 @@ use clap::Args;
 use jiff::SignedDuration;
 use ssod_testkit::{Person, Sandbox, get_with, programs, put_with};
 
-use crate::tools::{cargo, run as run_command};
+use crate::tools::build_programs;
 
 /// Short enough that a person sees several renewals, long enough to read.
 const LIFE: &str = "20s";
@@ -29,16 +29,7 @@ pub(crate) struct Demo {
 }
 
 pub(crate) fn run(demo: &Demo) -> Result<()> {
-    run_command(&mut cargo(&[
-        "build",
-        "--quiet",
-        "-p",
-        "ssod",
-        "-p",
-        "ssod-daemon",
-        "-p",
-        "ssod-fake-identity-center",
-    ]))?;
+    build_programs()?;
     let interrupted = watch_for_interrupt()?;
     let attended = !demo.unattended && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     say("ssod keeps AWS IAM Identity Center sign-ins alive and serves their credentials to every AWS tool.");

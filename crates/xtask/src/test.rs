@@ -16,16 +16,7 @@ pub(crate) fn run() -> Result<()> {
     tools::run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     tools::run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     tools::run(&mut cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
-    tools::run(&mut cargo(&[
-        "build",
-        "--locked",
-        "-p",
-        "ssod",
-        "-p",
-        "ssod-daemon",
-        "-p",
-        "ssod-fake-identity-center",
-    ]))?;
+    tools::build_programs()?;
     tools::run(cargo(&["xtask", "demo", "--unattended", "--for", "20s"]).env_remove("CARGO"))?;
     tools::run(
         cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"])

@@ -44,6 +44,21 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// Builds the three programs that tests and demo run.
+pub(crate) fn build_programs() -> Result<()> {
+    run(&mut cargo(&[
+        "build",
+        "--quiet",
+        "--locked",
+        "-p",
+        "ssod",
+        "-p",
+        "ssod-daemon",
+        "-p",
+        "ssod-fake-identity-center",
+    ]))
+}
+
 /// Installs the Debian packages that are missing.
 pub(crate) fn debian() -> Result<()> {
     let mut missing: Vec<&str> = DEBIAN
