@@ -23,7 +23,7 @@ struct Inner {
     clock: ManualClock,
     away: AtomicBool,
     calls: AtomicUsize,
-    /// Closed gates hold every portal call until they are opened.
+    /// A closed gate holds every answer of GetRoleCredentials until it is opened.
     gate: Semaphore,
 }
 
@@ -54,12 +54,12 @@ impl SimulatedIdentityCenter {
         self.0.calls.load(Ordering::SeqCst)
     }
 
-    /// Holds every further portal call.
+    /// Holds every further answer of GetRoleCredentials.
     pub fn close_gate(&self) {
         self.0.gate.forget_permits(Semaphore::MAX_PERMITS);
     }
 
-    /// Lets them go on.
+    /// Lets them arrive.
     pub fn open_gate(&self) {
         self.0.gate.add_permits(1_000);
     }
@@ -199,10 +199,14 @@ impl IdentityProvider for SimulatedIdentityCenter {
         account_id: &AccountId,
         role_name: &RoleName,
     ) -> Result<RoleCredentials, IdentityError> {
+        let (now, grant) = {
+            let (now, mut center) = self.answer()?;
+            let granted =
+                center.role_credentials(now, token.expose(), account_id.as_str(), role_name.as_str());
+            (now, granted.map_err(|error| reaction(&error))?)
+        };
+        // Granted, and on the way: what happens here happens while the answer travels.
         let _open = self.0.gate.acquire().await;
-        let (now, mut center) = self.answer()?;
-        let granted = center.role_credentials(now, token.expose(), account_id.as_str(), role_name.as_str());
-        let grant = granted.map_err(|error| reaction(&error))?;
         Ok(RoleCredentials {
             access_key_id: format!("ASIA-{}-{}", grant.user, grant.serial),
             secret_access_key: Secret::new("secret".to_owned()),
