@@ -15,6 +15,7 @@ mod day;
 mod key_stores;
 mod live_config;
 mod protocols;
+mod secrets;
 mod short_lives;
 mod sign_in;
 mod stampede;

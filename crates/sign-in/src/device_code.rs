@@ -56,3 +56,86 @@ async fn poll<P: IdentityProvider>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ssod_fake_identity_center::Lifetimes;
+    use ssod_model::{Clock, Endpoints, Region, SessionName, SignInFlow, StartUrl};
+    use ssod_testkit::{ManualClock, SimulatedIdentityCenter};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn session() -> SsoSession {
+        SsoSession {
+            name: SessionName::parse("s").unwrap(),
+            start_url: StartUrl::parse("https://x.awsapps.com/start").unwrap(),
+            region: Region::parse("us-east-1").unwrap(),
+            scopes: vec!["sso:account:access".to_owned()],
+            endpoints: Endpoints::default(),
+        }
+    }
+
+    /// Polls while somebody does something with the code after a while; tells how often it polled.
+    async fn polls(
+        wait: Duration,
+        act: impl FnOnce(&SimulatedIdentityCenter, &ManualClock, &str) + Send + 'static,
+    ) -> (Result<SessionTokens, Failure>, usize) {
+        // The simulation's clock stands still, so it finds every second poll too fast.
+        let clock = ManualClock::at(1_800_000_000);
+        let aws = SimulatedIdentityCenter::new(&clock, Lifetimes::default());
+        let client = aws.register_client(&session(), SignInFlow::DeviceCode).await.unwrap();
+        let before = aws.calls();
+        let person = aws.clone();
+        let show = |authorization: &DeviceAuthorization| {
+            let code = authorization.user_code.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                act(&person, &clock, &code);
+            });
+            Ok(())
+        };
+        let outcome = device_code(&aws, &session(), &client, show).await;
+        (outcome, aws.calls() - before - 1)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_slow_down_adds_five_seconds_for_good() {
+        let start = Instant::now();
+        let (outcome, polls) = polls(Duration::from_secs(30), |aws, clock, code| {
+            aws.center().answer_device(clock.now(), code, "alice", true).unwrap();
+        })
+        .await;
+        outcome.unwrap();
+        // After 1, 1, 6, 11 and 16 seconds.
+        assert_eq!((polls, start.elapsed().as_secs()), (5, 35));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_denial_and_silence_are_told_apart() {
+        let (denied, _) = polls(Duration::from_secs(3), |aws, clock, code| {
+            aws.center().answer_device(clock.now(), code, "alice", false).unwrap();
+        })
+        .await;
+        assert_eq!(denied.unwrap_err(), Failure::Denied);
+        let start = Instant::now();
+        let (silence, _) = polls(Duration::ZERO, |_, _, _| {}).await;
+        assert_eq!(silence.unwrap_err(), Failure::TimedOut);
+        assert!(start.elapsed() <= Duration::from_secs(602), "no longer than the code lives");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_poll_is_no_answer() {
+        let (outcome, _) = polls(Duration::ZERO, |aws, clock, code| {
+            aws.away(true);
+            let (aws, clock, code) = (aws.clone(), clock.clone(), code.to_owned());
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                aws.away(false);
+                aws.center().answer_device(clock.now(), &code, "alice", true).unwrap();
+            });
+        })
+        .await;
+        outcome.unwrap();
+    }
+}

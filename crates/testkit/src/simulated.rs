@@ -136,10 +136,21 @@ impl IdentityProvider for SimulatedIdentityCenter {
 
     async fn start_device_authorization(
         &self,
-        _session: &SsoSession,
-        _client: &ClientRegistration,
+        session: &SsoSession,
+        client: &ClientRegistration,
     ) -> Result<DeviceAuthorization, IdentityError> {
-        Err(IdentityError::Rejected("not simulated: see tokens()".to_owned()))
+        let (now, mut center) = self.answer()?;
+        let (id, secret) = (&client.client_id, client.client_secret.expose());
+        let device = center.start_device_authorization(now, id, secret, session.start_url.as_str());
+        let device = device.map_err(|error| reaction(&error))?;
+        Ok(DeviceAuthorization {
+            device_code: device.device_code.into(),
+            user_code: device.user_code,
+            verification_uri: "https://x/device".to_owned(),
+            verification_uri_complete: "https://x/device".to_owned(),
+            expires_in: Duration::from_secs(device.expires_in),
+            interval: Duration::from_secs(device.interval),
+        })
     }
 
     fn authorize_url(
@@ -225,6 +236,10 @@ impl IdentityProvider for SimulatedIdentityCenter {
 /// The same reactions as over HTTP, by the exception's name.
 fn reaction(error: &ApiError) -> IdentityError {
     match error.exception {
+        "AuthorizationPendingException" => IdentityError::Pending,
+        "SlowDownException" => IdentityError::SlowDown,
+        "ExpiredTokenException" => IdentityError::CodeExpired,
+        "AccessDeniedException" => IdentityError::Denied,
         "InvalidGrantException" => IdentityError::GrantRejected,
         "InvalidClientException" => IdentityError::RegistrationRejected,
         "UnauthorizedException" => IdentityError::Unauthorized,

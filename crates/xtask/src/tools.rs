@@ -30,7 +30,11 @@ pub(crate) fn target() -> PathBuf {
 
 /// Runs a command in the root and shows it; fails when it fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let shown = format!("{command:?}").replace('"', "");
+    // By the program's name: where this machine keeps it is nobody's concern.
+    let program =
+        Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let arguments = command.get_args().map(|argument| format!(" {}", argument.to_string_lossy()));
+    let shown = format!("{program}{}", arguments.collect::<String>());
     println!("\n$ {shown}");
     let status = command.current_dir(root()).status().with_context(|| format!("cannot run {shown}"))?;
     ensure!(status.success(), "failed: {shown}");
