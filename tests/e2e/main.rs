@@ -21,3 +21,4 @@ mod sign_in;
 mod stampede;
 mod strangers;
 mod ten_hours;
+mod terminal;

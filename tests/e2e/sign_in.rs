@@ -112,3 +112,32 @@ fn no_request_opens_a_browser() {
     let asked = get(&format!("{}/fake/log", sandbox.fake_url())).json();
     assert_eq!(asked.as_array().unwrap().len(), 0, "nothing was asked of AWS either");
 }
+
+#[test]
+fn a_session_that_aws_ended_says_what_to_type_and_serves_to_the_end() {
+    let sandbox = Sandbox::signed_in(Person::ADMIN);
+    assert_eq!(sandbox.credentials("adminUser").status, 200);
+    sandbox.tell_fake("end-session", &serde_json::json!({ "user": "alice" }));
+    let refused = sandbox.ssod(&["list"]).failed_with(3);
+    assert!(refused.contains("hint: Run: ssod login"), "{refused}");
+    let session = &sandbox.status()["sessions"][0];
+    assert_eq!(session["state"], "expired");
+    assert!(session["reason"].as_str().unwrap().contains("ended at AWS"), "{session}");
+    assert_eq!(sandbox.credentials("adminUser").status, 200, "what AWS issued is good to its end");
+    let before = sandbox.count("GetRoleCredentials");
+    sandbox.login(Person::ADMIN).succeeded();
+    assert_eq!(sandbox.status()["sessions"][0]["state"], "active");
+    sandbox.eventually("new ones are fetched", || sandbox.count("GetRoleCredentials") > before);
+}
+
+#[test]
+fn a_list_that_aws_throttles_is_tried_again_until_it_comes() {
+    let sandbox = Sandbox::signed_in(Person::ADMIN);
+    let twice = serde_json::json!({ "kind": "throttle", "operation": "ListAccountRoles", "times": 2, "retry_after": 1 });
+    sandbox.tell_fake("fault", &twice);
+    assert!(sandbox.ssod(&["list"]).succeeded().contains("AdminRole"));
+    assert_eq!(sandbox.count("ListAccountRoles"), 1);
+    sandbox.fault("fail", "ListAccounts");
+    let refused = sandbox.ssod(&["list"]).failed_with(1);
+    assert!(refused.contains("answered 503") && refused.contains("hint:"), "{refused}");
+}
