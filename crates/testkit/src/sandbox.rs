@@ -1,6 +1,7 @@
 //! A home of its own, a fake Identity Center, and a daemon in it.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -54,10 +55,11 @@ pub struct FakeOptions {
 
 /// Everything is in one temporary folder and ends with this.
 pub struct Sandbox {
-    home: TempDir,
+    daemon: Option<Running>,
     fake: Option<Running>,
     fake_url: String,
-    daemon: Option<Running>,
+    /// After the processes, which still write to it: fields end in this order.
+    home: TempDir,
     /// The endpoint's port.
     pub port: u16,
 }
@@ -311,18 +313,14 @@ impl Drop for Sandbox {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
         if std::thread::panicking() {
-            eprintln_log(&self.daemon_log());
+            // A failed test shows what the daemon said; a closed stderr must not keep the processes from being ended.
+            let _ = writeln!(std::io::stderr(), "the daemon's log:\n{}", self.daemon_log());
         }
     }
 }
 
 fn is_daemon(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "ssod-daemon")
-}
-
-#[expect(clippy::print_stderr, reason = "a failed test shows what the daemon said")]
-fn eprintln_log(log: &str) {
-    eprintln!("the daemon's log:\n{log}");
 }
 
 /// A port that nobody has, outside of the range from which the kernel gives ports to whoever asks for any.

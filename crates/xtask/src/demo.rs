@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: what ssod does, before a stranger's eyes, in a minute.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -32,16 +32,16 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     build_programs()?;
     let interrupted = watch_for_interrupt()?;
     let attended = !demo.unattended && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    say("ssod keeps AWS IAM Identity Center sign-ins alive and serves their credentials to every AWS tool.");
-    say("This demo has a folder of its own; nothing of yours is touched, and nothing leaves this machine.");
+    say("ssod keeps AWS IAM Identity Center sign-ins alive and serves their credentials to every AWS tool.")?;
+    say("This demo has a folder of its own; nothing of yours is touched, and nothing leaves this machine.")?;
 
     let mut sandbox = Sandbox::with_lives(LIFE);
-    step(1, &format!("A fake IAM Identity Center listens at {}.", sandbox.fake_url()));
+    step(1, &format!("A fake IAM Identity Center listens at {}.", sandbox.fake_url()))?;
     say(&format!(
         "   alice may administer the account, bob may only look. Tokens and credentials live {LIFE}, so that you see them renewed."
-    ));
+    ))?;
 
-    step(2, "`ssod configure` writes a session and a profile for each into an AWS config file.");
+    step(2, "`ssod configure` writes a session and a profile for each into an AWS config file.")?;
     let people = [Person::ADMIN, Person::READ_ONLY];
     for person in people {
         sandbox.configure(person);
@@ -49,26 +49,30 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     sandbox.start_daemon();
 
     for (number, person) in (3..).zip(people) {
-        step(number, &format!("`ssod login {}`: {} signs in, once.", person.profile, person.user));
+        step(number, &format!("`ssod login {}`: {} signs in, once.", person.profile, person.user))?;
         if attended {
-            say(&format!("   Choose {} on the page and approve.", person.user));
+            say(&format!("   Choose {} on the page and approve.", person.user))?;
             ask_person(&sandbox, person)?;
         } else {
             sandbox.login(person).succeeded();
-            say("   Approved, as a person would in the browser.");
+            say("   Approved, as a person would in the browser.")?;
         }
     }
 
-    step(5, "Any AWS SDK gets credentials from 127.0.0.1, by either protocol:");
+    step(5, "Any AWS SDK gets credentials from 127.0.0.1, by either protocol:")?;
     sandbox.ssod(&["use", Person::READ_ONLY.profile]).succeeded();
     for person in people {
-        say(&format!("   container credentials  {:<13} {}", person.profile, by_container(&sandbox, person)?));
+        say(&format!(
+            "   container credentials  {:<13} {}",
+            person.profile,
+            by_container(&sandbox, person)?
+        ))?;
     }
-    say(&format!("   IMDSv2                 {:<13} {}", Person::READ_ONLY.profile, by_imds(&sandbox)?));
+    say(&format!("   IMDSv2                 {:<13} {}", Person::READ_ONLY.profile, by_imds(&sandbox)?))?;
 
     let until =
         demo.lasting.map_or("until Ctrl-C".to_owned(), |lasting| format!("for {}s", lasting.as_secs()));
-    step(6, &format!("`ssod status`, {until}. Watch EXPIRES IN: nobody signs in again."));
+    step(6, &format!("`ssod status`, {until}. Watch EXPIRES IN: nobody signs in again."))?;
     let deadline = demo.lasting.map(|lasting| Instant::now() + lasting);
     let over =
         || interrupted.load(Ordering::SeqCst) || deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -78,7 +82,7 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
             keys.insert(by_container(&sandbox, person)?);
             served += 1;
         }
-        println!("\n{}", sandbox.ssod(&["status"]).succeeded().trim_end());
+        say(&format!("\n{}", sandbox.ssod(&["status"]).succeeded().trim_end()))?;
         let look = Instant::now() + LOOK;
         while Instant::now() < look && !over() {
             std::thread::sleep(Duration::from_millis(50));
@@ -88,10 +92,10 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     let sign_ins = people.len();
     say(&format!(
         "\n{served} requests were served, credentials were renewed {renewed} times, and people signed in {sign_ins} times in all."
-    ));
+    ))?;
     ensure!(served > 0, "nothing was served");
     ensure!(renewed > 0, "nothing was renewed; give it at least 15 seconds");
-    say("That is ssod. The README says how to install it.");
+    say("That is ssod. The README says how to install it.")?;
     Ok(())
 }
 
@@ -160,12 +164,13 @@ fn watch_for_interrupt() -> Result<Arc<AtomicBool>> {
     Ok(interrupted)
 }
 
-fn step(number: usize, text: &str) {
-    println!("\n{number}. {text}");
+fn step(number: usize, text: &str) -> Result<()> {
+    say(&format!("\n{number}. {text}"))
 }
 
-fn say(text: &str) {
-    println!("{text}");
+/// A pipe that nobody reads any more ends the demo in order, so that its processes end too.
+fn say(text: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("nobody reads what the demo says")
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

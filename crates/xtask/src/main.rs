@@ -5,6 +5,7 @@ mod demo;
 mod test;
 mod tools;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -34,7 +35,8 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // There is nowhere to report that stderr is closed.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
     }
