@@ -311,6 +311,11 @@ impl Drop for Sandbox {
             && let Some(pid) = rustix::process::Pid::from_raw(pid)
         {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            // It writes once more as it ends, and the folder must not be removed before.
+            let deadline = Instant::now() + Duration::from_secs(3);
+            while is_daemon(pid.as_raw_nonzero().get()) && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(10));
+            }
         }
         if std::thread::panicking() {
             // A failed test shows what the daemon said; a closed stderr must not keep the processes from being ended.
