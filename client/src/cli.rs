@@ -44,6 +44,19 @@ pub(crate) enum Command {
     List(List),
     /// Show sessions and profiles.
     Status(Status),
+    /// Check everything that goes wrong in practice, and say the remedy.
+    Doctor(Doctor),
+    /// Drop every secret from the daemon's memory until `ssod unlock`.
+    ///
+    /// Handing out stops at once, and stays so over a restart. Nobody need sign in again after `ssod unlock`. To lock by
+    /// itself after some time without use, set `idle_after = "30m"` under `[lock]` in config.toml.
+    Lock,
+    /// Go on after `ssod lock`, or ask the key store again.
+    Unlock,
+    /// Change the key that seals what rests on disk.
+    Vault(Vault),
+    /// Show who got which profile's credentials, and who did not.
+    Audit(Audit),
 }
 
 /// Asks for what the flags leave open, signs in where it must to offer accounts and roles, and writes
@@ -123,6 +136,9 @@ pub(crate) struct Login {
 pub(crate) struct Logout {
     /// A profile or an sso-session; without it every session.
     pub(crate) name: Option<String>,
+    /// Make open shells ask anew: the endpoint tokens that they hold are refused from now on.
+    #[arg(long)]
+    pub(crate) revoke_shells: bool,
 }
 
 /// It counts for IMDS and for shells that ran `ssod env` without a name. At first there is none.
@@ -207,4 +223,80 @@ pub(crate) struct Status {
     /// Show it anew every second, until Ctrl-C.
     #[arg(long)]
     pub(crate) watch: bool,
+}
+
+/// Looks at the daemon, its port, its key store, its files, and at this shell. Ends with 1 where something must be mended.
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Vault {
+    #[command(subcommand)]
+    pub(crate) command: VaultCommand,
+}
+
+/// Everything is sealed anew under a new key; nobody need sign in again, and nothing is served late.
+#[derive(Subcommand)]
+pub(crate) enum VaultCommand {
+    /// Make a new key, and forget the old one.
+    Rekey,
+    /// Make a new key in another key store, and forget the old one.
+    #[command(
+        after_help = "Examples:\n  ssod vault move secret-service     the desktop's keyring (GNOME Keyring, KDE Wallet)\n  ssod vault move file               a file that only you can read"
+    )]
+    Move {
+        /// Where to.
+        #[arg(value_enum, value_name = "KEYSTORE")]
+        key_store: KeyStore,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyStore {
+    /// The desktop's keyring.
+    SecretService,
+    /// The kernel's keyring: memory only, gone at reboot.
+    Keyutils,
+    /// The macOS keychain.
+    Keychain,
+    /// A file that only you can read.
+    File,
+}
+
+impl std::fmt::Display for KeyStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::SecretService => "secret-service",
+            Self::Keyutils => "keyutils",
+            Self::Keychain => "keychain",
+            Self::File => "file",
+        })
+    }
+}
+
+/// What repeats itself is counted into one line. The log has two files of 4 MiB at most.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  ssod audit --follow\n  ssod audit --profile adminUser --json | jq .program\n  ssod audit --refused"
+)]
+pub(crate) struct Audit {
+    /// Only this profile.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Only refusals.
+    #[arg(long)]
+    pub(crate) refused: bool,
+    /// So many of the latest lines.
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 50)]
+    pub(crate) last: usize,
+    /// Go on showing what comes, until Ctrl-C.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Print the lines as they are written, one JSON object each.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

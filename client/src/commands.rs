@@ -1,14 +1,18 @@
 //! One file for each command, all listed here.
 
+mod audit;
 mod configure;
 mod credential_process;
+mod doctor;
 mod env;
 mod exec;
 mod list;
+mod lock;
 mod login;
 mod logout;
 mod status;
 mod use_profile;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -39,6 +43,11 @@ pub(crate) fn run(cli: Cli) -> Outcome<ExitCode> {
         Command::CredentialProcess(command) => credential_process::run(&context, &command),
         Command::List(command) => list::run(&context, &command),
         Command::Status(command) => status::run(&context, &command),
+        Command::Doctor(command) => doctor::run(&context, &command),
+        Command::Lock => lock::lock(&context),
+        Command::Unlock => lock::unlock(&context),
+        Command::Vault(command) => vault::run(&context, &command),
+        Command::Audit(command) => audit::run(&context, &command),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

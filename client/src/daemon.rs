@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ssod_control::{ControlClient, DaemonStatus, Paths};
+use ssod_control::{ALREADY_RUNS, ControlClient, DaemonStatus, Paths};
 use ssod_profiles::Environment;
 
 use crate::failure::{Failure, Outcome};
@@ -52,10 +52,11 @@ fn start(paths: &Paths) -> Outcome<ControlClient> {
         if let Some(client) = running(paths) {
             return Ok(client);
         }
-        if daemon.try_wait().is_ok_and(|ended| ended.is_some()) {
-            // Another command may have started one at the same moment.
-            std::thread::sleep(POLL);
-            return running(paths).ok_or_else(|| ended(&log, written));
+        if let Ok(Some(status)) = daemon.try_wait()
+            // Another command started one at the same moment: that one will answer.
+            && status.code() != Some(i32::from(ALREADY_RUNS))
+        {
+            return Err(ended(&log, written));
         }
         std::thread::sleep(POLL);
     }

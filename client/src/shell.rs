@@ -6,7 +6,7 @@ use ssod_control::Environment;
 use crate::cli::Shell;
 
 /// Would come before the endpoint in every SDK's search.
-const SHADOWS: [&str; 9] = [
+pub(crate) const SHADOWS: [&str; 9] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -22,7 +22,7 @@ const CONTAINER: [&str; 3] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 ];
-const PROXIES: [&str; 6] =
+pub(crate) const PROXIES: [&str; 6] =
     ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const LOOPBACK: &str = "127.0.0.1";
 
@@ -111,8 +111,13 @@ pub(crate) fn parent() -> Option<String> {
     Some(name.trim().to_owned())
 }
 
+/// Whether a NO_PROXY list spares loopback.
+pub(crate) fn bypasses_proxy(list: &str) -> bool {
+    list.split(',').any(|entry| entry.trim() == LOOPBACK || entry.trim() == "*")
+}
+
 fn with_loopback(list: &str) -> String {
-    if list.split(',').any(|entry| entry.trim() == LOOPBACK || entry.trim() == "*") {
+    if bypasses_proxy(list) {
         return list.to_owned();
     }
     if list.is_empty() { LOOPBACK.to_owned() } else { format!("{list},{LOOPBACK}") }

@@ -38,6 +38,11 @@ pub(crate) fn yellow(text: &str) -> String {
     paint(io::stdout().is_terminal(), "33", text)
 }
 
+/// Colour for stdout.
+pub(crate) fn red_result(text: &str) -> String {
+    paint(io::stdout().is_terminal(), "1;31", text)
+}
+
 fn paint(is_terminal: bool, code: &str, text: &str) -> String {
     let wanted = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if wanted { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }

@@ -6,22 +6,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use ssod_broker::Broker;
 use ssod_control::Paths;
-use ssod_endpoint::{ImdsTokens, Tokens};
+use ssod_endpoint::{ImdsTokens, Surroundings, Tokens};
 use ssod_identity_center::IdentityCenter;
-use ssod_model::{SecretStore, Timer};
+use ssod_model::Timer;
 use ssod_profiles::Environment;
-use ssod_vault::{KeyStore, KeyStoreError, Vault, find_key};
+use ssod_vault::Vault;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
+use crate::audit::AuditLog;
+use crate::capacity::{self, Capacities};
 use crate::file_watch::FileWatch;
 use crate::instance_lock::InstanceLock;
 use crate::listeners::ImdsListener;
 use crate::memory::Memory;
 use crate::settings::Settings;
+use crate::vault_keeper::{self, VaultKeeper};
 use crate::{aws_config, control, endpoint_tokens, folders, listeners, network, refresher, sign_in_hosts};
 
 /// How long a stop may take in all: requests that end, renewals that arrive, the last write.
@@ -60,8 +63,9 @@ pub(crate) struct Shared<C> {
     /// The settings of the start: some of them count until the end.
     started_with: Arc<Settings>,
     pub(crate) broker: LiveBroker<C>,
-    pub(crate) vault: Arc<Vault>,
-    pub(crate) key_store: KeyStore,
+    pub(crate) keeper: VaultKeeper,
+    pub(crate) audit: Arc<AuditLog>,
+    pub(crate) capacities: Capacities,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) imds_tokens: ImdsTokens,
     pub(crate) memory: Memory,
@@ -84,20 +88,18 @@ pub(crate) struct Problems {
 }
 
 impl<C: Timer + Clone> App<C> {
-    /// Opens the vault, reads the files, and listens; nothing is served yet. Fails with one sentence that says what
-    /// to do.
+    /// Reads the files and listens; nothing is served yet, and the vault is not open yet. Fails with one sentence that says
+    /// what to do.
     pub async fn start(options: Options, timer: C) -> Result<Self> {
         let Options { paths, settings, variable } = options;
         folders::private(&paths.state)?;
         folders::private(&paths.runtime)?;
         let lock = InstanceLock::take(&paths.lock())?;
-        let (vault, key_store) = open_vault(&paths, &settings).await?;
+        folders::private(&paths.vault())?;
+        let vault = Arc::new(Vault::new(&paths.vault()).context("cannot open the vault's folder")?);
         let network = network::load(&settings.network, &variable)?;
         let provider = IdentityCenter::new(&network, timer.clone())?;
-        let policy = settings.policy();
-        let (store, clock) = (vault.clone(), timer.clone());
-        let broker =
-            tokio::task::spawn_blocking(move || Broker::load(provider, store, clock, policy)).await??;
+        let broker = Broker::new(provider, vault.clone(), timer.clone(), settings.policy());
         let memory = Memory::load(&paths.memory())?;
         broker.restore_choice(memory.active());
         let endpoint = listeners::endpoint(settings.endpoint.port, &memory)?;
@@ -105,13 +107,20 @@ impl<C: Timer + Clone> App<C> {
         let overrides =
             Environment::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
         let settings = Arc::new(settings);
+        let users = broker.clone();
+        let on_use = move |profile: &_, program: &ssod_model::Program| users.used_by(profile, &program.name);
+        let audit = AuditLog::start(&paths.audit(), Box::new(on_use))
+            .with_context(|| format!("cannot open {}", paths.audit().display()))?;
         let shared = Arc::new(Shared {
             environment: Environment::from_variables(&variable),
             overrides: overrides.filter(|(_, value)| !value.is_empty()).collect(),
             imds_enabled: Arc::new(AtomicBool::new(settings.imds.enabled)),
             started_with: settings.clone(),
             settings: Mutex::new(settings),
-            tokens: Arc::new(Tokens::new(vault.load_endpoint_tokens()?)),
+            tokens: Arc::default(),
+            keeper: VaultKeeper::new(vault, timer.now()),
+            audit: Arc::new(audit),
+            capacities: capacity::by_descriptors(),
             imds_tokens: ImdsTokens::new().context("no random numbers")?,
             port: endpoint.local_addr()?.port(),
             imds_ports: Mutex::default(),
@@ -119,8 +128,6 @@ impl<C: Timer + Clone> App<C> {
             stop: watch::channel(false).0,
             paths,
             broker,
-            vault,
-            key_store,
             memory,
             timer,
         });
@@ -136,25 +143,29 @@ impl<C: Timer + Clone> App<C> {
     /// Serves and renews until `stop` ends; then stops within a second.
     pub async fn run_until(self, stop: impl Future<Output = ()> + Send) {
         let shared = self.shared;
-        tracing::info!(
-            port = shared.port,
-            key_store = %shared.key_store,
-            profiles = shared.broker.profile_names().len(),
-            "ssod is ready"
-        );
+        tracing::info!(port = shared.port, profiles = shared.broker.profile_names().len(), "ssod is ready");
         for (variable, value) in &shared.overrides {
             tracing::warn!("{variable}={value} overrides where Identity Center is called");
         }
+        let keeper = tokio::spawn(vault_keeper::run(shared.clone()));
+        // Whoever connects meanwhile waits in the backlog, and finds the vault open.
+        let mut stop = std::pin::pin!(stop);
+        let stopped_early = tokio::select! {
+            () = shared.keeper.settled() => false,
+            () = &mut stop => true,
+        };
         let tasks = [
+            keeper,
             tokio::spawn(listeners::serve_endpoint(shared.clone(), self.endpoint)),
             tokio::spawn(control::serve(shared.clone(), self.control)),
             tokio::spawn(refresher::run(shared.broker.clone(), shared.timer.clone(), shared.stopped())),
             tokio::spawn(watch_files(shared.clone())),
         ];
-        stop.await;
+        if !stopped_early {
+            stop.await;
+        }
         tracing::info!("stopping");
-        // Failing means that nobody listens any more.
-        let _ = shared.stop.send(true);
+        shared.stop.send_replace(true);
         let in_order = async {
             shared.broker.finish().await;
             for task in tasks {
@@ -167,6 +178,7 @@ impl<C: Timer + Clone> App<C> {
                 "something took too long to end; credentials may be fetched anew at the next start"
             );
         }
+        shared.audit.finish(Duration::from_millis(100));
         // A stale socket would be removed by the next daemon anyway.
         let _ = std::fs::remove_file(&shared.paths.socket);
     }
@@ -220,13 +232,29 @@ impl<C: Timer + Clone> Shared<C> {
         known.aws_config = problems;
     }
 
-    async fn provide_tokens(&self) -> Result<()> {
-        let (tokens, vault, paths) = (self.tokens.clone(), self.vault.clone(), self.paths.clone());
+    /// Makes the endpoint tokens that are missing, and their files. While the vault is locked nobody knows which are.
+    pub(crate) async fn provide_tokens(&self) -> Result<()> {
+        if !self.keeper.is_open() {
+            return Ok(());
+        }
+        let (tokens, vault, paths) = (self.tokens.clone(), self.keeper.vault().clone(), self.paths.clone());
         let profiles = self.broker.profile_names();
         tokio::task::spawn_blocking(move || {
             endpoint_tokens::provide(&tokens, &profiles, vault.as_ref(), &paths)
         })
         .await?
+    }
+
+    /// What the endpoint's ports share.
+    pub(crate) fn surroundings(&self) -> Surroundings<LiveBroker<C>, C> {
+        Surroundings {
+            source: self.broker.clone(),
+            clock: self.timer.clone(),
+            tokens: self.tokens.clone(),
+            imds_tokens: self.imds_tokens.clone(),
+            audit: self.audit.clone(),
+            own_uid: ssod_peer::own_uid(),
+        }
     }
 
     fn reload_settings(&self) {
@@ -236,6 +264,7 @@ impl<C: Timer + Clone> Shared<C> {
                 self.imds_enabled.store(new.imds.enabled, Ordering::Relaxed);
                 self.broker.set_policy(new.policy());
                 *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+                self.keeper.look_again();
                 problem
             }
             Err(error) => Some(format!("{error}. ssod keeps the settings that it had")),
@@ -246,27 +275,6 @@ impl<C: Timer + Clone> Shared<C> {
         }
         known.settings = problem;
     }
-}
-
-async fn open_vault(paths: &Paths, settings: &Settings) -> Result<(Arc<Vault>, KeyStore)> {
-    let (folder, choice, file) = (paths.vault(), settings.vault.key, paths.settings.clone());
-    tokio::task::spawn_blocking(move || {
-        folders::private(&folder)?;
-        let (key, store) = find_key(&folder, choice).map_err(|error| match error {
-            KeyStoreError::NoneAvailable(why) => {
-                tracing::warn!("no key store is available: {why}");
-                anyhow!(
-                    "no key store is available on this machine. To keep the key in a file that only you can read, put \
-                     key = \"file\" under [vault] in {}",
-                    file.display()
-                )
-            }
-            error => error.into(),
-        })?;
-        let vault = Vault::open(&folder, key).with_context(|| format!("cannot open {}", folder.display()))?;
-        Ok((Arc::new(vault), store))
-    })
-    .await?
 }
 
 /// Takes up changes of both files, by content: an editor's many events are one change.

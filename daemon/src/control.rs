@@ -2,34 +2,36 @@
 
 mod configure;
 mod credentials;
+mod doctor;
 mod env;
 mod failure;
 mod list;
+mod lock;
 mod login;
 mod logout;
 mod status;
 mod use_profile;
+mod vault;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue};
-use axum::response::Response;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use ssod_control::{API_HEADER, API_VERSION};
-use ssod_endpoint::{Limits, serve as serve_connections};
-use ssod_model::{CredentialSource, Profile, ProfileName, SessionName, Timer};
-use ssod_peer::Peer;
+use ssod_endpoint::{Admission, Limits, serve as serve_connections};
+use ssod_model::{CredentialSource, Profile, ProfileName, Program, SessionName, Timer};
+use ssod_peer::UnixPeer;
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::app::{LiveBroker, Shared};
 use failure::Failure;
+pub(crate) use failure::sentence;
 
 /// No message is larger than a few hundred bytes.
 const BODY_CAP: usize = 64 * 1024;
-/// One person's commands; the endpoint's connections have their own share.
-const CONNECTIONS: usize = 256;
 
 /// What every route's answer is.
 type Answer<T> = Result<axum::Json<T>, Failure>;
@@ -37,24 +39,27 @@ type Answer<T> = Result<axum::Json<T>, Failure>;
 /// Answers this user's clients until the stop.
 pub(crate) async fn serve<C: Timer + Clone>(shared: Arc<Shared<C>>, listener: UnixListener) {
     let stop = shared.stopped();
-    let limits = Limits { connections: CONNECTIONS, ..Limits::default() };
-    let routes = routes().with_state(shared);
+    let (capacity, limits) = (shared.capacities.control.clone(), Limits::default());
+    let routes = routes().with_state(shared.clone());
     let admit = move |connection: &UnixStream, _: &tokio::net::unix::SocketAddr| {
-        let peer = ssod_peer::unix_peer(connection).ok()?;
+        let Ok(peer) = ssod_peer::unix_peer(connection) else { return Admission::Closed };
         // The socket's mode lets nobody else in; this is the second wall.
         if peer.uid != ssod_peer::own_uid() {
             tracing::warn!(uid = peer.uid, "another user's control connection is refused");
-            return None;
+            let why = Some("CallerRefused: it belongs to another user".to_owned());
+            shared.audit.note_control(shared.timer.now(), "control", &peer, None, None, why);
+            return Admission::Closed;
         }
-        Some(routes.clone().layer(axum::Extension(peer)))
+        Admission::Own(routes.clone().layer(axum::Extension(peer)))
     };
-    serve_connections(listener, limits, admit, stop).await;
+    serve_connections(listener, capacity, limits, admit, stop).await;
 }
 
 fn routes<C: Timer + Clone>() -> Router<Arc<Shared<C>>> {
     Router::new()
         .route("/v1/status", get(status::answer))
         .route("/v1/daemon", get(status::daemon_alone))
+        .route("/v1/doctor", get(doctor::answer))
         .route("/v1/login", post(login::answer))
         .route("/v1/logout", post(logout::answer))
         .route("/v1/use", post(use_profile::answer))
@@ -63,16 +68,47 @@ fn routes<C: Timer + Clone>() -> Router<Arc<Shared<C>>> {
         .route("/v1/check", post(credentials::check))
         .route("/v1/list", post(list::answer))
         .route("/v1/reload", post(configure::reload))
+        .route("/v1/lock", post(lock::lock))
+        .route("/v1/unlock", post(lock::unlock))
+        .route("/v1/vault/rekey", post(vault::rekey))
         .fallback(async || {
             Failure::not_found("There is no such route; the client may be newer than the daemon.")
         })
         .layer(DefaultBodyLimit::max(BODY_CAP))
+        .layer(axum::middleware::from_fn(guard))
         .layer(axum::middleware::map_response(async |mut response: Response| {
             response
                 .headers_mut()
                 .insert(HeaderName::from_static(API_HEADER), HeaderValue::from(API_VERSION));
             response
         }))
+}
+
+/// Only clients of ssod speak here: they name the version that they speak, which no page in a browser can, whatever might
+/// forward its requests to a socket.
+async fn guard(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    let refused = |code: &str, message: &str, hint: Option<&str>| {
+        Failure::new(StatusCode::BAD_REQUEST, code, message, hint.map(str::to_owned)).into_response()
+    };
+    let headers = request.headers();
+    if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
+        return refused("CallerRefused", "The control socket does not answer web browsers.", None);
+    }
+    let version = headers.get(API_HEADER).and_then(|value| value.to_str().ok()).map(str::parse::<u32>);
+    match version {
+        Some(Ok(API_VERSION)) => next.run(request).await,
+        Some(Ok(_)) => refused(
+            "OtherVersion",
+            "This ssod and the daemon that runs are of different versions.",
+            Some("Install both anew, end the daemon, and try again"),
+        ),
+        _ => refused("CallerRefused", &format!("The header {API_HEADER} with the version is missing."), None),
+    }
+}
+
+/// Fails while the vault is locked: nothing is known then about who is signed in.
+fn must_be_open<C: Timer + Clone>(shared: &Shared<C>) -> Result<(), Failure> {
+    if shared.keeper.is_open() { Ok(()) } else { Err(Failure::closed(shared.keeper.status())) }
 }
 
 /// A profile, and nothing else.
@@ -100,6 +136,6 @@ fn find<C: Timer>(broker: &LiveBroker<C>, name: &str) -> Result<(SessionName, Op
 }
 
 /// The program on whose behalf a client calls: the one that started it.
-fn caller(peer: Peer) -> Option<String> {
-    ssod_peer::program_of(ssod_peer::parent_of(peer.pid)?)
+fn caller(peer: &UnixPeer) -> Option<Program> {
+    peer.process.parent()?.program()
 }

@@ -5,8 +5,17 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use fs4::{FileExt, TryLockError};
+use thiserror::Error;
+
+/// There is a daemon already.
+#[derive(Debug, Error)]
+#[error("another ssod-daemon runs already (process {pid}); there is one for each user. See: ssod status")]
+pub struct AlreadyRuns {
+    /// Its process, as it wrote it down.
+    pid: String,
+}
 
 /// Held until dropped; the kernel releases it however the process ends.
 #[derive(Debug)]
@@ -31,10 +40,7 @@ impl InstanceLock {
                 let mut pid = String::new();
                 // Only for the message.
                 let _ = file.read_to_string(&mut pid);
-                let pid = pid.trim();
-                bail!(
-                    "another ssod-daemon runs already (process {pid}); there is one for each user. See: ssod status"
-                );
+                return Err(AlreadyRuns { pid: pid.trim().to_owned() }.into());
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(unusable),
         }

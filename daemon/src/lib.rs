@@ -2,7 +2,9 @@
 //! it; tests and the simulation start it in their own process with their own clock.
 
 mod app;
+mod audit;
 mod aws_config;
+mod capacity;
 mod control;
 mod endpoint_tokens;
 mod file_watch;
@@ -15,10 +17,11 @@ mod network;
 mod refresher;
 mod settings;
 mod sign_in_hosts;
+mod vault_keeper;
 mod wall_timer;
 
 pub use app::{App, Options, Variables};
-pub use instance_lock::InstanceLock;
+pub use instance_lock::{AlreadyRuns, InstanceLock};
 pub use logging::{LogFormat, init as init_logging};
 pub use refresher::run as run_refresher;
 pub use settings::{Settings, SettingsError};

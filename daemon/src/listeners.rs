@@ -7,14 +7,13 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use anyhow::{Context, Result, bail};
-use axum::Router;
-use ssod_endpoint::{Endpoint, Limits, Port, serve, stranger};
+use ssod_endpoint::{Admission, Caller, Endpoint, Limits, Port, serve};
 use ssod_model::{ProfileName, Timer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::app::Shared;
+use crate::app::{LiveBroker, Shared};
 use crate::memory::Memory;
 use crate::settings::DEFAULT_PORT;
 
@@ -25,7 +24,16 @@ const BACKLOG: u32 = 1_024;
 /// very first start may it be any: later, tokens of open shells would be sent to whoever took the port.
 pub(crate) fn endpoint(configured: Option<u16>, memory: &Memory) -> Result<TcpListener> {
     if let Some(port) = configured.or(memory.port()) {
-        let listener = bind(port).map_err(|error| taken(port, &error))?;
+        let listener = match bind(port) {
+            Ok(listener) => listener,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::AddrInUse && !is_ours(port) {
+                    // Open shells send their tokens there: at the next start they get new ones.
+                    memory.keep_port_was_taken(true)?;
+                }
+                return Err(taken(port, &error));
+            }
+        };
         memory.keep_port(port)?;
         return Ok(listener);
     }
@@ -57,8 +65,10 @@ pub(crate) fn control(path: &Path) -> Result<UnixListener> {
 
 /// Answers SDKs until the stop.
 pub(crate) async fn serve_endpoint<C: Timer + Clone>(shared: Arc<Shared<C>>, listener: TcpListener) {
-    let router = router(&shared, Port::Main { imds: shared.imds_enabled.clone() }, shared.port);
-    serve(listener, Limits::default(), admit(router), shared.stopped()).await;
+    let endpoint =
+        Endpoint::new(shared.surroundings(), Port::Main { imds: shared.imds_enabled.clone() }, shared.port);
+    serve(listener, shared.capacities.endpoint.clone(), Limits::default(), admit(endpoint), shared.stopped())
+        .await;
 }
 
 /// A port that serves one profile's IMDS; dropping `stop` closes it.
@@ -109,7 +119,7 @@ fn serve_imds<C: Timer + Clone>(
     port: u16,
     listener: TcpListener,
 ) -> ImdsListener {
-    let router = router(shared, Port::Imds(profile), port);
+    let endpoint = Endpoint::new(shared.surroundings(), Port::Imds(profile), port);
     let (stop, closed) = oneshot::channel();
     let stopped = shared.stopped();
     let until = async move {
@@ -119,35 +129,29 @@ fn serve_imds<C: Timer + Clone>(
             _ = closed => {}
         }
     };
-    let task = tokio::spawn(serve(listener, Limits::default(), admit(router), until));
+    let capacity = shared.capacities.endpoint.clone();
+    let task = tokio::spawn(serve(listener, capacity, Limits::default(), admit(endpoint), until));
     ImdsListener { port, stop, task }
 }
 
-fn router<C: Timer + Clone>(shared: &Arc<Shared<C>>, port: Port, number: u16) -> Router {
-    let (tokens, imds_tokens) = (shared.tokens.clone(), shared.imds_tokens.clone());
-    Endpoint::new(shared.broker.clone(), shared.timer.clone(), tokens, imds_tokens, port, number).router()
-}
-
-/// Connections of this user get the endpoint; all others get a refusal, whatever they send. No answer from the
-/// kernel counts as a stranger.
-fn admit(router: Router) -> impl Fn(&TcpStream, &SocketAddr) -> Option<Router> {
-    let stranger = stranger();
+/// Finds out whose each connection is, once, before a byte of it is read. What that means for its requests is the guard's
+/// to say; here it decides whose share of the connections it takes. No answer from the kernel counts as a stranger.
+fn admit<C: Timer + Clone>(
+    endpoint: Endpoint<LiveBroker<C>, C>,
+) -> impl Fn(&TcpStream, &SocketAddr) -> Admission {
     move |connection, client| {
-        let server = connection.local_addr().ok()?;
-        let (SocketAddr::V4(client), SocketAddr::V4(server)) = (client, server) else { return None };
+        let (SocketAddr::V4(client), Ok(SocketAddr::V4(server))) = (client, connection.local_addr()) else {
+            return Admission::Closed;
+        };
         // Answers are one small write; waiting to batch it would only delay it.
         let _ = connection.set_nodelay(true);
-        match ssod_peer::tcp_uid(*client, server) {
-            Ok(Some(uid)) if uid == ssod_peer::own_uid() => Some(router.clone()),
-            Ok(uid) => {
-                tracing::warn!(?uid, "another user's connection is refused");
-                Some(stranger.clone())
-            }
-            Err(error) => {
-                tracing::error!(%error, "cannot tell whose connection it is; it is refused");
-                Some(stranger.clone())
-            }
-        }
+        let peer = ssod_peer::tcp_peer(*client, server).unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot tell whose connection it is; it is refused");
+            None
+        });
+        let (uid, inode) = (peer.map(|peer| peer.uid), peer.map_or(0, |peer| peer.inode));
+        let router = endpoint.router(Caller { uid, inode });
+        if uid == Some(ssod_peer::own_uid()) { Admission::Own(router) } else { Admission::Stranger(router) }
     }
 }
 
@@ -157,6 +161,11 @@ fn bind(port: u16) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
     socket.listen(BACKLOG)
+}
+
+/// Whether a program of this user holds the port. It could read the tokens anyway.
+fn is_ours(port: u16) -> bool {
+    ssod_peer::port_holder(port) == Some(ssod_peer::own_uid())
 }
 
 fn taken(port: u16, error: &io::Error) -> anyhow::Error {

@@ -22,8 +22,10 @@ pub enum LogFormat {
 pub fn init(format: LogFormat) {
     let filter =
         EnvFilter::builder().with_env_var("SSOD_LOG").with_default_directive(tracing::Level::INFO.into());
+    // It tells of each change in a watched folder; where the log itself lies in one, each line would bring the next.
+    let quiet = "notify=info".parse().unwrap_or_else(|_| tracing::Level::INFO.into());
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter.from_env_lossy())
+        .with_env_filter(filter.from_env_lossy().add_directive(quiet))
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use ssod_control::Paths;
-use ssod_daemon::{App, Options, Settings, WallTimer, init_logging};
+use ssod_daemon::{AlreadyRuns, App, Options, Settings, WallTimer, init_logging};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The ssod daemon: keeps AWS IAM Identity Center sign-ins fresh and serves their credentials on 127.0.0.1.
@@ -22,6 +22,11 @@ use tokio::signal::unix::{SignalKind, signal};
 )]
 struct Arguments {}
 
+/// Wipes what is freed: also the copies that libraries made of a secret, in the buffers of an answer or of JSON.
+#[global_allocator]
+static WIPING: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
+    zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
 /// More than all listeners together allow.
 #[cfg(target_os = "linux")]
 const DESCRIPTORS: u64 = 65_536;
@@ -34,7 +39,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // One line: the client that started this daemon shows the last one of its log.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<AlreadyRuns>() {
+                ExitCode::from(ssod_control::ALREADY_RUNS)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the daemon remembers that is not secret: its port and the active profile.
+//! What the daemon remembers that is not secret: its port, the active profile, whether it is locked.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,10 @@ struct Remembered {
     active: Option<String>,
     until: Option<Timestamp>,
     then: Option<String>,
+    /// `ssod lock` holds over a restart.
+    locked: bool,
+    /// Somebody else had our port: whatever tokens open shells sent there are theirs, too.
+    port_was_taken: bool,
 }
 
 /// Remembers in a file.
@@ -55,6 +59,22 @@ impl Memory {
 
     pub(crate) fn keep_port(&self, port: u16) -> Result<()> {
         self.change(|remembered| remembered.port = Some(port))
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).locked
+    }
+
+    pub(crate) fn keep_locked(&self, locked: bool) -> Result<()> {
+        self.change(|remembered| remembered.locked = locked)
+    }
+
+    pub(crate) fn port_was_taken(&self) -> bool {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).port_was_taken
+    }
+
+    pub(crate) fn keep_port_was_taken(&self, taken: bool) -> Result<()> {
+        self.change(|remembered| remembered.port_was_taken = taken)
     }
 
     /// Chooses and remembers in one step, so that of two choices the later one is remembered too.

@@ -54,6 +54,8 @@ pub struct Settings {
     pub refresh: RefreshSettings,
     /// How people sign in.
     pub login: LoginSettings,
+    /// When ssod locks itself.
+    pub lock: LockSettings,
     /// The log.
     pub log: LogSettings,
 }
@@ -161,6 +163,15 @@ pub enum FlowSetting {
     DeviceCode,
 }
 
+/// `[lock]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LockSettings {
+    /// Locks when nobody asked for credentials for so long; never where it is empty.
+    #[serde(deserialize_with = "optional_duration")]
+    pub idle_after: Option<Duration>,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -216,7 +227,6 @@ impl Settings {
         let changed = [
             ("[endpoint]", self.endpoint != new.endpoint),
             ("[network]", self.network != new.network),
-            ("[vault]", self.vault != new.vault),
             ("[log]", self.log != new.log),
         ];
         let names: Vec<_> = changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect();
@@ -231,6 +241,12 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     parsed.ok_or_else(|| {
         serde::de::Error::custom(format!("{text:?} is not a duration such as \"12h\" or \"15m\""))
     })
+}
+
+fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let parse = || duration(serde::de::value::StringDeserializer::<D::Error>::new(text.clone()));
+    if text.is_empty() { Ok(None) } else { parse().map(Some) }
 }
 
 fn key_store<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeyStoreChoice, D::Error> {
@@ -248,13 +264,16 @@ mod tests {
         assert_eq!(Settings::parse("").unwrap(), Settings::default());
         let some = Settings::parse(
             "[endpoint]\nport = 7800\n[imds]\nprofiles = { readOnlyUser = 7747 }\n[vault]\nkey = \"file\"\n\
-             [refresh]\nkeep_fresh = [\"adminUser\"]\nidle_after = \"1h30m\"\n[login]\nflow = \"device-code\"\n",
+             [refresh]\nkeep_fresh = [\"adminUser\"]\nidle_after = \"1h30m\"\n[login]\nflow = \"device-code\"\n\
+             [lock]\nidle_after = \"30m\"\n",
         )
         .unwrap();
         assert_eq!(some.endpoint.port, Some(7800));
         assert_eq!(some.vault.key, KeyStoreChoice::Only(KeyStore::File));
         assert_eq!(some.refresh.idle_after, Duration::from_mins(90));
         assert_eq!(some.login.flow, FlowSetting::DeviceCode);
+        assert_eq!(some.lock.idle_after, Some(Duration::from_mins(30)));
+        assert_eq!(Settings::parse("[lock]\nidle_after = \"\"\n").unwrap(), Settings::default());
     }
 
     #[test]

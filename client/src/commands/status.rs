@@ -83,6 +83,13 @@ fn text(client: &ControlClient) -> Outcome<String> {
         let name = &profile.name;
         text.push_str(&format!("\n{} {name} is in AWS's own form, so --profile {name} goes past ssod. Turn it: ssod configure --convert {name}\n", terminal::yellow("note:")));
     }
+    let vault = &everything.daemon.vault;
+    if let (Some(reason), Some(hint)) = (&vault.reason, &vault.hint) {
+        text.push_str(&format!(
+            "\n{} {reason} {hint}\n",
+            terminal::yellow(&format!("vault {}:", vault.state))
+        ));
+    }
     for problem in &everything.daemon.problems {
         text.push_str(&format!("\n{} {problem}\n", terminal::yellow("problem:")));
     }
@@ -97,6 +104,7 @@ fn sessions(sessions: &[SessionStatus]) -> String {
             SessionState::SigningIn => terminal::yellow("signing in"),
             SessionState::SignedOut => "signed out".to_owned(),
             SessionState::Expired => terminal::yellow("expired"),
+            SessionState::Locked => terminal::yellow("locked"),
         };
         let remark = match (&session.trouble, &session.reason) {
             (Some(trouble), _) => remark(trouble),
@@ -150,6 +158,7 @@ fn remark(trouble: &Trouble) -> String {
         Trouble::Retrying { reason, retry_in } => format!("{reason}; next try in {}", show(*retry_in)),
         Trouble::NoAccess => "no access to that role".to_owned(),
         Trouble::SignInNeeded => "sign-in needed".to_owned(),
+        Trouble::Locked => "locked".to_owned(),
     }
 }
 

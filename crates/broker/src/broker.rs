@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ssod_model::{
-    Clock, IdentityProvider, Profile, ProfileName, SecretStore, SessionName, SsoSession, StoreError,
-    Timestamp, TimestampExt,
+    Clock, IdentityProvider, Profile, ProfileName, SecretStore, SessionName, SsoSession, Timestamp,
+    TimestampExt,
 };
 use tokio::sync::{Notify, Semaphore};
 
 use crate::state::State;
-use crate::{Active, persist};
+use crate::{Active, Closed};
 
 /// Calls to the portal that may be under way at once; practitioners see 429s from about twenty a second.
 const PORTAL_CALLS: usize = 5;
@@ -77,19 +77,18 @@ pub(crate) struct Shared<P, S, C> {
 }
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
-    /// A broker that knows what the store kept. Blocks on the disk; fails where the store cannot be read.
-    pub fn load(provider: P, store: Arc<S>, clock: C, policy: Policy) -> Result<Self, StoreError> {
-        let state = persist::load(store.as_ref())?;
-        Ok(Self(Arc::new(Shared {
+    /// A broker that knows nothing yet; see [`open`](Self::open).
+    pub fn new(provider: P, store: Arc<S>, clock: C, policy: Policy) -> Self {
+        Self(Arc::new(Shared {
             provider,
             store,
             clock,
-            state: Mutex::new(state),
+            state: Mutex::new(State { closed: Some(Closed::Opening), ..State::default() }),
             policy: Mutex::new(Arc::new(policy)),
             changed: Notify::new(),
             portal: Semaphore::new(PORTAL_CALLS),
             disk: Arc::default(),
-        })))
+        }))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -221,6 +220,13 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         self.state().selection.at(now)
     }
 
+    /// Notes which program it was that used a profile, where that comes to light later than the use.
+    pub fn used_by(&self, name: &ProfileName, program: &str) {
+        if let Some(entry) = self.state().profiles.get_mut(name) {
+            entry.used_by = Some(program.to_owned());
+        }
+    }
+
     /// Notes that somebody used a profile; it is kept fresh from now on.
     pub fn used(&self, name: &ProfileName, by: Option<String>) {
         let now = self.now();
@@ -228,7 +234,10 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let Some(entry) = state.profiles.get_mut(name) else { return };
         let rested = !entry.facts(now, &policy).kept_fresh;
         entry.last_used = Some(now);
-        entry.used_by = by;
+        // Not known yet is no other program than the last.
+        if by.is_some() {
+            entry.used_by = by;
+        }
         drop(state);
         if rested {
             self.wake();

@@ -31,7 +31,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         if let Some(done) = to_join(entry.fetch.as_ref(), session.generation) {
             return Some(done);
         }
-        if !may_fetch || state.stopping {
+        if !may_fetch || state.rests() {
             return None;
         }
         session.tokens()?;

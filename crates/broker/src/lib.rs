@@ -6,6 +6,7 @@
 
 mod active;
 mod broker;
+mod closed;
 pub mod decide;
 mod fetch;
 mod persist;
@@ -18,6 +19,7 @@ mod tokens;
 
 pub use active::Active;
 pub use broker::{Broker, KeepFresh, Policy};
+pub use closed::Closed;
 pub use sign_in::{Logout, SignInError, SigningIn};
 pub use status::{ProfileStatus, SessionState, SessionStatus, Status, TroubleStatus};
 

@@ -10,7 +10,7 @@ use ssod_model::{
 use tokio::sync::OwnedMutexGuard;
 
 use crate::Broker;
-use crate::state::{Held, State, is_running};
+use crate::state::State;
 
 /// Cached credentials are written in batches: losing the last two seconds costs one more call, no sign-in.
 pub(crate) const SAVE_CREDENTIALS_AFTER: Duration = Duration::from_secs(2);
@@ -20,50 +20,22 @@ const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// Whoever has it may write.
 pub(crate) type Order = OwnedMutexGuard<()>;
 
-/// The state that the last run left. Credentials whose session has no record were signed out of.
-pub(crate) fn load(store: &impl SecretStore) -> Result<State, StoreError> {
-    let mut state = State::default();
-    for record in store.load_sessions()? {
-        let entry = state.sessions.entry(record.name.clone()).or_default();
-        entry.place = Some((record.start_url.clone(), record.region.clone()));
-        entry.record = Some(record);
-    }
-    for cached in store.load_credentials()? {
-        if !state.sessions.contains_key(&cached.session) {
-            continue;
-        }
-        let entry = state.profiles.entry(cached.profile).or_default();
-        entry.last_used = cached.last_used;
-        let credentials = Arc::new(cached.credentials);
-        entry.held = Some(Held { session: cached.session, role: cached.role, credentials });
-    }
-    Ok(state)
-}
-
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     /// Ends in order: nothing new is begun, renewals under way are waited for (each may carry the one refresh token that
     /// still works), and everything is written. Whoever calls it sets the limit.
     pub async fn finish(&self) {
-        let renewals: Vec<_> = {
+        let closed = {
             let mut state = self.state();
             state.stopping = true;
-            let running = state.sessions.values().filter(|entry| is_running(entry.renewal.as_ref()));
-            running.filter_map(|entry| Some(entry.renewal.as_ref()?.done.clone())).collect()
+            state.closed.is_some()
         };
-        for mut renewal in renewals {
-            // An error means that the task is gone.
-            let _ = renewal.wait_for(|done| *done).await;
+        self.finish_renewals().await;
+        // What was forgotten must not be saved as nothing; a batch that is being written is waited for.
+        if closed {
+            drop(self.order().await);
+        } else {
+            self.write_credentials().await;
         }
-        let unsaved: Vec<_> = {
-            let state = self.state();
-            let unsaved = state.sessions.iter().filter(|(_, entry)| entry.unsaved.is_some());
-            unsaved.map(|(name, _)| name.clone()).collect()
-        };
-        for name in unsaved {
-            self.save_again(&name).await;
-        }
-        // A batch that is being written is waited for, too.
-        self.write_credentials().await;
     }
 
     /// Waits until everything before is written.
@@ -136,7 +108,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         tokio::spawn(async move { broker.save_again(&name).await });
     }
 
-    async fn save_again(&self, name: &SessionName) {
+    pub(crate) async fn save_again(&self, name: &SessionName) {
         let order = self.order().await;
         let record = self.state().sessions.get(name).and_then(|entry| entry.record.clone());
         let Some(record) = record else { return };

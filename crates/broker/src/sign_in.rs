@@ -9,8 +9,8 @@ use ssod_model::{
 };
 use thiserror::Error;
 
-use crate::Broker;
 use crate::state::State;
+use crate::{Broker, Closed};
 
 /// A registration that ends sooner is not used for a new sign-in: the AWS CLI keeps the same margin.
 const REGISTRATION_MARGIN: Duration = Duration::from_mins(15);
@@ -21,6 +21,9 @@ pub enum SignInError {
     /// There is no such session (any more).
     #[error("session \"{0}\" is not in the AWS config file")]
     NoSession(SessionName),
+    /// Nothing can be kept now: the vault is locked, or not open yet.
+    #[error("the vault is not open")]
+    Closed(Closed),
     /// Identity Center said no, or nothing.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -123,6 +126,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     /// Begins a sign-in; what is served stays as it is until it is complete.
     pub fn begin_sign_in(&self, name: &SessionName) -> Result<SigningIn<P, S, C>, SignInError> {
         let mut state = self.state();
+        if let Some(closed) = &state.closed {
+            return Err(SignInError::Closed(closed.clone()));
+        }
         let entry = state.sessions.get_mut(name);
         let (entry, session) = entry
             .and_then(|entry| entry.config.clone().map(|session| (entry, session)))

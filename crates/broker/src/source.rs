@@ -7,14 +7,17 @@ use ssod_model::{
     SecretStore,
 };
 
-use crate::Broker;
 use crate::decide::Serve;
 use crate::state::State;
+use crate::{Broker, Closed};
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<P, S, C> {
     fn cached(&self, name: &ProfileName, floor: Floor) -> Cached {
         let (now, policy) = (self.now(), self.policy());
         let state = self.state();
+        if let Some(closed) = &state.closed {
+            return Cached::Refused(closed.refusal(name));
+        }
         let entry = state.profiles.get(name);
         let (Some(entry), Some(decision)) = (entry, state.decide(now, name, floor, &policy)) else {
             return Cached::Refused(Refusal::ProfileNotFound(name.to_string()));
@@ -65,7 +68,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<
     fn held(&self, name: &ProfileName) -> Option<Arc<RoleCredentials>> {
         let now = self.now();
         let state = self.state();
-        let held = state.profiles.get(name)?.credentials()?;
+        let held = state.profiles.get(name).filter(|_| state.closed.is_none())?.credentials()?;
         (held.expiration > now).then(|| held.clone())
     }
 
@@ -75,6 +78,13 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<
 
     fn active(&self) -> Option<ProfileName> {
         self.choice().profile
+    }
+
+    fn is_locked(&self) -> Option<Refusal> {
+        match self.closed()? {
+            Closed::Opening => None,
+            Closed::Locked { reason, remedy } => Some(Refusal::Locked { reason, remedy }),
+        }
     }
 }
 

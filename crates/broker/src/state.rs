@@ -11,6 +11,7 @@ use ssod_model::{
 };
 use tokio::sync::watch;
 
+use crate::Closed;
 use crate::active::Selection;
 use crate::broker::Policy;
 use crate::decide::{
@@ -53,6 +54,8 @@ pub(crate) struct State {
     pub(crate) selection: Selection,
     /// When the cached credentials on disk became older than those in memory.
     pub(crate) unsaved_credentials: Option<Timestamp>,
+    /// Why nothing is handed out and nothing begun, where that is so.
+    pub(crate) closed: Option<Closed>,
     /// The daemon ends: nothing new is begun.
     pub(crate) stopping: bool,
 }
@@ -179,6 +182,11 @@ impl ProfileEntry {
 }
 
 impl State {
+    /// Whether nothing new is begun.
+    pub(crate) fn rests(&self) -> bool {
+        self.stopping || self.closed.is_some()
+    }
+
     /// The decision for a configured profile; `None` for any other.
     pub(crate) fn decide(
         &self,

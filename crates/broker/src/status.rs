@@ -25,6 +25,8 @@ pub struct Status {
 /// How a session stands, in the words that a person reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionState {
+    /// Not known: the vault is locked.
+    Locked,
     /// Nobody is signed in.
     SignedOut,
     /// A browser or a code waits for approval.
@@ -71,6 +73,8 @@ pub enum TroubleStatus {
     NoAccess,
     /// Somebody must sign in.
     SignInNeeded,
+    /// The vault is locked.
+    Locked,
 }
 
 /// One profile.
@@ -105,8 +109,11 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     pub fn status(&self) -> Status {
         let (now, policy) = (self.now(), self.policy());
         let state = self.state();
-        let mut sessions: Vec<_> =
-            state.sessions.values().filter_map(|entry| session_status(entry, now)).collect();
+        let mut sessions: Vec<_> = state
+            .sessions
+            .values()
+            .filter_map(|entry| session_status(entry, now, state.closed.is_some()))
+            .collect();
         sessions.sort_by(|one, other| one.name.cmp(&other.name));
         let profile = |(name, entry)| profile_status(&state, name, entry, now, &policy);
         let mut profiles: Vec<_> = state.profiles.iter().filter_map(profile).collect();
@@ -115,10 +122,11 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     }
 }
 
-fn session_status(entry: &SessionEntry, now: Timestamp) -> Option<SessionStatus> {
+fn session_status(entry: &SessionEntry, now: Timestamp, closed: bool) -> Option<SessionStatus> {
     let config = entry.config.as_ref()?;
     let facts = entry.facts();
     let (state, token_expires_at) = match facts.standing {
+        _ if closed => (SessionState::Locked, None),
         Standing::SignedIn { token, refreshable } if refreshable || now < token.expires_at => {
             (SessionState::Active, Some(token.expires_at))
         }
@@ -161,6 +169,7 @@ fn profile_status(
         Standing::SignedIn { token, refreshable } => !refreshable && now >= token.expires_at,
     });
     let trouble = match &entry.failure {
+        _ if state.closed.is_some() => Some(TroubleStatus::Locked),
         _ if signed_out => Some(TroubleStatus::SignInNeeded),
         Some(failure) if failure.refused => Some(TroubleStatus::NoAccess),
         Some(failure) => {

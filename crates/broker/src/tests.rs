@@ -11,7 +11,7 @@ use ssod_model::{
 };
 use ssod_testkit::{ManualClock, MemoryStore, SimulatedIdentityCenter};
 
-use crate::{Broker, KeepFresh, Policy, SessionState, TroubleStatus};
+use crate::{Broker, Closed, KeepFresh, Policy, SessionState, SignInError, TroubleStatus};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -64,7 +64,8 @@ impl World {
         clock: &ManualClock,
     ) -> Broker<SimulatedIdentityCenter, MemoryStore, ManualClock> {
         let policy = Policy { keep_fresh: KeepFresh::All, ..Policy::default() };
-        let broker = Broker::load(aws.clone(), store.clone(), clock.clone(), policy).unwrap();
+        let broker = Broker::new(aws.clone(), store.clone(), clock.clone(), policy);
+        broker.open().unwrap();
         let profiles = [profile("adminUser", "AdminRole"), profile("readOnlyUser", "ReadOnlyRole")];
         let profiles = profiles.map(|profile| (profile.name.clone(), profile));
         broker.configure(&BTreeMap::from([(session().name, session())]), &BTreeMap::from(profiles));
@@ -358,4 +359,64 @@ async fn a_logout_in_the_middle_of_a_sign_in_wins_on_disk_and_in_memory() {
     let on_disk = remembered.first().is_some_and(|record| record.tokens.is_some());
     let in_memory = world.state() == SessionState::Active;
     assert_eq!(on_disk, in_memory, "{completed:?}");
+}
+
+fn locked() -> Closed {
+    Closed::Locked { reason: "ssod is locked.".to_owned(), remedy: "Run: ssod unlock".to_owned() }
+}
+
+impl World {
+    /// Whether any token or any credentials are in memory.
+    fn holds_secrets(&self) -> bool {
+        let state = self.broker.state();
+        state.sessions.values().any(|session| session.record.is_some())
+            || state.profiles.values().any(|profile| profile.held.is_some())
+    }
+}
+
+#[tokio::test]
+async fn a_lock_forgets_every_secret_and_an_unlock_finds_them_again() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    let key = world.fetch().await.unwrap();
+    assert!(world.holds_secrets());
+    world.broker.close(locked()).await;
+    assert!(!world.holds_secrets());
+    assert!(matches!(world.fetch().await, Err(Refusal::Locked { .. })));
+    assert!(world.broker.held(&admin()).is_none() && world.broker.is_locked().is_some());
+    assert_eq!(world.state(), SessionState::Locked);
+    assert!(matches!(world.broker.begin_sign_in(&session().name), Err(SignInError::Closed(_))));
+    let calls = world.aws.calls();
+    assert_eq!(world.live(10 * MINUTE).await, 0, "a locked daemon does nothing");
+    // A stop while it is locked must not save that there is nothing.
+    world.broker.finish().await;
+    assert_eq!(world.aws.calls(), calls);
+
+    let again = World::start(&world.aws, &world.store, &world.clock);
+    let fetched = again.fetch(&admin(), Floor::CONTAINER).await.unwrap();
+    assert_eq!((fetched.access_key_id.as_str(), world.aws.calls()), (key.as_str(), calls));
+}
+
+#[tokio::test]
+async fn a_lock_waits_for_the_renewal_that_carries_the_only_refresh_token() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    world.clock.advance(55 * MINUTE);
+    world.aws.close_gate();
+    world.broker.renew_due();
+    settle().await;
+    let locking = tokio::spawn({
+        let broker = world.broker.clone();
+        async move { broker.close(locked()).await }
+    });
+    settle().await;
+    assert!(!locking.is_finished());
+    assert!(matches!(world.fetch().await, Err(Refusal::Locked { .. })), "handing out stops at once");
+    world.aws.open_gate();
+    locking.await.unwrap();
+    assert!(!world.holds_secrets());
+    world.broker.open().unwrap();
+    world.clock.advance(2 * HOUR);
+    world.fetch().await.expect("the renewed tokens were saved");
+    assert_eq!(world.state(), SessionState::Active);
 }

@@ -13,6 +13,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     pub fn next_renewal(&self) -> Option<Timestamp> {
         let (now, policy) = (self.now(), self.policy());
         let state = self.state();
+        if state.rests() {
+            return None;
+        }
         let sessions = state.sessions.values().filter(|session| !is_running(session.renewal.as_ref()));
         let tokens = sessions.clone().map(|session| renew_token(now, &session.facts()));
         let unsaved = sessions.filter_map(|session| session.unsaved);
@@ -32,7 +35,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let (now, policy) = (self.now(), self.policy());
         let due = |renew| matches!(renew, Renew::At(at) if at <= now);
         let mut state = self.state();
-        if state.stopping {
+        if state.rests() {
             return;
         }
         let tokens: Vec<_> = state

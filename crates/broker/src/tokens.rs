@@ -130,6 +130,10 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         if waiting.is_some_and(|retry_at| is_waiting(self.now(), retry_at)) {
             return Err(TokenError::Waiting);
         }
+        // A lock waits for the renewals under way; one more would come too late to be kept.
+        if self.closed().is_some() {
+            return Err(TokenError::Waiting);
+        }
         let mut done = self.start_token_renewal(name).ok_or(TokenError::NotRenewable)?;
         // An error means that the task is gone; what it left behind is looked at all the same.
         let _ = done.wait_for(|done| *done).await;

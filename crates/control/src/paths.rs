@@ -72,6 +72,18 @@ impl Paths {
         self.state.join("remembered.json")
     }
 
+    /// Who got which credentials.
+    pub fn audit(&self) -> PathBuf {
+        self.state.join("audit.jsonl")
+    }
+
+    /// The file that a log was before it was begun anew.
+    pub fn before(log: &Path) -> PathBuf {
+        let mut name = log.as_os_str().to_owned();
+        name.push(".1");
+        name.into()
+    }
+
     /// The log of a daemon that no service manager started.
     pub fn log(&self) -> PathBuf {
         self.state.join("daemon.log")

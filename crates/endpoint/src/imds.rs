@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
@@ -13,17 +12,15 @@ use ssod_model::{Cached, Clock, CredentialSource, Floor, Profile, ProfileName, R
 
 use crate::document::credentials;
 use crate::imds_token::MAX_TTL;
-use crate::{Shared, wire};
+use crate::{Answer, Surroundings, wire};
 
 /// Go waits half a second for the first byte.
 const PATIENCE: Duration = Duration::from_millis(350);
 const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
-const TOKEN_HEADER: &str = "x-aws-ec2-metadata-token";
 
 /// What a path below `/latest/` means.
 #[derive(Debug, PartialEq, Eq)]
 enum Route<'a> {
-    Token,
     Roles,
     Role(&'a str),
     AvailabilityZone,
@@ -37,7 +34,6 @@ enum Route<'a> {
 fn route(path: &str) -> Route<'_> {
     let path = path.trim_end_matches('/');
     match path {
-        "api/token" => Route::Token,
         "meta-data/iam/security-credentials" => Route::Roles,
         "meta-data/placement/availability-zone" => Route::AvailabilityZone,
         "meta-data/placement/region" => Route::Region,
@@ -47,33 +43,23 @@ fn route(path: &str) -> Route<'_> {
     }
 }
 
-pub(crate) async fn answer<S: CredentialSource, C: Clock>(
-    shared: &Shared<S, C>,
-    parts: &Parts,
+/// What IMDS has at that path, for the pinned profile or the active one; the guard has seen the token.
+pub(crate) async fn answer<S: CredentialSource>(
+    source: &S,
     path: &str,
     pinned: Option<&ProfileName>,
-) -> Response {
+) -> Answer {
     let route = route(path);
-    if route == Route::Token && parts.method == Method::PUT {
-        return token(shared, &parts.headers);
-    }
-    if parts.method != Method::GET {
-        return wire::method_not_allowed();
-    }
-    let given = parts.headers.get(TOKEN_HEADER).map(HeaderValue::as_bytes).unwrap_or_default();
-    if !shared.imds_tokens.is_live(shared.clock.now(), shared.number, given) {
-        return StatusCode::UNAUTHORIZED.into_response();
-    }
-    let name = pinned.cloned().or_else(|| shared.source.active());
-    let Some(profile) = name.and_then(|name| shared.source.profile(&name)) else {
+    let name = pinned.cloned().or_else(|| source.active());
+    let Some(profile) = name.and_then(|name| source.profile(&name)) else {
         return match route {
-            Route::Role(_) => wire::refusal(&Refusal::NoActiveProfile),
-            _ => wire::not_found(),
+            Route::Role(_) => Answer::refused(None, &Refusal::NoActiveProfile),
+            _ => Answer::plain(wire::not_found()),
         };
     };
-    match route {
-        Route::Roles => roles(shared, &profile),
-        Route::Role(role) => document(shared, &profile, role).await,
+    Answer::plain(match route {
+        Route::Role(role) => return document(source, &profile, role).await,
+        Route::Roles => roles(source, &profile),
         Route::AvailabilityZone => region(&profile, |region| wire::text(format!("{region}a"))),
         Route::Region => region(&profile, wire::text),
         Route::IdentityDocument => region(&profile, |region| {
@@ -84,27 +70,29 @@ pub(crate) async fn answer<S: CredentialSource, C: Clock>(
             let arn = format!("arn:aws:iam::{}:instance-profile/{}", profile.account_id, profile.role_name);
             wire::json_answer(StatusCode::OK, &json!({ "Code": "Success", "InstanceProfileArn": arn }))
         }
-        Route::Token => wire::method_not_allowed(),
         Route::Nothing => wire::not_found(),
-    }
+    })
 }
 
 /// The time to live must come, and goes back in the answer: Go fails without it.
-fn token<S, C: Clock>(shared: &Shared<S, C>, headers: &HeaderMap) -> Response {
+pub(crate) fn token<S, C: Clock>(around: &Surroundings<S, C>, port: u16, headers: &HeaderMap) -> Answer {
     let asked =
         headers.get(TTL_HEADER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let Some(ttl) = asked.filter(|ttl| (1..=MAX_TTL).contains(ttl)) else {
-        return StatusCode::BAD_REQUEST.into_response();
+        return Answer::failed(
+            StatusCode::BAD_REQUEST.into_response(),
+            "no time to live between 1 and 21600",
+        );
     };
-    let token = shared.imds_tokens.issue(shared.clock.now(), shared.number, ttl);
+    let token = around.imds_tokens.issue(around.clock.now(), port, ttl);
     let mut response = wire::text(token);
     response.headers_mut().insert(TTL_HEADER, HeaderValue::from(ttl));
-    response
+    Answer::plain(response)
 }
 
 /// The one role, or 404 where nothing could be served under it.
-fn roles<S: CredentialSource, C>(shared: &Shared<S, C>, profile: &Profile) -> Response {
-    match shared.source.cached(&profile.name, Floor::IMDS) {
+fn roles<S: CredentialSource>(source: &S, profile: &Profile) -> Response {
+    match source.cached(&profile.name, Floor::IMDS) {
         Cached::Refused(Refusal::Unavailable { .. }) | Cached::Ready(_) | Cached::Fetch => {
             wire::text(profile.role_name.as_str())
         }
@@ -112,14 +100,15 @@ fn roles<S: CredentialSource, C>(shared: &Shared<S, C>, profile: &Profile) -> Re
     }
 }
 
-async fn document<S: CredentialSource, C>(shared: &Shared<S, C>, profile: &Profile, role: &str) -> Response {
+async fn document<S: CredentialSource>(source: &S, profile: &Profile, role: &str) -> Answer {
     // The active profile may have changed since the client listed the role: never another role's credentials.
     if percent_decode_str(role).decode_utf8_lossy() != profile.role_name.as_str() {
-        return wire::not_found();
+        return Answer::plain(wire::not_found());
     }
-    match credentials(&shared.source, &profile.name, Floor::IMDS, PATIENCE).await {
-        Ok(credentials) => wire::imds(&credentials, profile),
-        Err(refusal) => wire::refusal(&refusal),
+    let name = profile.name.clone();
+    match credentials(source, &name, Floor::IMDS, PATIENCE).await {
+        Ok(credentials) => Answer::served(name, wire::imds(&credentials, profile)),
+        Err(refusal) => Answer::refused(Some(name), &refusal),
     }
 }
 
@@ -134,7 +123,6 @@ mod tests {
     #[test]
     fn paths_of_every_sdk_are_known() {
         for (path, meant) in [
-            ("api/token", Route::Token),
             ("meta-data/iam/security-credentials/", Route::Roles),
             ("meta-data/iam/security-credentials", Route::Roles),
             ("meta-data/iam/security-credentials/Admin+Role", Route::Role("Admin+Role")),

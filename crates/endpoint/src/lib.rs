@@ -3,6 +3,7 @@
 //! [`Endpoint`] answers from a [`CredentialSource`]; [`serve`] is the connection loop with its limits, which the
 //! control socket uses too.
 
+mod audit;
 mod container;
 mod document;
 mod guard;
@@ -15,17 +16,18 @@ mod wire;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::{Extension, Router};
 use ssod_model::{Clock, CredentialSource, ProfileName, Refusal};
 
+pub use audit::{Access, Audit, Caller, SharedAudit, Way};
 pub use imds_token::ImdsTokens;
-pub use serve::{Limits, serve};
+pub use serve::{Admission, Capacity, Limits, serve};
 pub use tokens::Tokens;
 
-use crate::guard::Guarded;
+use crate::guard::{Allowed, Denied, Facts};
 
 /// What one port is for.
 #[derive(Clone, Debug)]
@@ -39,16 +41,30 @@ pub enum Port {
     Imds(ProfileName),
 }
 
+/// What all ports share.
+#[derive(Clone)]
+pub struct Surroundings<S, C> {
+    /// Who has the credentials.
+    pub source: S,
+    /// The wall clock.
+    pub clock: C,
+    /// The container endpoint's tokens.
+    pub tokens: Arc<Tokens>,
+    /// IMDSv2's.
+    pub imds_tokens: ImdsTokens,
+    /// Who takes notes.
+    pub audit: SharedAudit,
+    /// The one user that is served.
+    pub own_uid: u32,
+}
+
 /// The answers of one port.
 pub struct Endpoint<S, C> {
     shared: Arc<Shared<S, C>>,
 }
 
 struct Shared<S, C> {
-    source: S,
-    clock: C,
-    tokens: Arc<Tokens>,
-    imds_tokens: ImdsTokens,
+    around: Surroundings<S, C>,
     port: Port,
     number: u16,
 }
@@ -59,45 +75,111 @@ impl<S, C> Clone for Endpoint<S, C> {
     }
 }
 
-impl<S: CredentialSource, C: Clock> Endpoint<S, C> {
-    /// The endpoint for the port of that number on 127.0.0.1.
-    pub fn new(
-        source: S,
-        clock: C,
-        tokens: Arc<Tokens>,
-        imds_tokens: ImdsTokens,
-        port: Port,
-        number: u16,
-    ) -> Self {
-        Self { shared: Arc::new(Shared { source, clock, tokens, imds_tokens, port, number }) }
-    }
-
-    /// The router; every request goes through the guard before anything looks at it.
-    pub fn router(self) -> Router {
-        Router::new().fallback(answer::<S, C>).with_state(self)
-    }
+/// What a request came to: the answer, and what is worth a note about it.
+struct Answer {
+    response: Response,
+    profile: Option<ProfileName>,
+    /// Why it is not what was asked for.
+    refused: Option<String>,
+    /// Whether credentials were asked for: a token or a region is worth no line when all is well.
+    noted: bool,
 }
 
-/// The router for connections of somebody else: every request is refused.
-pub fn stranger() -> Router {
-    Router::new().fallback(async || wire::refusal(&Refusal::CallerRefused("it belongs to another user")))
+impl<S: CredentialSource, C: Clock> Endpoint<S, C> {
+    /// The endpoint for the port of that number on 127.0.0.1.
+    pub fn new(around: Surroundings<S, C>, port: Port, number: u16) -> Self {
+        Self { shared: Arc::new(Shared { around, port, number }) }
+    }
+
+    /// The router for one connection; every request goes through the guard before anything looks at it.
+    pub fn router(&self, caller: Caller) -> Router {
+        Router::new().fallback(answer::<S, C>).layer(Extension(caller)).with_state(self.clone())
+    }
 }
 
 async fn answer<S: CredentialSource, C: Clock>(
     State(endpoint): State<Endpoint<S, C>>,
+    Extension(caller): Extension<Caller>,
     request: Request<Body>,
 ) -> Response {
-    let shared = endpoint.shared.as_ref();
     let (parts, _body) = request.into_parts();
-    if let Err(reason) = guard::examine(&parts, shared.number) {
-        return wire::refusal(&Refusal::CallerRefused(reason));
+    let shared = endpoint.shared.as_ref();
+    let answer = shared.answer(&parts, caller).await;
+    if answer.noted || answer.refused.is_some() {
+        let way = if shared.is_imds(&parts) { Way::Imds } else { Way::Container };
+        let (at, profile, refused) = (shared.around.clock.now(), answer.profile, answer.refused);
+        shared.around.audit.note(Access { at, caller, way, profile, refused });
     }
-    match (Guarded::path(&parts), &shared.port) {
-        (Guarded::Credentials(name), Port::Main { .. }) => container::answer(shared, &parts, name).await,
-        (Guarded::Imds(path), Port::Main { imds }) if imds.load(Ordering::Relaxed) => {
-            imds::answer(shared, &parts, path, None).await
+    answer.response
+}
+
+impl<S: CredentialSource, C: Clock> Shared<S, C> {
+    async fn answer(&self, parts: &axum::http::request::Parts, caller: Caller) -> Answer {
+        let around = &self.around;
+        let facts = Facts {
+            uid: caller.uid,
+            own_uid: around.own_uid,
+            port: self.number,
+            has_credentials: matches!(self.port, Port::Main { .. }),
+            has_imds: match &self.port {
+                Port::Main { imds } => imds.load(Ordering::Relaxed),
+                Port::Imds(_) => true,
+            },
+            locked: around.source.is_locked(),
+            now: around.clock.now(),
+            tokens: &around.tokens,
+            imds_tokens: &around.imds_tokens,
+        };
+        let pinned = match &self.port {
+            Port::Main { .. } => None,
+            Port::Imds(profile) => Some(profile),
+        };
+        match guard::examine(parts, &facts) {
+            Ok(Allowed::Credentials(profile)) => container::answer(&around.source, profile).await,
+            Ok(Allowed::ImdsToken) => imds::token(around, self.number, &parts.headers),
+            Ok(Allowed::Imds(path)) => imds::answer(&around.source, path, pinned).await,
+            Err(Denied::Refused(refusal)) => Answer::refused(None, &self.in_their_words(refusal)),
+            Err(Denied::NoImdsToken) => Answer::failed(wire::unauthorized(), "no live IMDSv2 token"),
+            Err(Denied::NotFound) => Answer::failed(wire::not_found(), "there is nothing at that path"),
+            Err(Denied::Method) => Answer::failed(wire::method_not_allowed(), "wrong method"),
         }
-        (Guarded::Imds(path), Port::Imds(profile)) => imds::answer(shared, &parts, path, Some(profile)).await,
-        _ => wire::not_found(),
+    }
+
+    /// A wrong token for a profile that does not exist is most likely a misspelled name.
+    fn in_their_words(&self, refusal: Refusal) -> Refusal {
+        match &refusal {
+            Refusal::InvalidToken(name) if !name.is_empty() => {
+                let known = ProfileName::parse(name).ok().and_then(|name| self.around.source.profile(&name));
+                if known.is_some() { refusal } else { Refusal::ProfileNotFound(name.clone()) }
+            }
+            _ => refusal,
+        }
+    }
+
+    fn is_imds(&self, parts: &axum::http::request::Parts) -> bool {
+        matches!(self.port, Port::Imds(_)) || parts.uri.path().trim_start_matches('/').starts_with("latest")
+    }
+}
+
+impl Answer {
+    /// Credentials.
+    fn served(profile: ProfileName, response: Response) -> Self {
+        Self { response, profile: Some(profile), refused: None, noted: true }
+    }
+
+    /// Anything else that was asked for.
+    fn plain(response: Response) -> Self {
+        Self { response, profile: None, refused: None, noted: false }
+    }
+
+    /// A refusal in AWS's form.
+    fn refused(profile: Option<ProfileName>, refusal: &Refusal) -> Self {
+        let why = format!("{}: {}", refusal.code(), refusal.reason());
+        Self { response: wire::refusal(refusal), profile, refused: Some(why), noted: true }
+    }
+
+    /// A refusal by status alone.
+    fn failed(response: Response, why: &str) -> Self {
+        Self { response, profile: None, refused: Some(why.to_owned()), noted: true }
     }
 }

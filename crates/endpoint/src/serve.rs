@@ -10,14 +10,27 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What one listener allows.
+/// How many connections there may be at one time, for all listeners that share it.
+#[derive(Clone, Debug)]
+pub struct Capacity {
+    own: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+}
+
+impl Capacity {
+    /// So many of the user's own, on whose end more of them wait, and so many of others, above which theirs are closed as
+    /// they come: nobody else takes up the user's share.
+    pub fn new(own: usize, strangers: usize) -> Self {
+        Self { own: Arc::new(Semaphore::new(own)), strangers: Arc::new(Semaphore::new(strangers)) }
+    }
+}
+
+/// The patience with one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at one time; more wait in the kernel's backlog.
-    pub connections: usize,
-    /// A request's head must be there within this.
+    /// A request's head must be there within this; the head of a stranger's within two seconds.
     pub header_timeout: Duration,
     /// How long open requests may take to end after the stop.
     pub stop_timeout: Duration,
@@ -25,41 +38,54 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections: 4_096,
-            header_timeout: Duration::from_secs(10),
-            stop_timeout: Duration::from_millis(400),
-        }
+        Self { header_timeout: Duration::from_secs(10), stop_timeout: Duration::from_millis(400) }
     }
+}
+
+/// What is done with a new connection.
+pub enum Admission {
+    /// It is answered.
+    Own(Router),
+    /// It is answered once (with a refusal), if not too many of its like are.
+    Stranger(Router),
+    /// It is closed.
+    Closed,
 }
 
 /// A request's head may have this many bytes; SDKs send less than one thousand.
 const HEAD_CAP: usize = 16 * 1024;
+const STRANGERS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves until `stop` ends, then lets open requests end. `admit` looks at each new connection and says which
-/// router answers it, or nothing, on which it is closed.
+/// Serves until `stop` ends, then lets open requests end. `admit` looks at each new connection before a byte of it is read.
 pub async fn serve<L>(
     mut listener: L,
+    capacity: Capacity,
     limits: Limits,
-    admit: impl Fn(&L::Io, &L::Addr) -> Option<Router> + Send,
+    admit: impl Fn(&L::Io, &L::Addr) -> Admission + Send,
     stop: impl Future<Output = ()> + Send,
 ) where
     L: Listener,
     L::Addr: Send,
 {
-    let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
-        let accepted = tokio::select! {
+        // Running out of descriptors makes the listener itself wait a moment.
+        let (connection, address) = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&mut listener, &slots) => accepted,
+            accepted = listener.accept() => accepted,
         };
-        let Some((slot, connection, address)) = accepted else { break };
-        let Some(router) = admit(&connection, &address) else { continue };
+        let admitted = tokio::select! {
+            () = &mut stop => break,
+            admitted = place(&capacity, admit(&connection, &address)) => admitted,
+        };
+        let Some((slot, router, is_own)) = admitted else { continue };
+        let timeout =
+            if is_own { limits.header_timeout } else { STRANGERS_TIMEOUT.min(limits.header_timeout) };
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
+            .header_read_timeout(timeout)
+            .keep_alive(is_own)
             .max_buf_size(HEAD_CAP)
             .serve_connection(TokioIo::new(connection), TowerToHyperService::new(router));
         let served = graceful.watch(served);
@@ -78,13 +104,13 @@ pub async fn serve<L>(
     }
 }
 
-/// The next connection, once there is a slot for it; `None` would mean that the semaphore was closed, which
-/// nobody does.
-async fn accept<L: Listener>(
-    listener: &mut L,
-    slots: &Arc<Semaphore>,
-) -> Option<(tokio::sync::OwnedSemaphorePermit, L::Io, L::Addr)> {
-    let slot = slots.clone().acquire_owned().await.ok()?;
-    let (connection, address) = listener.accept().await;
-    Some((slot, connection, address))
+/// The connection's slot, its router, and whether it is the user's own; `None` where it is to be closed.
+async fn place(capacity: &Capacity, admission: Admission) -> Option<(OwnedSemaphorePermit, Router, bool)> {
+    match admission {
+        Admission::Own(router) => Some((capacity.own.clone().acquire_owned().await.ok()?, router, true)),
+        Admission::Stranger(router) => {
+            Some((capacity.strangers.clone().try_acquire_owned().ok()?, router, false))
+        }
+        Admission::Closed => None,
+    }
 }

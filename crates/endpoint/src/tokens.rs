@@ -16,9 +16,30 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Tokens that were kept.
-    pub fn new(tokens: EndpointTokens) -> Self {
-        Self { current: RwLock::new(tokens.clone()), saved: Mutex::new(tokens) }
+    /// Takes over what was kept.
+    pub fn replace(&self, tokens: EndpointTokens) {
+        *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = tokens.clone();
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+    }
+
+    /// Forgets all tokens, here; what was kept stays.
+    pub fn forget(&self) {
+        self.replace(EndpointTokens::default());
+    }
+
+    /// Makes a new token in the place of each one of these profiles, or of all; what had an old one is refused from now
+    /// on. Fails only where the system has no random numbers.
+    pub fn renew(&self, which: impl Fn(Option<&ProfileName>) -> bool) -> Result<(), getrandom::Error> {
+        let mut tokens = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if tokens.active.is_some() && which(None) {
+            tokens.active = Some(random()?);
+        }
+        for (profile, token) in &mut tokens.profiles {
+            if which(Some(profile)) {
+                *token = random()?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes the tokens that are missing for these profiles, and tells whether any was. Fails only where the system has

@@ -60,9 +60,10 @@ pub(crate) fn imds(credentials: &RoleCredentials, profile: &Profile) -> Response
 pub(crate) fn refusal(refusal: &Refusal) -> Response {
     let status = match refusal {
         Refusal::InvalidToken(_) => StatusCode::UNAUTHORIZED,
-        Refusal::CallerRefused(_) | Refusal::LoginRequired { .. } | Refusal::NoAccess { .. } => {
-            StatusCode::FORBIDDEN
-        }
+        Refusal::CallerRefused(_)
+        | Refusal::LoginRequired { .. }
+        | Refusal::NoAccess { .. }
+        | Refusal::Locked { .. } => StatusCode::FORBIDDEN,
         Refusal::ProfileNotFound(_) | Refusal::NoActiveProfile => StatusCode::NOT_FOUND,
         Refusal::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
     };
@@ -75,6 +76,11 @@ pub(crate) fn not_found() -> Response {
     let message = "There is nothing at this path.";
     let body = json!({ "code": "NotFound", "message": message, "Code": "NotFound", "Message": message });
     json_answer(StatusCode::NOT_FOUND, &body)
+}
+
+/// For an IMDS request without a live token: SDKs look at the status only.
+pub(crate) fn unauthorized() -> Response {
+    StatusCode::UNAUTHORIZED.into_response()
 }
 
 /// For a method that this path does not have.

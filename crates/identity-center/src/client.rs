@@ -1,6 +1,6 @@
 //! The calls themselves.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -53,7 +53,7 @@ pub enum SetupError {
 /// IAM Identity Center over HTTPS.
 #[derive(Clone, Debug)]
 pub struct IdentityCenter<C> {
-    http: Arc<OnceLock<Client>>,
+    http: Arc<Mutex<Option<Client>>>,
     proxy: Option<reqwest::Proxy>,
     certificates: Vec<reqwest::Certificate>,
     clock: C,
@@ -81,9 +81,10 @@ impl<C: Clock> IdentityCenter<C> {
     }
 
     /// The client, set up at the first call.
-    fn http(&self) -> Result<&Client, IdentityError> {
-        if let Some(http) = self.http.get() {
-            return Ok(http);
+    fn http(&self) -> Result<Client, IdentityError> {
+        let mut kept = self.http.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(http) = kept.as_ref() {
+            return Ok(http.clone());
         }
         let mut http = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -99,7 +100,12 @@ impl<C: Clock> IdentityCenter<C> {
         let made = http
             .build()
             .map_err(|error| IdentityError::Unavailable(format!("cannot set up HTTPS: {error}")))?;
-        Ok(self.http.get_or_init(|| made))
+        Ok(kept.insert(made).clone())
+    }
+
+    /// Closes the connections that are kept open. Their buffers hold what was sent over them last, tokens among it.
+    pub fn disconnect(&self) {
+        *self.http.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     async fn post<T: DeserializeOwned>(

@@ -7,6 +7,7 @@ mod credentials;
 mod identity;
 mod names;
 mod profile;
+mod program;
 mod refusal;
 mod secret;
 mod session;
@@ -19,6 +20,7 @@ pub use identity::{Account, DeviceAuthorization, Grant, IdentityError, IdentityP
 pub use jiff::Timestamp;
 pub use names::{AccountId, InvalidName, ProfileName, Region, RoleName, SessionName, StartUrl};
 pub use profile::Profile;
+pub use program::Program;
 pub use refusal::Refusal;
 pub use secret::Secret;
 pub use session::{ClientRegistration, Endpoints, SessionRecord, SessionTokens, SsoSession};

@@ -35,6 +35,13 @@ pub enum Refusal {
     ProfileNotFound(String),
     /// Nobody chose an active profile.
     NoActiveProfile,
+    /// The vault is locked.
+    Locked {
+        /// What is the matter, as a sentence.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
     /// Nothing can be had right now; later it may.
     Unavailable {
         /// The profile that asked.
@@ -53,6 +60,7 @@ impl Refusal {
             Self::LoginRequired { .. } => "LoginRequired",
             Self::NoAccess { .. } => "NoAccess",
             Self::ProfileNotFound(_) | Self::NoActiveProfile => "ProfileNotFound",
+            Self::Locked { .. } => "Locked",
             Self::Unavailable { .. } => "Unavailable",
         }
     }
@@ -71,6 +79,7 @@ impl Refusal {
                 format!("Profile \"{name}\" is not in the AWS config file, or names no Identity Center role.")
             }
             Self::NoActiveProfile => "No profile is active.".to_owned(),
+            Self::Locked { reason, .. } => reason.clone(),
             Self::Unavailable { profile, reason } => {
                 format!("Credentials of profile \"{profile}\" are not available right now: {reason}.")
             }
@@ -91,6 +100,7 @@ impl Refusal {
                 Some(format!("See what there is: ssod status; add it: ssod configure --profile {name}"))
             }
             Self::NoActiveProfile => Some("Choose one: ssod use PROFILE".to_owned()),
+            Self::Locked { remedy, .. } => Some(remedy.clone()),
             Self::Unavailable { .. } => Some("Try again in a moment.".to_owned()),
         }
     }

@@ -2,7 +2,7 @@
 //! be told.
 
 mod holder;
-mod program;
+mod process;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 
@@ -11,15 +11,26 @@ use std::net::SocketAddrV4;
 use std::os::fd::AsFd;
 
 pub use holder::port_holder;
-pub use program::{parent_of, program_of};
+pub use process::Process;
+#[cfg(target_os = "linux")]
+pub use process::holder_of;
 
-/// The process that opened a Unix connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// Its user.
+/// Who opened a Unix connection.
+#[derive(Clone, Debug)]
+pub struct UnixPeer {
+    /// The user.
     pub uid: u32,
-    /// Its process, as it was when it connected.
-    pub pid: u32,
+    /// The process that connected.
+    pub process: Process,
+}
+
+/// Who holds the client's end of a loopback TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpPeer {
+    /// The user.
+    pub uid: u32,
+    /// The socket's inode, by which its process can be found.
+    pub inode: u32,
 }
 
 /// The uid that a daemon serves: its own.
@@ -29,29 +40,38 @@ pub fn own_uid() -> u32 {
 
 /// Who connected to a Unix socket, by `SO_PEERCRED`.
 #[cfg(target_os = "linux")]
-pub fn unix_peer(connection: impl AsFd) -> io::Result<Peer> {
-    let credentials = rustix::net::sockopt::socket_peercred(connection)?;
-    let pid = u32::try_from(credentials.pid.as_raw_nonzero().get()).unwrap_or_default();
-    Ok(Peer { uid: credentials.uid.as_raw(), pid })
+pub fn unix_peer(connection: impl AsFd) -> io::Result<UnixPeer> {
+    let credentials = rustix::net::sockopt::socket_peercred(&connection)?;
+    Ok(UnixPeer { uid: credentials.uid.as_raw(), process: Process::of_peer(credentials.pid, &connection) })
 }
 
 /// Who connected to a Unix socket: not told on this platform, where the socket's mode (0600) stands alone.
 #[cfg(not(target_os = "linux"))]
-pub fn unix_peer(_connection: impl AsFd) -> io::Result<Peer> {
-    Ok(Peer { uid: own_uid(), pid: 0 })
+pub fn unix_peer(_connection: impl AsFd) -> io::Result<UnixPeer> {
+    Ok(UnixPeer { uid: own_uid(), process: Process::default() })
 }
 
-/// The uid of the process that holds the client's end of a loopback TCP connection; `None` where the kernel
-/// does not know one (any more), which must count as a stranger.
+/// Whether this platform tells whose the other end of a loopback TCP connection is. Where it does not, the
+/// authorization token stands alone.
+pub const TELLS_TCP_PEERS: bool = cfg!(target_os = "linux");
+
+/// Who holds the client's end of a loopback TCP connection; `None` where the kernel does not know (any more), which
+/// must count as a stranger.
 #[cfg(target_os = "linux")]
-pub fn tcp_uid(client: SocketAddrV4, server: SocketAddrV4) -> io::Result<Option<u32>> {
-    sock_diag::uid_of(client, server)
+pub fn tcp_peer(client: SocketAddrV4, server: SocketAddrV4) -> io::Result<Option<TcpPeer>> {
+    sock_diag::owner_of(client, server)
 }
 
-/// Not told on this platform: the authorization token stands alone.
+/// Not told on this platform: see [`TELLS_TCP_PEERS`].
 #[cfg(not(target_os = "linux"))]
-pub fn tcp_uid(_client: SocketAddrV4, _server: SocketAddrV4) -> io::Result<Option<u32>> {
-    Ok(Some(own_uid()))
+pub fn tcp_peer(_client: SocketAddrV4, _server: SocketAddrV4) -> io::Result<Option<TcpPeer>> {
+    Ok(Some(TcpPeer { uid: own_uid(), inode: 0 }))
+}
+
+/// Not told on this platform.
+#[cfg(not(target_os = "linux"))]
+pub fn holder_of(_peer: TcpPeer) -> Option<Process> {
+    None
 }
 
 #[cfg(test)]
@@ -73,14 +93,21 @@ mod tests {
         let server = v4(listener.local_addr().unwrap());
         let client = TcpStream::connect(server).unwrap();
         let from = v4(client.local_addr().unwrap());
-        assert_eq!(tcp_uid(from, server).unwrap(), Some(own_uid()));
+        let peer = tcp_peer(from, server).unwrap().unwrap();
+        assert_eq!(peer.uid, own_uid());
+        let program = holder_of(peer).unwrap().program().unwrap();
+        assert_eq!(program.pid, std::process::id());
         let nobody = SocketAddrV4::new(*from.ip(), 1);
-        assert_eq!(tcp_uid(nobody, server).unwrap(), None);
+        assert_eq!(tcp_peer(nobody, server).unwrap(), None);
+        drop(client);
+        assert!(holder_of(peer).is_none(), "nobody holds a socket that was closed");
     }
 
     #[test]
     fn a_unix_peer_is_named() {
         let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
-        assert_eq!(unix_peer(&one).unwrap(), Peer { uid: own_uid(), pid: std::process::id() });
+        let peer = unix_peer(&one).unwrap();
+        assert_eq!(peer.uid, own_uid());
+        assert_eq!(peer.process.program().unwrap().pid, std::process::id());
     }
 }

@@ -15,6 +15,8 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, sendto, socket_with, sockopt,
 };
 
+use crate::TcpPeer;
+
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 1;
 const NLMSG_ERROR: u16 = 2;
@@ -24,6 +26,8 @@ const HEADER: usize = 16;
 const REQUEST: usize = 56;
 /// Where `idiag_uid` stands in `inet_diag_msg`.
 const UID_AT: usize = HEADER + 64;
+/// Where `idiag_inode` stands in `inet_diag_msg`.
+const INODE_AT: usize = UID_AT + 4;
 /// Where `inet_diag_sockid` stands in `inet_diag_msg`.
 const ID_AT: usize = HEADER + 4;
 /// The kernel answers at once; this only bounds what cannot happen.
@@ -32,7 +36,7 @@ const TIMEOUT: Duration = Duration::from_millis(200);
 /// Kept open: opening one for each connection would cost more than the query.
 static SOCKET: Mutex<Option<OwnedFd>> = Mutex::new(None);
 
-pub(crate) fn uid_of(client: SocketAddrV4, server: SocketAddrV4) -> io::Result<Option<u32>> {
+pub(crate) fn owner_of(client: SocketAddrV4, server: SocketAddrV4) -> io::Result<Option<TcpPeer>> {
     let mut kept = SOCKET.lock().unwrap_or_else(PoisonError::into_inner);
     let socket = match kept.take() {
         Some(socket) => socket,
@@ -53,7 +57,7 @@ fn open() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn ask(socket: &OwnedFd, client: SocketAddrV4, server: SocketAddrV4) -> io::Result<Option<u32>> {
+fn ask(socket: &OwnedFd, client: SocketAddrV4, server: SocketAddrV4) -> io::Result<Option<TcpPeer>> {
     let question = question(client, server);
     sendto(socket, &question, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut answer = [0; 512];
@@ -80,18 +84,54 @@ fn question(client: SocketAddrV4, server: SocketAddrV4) -> [u8; HEADER + REQUEST
     message
 }
 
-/// The uid in the answer; `None` where the kernel knows no such socket. An answer about another socket than
+/// The owner in the answer; `None` where the kernel knows no such socket. An answer about another socket than
 /// the one asked for is no answer.
-fn read_answer(answer: &[u8], question: &[u8]) -> io::Result<Option<u32>> {
+fn read_answer(answer: &[u8], question: &[u8]) -> io::Result<Option<TcpPeer>> {
     let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
     match kind {
         Some(SOCK_DIAG_BY_FAMILY) => {
             let same = answer.get(ID_AT..ID_AT + 24) == question.get(HEADER + 8..HEADER + 32);
-            let uid = answer.get(UID_AT..UID_AT + 4).and_then(|bytes| bytes.try_into().ok());
-            Ok(uid.filter(|_| same).map(u32::from_ne_bytes))
+            let number = |at: usize| {
+                answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes)
+            };
+            let owner = number(UID_AT).zip(number(INODE_AT)).map(|(uid, inode)| TcpPeer { uid, inode });
+            Ok(owner.filter(|_| same))
         }
         // ENOENT, in the ordinary case; whatever it is, nobody is vouched for.
         Some(NLMSG_ERROR) => Ok(None),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel's socket diagnostics made no sense")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(kind: u16, id: &[u8], uid: u32, inode: u32) -> Vec<u8> {
+        let mut message = vec![0; HEADER + 72];
+        message[4..6].copy_from_slice(&kind.to_ne_bytes());
+        message[ID_AT..ID_AT + 24].copy_from_slice(id);
+        message[UID_AT..UID_AT + 4].copy_from_slice(&uid.to_ne_bytes());
+        message[INODE_AT..INODE_AT + 4].copy_from_slice(&inode.to_ne_bytes());
+        message
+    }
+
+    #[test]
+    fn only_an_answer_about_the_socket_in_question_counts() {
+        let client: SocketAddrV4 = "127.0.0.1:40000".parse().unwrap();
+        let other: SocketAddrV4 = "127.0.0.1:40001".parse().unwrap();
+        let server: SocketAddrV4 = "127.0.0.1:7746".parse().unwrap();
+        let asked = question(client, server);
+        let id = &asked[HEADER + 8..HEADER + 32];
+        let right = answer(SOCK_DIAG_BY_FAMILY, id, 1_000, 77);
+        assert_eq!(read_answer(&right, &asked).unwrap(), Some(TcpPeer { uid: 1_000, inode: 77 }));
+        let of_another =
+            answer(SOCK_DIAG_BY_FAMILY, &question(other, server)[HEADER + 8..HEADER + 32], 1_000, 77);
+        assert_eq!(read_answer(&of_another, &asked).unwrap(), None);
+        assert_eq!(read_answer(&answer(NLMSG_ERROR, id, 1_000, 77), &asked).unwrap(), None);
+        assert!(read_answer(&answer(7, id, 1_000, 77), &asked).is_err());
+        for length in 0..right.len() {
+            assert!(!matches!(read_answer(&right[..length], &asked), Ok(Some(peer)) if peer.uid != 1_000));
+        }
     }
 }

@@ -11,12 +11,14 @@ mod edit;
 mod environment;
 mod form;
 mod resolve;
+mod static_keys;
 
 pub use document::{Broken, Document};
 pub use edit::{edit, remove_keys, set_keys};
 pub use environment::Environment;
 pub use form::{ProfileForm, convert, profile_entries, session_entries, writable_name};
 pub use resolve::{Configuration, Problem, resolve};
+pub use static_keys::static_keys;
 
 /// The kind and the name of a section.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -103,7 +103,10 @@ struct Resolver<'a> {
 
 impl Resolver<'_> {
     fn problem(&mut self, line: usize, message: impl Into<String>) {
-        self.configuration.problems.push(Problem { line, message: message.into() });
+        // A person reads it on a terminal, and names come from a file.
+        let visible = |character: char| if character.is_control() { '?' } else { character };
+        let message = message.into().chars().map(visible).collect();
+        self.configuration.problems.push(Problem { line, message });
     }
 
     /// Groups the lines into blocks, and reports where the AWS CLI and the SDKs would read them differently.

@@ -1,37 +1,72 @@
 //! The key of the vault.
 
 use std::fmt;
+use std::sync::Arc;
 
+use region::LockGuard;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
-/// 32 random bytes, wiped when dropped.
+const KEY: usize = 32;
+
+/// 32 random bytes: in memory that is never written to swap where the system allows it, and wiped when dropped. Clones
+/// share the one place.
 #[derive(Clone)]
-pub struct VaultKey(Zeroizing<[u8; 32]>);
+pub struct VaultKey(Arc<Guarded>);
+
+/// The key has a page of its own: unlocking is by the page, and would lay a neighbour's open.
+#[repr(align(4096))]
+struct Page([u8; KEY]);
+
+struct Guarded {
+    page: Box<Page>,
+    /// Nothing where the system's limit for locked memory is used up.
+    locked: Option<LockGuard>,
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Wiped first, while it is still locked.
+        self.page.0.zeroize();
+        drop(self.locked.take());
+    }
+}
 
 impl VaultKey {
     /// A new key from the operating system's random numbers; fails where it has none.
     pub fn generate() -> Result<Self, getrandom::Error> {
-        let mut bytes = Zeroizing::new([0; 32]);
+        let mut bytes = Zeroizing::new([0; KEY]);
         getrandom::fill(bytes.as_mut())?;
-        Ok(Self(bytes))
+        Ok(Self::keep(&bytes))
     }
 
     /// A key that was kept; `None` where it has not 32 bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(|bytes| Self(Zeroizing::new(bytes)))
+        bytes.try_into().ok().map(Self::keep)
+    }
+
+    fn keep(bytes: &[u8; KEY]) -> Self {
+        let mut page = Box::new(Page([0; KEY]));
+        let locked = region::lock(&raw const *page, size_of::<Page>()).ok();
+        page.0.copy_from_slice(bytes);
+        Self(Arc::new(Guarded { page, locked }))
+    }
+
+    /// Whether the system keeps it out of the swap.
+    pub fn is_locked_in_memory(&self) -> bool {
+        self.0.locked.is_some()
     }
 
     /// The bytes, for the key store and the cipher.
-    pub fn expose(&self) -> &[u8; 32] {
-        &self.0
+    pub fn expose(&self) -> &[u8; KEY] {
+        &self.0.page.0
     }
 
     /// Tells keys apart without telling anything about them: it stands in each file's header, so that a
     /// wrong key and a damaged file are two different errors.
     pub fn id(&self) -> [u8; 8] {
         let digest =
-            Sha256::new().chain_update(b"ssod vault key id v1").chain_update(self.0.as_ref()).finalize();
+            Sha256::new().chain_update(b"ssod vault key id v1").chain_update(self.expose()).finalize();
         let mut id = [0; 8];
         id.copy_from_slice(&digest[..8]);
         id
@@ -41,5 +76,48 @@ impl VaultKey {
 impl fmt::Debug for VaultKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("VaultKey([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel says about the memory at that address.
+    #[cfg(target_os = "linux")]
+    fn locked_kilobytes(address: usize) -> Option<u64> {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut inside = false;
+        for line in maps.lines() {
+            let range = line.split_whitespace().next().and_then(|first| first.split_once('-'));
+            let range = range.and_then(|(start, end)| {
+                Some((usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
+            });
+            if let Some((start, end)) = range {
+                inside = (start..end).contains(&address);
+            } else if let Some(rest) = line.strip_prefix("Locked:").filter(|_| inside) {
+                return rest.trim().trim_end_matches(" kB").parse().ok();
+            }
+        }
+        None
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_key_lies_in_locked_memory_as_long_as_it_lives() {
+        let key = VaultKey::from_bytes(&[7; 32]).unwrap();
+        assert!(key.is_locked_in_memory());
+        let address = key.expose().as_ptr().addr();
+        assert!(locked_kilobytes(address).is_some_and(|locked| locked >= 4));
+        let copy = key.clone();
+        assert_eq!(copy.expose().as_ptr().addr(), address, "a clone is no second copy");
+    }
+
+    #[test]
+    fn debug_never_shows_a_key() {
+        assert_eq!(
+            format!("{:?}", VaultKey::from_bytes(b"0123456789abcdef0123456789abcdef")),
+            "Some(VaultKey([redacted]))"
+        );
     }
 }

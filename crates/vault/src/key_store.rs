@@ -1,7 +1,9 @@
 //! Where the vault's key lives, and how it is found or made.
 
+mod error;
 mod file;
 mod keyring;
+mod place;
 #[cfg(target_os = "linux")]
 mod secret_service_probe;
 
@@ -9,17 +11,16 @@ use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use atomic_write_file::AtomicWriteFile;
 use atomic_write_file::unix::OpenOptionsExt;
-use thiserror::Error;
+
+pub use error::KeyStoreError;
+pub(crate) use place::{Place, Places};
 
 use crate::VaultKey;
-
-/// Names the store and the key in it; not secret.
-const PLACE_FILE: &str = "key-store";
 
 /// A place that keeps a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,173 +83,113 @@ impl FromStr for KeyStoreChoice {
     }
 }
 
-/// Why there is no key. Each has another remedy.
-#[derive(Debug, Error)]
-pub enum KeyStoreError {
-    /// It is there, but locked.
-    #[error("the key store {0} is locked. Unlock it (signing in to the desktop does), then start ssod again")]
-    Locked(KeyStore),
-    /// It is not there.
-    #[error("the key store {store} is not available: {reason}. {}", remedy(*store))]
-    Absent {
-        /// Which.
-        store: KeyStore,
-        /// Why.
-        reason: String,
-    },
-    /// None of those that `auto` tries is there.
-    #[error(
-        "no key store is available ({0}). On a machine without one, choose the file: \
-         set key = \"file\" under [vault] in config.toml"
-    )]
-    NoneAvailable(String),
-    /// It is there, but no longer has what it was given.
-    #[error(
-        "the key store {store} does not have the key of {} any more. If another keyring program answers now, start the one \
-         that has it; if the key is lost, move that folder away and sign in again",
-        .folder.display()
-    )]
-    Lost {
-        /// Which.
-        store: KeyStore,
-        /// The vault's folder.
-        folder: PathBuf,
-    },
-    /// The vault's key is elsewhere.
-    #[error(
-        "the vault's key is in {kept}, but [vault] key says {asked}. Set it back to \"{kept}\", \
-         or move the vault's folder away to begin anew"
-    )]
-    Elsewhere {
-        /// Where it is.
-        kept: KeyStore,
-        /// Where it is looked for.
-        asked: KeyStore,
-    },
-    /// Anything else.
-    #[error("the key store {store} does not work: {reason}")]
-    Broken {
-        /// Which.
-        store: KeyStore,
-        /// Why.
-        reason: String,
-    },
-}
-
-fn remedy(store: KeyStore) -> &'static str {
-    match store {
-        KeyStore::SecretService => "Start a keyring such as gnome-keyring, or choose another [vault] key",
-        KeyStore::Keyutils => {
-            "Start ssod from a login session (or under: keyctl session), or choose another [vault] key"
-        }
-        KeyStore::Keychain | KeyStore::File => "Choose another [vault] key",
-    }
-}
-
 /// What one store says to one question.
 enum Kept {
     Key(VaultKey),
     Missing,
 }
 
-/// Which store has the vault's key, and under which name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    store: KeyStore,
-    /// Part of the entry's name, so that two vaults (a test's, a demo's) never share a key.
-    id: String,
+impl Kept {
+    fn into_key(self) -> Option<VaultKey> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Missing => None,
+        }
+    }
 }
 
-/// Finds the vault's key, or makes one where there was none. Blocks: key stores answer over D-Bus and may never answer, so
+/// The vault's key as it was found.
+#[derive(Clone, Debug)]
+pub struct FoundKey {
+    /// The key.
+    pub key: VaultKey,
+    /// The key that some files are still under, where a change of the key was cut short.
+    pub former: Option<VaultKey>,
+    /// Where the key is.
+    pub store: KeyStore,
+}
+
+/// Finds the vault's key, or makes one where there was none. Where the key lies in another store than the one asked for, the
+/// key counts: no sign-in is lost because a setting changed. Blocks: key stores answer over D-Bus and may never answer, so
 /// each is given a bounded time.
-pub fn find_key(folder: &Path, choice: KeyStoreChoice) -> Result<(VaultKey, KeyStore), KeyStoreError> {
-    match (remembered(folder)?, choice) {
-        (Some(place), KeyStoreChoice::Only(asked)) if place.store != asked => {
-            Err(KeyStoreError::Elsewhere { kept: place.store, asked })
+pub fn find_key(folder: &Path, choice: KeyStoreChoice) -> Result<FoundKey, KeyStoreError> {
+    let Some(places) = Places::load(folder)? else {
+        return match choice {
+            KeyStoreChoice::Only(store) => make_first(folder, store),
+            KeyStoreChoice::Auto => first_usable(folder),
+        };
+    };
+    let store = places.current.store;
+    match load(folder, &places.current)? {
+        Kept::Key(key) => {
+            let former = match &places.former {
+                Some(place) => load(folder, place)?.into_key(),
+                None => None,
+            };
+            Ok(FoundKey { key, former, store })
         }
-        (Some(place), _) => match (load(folder, &place)?, place.store) {
-            (Kept::Key(key), store) => Ok((key, store)),
-            // The kernel's keyring forgets at each reboot, and a better store may have come since.
-            (Kept::Missing, KeyStore::Keyutils) if choice == KeyStoreChoice::Auto => first_usable(folder),
-            (Kept::Missing, KeyStore::Keyutils | KeyStore::File) => make(folder, &place),
-            // These do not forget. A new key would set every sign-in aside because another keyring program answers today.
-            (Kept::Missing, store @ (KeyStore::SecretService | KeyStore::Keychain)) => {
-                Err(KeyStoreError::Lost { store, folder: folder.to_owned() })
-            }
-        },
-        (None, KeyStoreChoice::Only(store)) => make(folder, &new_place(store)?),
-        (None, KeyStoreChoice::Auto) => first_usable(folder),
+        // The kernel's keyring forgets at each reboot, and a better store may have come since.
+        Kept::Missing if store == KeyStore::Keyutils && choice == KeyStoreChoice::Auto => {
+            first_usable(folder)
+        }
+        Kept::Missing if matches!(store, KeyStore::Keyutils | KeyStore::File) => make_first(folder, store),
+        // These do not forget. A new key would set every sign-in aside because another keyring program answers today.
+        Kept::Missing => Err(KeyStoreError::Missing { store, folder: folder.to_owned() }),
     }
 }
 
 /// The first store that is there. Only absence leads to the next one: a store that is locked, or that does not answer now,
-/// is where the key belongs.
-fn first_usable(folder: &Path) -> Result<(VaultKey, KeyStore), KeyStoreError> {
+/// is where the key belongs. Nobody can unlock the kernel's keyring, so what it refuses counts as absent.
+fn first_usable(folder: &Path) -> Result<FoundKey, KeyStoreError> {
     let mut absent = Vec::new();
     for store in KeyStore::AUTO {
-        match make(folder, &new_place(*store)?) {
+        match make_first(folder, *store) {
             Err(KeyStoreError::Absent { store, reason }) => absent.push(format!("{store}: {reason}")),
+            Err(KeyStoreError::Refused { store: KeyStore::Keyutils, reason }) => {
+                absent.push(format!("keyutils: {reason}"));
+            }
             outcome => return outcome,
         }
     }
     Err(KeyStoreError::NoneAvailable(absent.join("; ")))
 }
 
-fn make(folder: &Path, place: &Place) -> Result<(VaultKey, KeyStore), KeyStoreError> {
-    let store = place.store;
+fn make_first(folder: &Path, store: KeyStore) -> Result<FoundKey, KeyStoreError> {
+    let (current, key) = make(folder, store)?;
+    let broken = |error: io::Error| KeyStoreError::Broken { store, reason: error.to_string() };
+    Places { current, former: None }.save(folder).map_err(broken)?;
+    Ok(FoundKey { key, former: None, store })
+}
+
+/// Makes a key in that store. It counts once its place is saved.
+pub(crate) fn make(folder: &Path, store: KeyStore) -> Result<(Place, VaultKey), KeyStoreError> {
+    let place = Place::new(store)?;
     let broken = |reason: String| KeyStoreError::Broken { store, reason };
     let key = VaultKey::generate().map_err(|error| broken(error.to_string()))?;
-    save(folder, place, &key)?;
+    match store {
+        KeyStore::File => file::save(folder, &place.id, &key),
+        store => keyring::save(store, &place.id, &key),
+    }?;
     // Some stores take a key and do not give it back: better to learn it now than after the next reboot.
-    match load(folder, place)? {
-        Kept::Key(kept) if kept.expose() == key.expose() => {}
-        _ => return Err(broken("it does not give back what it was given".to_owned())),
+    match load(folder, &place)? {
+        Kept::Key(kept) if kept.expose() == key.expose() => Ok((place, key)),
+        _ => Err(broken("it does not give back what it was given".to_owned())),
     }
-    remember(folder, place).map_err(|error| broken(error.to_string()))?;
-    Ok((key, store))
+}
+
+/// Removes a key that nothing is under any more.
+pub(crate) fn forget(folder: &Path, place: &Place) -> Result<(), KeyStoreError> {
+    match place.store {
+        KeyStore::File => file::forget(folder, &place.id),
+        store => keyring::forget(store, &place.id),
+    }
 }
 
 fn load(folder: &Path, place: &Place) -> Result<Kept, KeyStoreError> {
     match place.store {
-        KeyStore::File => file::load(folder),
+        KeyStore::File => file::load(folder, &place.id),
         store => keyring::load(store, &place.id),
     }
-}
-
-fn save(folder: &Path, place: &Place, key: &VaultKey) -> Result<(), KeyStoreError> {
-    match place.store {
-        KeyStore::File => file::save(folder, key),
-        store => keyring::save(store, &place.id, key),
-    }
-}
-
-fn new_place(store: KeyStore) -> Result<Place, KeyStoreError> {
-    let mut id = [0; 8];
-    getrandom::fill(&mut id).map_err(|error| KeyStoreError::Broken { store, reason: error.to_string() })?;
-    Ok(Place { store, id: hex(&id) })
-}
-
-fn remembered(folder: &Path) -> Result<Option<Place>, KeyStoreError> {
-    let path = folder.join(PLACE_FILE);
-    let broken = |reason: String| KeyStoreError::Broken {
-        store: KeyStore::File,
-        reason: format!("{} {reason}; move the vault's folder away to begin anew", path.display()),
-    };
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(broken(format!("cannot be read: {error}"))),
-    };
-    let mut words = text.split_whitespace();
-    let store = words.next().and_then(|word| KeyStore::ALL.into_iter().find(|store| store.as_str() == word));
-    match (store, words.next()) {
-        (Some(store), Some(id)) => Ok(Some(Place { store, id: id.to_owned() })),
-        _ => Err(broken("does not name a key store".to_owned())),
-    }
-}
-
-fn remember(folder: &Path, place: &Place) -> io::Result<()> {
-    write_private(&folder.join(PLACE_FILE), format!("{} {}\n", place.store, place.id).as_bytes())
 }
 
 fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -279,14 +220,19 @@ mod tests {
 
     const FILE: KeyStoreChoice = KeyStoreChoice::Only(KeyStore::File);
 
+    fn key_file(folder: &Path) -> std::path::PathBuf {
+        let place = Places::load(folder).unwrap().unwrap().current;
+        folder.join(format!("key-{}", place.id))
+    }
+
     #[test]
     fn a_key_is_made_once_and_found_again() {
         let folder = tempfile::tempdir().unwrap();
-        let (kept, store) = find_key(folder.path(), FILE).unwrap();
-        assert_eq!(store, KeyStore::File);
-        let (found, _) = find_key(folder.path(), KeyStoreChoice::Auto).unwrap();
-        assert_eq!(kept.expose(), found.expose());
-        let mode = fs::metadata(folder.path().join("key")).unwrap().permissions().mode();
+        let kept = find_key(folder.path(), FILE).unwrap();
+        assert_eq!(kept.store, KeyStore::File);
+        let found = find_key(folder.path(), KeyStoreChoice::Auto).unwrap();
+        assert_eq!(kept.key.expose(), found.key.expose());
+        let mode = fs::metadata(key_file(folder.path())).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -294,18 +240,27 @@ mod tests {
     fn a_key_that_others_may_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         find_key(folder.path(), FILE).unwrap();
-        fs::set_permissions(folder.path().join("key"), fs::Permissions::from_mode(0o644)).unwrap();
-        let error = find_key(folder.path(), FILE).unwrap_err().to_string();
-        assert!(error.contains("chmod 600"), "{error}");
+        fs::set_permissions(key_file(folder.path()), fs::Permissions::from_mode(0o644)).unwrap();
+        let error = find_key(folder.path(), FILE).unwrap_err();
+        assert_eq!(error.word(), "refused");
+        assert!(error.to_string().contains("chmod 600"), "{error}");
     }
 
     #[test]
-    fn another_store_than_the_vaults_is_an_error_that_names_both() {
+    fn the_key_counts_whatever_the_setting_says() {
         let folder = tempfile::tempdir().unwrap();
-        find_key(folder.path(), FILE).unwrap();
-        let error =
-            find_key(folder.path(), KeyStoreChoice::Only(KeyStore::Keyutils)).unwrap_err().to_string();
-        assert!(error.contains("is in file") && error.contains("says keyutils"), "{error}");
+        let kept = find_key(folder.path(), FILE).unwrap();
+        let found = find_key(folder.path(), KeyStoreChoice::Only(KeyStore::Keyutils)).unwrap();
+        assert_eq!((found.store, found.key.expose()), (KeyStore::File, kept.key.expose()));
+    }
+
+    #[test]
+    fn a_damaged_place_is_an_error_and_makes_no_new_key() {
+        for text in ["", "floppy 1", "file ../key", "file 1\nfloppy 2"] {
+            let folder = tempfile::tempdir().unwrap();
+            write_private(&folder.path().join("key-store"), text.as_bytes()).unwrap();
+            assert_eq!(find_key(folder.path(), FILE).unwrap_err().word(), "broken", "{text:?}");
+        }
     }
 
     #[test]

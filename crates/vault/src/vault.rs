@@ -1,10 +1,12 @@
 //! The folder of sealed files.
 
+mod rekey;
+
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use atomic_write_file::AtomicWriteFile;
 use atomic_write_file::unix::OpenOptionsExt;
@@ -15,28 +17,65 @@ use ssod_model::{CachedCredentials, EndpointTokens, SecretStore, SessionName, Se
 use zeroize::Zeroizing;
 
 use crate::record::{CredentialsFile, EndpointTokensFile, SessionFile};
-use crate::{VaultKey, open, seal};
+use crate::{FoundKey, KeyStoreError, OpenError, VaultKey, open, seal};
 
 const SESSION_PREFIX: &str = "session-";
 const SUFFIX: &str = ".sealed";
 const CREDENTIALS: &str = "role-credentials.sealed";
 const ENDPOINT_TOKENS: &str = "endpoint-tokens.sealed";
+const LOCKED: &str = "the vault is locked";
 /// Ten thousand cached credentials have about 20 MB.
 const FILE_CAP: u64 = 256 * 1024 * 1024;
 
-/// The sealed files of one user, and the key to them.
+/// The sealed files of one user, and the key to them while it is unlocked.
 #[derive(Debug)]
 pub struct Vault {
     folder: PathBuf,
-    key: VaultKey,
+    /// Held for reading while a file is sealed or opened, and for writing while the key changes.
+    keys: RwLock<Option<Keys>>,
     problems: Mutex<Vec<String>>,
 }
 
+/// The keys in memory.
+#[derive(Debug)]
+struct Keys {
+    /// What everything is sealed under.
+    current: VaultKey,
+    /// What some files are still under, where a change of the key was cut short.
+    former: Option<VaultKey>,
+}
+
+impl Keys {
+    fn open(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        match (open(&self.current, name, sealed), &self.former) {
+            (Err(OpenError::OtherKey), Some(former)) => open(former, name, sealed),
+            (outcome, _) => outcome,
+        }
+    }
+}
+
 impl Vault {
-    /// Opens the folder, making it (0700) where there is none. Files are read when they are asked for.
-    pub fn open(folder: &Path, key: VaultKey) -> io::Result<Self> {
+    /// The vault in that folder, made (0700) where there is none; locked, until it is given its key.
+    pub fn new(folder: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        Ok(Self { folder: folder.to_owned(), key, problems: Mutex::default() })
+        Ok(Self { folder: folder.to_owned(), keys: RwLock::default(), problems: Mutex::default() })
+    }
+
+    /// Takes the key. A change of the key that was cut short is brought to its end. Blocks on disk and key store.
+    pub fn unlock(&self, found: FoundKey) -> Result<(), KeyStoreError> {
+        if !found.key.is_locked_in_memory() {
+            tracing::warn!(
+                "the vault's key may reach the swap: this user's limit of locked memory (ulimit -l) is used up"
+            );
+        }
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let keys = keys.insert(Keys { current: found.key, former: found.former });
+        self.finish_rekey(keys)
+    }
+
+    /// Forgets the key; nothing can be read or saved until [`unlock`](Self::unlock).
+    pub fn lock(&self) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What could not be read since the start, each a sentence with its remedy.
@@ -49,14 +88,28 @@ impl Vault {
             StoreError(format!("cannot write {}: {error}", self.folder.join(name).display()))
         };
         let content = Zeroizing::new(serde_json::to_vec(value).map_err(|error| failed(&error))?);
-        let sealed = seal(&self.key, name, &content).map_err(|error| failed(&error))?;
-        let replace = || {
-            let mut file =
-                AtomicWriteFile::options().preserve_mode(false).mode(0o600).open(self.folder.join(name))?;
-            file.write_all(&sealed)?;
-            file.commit()
-        };
-        replace().map_err(|error: io::Error| failed(&error))
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = keys.as_ref().ok_or_else(|| failed(&LOCKED))?;
+        let sealed = seal(&keys.current, name, &content).map_err(|error| failed(&error))?;
+        self.replace(name, &sealed).map_err(|error| failed(&error))
+    }
+
+    /// Puts a file in place, whole or not at all.
+    fn replace(&self, name: &str, sealed: &[u8]) -> io::Result<()> {
+        let path = self.folder.join(name);
+        let mut file = AtomicWriteFile::options().preserve_mode(false).mode(0o600).open(path)?;
+        file.write_all(sealed)?;
+        file.commit()
+    }
+
+    /// The names of the sealed files.
+    fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let name = entry?.file_name();
+            names.extend(name.to_str().filter(|name| name.ends_with(SUFFIX)).map(str::to_owned));
+        }
+        Ok(names)
     }
 
     /// The content of a file: `None` where there is none, or where it does not open and was set aside.
@@ -65,12 +118,15 @@ impl Vault {
         T::Error: std::fmt::Display,
     {
         let path = self.folder.join(name);
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys =
+            keys.as_ref().ok_or_else(|| StoreError(format!("cannot read {}: {LOCKED}", path.display())))?;
         let sealed = match read_bounded(&path) {
             Ok(sealed) => sealed,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StoreError(format!("cannot read {}: {error}", path.display()))),
         };
-        let content = match open(&self.key, name, &sealed) {
+        let content = match keys.open(name, &sealed) {
             Ok(content) => content,
             Err(error) => return self.set_aside(&path, &error.to_string()),
         };
@@ -106,13 +162,12 @@ impl Vault {
 
 impl SecretStore for Vault {
     fn load_sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
-        let unreadable = |error| StoreError(format!("cannot read {}: {error}", self.folder.display()));
+        let unreadable =
+            |error: io::Error| StoreError(format!("cannot read {}: {error}", self.folder.display()));
         let mut records = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(unreadable)? {
-            let name = entry.map_err(unreadable)?.file_name();
-            let Some(name) = name.to_str() else { continue };
-            if name.starts_with(SESSION_PREFIX) && name.ends_with(SUFFIX) {
-                records.extend(self.read::<SessionFile, SessionRecord>(name)?);
+        for name in self.names().map_err(unreadable)? {
+            if name.starts_with(SESSION_PREFIX) {
+                records.extend(self.read::<SessionFile, SessionRecord>(&name)?);
             }
         }
         Ok(records)

@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::{Extension, Json};
 use ssod_control::{Checked, Credentials, CredentialsRequest};
-use ssod_model::{CredentialSource, Floor, Profile, Refusal, RoleCredentials, Timer};
-use ssod_peer::Peer;
+use ssod_model::{CredentialSource, Floor, Profile, ProfileName, Refusal, RoleCredentials, Timer};
+use ssod_peer::UnixPeer;
 
 use super::status::whole_seconds;
 use super::{Answer, Failure, caller, find_profile};
@@ -18,10 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn answer<C: Timer + Clone>(
     State(shared): State<Arc<Shared<C>>>,
-    Extension(peer): Extension<Peer>,
+    Extension(peer): Extension<UnixPeer>,
     Json(request): Json<CredentialsRequest>,
 ) -> Answer<Credentials> {
-    let (profile, credentials) = fetch(&shared.broker, &request.profile, peer).await?;
+    let (profile, credentials) = fetch(&shared, &request.profile, &peer).await?;
     Ok(Json(Credentials {
         version: 1,
         access_key_id: credentials.access_key_id.clone(),
@@ -34,17 +34,32 @@ pub(super) async fn answer<C: Timer + Clone>(
 
 pub(super) async fn check<C: Timer + Clone>(
     State(shared): State<Arc<Shared<C>>>,
-    Extension(peer): Extension<Peer>,
     Json(request): Json<CredentialsRequest>,
 ) -> Answer<Checked> {
-    let (profile, _) = fetch(&shared.broker, &request.profile, peer).await?;
+    let (profile, _) = wanted(&shared.broker, &request.profile).await?;
     Ok(Json(Checked { profile: profile.name.to_string(), session: profile.session.to_string() }))
 }
 
-async fn fetch<C: Timer>(
+/// Hands out, and notes who got it: for `credential_process` that is whoever runs `ssod`.
+async fn fetch<C: Timer + Clone>(
+    shared: &Shared<C>,
+    name: &str,
+    peer: &UnixPeer,
+) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Failure> {
+    let outcome = wanted(&shared.broker, name).await;
+    let (now, program, profile) = (shared.timer.now(), caller(peer), ProfileName::parse(name).ok());
+    let refused =
+        outcome.as_ref().err().map(|failure| format!("{}: {}", failure.body.code, failure.body.message));
+    if let (Some(profile), None) = (&profile, &refused) {
+        shared.broker.used(profile, program.as_ref().map(|program| program.name.clone()));
+    }
+    shared.audit.note_control(now, "credential-process", peer, program, profile, refused);
+    outcome
+}
+
+async fn wanted<C: Timer>(
     broker: &LiveBroker<C>,
     name: &str,
-    peer: Peer,
 ) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Failure> {
     let profile = find_profile(broker, name)?;
     let name = profile.name.clone();
@@ -55,6 +70,5 @@ async fn fetch<C: Timer>(
             reason: "AWS did not answer within 10 seconds".to_owned(),
         })?,
     };
-    broker.used(&profile.name, caller(peer));
     Ok((profile, credentials))
 }

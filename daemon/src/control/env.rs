@@ -9,13 +9,14 @@ use axum::http::StatusCode;
 use ssod_control::{EnvRequest, Environment, Paths};
 use ssod_model::{CredentialSource, ProfileName, Timer};
 
-use super::{Answer, Failure, find_profile};
+use super::{Answer, Failure, find_profile, must_be_open};
 use crate::app::Shared;
 
 pub(super) async fn answer<C: Timer + Clone>(
     State(shared): State<Arc<Shared<C>>>,
     Json(request): Json<EnvRequest>,
 ) -> Answer<Environment> {
+    must_be_open(&shared)?;
     let profile = match &request.profile {
         Some(name) => Some(find_profile(&shared.broker, name)?),
         None => None,

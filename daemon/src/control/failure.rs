@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ssod_broker::SignInError;
-use ssod_control::ErrorBody;
+use ssod_broker::{Closed, SignInError};
+use ssod_control::{ErrorBody, VaultStatus};
 use ssod_model::{IdentityError, Refusal, StoreError};
 
 /// An answer that is not a success.
@@ -26,6 +26,22 @@ impl Failure {
 
     pub(crate) fn not_found(message: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NotFound", message, None)
+    }
+
+    /// The vault is locked, or is just being opened.
+    pub(crate) fn closed(vault: VaultStatus) -> Self {
+        let message = vault.reason.unwrap_or_else(|| "The vault is being opened.".to_owned());
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "Locked",
+            message,
+            vault.hint.or(Some("Try again in a moment".to_owned())),
+        )
+    }
+
+    /// Something that only this machine can be blamed for.
+    pub(crate) fn broken(error: &anyhow::Error) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Broken", sentence(&format!("{error:#}")), None)
     }
 
     /// A session's name where a profile's is needed.
@@ -70,6 +86,10 @@ impl From<SignInError> for Failure {
     fn from(error: SignInError) -> Self {
         match error {
             SignInError::NoSession(name) => Self::unknown(name.as_str()),
+            SignInError::Closed(Closed::Opening) => Self::closed(VaultStatus::default()),
+            SignInError::Closed(Closed::Locked { reason, remedy }) => {
+                Self::new(StatusCode::FORBIDDEN, "Locked", reason, Some(remedy))
+            }
             SignInError::Identity(error) => error.into(),
             SignInError::Store(error) => error.into(),
         }

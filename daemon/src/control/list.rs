@@ -10,7 +10,7 @@ use ssod_broker::decide::{backoff, seed};
 use ssod_control::{Account, ErrorBody, ListRequest, ListedSession};
 use ssod_model::{Clock, IdentityError, IdentityProvider, SessionName, Timer};
 
-use super::{Answer, Failure, find};
+use super::{Answer, Failure, find, must_be_open};
 use crate::app::{LiveBroker, Shared};
 
 /// Calls at one time; practitioners see 429s from about twenty a second.
@@ -22,6 +22,7 @@ pub(super) async fn answer<C: Timer + Clone>(
     State(shared): State<Arc<Shared<C>>>,
     Json(request): Json<ListRequest>,
 ) -> Answer<Vec<ListedSession>> {
+    must_be_open(&shared)?;
     let sessions = match &request.name {
         Some(name) => vec![find(&shared.broker, name)?.0],
         None => shared.broker.session_names(),

@@ -17,7 +17,7 @@ use ssod_sign_in::{Failure as SignInFailure, browser, device_code};
 use tokio::sync::mpsc;
 
 use super::failure::sentence;
-use super::{Failure, find};
+use super::{Failure, find, must_be_open};
 use crate::app::Shared;
 use crate::settings::FlowSetting;
 use crate::sign_in_hosts;
@@ -29,6 +29,7 @@ pub(super) async fn answer<C: Timer + Clone>(
     State(shared): State<Arc<Shared<C>>>,
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Failure> {
+    must_be_open(&shared)?;
     let (session, profile) = find(&shared.broker, &request.name)?;
     let flow = match (request.flow, shared.settings().login.flow) {
         (Some(LoginFlow::Pkce), _) | (None, FlowSetting::Pkce) => SignInFlow::Browser,

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use ssod_control::{LoggedOut, LogoutRequest, LogoutResult, StillValid};
-use ssod_model::Timer;
+use ssod_model::{CredentialSource, ProfileName, SessionName, Timer};
 
 use super::status::whole_seconds;
-use super::{Answer, find};
+use super::{Answer, Failure, find, must_be_open};
 use crate::app::Shared;
 
 pub(super) async fn answer<C: Timer + Clone>(
     State(shared): State<Arc<Shared<C>>>,
     Json(request): Json<LogoutRequest>,
 ) -> Answer<LogoutResult> {
+    must_be_open(&shared)?;
     let sessions = match &request.name {
         Some(name) => vec![find(&shared.broker, name)?.0],
         None => shared.broker.known_sessions(),
@@ -37,5 +38,24 @@ pub(super) async fn answer<C: Timer + Clone>(
             not_told: logout.not_told,
         });
     }
+    if request.revoke_shells {
+        revoke(&shared, request.name.as_ref().map(|_| sessions.as_slice())).await?;
+    }
     Ok(Json(LogoutResult { sessions: done }))
+}
+
+/// Gives new endpoint tokens to the profiles of these sessions, or to all: what an open shell has is refused from now on. The
+/// token that follows `ssod use` may stand for any profile, so it is always among them.
+async fn revoke<C: Timer + Clone>(
+    shared: &Shared<C>,
+    sessions: Option<&[SessionName]>,
+) -> Result<(), Failure> {
+    let is_meant = |profile: Option<&ProfileName>| match (profile, sessions) {
+        (Some(profile), Some(sessions)) => {
+            shared.broker.profile(profile).is_none_or(|profile| sessions.contains(&profile.session))
+        }
+        _ => true,
+    };
+    shared.tokens.renew(is_meant).map_err(|error| Failure::broken(&error.into()))?;
+    shared.provide_tokens().await.map_err(|error| Failure::broken(&error))
 }

@@ -13,6 +13,8 @@ use ssod_control::{
 };
 use ssod_model::{Timer, Timestamp, TimestampExt};
 
+use ssod_vault::KeyStoreChoice;
+
 use super::Answer;
 use super::use_profile::active_profile;
 use crate::app::Shared;
@@ -40,7 +42,15 @@ fn daemon<C: Timer + Clone>(shared: &Shared<C>) -> DaemonStatus {
     all.extend(problems.settings.clone());
     all.extend(problems.imds.clone());
     drop(problems);
-    all.extend(shared.vault.problems());
+    all.extend(shared.keeper.vault().problems());
+    if let (Some(kept), KeyStoreChoice::Only(asked)) =
+        (shared.keeper.key_store(), shared.settings().vault.key)
+        && kept != asked
+    {
+        all.push(format!(
+            "[vault] key says {asked}, but the vault's key is in {kept}. Move it: ssod vault move {asked}"
+        ));
+    }
     let ports = shared.imds_ports.lock().unwrap_or_else(PoisonError::into_inner);
     DaemonStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -50,7 +60,8 @@ fn daemon<C: Timer + Clone>(shared: &Shared<C>) -> DaemonStatus {
             .iter()
             .map(|(profile, open)| ImdsPort { profile: profile.clone(), port: open.port })
             .collect(),
-        key_store: shared.key_store.to_string(),
+        key_store: shared.keeper.key_store().map(|store| store.to_string()).unwrap_or_default(),
+        vault: shared.keeper.status(),
         config_file: shared.paths.aws_config.display().to_string(),
         overrides: shared.overrides.clone(),
         problems: all,
@@ -59,6 +70,7 @@ fn daemon<C: Timer + Clone>(shared: &Shared<C>) -> DaemonStatus {
 
 fn session(session: BrokerSession, now: Timestamp) -> SessionStatus {
     let (state, reason) = match session.state {
+        BrokerState::Locked => (SessionState::Locked, None),
         BrokerState::SignedOut => (SessionState::SignedOut, None),
         BrokerState::SigningIn => (SessionState::SigningIn, None),
         BrokerState::Active => (SessionState::Active, None),
@@ -107,6 +119,7 @@ fn trouble(trouble: TroubleStatus, now: Timestamp) -> Trouble {
         }
         TroubleStatus::NoAccess => Trouble::NoAccess,
         TroubleStatus::SignInNeeded => Trouble::SignInNeeded,
+        TroubleStatus::Locked => Trouble::Locked,
     }
 }
 

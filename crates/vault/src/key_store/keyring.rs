@@ -39,6 +39,14 @@ pub(super) fn save(store: KeyStore, id: &str, key: &VaultKey) -> Result<(), KeyS
     })
 }
 
+pub(super) fn forget(store: KeyStore, id: &str) -> Result<(), KeyStoreError> {
+    let user = user(id);
+    within(store, move || match entry(store, &user)?.delete_credential() {
+        Ok(()) | Err(Error::NoEntry) => Ok(()),
+        Err(error) => Err(classify(store, error)),
+    })
+}
+
 fn user(id: &str) -> String {
     format!("vault-key-{id}")
 }
@@ -69,12 +77,19 @@ fn entry(store: KeyStore, user: &str) -> Result<Entry, KeyStoreError> {
 fn classify(store: KeyStore, error: Error) -> KeyStoreError {
     match error {
         #[cfg(target_os = "linux")]
-        Error::NoStorageAccess(source) | Error::PlatformFailure(source) => {
-            if super::secret_service_probe::is_locked(source.as_ref()) {
-                return KeyStoreError::Locked(store);
-            }
-            KeyStoreError::Absent { store, reason: source.to_string() }
+        Error::NoStorageAccess(source) | Error::PlatformFailure(source)
+            if super::secret_service_probe::is_locked(source.as_ref()) =>
+        {
+            KeyStoreError::Locked(store)
         }
+        #[cfg(target_os = "linux")]
+        Error::NoStorageAccess(source) | Error::PlatformFailure(source)
+            if super::secret_service_probe::is_refused(source.as_ref()) =>
+        {
+            KeyStoreError::Refused { store, reason: source.to_string() }
+        }
+        Error::NoStorageAccess(source) => KeyStoreError::Refused { store, reason: source.to_string() },
+        Error::PlatformFailure(source) => KeyStoreError::Absent { store, reason: source.to_string() },
         error => KeyStoreError::Broken { store, reason: error.to_string() },
     }
 }

@@ -19,10 +19,13 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Succeeds where there is a default collection and it is unlocked.
 pub(super) fn probe() -> Result<(), KeyStoreError> {
-    if locked()
-        .map_err(|error| absent(error.to_string()))?
-        .ok_or_else(|| absent("no keyring runs".to_owned()))?
-    {
+    let locked = locked().map_err(|error| match error {
+        zbus::Error::MethodError(name, ..) if name.as_str() == "org.freedesktop.DBus.Error.AccessDenied" => {
+            KeyStoreError::Refused { store: KeyStore::SecretService, reason: name.to_string() }
+        }
+        error => absent(error.to_string()),
+    })?;
+    if locked.ok_or_else(|| absent("no keyring runs".to_owned()))? {
         return Err(KeyStoreError::Locked(KeyStore::SecretService));
     }
     Ok(())
@@ -32,9 +35,21 @@ pub(super) fn probe() -> Result<(), KeyStoreError> {
 pub(super) fn is_locked(error: &(dyn Error + 'static)) -> bool {
     use secret_service::Error as E;
     match error.downcast_ref::<E>() {
-        Some(E::Locked | E::Prompt) => true,
+        Some(E::Locked) => true,
         Some(E::Zbus(zbus::Error::MethodError(name, ..))) => {
             name.as_str() == "org.freedesktop.Secret.Error.IsLocked"
+        }
+        _ => false,
+    }
+}
+
+/// Whether an error of the store means that somebody, or a policy, said no.
+pub(super) fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    use secret_service::Error as E;
+    match error.downcast_ref::<E>() {
+        Some(E::Prompt) => true,
+        Some(E::Zbus(zbus::Error::MethodError(name, ..))) => {
+            name.as_str() == "org.freedesktop.DBus.Error.AccessDenied"
         }
         _ => false,
     }

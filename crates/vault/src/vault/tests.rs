@@ -7,9 +7,16 @@ use ssod_model::{
 };
 
 use super::*;
+use crate::{KeyStore, KeyStoreChoice, find_key};
 
 fn key(byte: u8) -> VaultKey {
     VaultKey::from_bytes(&[byte; 32]).expect("32 bytes")
+}
+
+fn unlocked(folder: &Path, key: VaultKey) -> Vault {
+    let vault = Vault::new(folder).unwrap();
+    vault.unlock(FoundKey { key, former: None, store: KeyStore::File }).unwrap();
+    vault
 }
 
 fn record() -> SessionRecord {
@@ -53,10 +60,10 @@ fn credentials() -> Vec<CachedCredentials> {
 fn what_was_saved_is_there_after_a_restart_and_unreadable_to_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
-    let vault = Vault::open(&path, key(1)).unwrap();
+    let vault = unlocked(&path, key(1));
     vault.save_session(&record()).unwrap();
     vault.save_credentials(&credentials()).unwrap();
-    let again = Vault::open(&path, key(1)).unwrap();
+    let again = unlocked(&path, key(1));
     assert_eq!(again.load_sessions().unwrap(), [record()]);
     assert_eq!(again.load_credentials().unwrap(), credentials());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
@@ -74,8 +81,8 @@ fn what_was_saved_is_there_after_a_restart_and_unreadable_to_others() {
 #[test]
 fn under_the_wrong_key_a_file_is_set_aside_and_named_never_deleted() {
     let folder = tempfile::tempdir().unwrap();
-    Vault::open(folder.path(), key(1)).unwrap().save_session(&record()).unwrap();
-    let other = Vault::open(folder.path(), key(2)).unwrap();
+    unlocked(folder.path(), key(1)).save_session(&record()).unwrap();
+    let other = unlocked(folder.path(), key(2));
     assert_eq!(other.load_sessions().unwrap(), []);
     let problem = other.problems().concat();
     assert!(problem.contains("another key") && problem.contains("ssod login"), "{problem}");
@@ -86,7 +93,7 @@ fn under_the_wrong_key_a_file_is_set_aside_and_named_never_deleted() {
 #[test]
 fn a_damaged_file_costs_only_itself() {
     let folder = tempfile::tempdir().unwrap();
-    let vault = Vault::open(folder.path(), key(1)).unwrap();
+    let vault = unlocked(folder.path(), key(1));
     vault.save_session(&record()).unwrap();
     vault.save_credentials(&credentials()).unwrap();
     let path = folder.path().join(CREDENTIALS);
@@ -95,4 +102,95 @@ fn a_damaged_file_costs_only_itself() {
     assert_eq!(vault.load_credentials().unwrap(), []);
     assert_eq!(vault.load_sessions().unwrap(), [record()]);
     assert!(vault.problems().concat().contains("damaged"));
+}
+
+#[test]
+fn a_locked_vault_gives_and_takes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = unlocked(folder.path(), key(1));
+    vault.save_session(&record()).unwrap();
+    vault.lock();
+    assert!(vault.load_sessions().unwrap_err().0.contains("the vault is locked"));
+    assert!(vault.save_session(&record()).unwrap_err().0.contains("the vault is locked"));
+    vault.unlock(FoundKey { key: key(1), former: None, store: KeyStore::File }).unwrap();
+    assert_eq!(vault.load_sessions().unwrap(), [record()]);
+}
+
+const FILE: KeyStoreChoice = KeyStoreChoice::Only(KeyStore::File);
+
+/// A vault with its key in a file, and something in it.
+fn filled(folder: &Path) -> Vault {
+    let vault = Vault::new(folder).unwrap();
+    vault.unlock(find_key(folder, FILE).unwrap()).unwrap();
+    vault.save_session(&record()).unwrap();
+    vault.save_credentials(&credentials()).unwrap();
+    vault
+}
+
+fn reopened(folder: &Path) -> Vault {
+    let vault = Vault::new(folder).unwrap();
+    vault.unlock(find_key(folder, FILE).unwrap()).unwrap();
+    vault
+}
+
+fn names_beginning_with(folder: &Path, start: &str) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with(start)).collect()
+}
+
+#[test]
+fn after_a_rekey_everything_is_under_the_new_key_and_the_old_one_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = filled(folder.path());
+    let old = find_key(folder.path(), FILE).unwrap().key;
+    vault.rekey(KeyStore::File).unwrap();
+    vault.save_endpoint_tokens(&EndpointTokens::default()).unwrap();
+    let found = find_key(folder.path(), FILE).unwrap();
+    assert!(found.former.is_none() && found.key.expose() != old.expose());
+    for name in vault.names().unwrap() {
+        let sealed = fs::read(folder.path().join(&name)).unwrap();
+        assert_eq!(open(&old, &name, &sealed), Err(OpenError::OtherKey), "{name}");
+    }
+    assert_eq!(names_beginning_with(folder.path(), "key-").len(), 2, "the place and one key");
+    let again = reopened(folder.path());
+    assert_eq!(again.load_sessions().unwrap(), [record()]);
+    assert_eq!(again.load_credentials().unwrap(), credentials());
+}
+
+/// Whatever the instruction at which the power failed: both keys are known, each file is under one of them.
+#[test]
+fn a_rekey_that_was_cut_short_is_finished_at_the_next_start() {
+    for resealed in 0..=2 {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = filled(folder.path());
+        let mut keys = vault.keys.write().unwrap();
+        let keys = keys.as_mut().unwrap();
+        vault.begin_rekey(keys, KeyStore::File).unwrap();
+        for name in vault.names().unwrap().iter().take(resealed) {
+            vault.reseal(keys, name).unwrap();
+        }
+        assert_eq!(names_beginning_with(folder.path(), "key-").len(), 3, "the place and two keys");
+        let again = reopened(folder.path());
+        assert_eq!(again.load_sessions().unwrap(), [record()]);
+        assert_eq!(again.load_credentials().unwrap(), credentials());
+        assert_eq!(again.problems(), [""; 0]);
+        assert_eq!(names_beginning_with(folder.path(), "key-").len(), 2, "the old key is gone");
+    }
+}
+
+/// A folder as the first version left it. Kept for ever: no release may be unable to read it.
+#[test]
+fn the_first_versions_folder_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/folder-1");
+    for entry in fs::read_dir(fixture).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    }
+    fs::set_permissions(folder.path().join("key"), fs::Permissions::from_mode(0o600)).unwrap();
+    let vault = reopened(folder.path());
+    assert_eq!(vault.load_sessions().unwrap(), [record()]);
+    assert_eq!(vault.load_credentials().unwrap(), credentials());
+    assert!(vault.load_endpoint_tokens().unwrap().active.is_some());
+    assert_eq!(vault.problems(), [""; 0]);
 }

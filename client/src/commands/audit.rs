@@ -1,0 +1,202 @@
+//! `ssod audit`: who got which credentials. It reads the file itself, so it works without a daemon, too.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use ssod_control::{AuditEntry, Paths};
+use ssod_model::Timestamp;
+
+use super::Context;
+use crate::cli::Audit;
+use crate::failure::{Failure, Outcome};
+use crate::table::Table;
+use crate::terminal;
+
+/// The daemon writes in batches of half a second.
+const POLL: Duration = Duration::from_millis(250);
+/// A line is a few hundred bytes; a longer one is not ours.
+const LINE_CAP: usize = 64 * 1024;
+
+pub(crate) fn run(context: &Context, command: &Audit) -> Outcome<()> {
+    let path = context.paths.audit();
+    let mut last = VecDeque::new();
+    let mut keep = |line: Line| {
+        if command.wants(&line.entry) {
+            last.push_back(line);
+        }
+        if last.len() > command.last {
+            last.pop_front();
+        }
+    };
+    if let Some(mut before) = Lines::open(&Paths::before(&path))? {
+        before.read(&mut keep)?;
+    }
+    // What is read is remembered by place, so that following goes on where this ends.
+    let mut now = Lines::open(&path)?;
+    if let Some(lines) = &mut now {
+        lines.read(&mut keep)?;
+    }
+    if last.is_empty() && !command.follow && !command.json {
+        terminal::warn("Nobody has asked for credentials yet.");
+    }
+    show(command, &last, true)?;
+    if command.follow { follow(command, &path, now) } else { Ok(()) }
+}
+
+/// Shows what comes, also in the file that takes this one's place.
+fn follow(command: &Audit, path: &Path, mut now: Option<Lines>) -> Outcome<()> {
+    loop {
+        std::thread::sleep(POLL);
+        let mut new = VecDeque::new();
+        let mut keep = |line: Line| {
+            if command.wants(&line.entry) {
+                new.push_back(line);
+            }
+        };
+        if let Some(lines) = &mut now {
+            lines.read(&mut keep)?;
+        }
+        if now.as_ref().is_none_or(|lines| !lines.is_at(path)) {
+            now = Lines::open(path)?;
+            if let Some(lines) = &mut now {
+                lines.read(&mut keep)?;
+            }
+        }
+        show(command, &new, false)?;
+    }
+}
+
+impl Audit {
+    fn wants(&self, entry: &AuditEntry) -> bool {
+        let profile = self.profile.as_ref();
+        profile.is_none_or(|profile| entry.profile.as_ref() == Some(profile))
+            && (!self.refused || entry.outcome == "refused")
+    }
+}
+
+/// One line, as it stands and as it is read.
+struct Line {
+    text: String,
+    entry: AuditEntry,
+}
+
+/// A file that may grow while it is read.
+struct Lines {
+    file: BufReader<File>,
+    inode: u64,
+    cut: Vec<u8>,
+}
+
+impl Lines {
+    fn open(path: &Path) -> Outcome<Option<Self>> {
+        match File::open(path) {
+            Ok(file) => {
+                let inode = file.metadata()?.ino();
+                Ok(Some(Self { file: BufReader::new(file), inode, cut: Vec::new() }))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failure::new(format!("Cannot read {}: {error}.", path.display()))),
+        }
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|facts| facts.ino() == self.inode)
+    }
+
+    /// Every whole line since the last time; what does not read as a line of ours is passed over.
+    fn read(&mut self, take: &mut impl FnMut(Line)) -> Outcome<()> {
+        loop {
+            if self.file.read_until(b'\n', &mut self.cut)? == 0 || !self.cut.ends_with(b"\n") {
+                if self.cut.len() > LINE_CAP {
+                    self.cut.clear();
+                }
+                return Ok(());
+            }
+            let line = std::mem::take(&mut self.cut);
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if let Ok(entry) = serde_json::from_str(&text) {
+                take(Line { text, entry });
+            }
+        }
+    }
+}
+
+fn show(command: &Audit, lines: &VecDeque<Line>, with_header: bool) -> Outcome<()> {
+    if command.json {
+        let text: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
+        return Ok(terminal::print(&text)?);
+    }
+    let mut table =
+        Table::new(["TIME", "OUTCOME", "PROFILE", "UID", "PID", "PROGRAM", "VIA", ""]).dropping(&[6, 3, 4]);
+    for Line { entry, .. } in lines {
+        table.row(row(entry));
+    }
+    let text = table.to_string();
+    let shown = if with_header { text.as_str() } else { text.split_once('\n').map_or("", |(_, rows)| rows) };
+    Ok(terminal::print(shown)?)
+}
+
+fn row(entry: &AuditEntry) -> [String; 8] {
+    let outcome = if entry.outcome == "served" {
+        terminal::green("served")
+    } else {
+        terminal::yellow(&clean(&entry.outcome))
+    };
+    let again = (entry.repeated > 0).then(|| format!("{} more times", entry.repeated));
+    let lost = (entry.lost > 0).then(|| format!("({} notes before this were lost)", entry.lost));
+    let reason = entry.reason.as_deref().map(clean);
+    let remark = [again, reason, lost].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let number = |number: Option<u32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    [
+        entry
+            .at
+            .parse::<Timestamp>()
+            .map_or_else(|_| clean(&entry.at), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
+        outcome,
+        entry.profile.as_deref().map_or_else(|| "-".to_owned(), clean),
+        number(entry.uid),
+        number(entry.pid),
+        entry.program.as_deref().map_or_else(|| "gone".to_owned(), clean),
+        clean(&entry.via),
+        remark,
+    ]
+}
+
+/// Nothing in a program's or a profile's name reaches the terminal as a command to it.
+fn clean(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_growing_file_is_read_by_whole_lines() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut lines = Lines::open(file.path()).unwrap().unwrap();
+        let read = |lines: &mut Lines| {
+            let mut seen = Vec::new();
+            lines.read(&mut |line| seen.push(line.entry.outcome)).unwrap();
+            seen
+        };
+        write!(file, "{{\"outcome\":\"served\"}}\nnot ours\n{{\"outcome\":").unwrap();
+        assert_eq!(read(&mut lines), ["served"]);
+        writeln!(file, "\"refused\"}}").unwrap();
+        assert_eq!(read(&mut lines), ["refused"]);
+        assert!(read(&mut lines).is_empty());
+    }
+
+    #[test]
+    fn a_name_cannot_command_the_terminal() {
+        let entry = AuditEntry { program: Some("x\u{1b}[2Jy\n".into()), ..AuditEntry::default() };
+        assert_eq!(row(&entry)[5], "x?[2Jy?");
+        assert_eq!(row(&AuditEntry::default())[5], "gone");
+    }
+}

@@ -1,0 +1,17 @@
+//! `ssod lock` and `ssod unlock`.
+
+use ssod_control::Done;
+
+use super::Context;
+use crate::failure::Outcome;
+use crate::{daemon, terminal};
+
+pub(crate) fn lock(context: &Context) -> Outcome<()> {
+    let Done {} = daemon::connect(&context.paths)?.post("/v1/lock", &Done {})?;
+    Ok(terminal::print("Locked: every secret has left the daemon's memory. To go on: ssod unlock\n")?)
+}
+
+pub(crate) fn unlock(context: &Context) -> Outcome<()> {
+    let Done {} = daemon::connect(&context.paths)?.post("/v1/unlock", &Done {})?;
+    Ok(terminal::print("Unlocked.\n")?)
+}

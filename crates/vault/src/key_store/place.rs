@@ -1,0 +1,72 @@
+//! Which store has the vault's key, and under which name: a small file beside what the key seals. Not secret.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::{KeyStore, KeyStoreError, hex, write_private};
+
+const FILE: &str = "key-store";
+
+/// One key's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) store: KeyStore,
+    /// Part of the entry's name, so that two vaults (a test's, a demo's) never share a key.
+    pub(crate) id: String,
+}
+
+/// Where the key is; and, while the vault changes its key, where the one is that some files are still under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    pub(crate) current: Place,
+    pub(crate) former: Option<Place>,
+}
+
+impl Place {
+    /// A name that no other key has.
+    pub(crate) fn new(store: KeyStore) -> Result<Self, KeyStoreError> {
+        let mut id = [0; 8];
+        getrandom::fill(&mut id)
+            .map_err(|error| KeyStoreError::Broken { store, reason: error.to_string() })?;
+        Ok(Self { store, id: hex(&id) })
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let word = words.next()?;
+        let store = KeyStore::ALL.into_iter().find(|store| store.as_str() == word)?;
+        let id = words
+            .next()
+            .filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))?;
+        Some(Self { store, id: id.to_owned() })
+    }
+}
+
+impl Places {
+    /// What the vault remembers; `None` where it never had a key.
+    pub(crate) fn load(folder: &Path) -> Result<Option<Self>, KeyStoreError> {
+        let path = folder.join(FILE);
+        let broken = |reason: String| KeyStoreError::Broken {
+            store: KeyStore::File,
+            reason: format!("{} {reason}; move the vault's folder away to begin anew", path.display()),
+        };
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(broken(format!("cannot be read: {error}"))),
+        };
+        let mut lines = text.lines().map(Place::parse);
+        match (lines.next(), lines.next()) {
+            (Some(Some(current)), None) => Ok(Some(Self { current, former: None })),
+            (Some(Some(current)), Some(Some(former))) => Ok(Some(Self { current, former: Some(former) })),
+            _ => Err(broken("does not name a key store".to_owned())),
+        }
+    }
+
+    pub(crate) fn save(&self, folder: &Path) -> io::Result<()> {
+        let line = |place: &Place| format!("{} {}\n", place.store, place.id);
+        let text = line(&self.current) + &self.former.as_ref().map(line).unwrap_or_default();
+        write_private(&folder.join(FILE), text.as_bytes())
+    }
+}
