@@ -153,7 +153,9 @@ fn wrong_settings_end_the_daemon_with_the_line() {
 fn a_lost_key_sets_the_sign_in_aside_and_says_so() {
     let mut sandbox = Sandbox::signed_in(Person::ADMIN);
     sandbox.daemon().kill();
-    fs::remove_file(sandbox.state().join("vault/key")).unwrap();
+    let place = fs::read_to_string(sandbox.state().join("vault/key-store")).unwrap();
+    let id = place.split_whitespace().nth(1).unwrap();
+    fs::remove_file(sandbox.state().join(format!("vault/key-{id}"))).unwrap();
     sandbox.start_daemon();
     let text = sandbox.ssod(&["status"]).succeeded();
     assert!(text.contains("sealed under another key") && text.contains("ssod login"), "{text}");

@@ -57,7 +57,7 @@ fn a_stop_in_order_takes_less_than_a_second_and_keeps_everything() {
 fn a_second_daemon_says_so_and_ends() {
     let mut sandbox = Sandbox::signed_in(Person::ADMIN);
     let pid = sandbox.daemon().pid().to_string();
-    let second = run(&mut sandbox.command(programs().join("ssod-daemon"))).failed_with(1);
+    let second = run(&mut sandbox.command(programs().join("ssod-daemon"))).failed_with(3);
     assert!(second.contains("runs already") && second.contains(&pid), "{second}");
     assert_eq!(sandbox.credentials("adminUser").status, 200, "the first is undisturbed");
 }

@@ -1,8 +1,9 @@
 //! The vault's key in the operating system's own key stores: a real gnome-keyring, a real kernel keyring.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
-use ssod_testkit::{Finished, Person, Sandbox, programs, run};
+use ssod_testkit::{Finished, Person, Sandbox, leaks, run};
 
 /// Starts the daemon twice in one session of that kind and prints what must be the same: the endpoint's token, which is
 /// sealed under the key; and in between where the key is.
@@ -22,7 +23,10 @@ fn twice(store: &str, session: &[&str], before: &str) -> Finished {
     fs::write(sandbox.home().join(".config/ssod/config.toml"), settings).unwrap();
     let script = format!("set -eu\n{before}\n{TWICE}");
     let done = run(sandbox.command(session[0]).args(&session[1..]).args(["sh", "-c", &script]));
-    assert!(!sandbox.state().join("vault/key").exists(), "the key is nowhere on the disk");
+    let keys = leaks::files_below(&sandbox.state().join("vault"));
+    let keys =
+        keys.iter().filter_map(|path| path.file_name()?.to_str()).filter(|name| name.starts_with("key"));
+    assert_eq!(keys.collect::<Vec<_>>(), ["key-store"], "the key itself is nowhere on the disk");
     done
 }
 
@@ -53,23 +57,110 @@ fn the_kernels_keyring_keeps_the_key() {
     same_key_in("keyutils", done);
 }
 
+/// What `ssod status` says about the vault in that session.
+fn vault_says(settings: &str, session: &[&str], before: &str, commands: &str) -> String {
+    let sandbox = Sandbox::new();
+    sandbox.configure(Person::ADMIN);
+    sandbox.settings_as_they_are(&format!("[endpoint]\nport = {}\n{settings}", sandbox.port));
+    let script =
+        format!("set -u\n{before}\n{commands}\nkill \"$(cat \"$HOME/.local/state/ssod/daemon.lock\")\"");
+    let mut command = sandbox.command(session[0]);
+    run(command
+        .args(&session[1..])
+        .args(["sh", "-c", &script])
+        .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent"))
+    .stdout
+}
+
+const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>"#;
+const UNLOCK: &str = "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1";
+const SHOW: &str = "ssod status --json | grep -A3 '\"vault\": {'; ssod login adminUser 2>&1";
+
 #[test]
-fn a_locked_keyring_is_an_error_and_not_a_hidden_prompt() {
-    let lock = "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1
-dbus-send --session --print-reply --dest=org.freedesktop.secrets /org/freedesktop/secrets org.freedesktop.Secret.Service.Lock array:objpath:/org/freedesktop/secrets/collection/login >/dev/null";
-    let refused = twice("secret-service", &["dbus-run-session", "--"], lock);
-    assert!(refused.stderr.contains("is locked. Unlock it"), "{}", refused.stderr);
+fn a_locked_keyring_has_its_own_word_and_remedy_and_opens_no_hidden_prompt() {
+    let lock = "dbus-send --session --print-reply --dest=org.freedesktop.secrets /org/freedesktop/secrets org.freedesktop.Secret.Service.Lock array:objpath:/org/freedesktop/secrets/collection/login >/dev/null";
+    // Locked before the first start, and locked later: the daemon goes on, and tries again by itself.
+    let said = vault_says(
+        "[vault]\nkey = \"secret-service\"\n",
+        &["dbus-run-session", "--"],
+        &format!("{UNLOCK}\n{lock}"),
+        SHOW,
+    );
+    assert!(
+        said.contains("\"state\": \"locked\"") && said.contains("The key store secret-service is locked"),
+        "{said}"
+    );
+    assert!(said.contains("Unlock the keyring"), "{said}");
 }
 
 #[test]
-fn without_any_keyring_auto_says_what_to_choose() {
+fn a_keyring_that_comes_later_is_taken_up_by_itself() {
+    let until_open =
+        "until ssod status --json | grep -q '\"state\": \"open\"'; do sleep 0.1; done; echo opened";
+    let said = vault_says(
+        "[vault]\nkey = \"secret-service\"\n",
+        // A bus that starts nothing by itself, as before a desktop is there.
+        &[
+            "sh",
+            "-c",
+            "printf '%s' \"$1\" > bus.conf; shift; exec timeout 40 dbus-run-session --config-file=bus.conf -- \"$@\"",
+            "sh",
+            BUS,
+        ],
+        "",
+        &format!("{SHOW}\n{UNLOCK}\n{until_open}"),
+    );
+    assert!(
+        said.contains("\"state\": \"absent\"") && said.contains("Start a keyring such as gnome-keyring"),
+        "{said}"
+    );
+    assert!(said.ends_with("opened\n"), "{said}");
+}
+
+#[test]
+fn a_keyring_that_lost_the_key_is_an_error_and_makes_no_new_one() {
+    let lose = "ssod status >/dev/null; ssod lock >/dev/null; rm -r \"$HOME/.local/share/keyrings\" 2>/dev/null; \
+                sed -i 's/^secret-service .*/secret-service 0123456789abcdef/' \"$HOME/.local/state/ssod/vault/key-store\"; ssod unlock 2>&1";
+    let said = vault_says(
+        "[vault]\nkey = \"secret-service\"\n",
+        &["dbus-run-session", "--"],
+        UNLOCK,
+        &format!("{lose}; {SHOW}"),
+    );
+    assert!(said.contains("\"state\": \"missing\"") && said.contains("does not have the key of"), "{said}");
+}
+
+#[test]
+fn a_key_file_that_others_may_read_is_refused() {
+    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
+    sandbox.daemon().kill();
+    let vault = sandbox.state().join("vault");
+    let place = fs::read_to_string(vault.join("key-store")).unwrap();
+    let key = vault.join(format!("key-{}", place.split_whitespace().nth(1).unwrap()));
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    sandbox.start_daemon();
+    let status = sandbox.status();
+    assert_eq!(status["daemon"]["vault"]["state"], "refused", "{status}");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    sandbox.ssod(&["unlock"]).succeeded();
+    assert_eq!(sandbox.credentials("adminUser").status, 200);
+}
+
+#[test]
+fn without_any_keyring_auto_says_what_to_choose_and_takes_it_up_at_once() {
     let sandbox = Sandbox::new();
-    let settings = format!("[endpoint]\nport = {}\n[vault]\nkey = \"secret-service\"\n", sandbox.port);
-    fs::write(sandbox.home().join(".config/ssod/config.toml"), settings).unwrap();
-    let mut command = sandbox.command(programs().join("ssod-daemon"));
-    let refused = run(command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")).failed_with(1);
+    sandbox.configure(Person::ADMIN);
+    sandbox.settings_as_they_are(&format!(
+        "[endpoint]\nport = {}\n[vault]\nkey = \"secret-service\"\n",
+        sandbox.port
+    ));
+    let refused = sandbox.ssod(&["login", "adminUser"]).failed_with(1);
     assert!(
         refused.contains("secret-service is not available") && refused.contains("gnome-keyring"),
         "{refused}"
     );
+    sandbox.settings("");
+    sandbox.eventually("the file is used", || sandbox.status()["daemon"]["vault"]["state"] == "open");
 }

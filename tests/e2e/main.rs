@@ -6,19 +6,25 @@
     reason = "what fails, fails the test; its files need not survive a crash"
 )]
 
+mod as_root;
+mod audit;
 mod aws_cli_sign_in;
 mod bad_input;
+mod browsers;
 mod clients;
+mod clock_jumps;
 mod configure;
 mod crash;
 mod day;
 mod key_stores;
 mod live_config;
 mod protocols;
+mod races;
+mod rekey;
 mod secrets;
+mod shells;
 mod short_lives;
 mod sign_in;
 mod stampede;
-mod strangers;
 mod ten_hours;
 mod terminal;

@@ -9,6 +9,7 @@
 
 mod clock;
 mod http;
+pub mod leaks;
 mod moto;
 mod processes;
 mod sandbox;

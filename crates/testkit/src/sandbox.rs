@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::http::{Reply, approve_browser, approve_device, delete, get, get_with, post_json};
+use crate::leaks;
 use crate::processes::{Finished, Running, programs, run};
 
 /// The fake's account, which is moto's too.
@@ -58,6 +60,9 @@ pub struct Sandbox {
     daemon: Option<Running>,
     fake: Option<Running>,
     fake_url: String,
+    /// Another user than the test's, as whom everything but the fake runs.
+    user: Option<u32>,
+    programs: PathBuf,
     /// After the processes, which still write to it: fields end in this order.
     home: TempDir,
     /// The endpoint's port.
@@ -83,6 +88,21 @@ impl Sandbox {
         Self::with_fake(&FakeOptions { arguments, ..FakeOptions::default() })
     }
 
+    /// In which another user than the test's lives, so that the test can be a third one. Needs root.
+    pub fn of_user(user: u32) -> Self {
+        let mut sandbox = Self::new();
+        // The programs may lie where only root may go.
+        let folder = sandbox.home().join("bin");
+        fs::create_dir(&folder).unwrap();
+        for name in ["ssod", "ssod-daemon"] {
+            fs::copy(programs().join(name), folder.join(name)).unwrap();
+        }
+        sandbox.programs = folder;
+        sandbox.user = Some(user);
+        sandbox.hand_over();
+        sandbox
+    }
+
     /// With a fake of that kind.
     pub fn with_fake(options: &FakeOptions) -> Self {
         let home = tempfile::Builder::new().prefix("ssod-test-").tempdir().unwrap();
@@ -91,7 +111,9 @@ impl Sandbox {
         command.args(&options.arguments).env_clear().envs(options.variables.iter().cloned());
         let fake = Running::start(command.stderr(Stdio::inherit()));
         let fake_url = fake.line();
-        let sandbox = Self { home, fake: Some(fake), fake_url, daemon: None, port: free_port() };
+        let (user, programs) = (None, programs());
+        let sandbox =
+            Self { home, fake: Some(fake), fake_url, daemon: None, user, programs, port: free_port() };
         sandbox.settings("");
         sandbox
     }
@@ -136,16 +158,38 @@ impl Sandbox {
         fs::create_dir_all(&folder).unwrap();
         let text = format!("[endpoint]\nport = {}\n[vault]\nkey = \"file\"\n{more}", self.port);
         fs::write(folder.join("config.toml"), text).unwrap();
+        self.hand_over();
+    }
+
+    /// Writes the whole `config.toml`.
+    pub fn settings_as_they_are(&self, text: &str) {
+        fs::write(self.home().join(".config/ssod/config.toml"), text).unwrap();
+        self.hand_over();
+    }
+
+    /// Gives everything in the home to the sandbox's user.
+    fn hand_over(&self) {
+        let Some(user) = self.user else { return };
+        let mut folders = vec![self.home().to_owned()];
+        while let Some(path) = folders.pop() {
+            std::os::unix::fs::lchown(&path, Some(user), Some(user)).unwrap();
+            if path.symlink_metadata().unwrap().is_dir() {
+                folders.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        }
     }
 
     /// A command in the sandbox's environment and no other.
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
         command
             .env_clear()
             .env("HOME", self.home())
             .env("XDG_RUNTIME_DIR", self.home().join("run"))
-            .env("PATH", format!("{}:/usr/bin:/bin", programs().display()))
+            .env("PATH", format!("{}:/usr/bin:/bin", self.programs.display()))
             .env("AWS_ENDPOINT_URL_SSO", &self.fake_url)
             .env("AWS_ENDPOINT_URL_SSO_OIDC", &self.fake_url)
             // A call that strays past the sandbox must fail, not leave the machine.
@@ -156,7 +200,7 @@ impl Sandbox {
 
     /// Runs `ssod` to its end.
     pub fn ssod(&self, arguments: &[&str]) -> Finished {
-        run(self.command(programs().join("ssod")).args(arguments))
+        run(self.command(self.programs.join("ssod")).args(arguments))
     }
 
     /// Writes that person's session and profile.
@@ -197,7 +241,7 @@ impl Sandbox {
     /// Runs `ssod login --json --no-browser` and lets the test answer its first event.
     pub fn login_by(&self, name: &str, flags: &[&str], answer: impl FnOnce(&Value, &str)) -> Finished {
         let errors = self.home().join("login.stderr");
-        let mut command = self.command(programs().join("ssod"));
+        let mut command = self.command(self.programs.join("ssod"));
         command.args(["login", name, "--json", "--no-browser"]).args(flags).env("BROWSER", "/bin/false");
         let mut login = Running::start(command.stderr(fs::File::create(&errors).unwrap()));
         let first: Value = serde_json::from_str(&login.line()).unwrap();
@@ -219,9 +263,22 @@ impl Sandbox {
     pub fn start_daemon_with(&mut self, variables: &[(&str, &str)]) {
         let log =
             fs::OpenOptions::new().create(true).append(true).open(self.home().join("daemon.log")).unwrap();
-        let mut command = self.command(programs().join("ssod-daemon"));
-        command.env("SSOD_LOG", "debug").envs(variables.iter().copied()).stderr(log);
-        self.daemon = Some(Running::start(&mut command));
+        let mut command = self.command(self.programs.join("ssod-daemon"));
+        command.env("SSOD_LOG", "trace").envs(variables.iter().copied()).stderr(log);
+        self.started(Running::start(&mut command));
+    }
+
+    /// Starts the daemon by a line of shell that ends in `exec ssod-daemon`.
+    pub fn start_daemon_by(&mut self, line: &str) {
+        let log =
+            fs::OpenOptions::new().create(true).append(true).open(self.home().join("daemon.log")).unwrap();
+        let mut command = self.command("/bin/sh");
+        command.args(["-c", line]).env("SSOD_LOG", "trace").stderr(log);
+        self.started(Running::start(&mut command));
+    }
+
+    fn started(&mut self, daemon: Running) {
+        self.daemon = Some(daemon);
         let socket = self.home().join("run/ssod/control.sock");
         self.eventually("the daemon listens", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
     }
@@ -234,6 +291,18 @@ impl Sandbox {
     /// What the daemon logged.
     pub fn daemon_log(&self) -> String {
         fs::read_to_string(self.home().join("daemon.log")).unwrap_or_default()
+    }
+
+    /// The audit log, once something of that kind is in it.
+    pub fn audited(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let path = self.state().join("audit.jsonl");
+        let find = || {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            lines.find(|line| wanted(line))
+        };
+        self.eventually(&format!("the audit log has {what}"), || find().is_some());
+        find().unwrap()
     }
 
     /// Ends the fake.
@@ -304,6 +373,10 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        // Whatever a test was about, no secret may lie in its home in the clear.
+        if !std::thread::panicking() {
+            leaks::assert_none(self.home());
+        }
         // A daemon that a command started is not our child; its lock names it while it lives.
         let lock = self.state().join("daemon.lock");
         let started = fs::read_to_string(lock).ok().and_then(|pid| pid.trim().parse::<i32>().ok());

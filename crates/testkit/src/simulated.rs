@@ -23,7 +23,7 @@ struct Inner {
     clock: ManualClock,
     away: AtomicBool,
     calls: AtomicUsize,
-    /// A closed gate holds every answer of GetRoleCredentials until it is opened.
+    /// A closed gate holds every answer of GetRoleCredentials and of a renewal until it is opened.
     gate: Semaphore,
 }
 
@@ -54,7 +54,7 @@ impl SimulatedIdentityCenter {
         self.0.calls.load(Ordering::SeqCst)
     }
 
-    /// Holds every further answer of GetRoleCredentials.
+    /// Holds every further answer of GetRoleCredentials and of a renewal on its way.
     pub fn close_gate(&self) {
         self.0.gate.forget_permits(Semaphore::MAX_PERMITS);
     }
@@ -170,7 +170,12 @@ impl IdentityProvider for SimulatedIdentityCenter {
         client: &ClientRegistration,
         grant: Grant,
     ) -> Result<SessionTokens, IdentityError> {
-        self.create(client, &grant)
+        let answer = self.create(client, &grant);
+        if matches!(grant, Grant::RefreshToken(_)) {
+            // The answer is on its way; the refresh token is spent.
+            let _open = self.0.gate.acquire().await;
+        }
+        answer
     }
 
     async fn list_accounts(

@@ -1,0 +1,64 @@
+//! Somebody opens all the connections that there are (T20).
+
+use ssod_testkit::{Running, Sandbox, get_with};
+
+use super::other_user::{endpoint_of, signed_in};
+use super::{ALICE, ASK, BOB, python, run_python};
+
+/// Opens so many connections, says how many it got, and keeps them until it is killed.
+const HOARD: &str = r#"
+import resource, socket, sys, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+kept, wanted = [], int(sys.argv[2])
+for _ in range(wanted):
+    connection = socket.socket()
+    connection.settimeout(5)
+    try:
+        connection.connect(("127.0.0.1", int(sys.argv[1])))
+        kept.append(connection)
+    except OSError:
+        pass
+print(len(kept), flush=True)
+time.sleep(60)
+"#;
+
+fn hoard(user: u32, sandbox: &Sandbox, count: u32) -> Running {
+    let hoarder = Running::start(&mut python(user, HOARD, &[&sandbox.port.to_string(), &count.to_string()]));
+    let got: u32 = hoarder.line().parse().unwrap();
+    assert!(got > count / 2, "{got} of {count}");
+    hoarder
+}
+
+#[test]
+fn thousands_of_idle_connections_of_others_take_nothing_from_alice() {
+    let sandbox = signed_in();
+    let (url, token) = endpoint_of(&sandbox);
+    let _bob = hoard(BOB, &sandbox, 3_000);
+    let _herself = hoard(ALICE, &sandbox, 600);
+    for _ in 0..20 {
+        assert!(run_python(ALICE, ASK, &[&url, &token]).succeeded().starts_with("200"));
+    }
+    assert_eq!(sandbox.ssod(&["credential-process", "adminUser"]).status, 0);
+    assert_eq!(sandbox.ssod(&["status"]).status, 0);
+    // Nobody's connection is kept beyond what one refusal takes.
+    let counted = sandbox.audited("bob", |line| line["uid"] == BOB || line["outcome"] == "served");
+    assert!(counted.is_object());
+}
+
+#[test]
+fn with_64_descriptors_the_loop_backs_off_and_recovers_and_the_control_socket_has_its_share() {
+    let mut sandbox = Sandbox::new();
+    sandbox.configure(ssod_testkit::Person::ADMIN);
+    sandbox.start_daemon_by("ulimit -n 64; exec ssod-daemon");
+    sandbox.login(ssod_testkit::Person::ADMIN).succeeded();
+    assert_eq!(sandbox.credentials("adminUser").status, 200);
+    let hoarder = hoard(0, &sandbox, 200);
+    for _ in 0..5 {
+        assert_eq!(sandbox.ssod(&["credential-process", "adminUser"]).status, 0, "{}", sandbox.daemon_log());
+    }
+    drop(hoarder);
+    let token = std::fs::read_to_string(sandbox.home().join("run/ssod/tokens/profile-adminUser")).unwrap();
+    let url = format!("http://127.0.0.1:{}/credentials/adminUser", sandbox.port);
+    assert_eq!(get_with(&url, &[("authorization", &token)]).status, 200);
+    sandbox.ssod(&["logout"]).succeeded();
+}

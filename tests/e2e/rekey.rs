@@ -1,0 +1,91 @@
+//! A new key, and another key store, without a sign-in lost.
+
+use std::fs;
+use std::path::Path;
+
+use ssod_testkit::{Person, Sandbox, leaks, run};
+
+/// The place of the key and every sealed file's header, by which a change is seen.
+fn headers(vault: &Path) -> Vec<Vec<u8>> {
+    let sealed = leaks::files_below(vault)
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "sealed"));
+    sealed.map(|path| fs::read(path).unwrap()[..18].to_vec()).collect()
+}
+
+#[test]
+fn after_a_rekey_the_old_key_opens_nothing_and_nobody_signs_in_again() {
+    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
+    let served = sandbox.credentials("adminUser").body;
+    let vault = sandbox.state().join("vault");
+    let cache = vault.join("role-credentials.sealed");
+    sandbox.eventually("the cache is written", || cache.exists());
+    let (before, old_key) = (headers(&vault), fs::read_to_string(vault.join("key-store")).unwrap());
+    let said = sandbox.ssod(&["vault", "rekey"]).succeeded();
+    assert!(said.contains("The vault has a new key, in file"), "{said}");
+    let after = headers(&vault);
+    assert!(before.len() == after.len() && before.iter().all(|header| !after.contains(header)));
+    let old_key = old_key.split_whitespace().nth(1).unwrap().to_owned();
+    assert!(!vault.join(format!("key-{old_key}")).exists());
+    sandbox.daemon().kill();
+    sandbox.stop_fake();
+    sandbox.start_daemon();
+    assert_eq!(sandbox.credentials("adminUser").body, served);
+}
+
+/// Begins with the key in a file, moves it to that store as `ssod status` says, and restarts.
+fn moved_to(store: &str, session: &[&str], before: &str) {
+    let sandbox = Sandbox::new();
+    sandbox.configure(Person::ADMIN);
+    let settings = |key: &str| format!("[endpoint]\nport = {}\n[vault]\nkey = \"{key}\"\n", sandbox.port);
+    sandbox.settings_as_they_are(&settings("file"));
+    let script = format!(
+        r#"set -eu
+{before}
+ssod status >/dev/null
+ssod env adminUser --shell json
+sed -i 's/key = "file"/key = "{store}"/' "$HOME/.config/ssod/config.toml"
+until ssod status | grep -q 'Move it: ssod vault move {store}'; do sleep 0.05; done
+ssod vault move {store}
+ls "$HOME/.local/state/ssod/vault" | grep -c '^key-[0-9a-f]' || true
+kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
+while [ -e "$XDG_RUNTIME_DIR/ssod/control.sock" ]; do sleep 0.05; done
+ssod env adminUser --shell json
+ssod status --json | grep -o '"key_store": "[a-z-]*"'
+kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
+"#
+    );
+    let output = run(sandbox.command(session[0]).args(&session[1..]).args(["sh", "-c", &script])).succeeded();
+    let lines: Vec<&str> = output.lines().collect();
+    assert_eq!(lines.len(), 5, "{output}");
+    assert_eq!(lines[0], lines[3], "the endpoint's token, which is sealed, is the same after it all");
+    assert!(lines[1].contains(&format!("in {store}")) && lines[4].contains(store), "{output}");
+    assert_eq!(lines[2], "0", "no key is left in a file");
+}
+
+#[test]
+fn the_key_moves_from_a_file_to_the_keyring() {
+    let unlock = "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1";
+    moved_to("secret-service", &["dbus-run-session", "--"], unlock);
+}
+
+#[test]
+fn the_key_moves_from_a_file_to_the_kernel() {
+    let purge = "trap 'keyctl purge -s user keyring:vault-key >/dev/null 2>&1 || true' EXIT";
+    moved_to("keyutils", &["keyctl", "session", "-"], purge);
+}
+
+#[test]
+fn a_store_that_is_not_there_leaves_everything_as_it_was() {
+    let sandbox = Sandbox::signed_in(Person::ADMIN);
+    let contradicts = sandbox.ssod(&["vault", "move", "secret-service"]).failed_with(1);
+    assert!(contradicts.contains("[vault] key in config.toml says file"), "{contradicts}");
+    sandbox.settings_as_they_are(&format!("[endpoint]\nport = {}\n", sandbox.port));
+    sandbox.eventually("the setting is taken up", || {
+        sandbox.ssod(&["vault", "move", "secret-service"]).stderr.contains("is not available")
+    });
+    let refused = sandbox.ssod(&["vault", "move", "secret-service"]).failed_with(1);
+    assert!(refused.contains("The old key still counts"), "{refused}");
+    assert_eq!(sandbox.credentials("adminUser").status, 200);
+    assert_eq!(sandbox.status()["daemon"]["key_store"], "file");
+}
