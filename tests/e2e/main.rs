@@ -28,3 +28,4 @@ mod sign_in;
 mod stampede;
 mod ten_hours;
 mod terminal;
+mod threat_table;

@@ -61,6 +61,10 @@ fn a_wrong_state_or_path_is_turned_away_and_the_wait_goes_on() {
     assert_eq!(approve_browser(url, "alice", true).status, 200);
     assert!(login.line().contains("signed_in"));
     assert_eq!(login.wait(Duration::from_secs(10)), Some(0));
+    let address = callback.split('/').nth(2).unwrap();
+    assert!(address.starts_with("127.0.0.1:"));
+    let second = std::net::TcpStream::connect(address);
+    assert!(second.is_err(), "one answer, then nobody listens there");
 }
 
 #[test]
@@ -140,4 +144,31 @@ fn a_list_that_aws_throttles_is_tried_again_until_it_comes() {
     sandbox.fault("fail", "ListAccounts");
     let refused = sandbox.ssod(&["list"]).failed_with(1);
     assert!(refused.contains("answered 503") && refused.contains("hint:"), "{refused}");
+}
+
+#[test]
+fn a_logout_that_revokes_shells_makes_every_old_environment_worthless() {
+    let sandbox = Sandbox::signed_in(Person::ADMIN);
+    sandbox.configure(Person::READ_ONLY);
+    let token = |profile: &str| {
+        let env = sandbox.env(&[profile]);
+        env.into_iter().find(|(name, _)| name == "AWS_CONTAINER_AUTHORIZATION_TOKEN").unwrap().1.unwrap()
+    };
+    let ask = |profile: &str, token: &str| {
+        let url = format!("http://127.0.0.1:{}/credentials/{profile}", sandbox.port);
+        ssod_testkit::get_with(&url, &[("authorization", token)]).json()["code"].as_str().map(str::to_owned)
+    };
+    let (admin, reader) = (token("adminUser"), token("readOnlyUser"));
+    sandbox.ssod(&["logout", "adminUser"]).succeeded();
+    assert_eq!(ask("adminUser", &admin).unwrap(), "LoginRequired", "open shells are told what to type");
+    let said = sandbox.ssod(&["logout", "adminUser", "--revoke-shells"]).succeeded();
+    assert!(said.contains("Open shells need a new environment"), "{said}");
+    assert_eq!(ask("adminUser", &admin).unwrap(), "InvalidToken");
+    assert_eq!(
+        ask("readOnlyUser", &reader).unwrap(),
+        "LoginRequired",
+        "the other session's shells are left alone"
+    );
+    assert_ne!(token("adminUser"), admin);
+    assert_eq!(ask("adminUser", &token("adminUser")).unwrap(), "LoginRequired");
 }

@@ -114,3 +114,111 @@ async fn place(capacity: &Capacity, admission: Admission) -> Option<(OwnedSemaph
         Admission::Closed => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// Connections that a test hands over.
+    struct Handed(mpsc::Receiver<(DuplexStream, bool)>);
+
+    impl Listener for Handed {
+        type Io = DuplexStream;
+        type Addr = bool;
+
+        async fn accept(&mut self) -> (DuplexStream, bool) {
+            match self.0.recv().await {
+                Some(connection) => connection,
+                None => std::future::pending().await,
+            }
+        }
+
+        fn local_addr(&self) -> std::io::Result<bool> {
+            Ok(true)
+        }
+    }
+
+    /// A server with room for two of the user's own connections and one of a stranger's.
+    struct Served(mpsc::Sender<(DuplexStream, bool)>);
+
+    impl Served {
+        fn start() -> Self {
+            let (hand, handed) = mpsc::channel(16);
+            let router = Router::new().route("/", get(async || "here"));
+            let admit = move |_: &DuplexStream, own: &bool| {
+                if *own { Admission::Own(router.clone()) } else { Admission::Stranger(router.clone()) }
+            };
+            let serving =
+                serve(Handed(handed), Capacity::new(2, 1), Limits::default(), admit, std::future::pending());
+            tokio::spawn(serving);
+            Self(hand)
+        }
+
+        async fn connect(&self, own: bool) -> DuplexStream {
+            let (client, server) = tokio::io::duplex(64 * 1024);
+            self.0.send((server, own)).await.unwrap();
+            client
+        }
+    }
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    async fn answer(client: &mut DuplexStream) -> String {
+        let mut bytes = vec![0; 1_024];
+        let read = client.read(&mut bytes).await.unwrap_or(0);
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_says_nothing_or_says_it_slowly_is_hung_up_on_after_ten_seconds() {
+        let served = Served::start();
+        let begun = tokio::time::Instant::now();
+        let mut silent = served.connect(true).await;
+        assert_eq!(answer(&mut silent).await, "", "hung up");
+        let mut slow = served.connect(true).await;
+        for byte in REQUEST {
+            if slow.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(!answer(&mut slow).await.contains("200 OK"));
+        assert!(begun.elapsed() < Duration::from_mins(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_has_one_share_and_one_answer_and_takes_nobodys_place() {
+        let served = Served::start();
+        let mut first = served.connect(false).await;
+        first.write_all(REQUEST).await.unwrap();
+        assert!(answer(&mut first).await.contains("connection: close"));
+        let _kept = served.connect(false).await;
+        let mut too_many = served.connect(false).await;
+        assert_eq!(answer(&mut too_many).await, "", "closed at once");
+        let mut own = served.connect(true).await;
+        own.write_all(REQUEST).await.unwrap();
+        assert!(answer(&mut own).await.ends_with("here"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_users_own_wait_for_room_and_get_it() {
+        let served = Served::start();
+        let _idle = [served.connect(true).await, served.connect(true).await];
+        let mut third = served.connect(true).await;
+        third.write_all(REQUEST).await.unwrap();
+        assert!(answer(&mut third).await.ends_with("here"), "after the idle ones were hung up on");
+    }
+
+    #[tokio::test]
+    async fn a_head_larger_than_any_sdks_is_refused() {
+        let served = Served::start();
+        let mut client = served.connect(true).await;
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\nx: {}\r\n\r\n", "y".repeat(HEAD_CAP));
+        client.write_all(head.as_bytes()).await.unwrap();
+        assert!(answer(&mut client).await.contains(" 431 "));
+    }
+}

@@ -6,16 +6,14 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Url};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use ssod_model::{
     Account, AccountId, ClientRegistration, Clock, DeviceAuthorization, Grant, IdentityError,
-    IdentityProvider, RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, Timestamp,
-    TimestampExt,
+    IdentityProvider, RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession,
 };
 use thiserror::Error;
 
 use crate::errors::{ErrorAnswer, Service, classify, plain};
-use crate::{oidc_base, portal_base, wire};
+use crate::{answers, oidc_base, portal_base, wire};
 
 /// A TCP and TLS handshake that takes longer will not succeed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,8 +23,6 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
 const BODY_CAP: usize = 1024 * 1024;
 /// Pages of 100 that are followed: beyond the largest organisations, below an endless loop.
 const MAX_PAGES: usize = 1_000;
-/// A permission set lasts 12 hours at most and a registration about 90 days: what claims to last longer is clamped.
-const MAX_LIFE: Duration = Duration::from_hours(8784);
 /// RFC 8252: AWS accepts any port on this redirect URI.
 const REGISTERED_REDIRECT: &str = "http://127.0.0.1/oauth/callback";
 
@@ -108,29 +104,29 @@ impl<C: Clock> IdentityCenter<C> {
         *self.http.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    async fn post<T: DeserializeOwned>(
+    async fn post(
         &self,
         session: &SsoSession,
         path: &str,
         body: &impl Serialize,
-    ) -> Result<T, IdentityError> {
+    ) -> Result<Vec<u8>, IdentityError> {
         let url = format!("{}{path}", oidc_base(session));
         let body = serde_json::to_vec(body).map_err(|error| IdentityError::Rejected(error.to_string()))?;
         let request = self.http()?.post(url).header("content-type", "application/json").body(body);
-        decode(Service::Oidc, &self.send(Service::Oidc, request).await?)
+        self.send(Service::Oidc, request).await
     }
 
-    async fn portal<T: DeserializeOwned>(
+    async fn portal(
         &self,
         session: &SsoSession,
         token: &Secret,
         path: &str,
         query: &[(&str, &str)],
-    ) -> Result<T, IdentityError> {
+    ) -> Result<Vec<u8>, IdentityError> {
         let url = Url::parse_with_params(&format!("{}{path}", portal_base(session)), query)
             .map_err(|error| IdentityError::Rejected(format!("the portal's URL is not usable: {error}")))?;
         let request = self.http()?.get(url).headers(bearer(token)?);
-        decode(Service::Portal, &self.send(Service::Portal, request).await?)
+        self.send(Service::Portal, request).await
     }
 
     async fn send(&self, service: Service, request: RequestBuilder) -> Result<Vec<u8>, IdentityError> {
@@ -160,16 +156,6 @@ impl<C: Clock> IdentityCenter<C> {
         let (status, error_type) = (status.as_u16(), error_type.as_deref());
         Err(classify(&ErrorAnswer { service, status, error_type, retry_after, body: &body }))
     }
-
-    fn after(&self, seconds: i64) -> Timestamp {
-        self.clock.now().plus(lifetime(seconds))
-    }
-
-    fn clamped(&self, at: Result<Timestamp, impl std::fmt::Display>) -> Result<Timestamp, IdentityError> {
-        let at =
-            at.map_err(|error| IdentityError::Unavailable(format!("AWS sent an impossible time: {error}")))?;
-        Ok(at.min(self.clock.now().plus(MAX_LIFE)))
-    }
 }
 
 impl<C: Clock> IdentityProvider for IdentityCenter<C> {
@@ -188,12 +174,8 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
             redirect_uris: if browser { &[REGISTERED_REDIRECT] } else { &[] },
             issuer_url: browser.then_some(session.start_url.as_str()),
         };
-        let made: wire::RegisteredClient = self.post(session, "/client/register", &request).await?;
-        Ok(ClientRegistration {
-            client_id: made.client_id,
-            client_secret: made.client_secret.into(),
-            expires_at: self.clamped(Timestamp::from_second(made.client_secret_expires_at))?,
-        })
+        let body = self.post(session, "/client/register", &request).await?;
+        answers::registration(&body, self.clock.now())
     }
 
     async fn start_device_authorization(
@@ -206,18 +188,7 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
             client_secret: client.client_secret.expose(),
             start_url: session.start_url.as_str(),
         };
-        let started: wire::StartedDeviceAuthorization =
-            self.post(session, "/device_authorization", &request).await?;
-        let complete = started.verification_uri_complete.unwrap_or_else(|| started.verification_uri.clone());
-        let interval = started.interval.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(5);
-        Ok(DeviceAuthorization {
-            device_code: started.device_code.into(),
-            user_code: plain(&started.user_code),
-            verification_uri: started.verification_uri,
-            verification_uri_complete: complete,
-            expires_in: lifetime(started.expires_in),
-            interval: Duration::from_secs(interval.clamp(1, 60)),
-        })
+        answers::device_authorization(&self.post(session, "/device_authorization", &request).await?)
     }
 
     fn authorize_url(
@@ -273,18 +244,12 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
             }
         }
         let issued_at = self.clock.now();
-        let made: wire::CreatedToken = self.post(session, "/token", &request).await?;
+        let body = self.post(session, "/token", &request).await?;
         let kept = match grant {
             Grant::RefreshToken(token) => Some(token),
             Grant::DeviceCode(_) | Grant::AuthorizationCode { .. } => None,
         };
-        Ok(SessionTokens {
-            access_token: header_safe(made.access_token)?,
-            issued_at,
-            expires_at: self.after(made.expires_in),
-            refresh_token: made.refresh_token.map(Secret::from).or(kept),
-            client: client.clone(),
-        })
+        answers::tokens(&body, issued_at, self.clock.now(), client.clone(), kept)
     }
 
     async fn list_accounts(
@@ -297,13 +262,11 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
         for _ in 0..MAX_PAGES {
             let mut query = vec![("max_result", "100")];
             query.extend(next.as_deref().map(|token| ("next_token", token)));
-            let page: wire::AccountPage =
-                self.portal(session, access_token, "/assignment/accounts", &query).await?;
-            accounts.extend(page.account_list.into_iter().filter_map(|entry| {
-                let id = AccountId::parse(&entry.account_id).ok()?;
-                Some(Account { id, name: plain(&entry.account_name), email: plain(&entry.email_address) })
-            }));
-            next = page.next_token.filter(|token| !token.is_empty());
+            let page = answers::accounts(
+                &self.portal(session, access_token, "/assignment/accounts", &query).await?,
+            )?;
+            accounts.extend(page.entries);
+            next = page.next;
             if next.is_none() {
                 return Ok(accounts);
             }
@@ -322,12 +285,10 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
         for _ in 0..MAX_PAGES {
             let mut query = vec![("account_id", account_id.as_str()), ("max_result", "100")];
             query.extend(next.as_deref().map(|token| ("next_token", token)));
-            let page: wire::RolePage =
-                self.portal(session, access_token, "/assignment/roles", &query).await?;
-            roles.extend(
-                page.role_list.into_iter().filter_map(|entry| RoleName::parse(&entry.role_name).ok()),
-            );
-            next = page.next_token.filter(|token| !token.is_empty());
+            let page =
+                answers::roles(&self.portal(session, access_token, "/assignment/roles", &query).await?)?;
+            roles.extend(page.entries);
+            next = page.next;
             if next.is_none() {
                 return Ok(roles);
             }
@@ -344,16 +305,8 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
     ) -> Result<RoleCredentials, IdentityError> {
         let issued_at = self.clock.now();
         let query = [("role_name", role_name.as_str()), ("account_id", account_id.as_str())];
-        let answer: wire::RoleCredentialsAnswer =
-            self.portal(session, access_token, "/federation/credentials", &query).await?;
-        let entry = answer.role_credentials;
-        Ok(RoleCredentials {
-            access_key_id: header_safe(entry.access_key_id)?.expose().to_owned(),
-            secret_access_key: header_safe(entry.secret_access_key)?,
-            session_token: header_safe(entry.session_token)?,
-            issued_at,
-            expiration: self.clamped(Timestamp::from_millisecond(entry.expiration))?,
-        })
+        let body = self.portal(session, access_token, "/federation/credentials", &query).await?;
+        answers::role_credentials(&body, issued_at, self.clock.now())
     }
 
     async fn logout(&self, session: &SsoSession, access_token: &Secret) -> Result<(), IdentityError> {
@@ -369,32 +322,6 @@ fn bearer(token: &Secret) -> Result<HeaderMap, IdentityError> {
         .map_err(|_| IdentityError::Rejected("the access token cannot be sent in a header".to_owned()))?;
     value.set_sensitive(true);
     Ok(HeaderMap::from_iter([(reqwest::header::HeaderName::from_static("x-amz-sso_bearer_token"), value)]))
-}
-
-fn decode<T: DeserializeOwned>(service: Service, body: &[u8]) -> Result<T, IdentityError> {
-    serde_json::from_slice(body).map_err(|error| {
-        // serde's text can quote values; the category tells enough and quotes nothing.
-        let name =
-            if service == Service::Oidc { "Identity Center's sign-in service" } else { "the SSO portal" };
-        let what =
-            if error.is_data() { "JSON that lacks what was asked for" } else { "something that is not JSON" };
-        IdentityError::Unavailable(format!("{name} answered with {what}"))
-    })
-}
-
-/// A secret that will stand in headers and JSON of others: empty or with control characters it is refused.
-fn header_safe(text: String) -> Result<Secret, IdentityError> {
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return Err(IdentityError::Unavailable(
-            "AWS sent a secret that is empty or has control characters".to_owned(),
-        ));
-    }
-    Ok(Secret::new(text))
-}
-
-/// A life in seconds as a server names it: none below zero, and not for ever.
-fn lifetime(seconds: i64) -> Duration {
-    u64::try_from(seconds).map_or(Duration::ZERO, Duration::from_secs).min(MAX_LIFE)
 }
 
 fn number(value: &HeaderValue) -> Option<u64> {

@@ -8,24 +8,29 @@ use crate::wire::ErrorBody;
 
 /// The service that answered: the same status means different things at each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Service {
+pub enum Service {
+    /// Sign-in and renewal.
     Oidc,
+    /// Accounts and role credentials.
     Portal,
 }
 
 /// An answer that is not a success, as far as it matters.
-pub(crate) struct ErrorAnswer<'a> {
-    pub(crate) service: Service,
-    pub(crate) status: u16,
+pub struct ErrorAnswer<'a> {
+    /// Whose.
+    pub service: Service,
+    /// The status.
+    pub status: u16,
     /// `x-amzn-errortype`.
-    pub(crate) error_type: Option<&'a str>,
+    pub error_type: Option<&'a str>,
     /// `Retry-After`, in seconds. AWS documents none; it is obeyed where it comes.
-    pub(crate) retry_after: Option<u64>,
-    pub(crate) body: &'a [u8],
+    pub retry_after: Option<u64>,
+    /// The body.
+    pub body: &'a [u8],
 }
 
 /// How to react to it. The name of the error counts first, then the status.
-pub(crate) fn classify(answer: &ErrorAnswer<'_>) -> IdentityError {
+pub fn classify(answer: &ErrorAnswer<'_>) -> IdentityError {
     let parsed = serde_json::from_slice::<ErrorBody>(answer.body);
     let is_json = parsed.is_ok();
     let body = parsed.unwrap_or_default();

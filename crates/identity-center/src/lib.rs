@@ -3,6 +3,7 @@
 //! The only crate that calls AWS. Wire formats and error names are AWS's service models', `sso-oidc` and `sso`
 //! of 2019-06-10, both restJson1: camelCase members, unsigned, errors named by `x-amzn-errortype`.
 
+pub mod answers;
 mod client;
 mod endpoints;
 mod errors;
@@ -10,3 +11,4 @@ mod wire;
 
 pub use client::{IdentityCenter, Network, SetupError};
 pub use endpoints::{oidc_base, portal_base};
+pub use errors::{ErrorAnswer, Service, classify};

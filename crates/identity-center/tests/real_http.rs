@@ -201,3 +201,31 @@ async fn impossible_lifetimes_are_clamped_and_control_characters_refused() {
     );
     assert!(Timestamp::from_second(i64::MAX).is_err());
 }
+
+/// The clock jumps from byte to byte: the whole answer, not each part of it, must come in time.
+#[tokio::test(start_paused = true)]
+async fn a_byte_a_second_is_cut_off_by_the_time_for_the_whole() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let _ = connection.read(&mut [0; 4_096]).await;
+        let _ = connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n").await;
+        while connection.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let begun = tokio::time::Instant::now();
+    is_unavailable(token(&session(&url)).await, "did not answer in time");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+/// A megabyte of nothing, in a kilobyte: nothing is unpacked, so it is no JSON.
+#[tokio::test]
+async fn a_packed_answer_is_not_unpacked() {
+    let packed = [
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 29\r\n\r\n".to_vec(),
+        vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xed, 0xc1, 1, 1, 0, 0, 0, 0x80, 0x90, 0xfe, 0xaf, 0xee, 8, 0, 0, 0, 0, 0, 0],
+    ];
+    is_unavailable(token(&hostile(packed.concat(), None).await).await, "something that is not JSON");
+}

@@ -1,6 +1,7 @@
-//! `cargo xtask demo` and `cargo xtask test`: each does all of its own set-up.
+//! `cargo xtask demo`, `test` and `bench`: each does all of its own set-up.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people before a terminal")]
 
+mod bench;
 mod demo;
 mod test;
 mod tools;
@@ -24,13 +25,17 @@ enum Task {
     /// Show what ssod does, in a sandbox that touches nothing of yours.
     Demo(demo::Demo),
     /// Run every check: format, lints, documentation, dependencies, tests, real AWS clients, the demo.
-    Test,
+    Test(test::Test),
+    /// Measure, each speed as a ratio against a baseline of the same run. Give it an optimised build:
+    /// cargo run --release -p xtask -- bench
+    Bench,
 }
 
 fn main() -> ExitCode {
     let done: Result<()> = match Arguments::parse().task {
         Task::Demo(demo) => demo::run(&demo),
-        Task::Test => test::run(),
+        Task::Test(test) => test::run(&test),
+        Task::Bench => bench::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,15 +1,28 @@
 //! `cargo xtask test`: what CI runs, and what a person runs before a commit.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use clap::Args;
 
 use crate::tools::{self, cargo, cargo_tools, debian, python, target};
 
-pub(crate) fn run() -> Result<()> {
+/// The tests that need root are in modules of this name.
+const AS_ROOT: &str = "test(/as_root::/)";
+
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Leave out what needs root (other users, namespaces, the daemon's memory), and list it as not proved.
+    #[arg(long)]
+    no_root: bool,
+}
+
+pub(crate) fn run(test: &Test) -> Result<()> {
+    let is_root = rustix::process::geteuid().is_root();
     ensure!(
-        rustix::process::geteuid().is_root(),
-        "the tests play a second user of this machine and install Debian packages, so they need root"
+        is_root || test.no_root,
+        "the tests play other users of this machine, enter namespaces and read the daemon's memory, for which they need \
+         root. As root: cargo xtask test; without these proofs: cargo xtask test --no-root"
     );
-    debian()?;
+    debian(is_root)?;
     cargo_tools()?;
     let python = python()?;
     tools::run(&mut cargo(&["fmt", "--all", "--check"]))?;
@@ -18,10 +31,27 @@ pub(crate) fn run() -> Result<()> {
     tools::run(&mut cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
     tools::build_programs()?;
     tools::run(cargo(&["xtask", "demo", "--unattended", "--for", "20s"]).env_remove("CARGO"))?;
+    let mut nextest = cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"]);
+    if test.no_root {
+        nextest.args(["-E", &format!("not {AS_ROOT}")]);
+    }
     tools::run(
-        cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"])
+        nextest
             .env("SSOD_TEST_PROGRAMS", target().join("debug"))
             .env("SSOD_TEST_VENV", python)
             .env("INSTA_UPDATE", "no"),
-    )
+    )?;
+    if test.no_root {
+        println!("\nNot proved, because it needs root:\n{}", not_proved()?);
+    }
+    Ok(())
+}
+
+/// The names of the tests that were left out.
+fn not_proved() -> Result<String> {
+    let mut list =
+        cargo(&["nextest", "list", "--workspace", "--locked", "--message-format", "oneline", "-E", AS_ROOT]);
+    let listed = list.current_dir(tools::root()).output().context("cannot list the tests")?;
+    ensure!(listed.status.success(), "cannot list the tests: {}", String::from_utf8_lossy(&listed.stderr));
+    Ok(String::from_utf8_lossy(&listed.stdout).into_owned())
 }

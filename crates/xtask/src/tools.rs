@@ -6,13 +6,17 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 /// A program that must be there, and the Debian package that has it.
-const DEBIAN: [(&str, &str); 6] = [
+const DEBIAN: [(&str, &str); 10] = [
     ("/usr/bin/aws", "awscli"),
     ("/usr/bin/gnome-keyring-daemon", "gnome-keyring"),
     ("/usr/bin/dbus-run-session", "dbus"),
     ("/usr/bin/dbus-send", "dbus-bin"),
     ("/usr/bin/keyctl", "keyutils"),
     ("/usr/bin/cc", "build-essential"),
+    ("/usr/bin/chromium", "chromium"),
+    ("/usr/bin/faketime", "faketime"),
+    ("/usr/bin/fish", "fish"),
+    ("/usr/bin/zsh", "zsh"),
 ];
 const CARGO: [(&str, &str); 2] = [("cargo-deny", "0.20.2"), ("cargo-nextest", "0.9.143")];
 
@@ -63,8 +67,8 @@ pub(crate) fn build_programs() -> Result<()> {
     ]))
 }
 
-/// Installs the Debian packages that are missing.
-pub(crate) fn debian() -> Result<()> {
+/// Installs the Debian packages that are missing; without root it names them.
+pub(crate) fn debian(is_root: bool) -> Result<()> {
     let mut missing: Vec<&str> = DEBIAN
         .iter()
         .filter(|(program, _)| !Path::new(program).exists())
@@ -80,6 +84,11 @@ pub(crate) fn debian() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    ensure!(
+        is_root,
+        "the tests need Debian packages that are not here. As root: apt-get install {}",
+        missing.join(" ")
+    );
     run(Command::new("apt-get").args(["update", "-q"]))?;
     // dbus-send stands in another package on newer releases than on Debian 12.
     let packages = missing.into_iter().filter(|package| *package != "dbus-bin" || has_package(package));

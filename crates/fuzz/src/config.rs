@@ -1,0 +1,35 @@
+//! The AWS config file and `config.toml`.
+
+use ssod_daemon::Settings;
+use ssod_profiles::{Document, Environment, Section, remove_keys, resolve, set_keys, static_keys};
+
+/// Whatever the file: it is read or refused, a setting that is written is read back, and no other byte is lost.
+pub(crate) fn check(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    // A mistake is named in words; it is never a panic.
+    let _ = Settings::parse(&text);
+    let _ = static_keys(&text);
+    let Ok(document) = Document::parse(&text) else { return };
+    let environment = Environment::from_variables(|_| None);
+    let before = resolve(&document, &environment);
+    for problem in &before.problems {
+        assert!(!problem.to_string().chars().any(char::is_control), "{problem:?}");
+    }
+    for profile in before.profiles.values() {
+        assert!(before.sessions.contains_key(&profile.session), "a profile without its session: {profile:?}");
+    }
+    let section = Section::Profile("ssod-fuzz-profile".to_owned());
+    if document.has(&section) {
+        return;
+    }
+    let entries = [("region", "eu-west-1".to_owned())];
+    let written = set_keys(&text, &section, &entries).unwrap();
+    let kept = text.trim_end_matches(['\n', '\r']);
+    assert!(written.starts_with(kept), "a byte of the rest was lost");
+    let again = Document::parse(&written).unwrap();
+    assert!(again.has(&section));
+    assert_eq!(resolve(&again, &environment).sessions, before.sessions);
+    assert_eq!(set_keys(&written, &section, &entries).unwrap(), written, "a second time changes nothing");
+    let removed = remove_keys(&written, &section, &["region"]).unwrap();
+    assert!(Document::parse(&removed).is_ok());
+}

@@ -1,0 +1,180 @@
+//! The endpoint: raw bytes on a connection, through hyper, the guard and both protocols.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use axum::serve::Listener;
+use ssod_endpoint::{
+    Access, Admission, Audit, Caller, Capacity, Endpoint, ImdsTokens, Limits, Port, Surroundings, Tokens,
+    serve,
+};
+use ssod_model::{
+    AccountId, Cached, CredentialSource, EndpointTokens, Floor, Profile, ProfileName, Refusal,
+    RoleCredentials, RoleName, Secret, SessionName, Timestamp,
+};
+use ssod_testkit::ManualClock;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+const PORT: u16 = 7_746;
+const UID: u32 = 1_000;
+const TOKEN: &str = "the-right-token";
+const SECRET: &str = "MARKER-OF-THE-SECRET";
+
+/// Whatever the bytes: the secret is in an answer only where the bytes name the right token and the right Host.
+pub(crate) fn check(data: &[u8]) {
+    thread_local! {
+        static RUNTIME: RefCell<Option<tokio::runtime::Runtime>> = const { RefCell::new(None) };
+    }
+    RUNTIME.with_borrow_mut(|runtime| {
+        let runtime = runtime.get_or_insert_with(|| {
+            tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+        });
+        let answer = runtime.block_on(answer(data, Some(UID)));
+        if answer.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()) {
+            let sent = String::from_utf8_lossy(data).to_lowercase();
+            assert!(sent.contains(TOKEN), "no token was sent");
+            assert!(sent.contains("127.0.0.1"), "no Host of ours was sent");
+        }
+        let others = runtime.block_on(answer_to_a_stranger(data));
+        assert!(
+            !others.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()),
+            "a stranger was served"
+        );
+    });
+}
+
+async fn answer_to_a_stranger(data: &[u8]) -> Vec<u8> {
+    answer(data, Some(UID + 1)).await
+}
+
+/// One connection, then no more.
+struct Once(Option<DuplexStream>);
+
+impl Listener for Once {
+    type Io = DuplexStream;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (DuplexStream, ()) {
+        match self.0.take() {
+            Some(connection) => (connection, ()),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+async fn answer(data: &[u8], uid: Option<u32>) -> Vec<u8> {
+    let (mut client, server) = tokio::io::duplex(256 * 1024);
+    let endpoint = Endpoint::new(surroundings(), Port::Main { imds: Arc::new(AtomicBool::new(true)) }, PORT);
+    let admit = move |_: &DuplexStream, (): &()| Admission::Own(endpoint.router(Caller { uid, inode: 0 }));
+    let limits =
+        Limits { header_timeout: Duration::from_millis(200), stop_timeout: Duration::from_millis(200) };
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(serve(Once(Some(server)), Capacity::new(1, 1), limits, admit, async move {
+        // The sender is dropped when the client has its answer.
+        let _ = stopped.await;
+    }));
+    let mut answer = Vec::new();
+    // A server that closes early is within its rights.
+    let _ = client.write_all(data).await;
+    // Nothing here waits for anything but its turn; after that, hyper takes the end of the sending side for a hang-up.
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+    let _ = client.shutdown().await;
+    let _ = client.read_to_end(&mut answer).await;
+    drop((client, stop));
+    serving.await.unwrap();
+    answer
+}
+
+struct Silent;
+
+impl Audit for Silent {
+    fn note(&self, access: Access) {
+        // Whatever is noted is one line of JSON later; the words themselves must be bounded.
+        assert!(access.refused.is_none_or(|why| why.len() < 1_000));
+    }
+}
+
+#[derive(Clone)]
+struct OneProfile(Arc<Profile>, Arc<RoleCredentials>);
+
+impl CredentialSource for OneProfile {
+    fn cached(&self, profile: &ProfileName, _floor: Floor) -> Cached {
+        if *profile == self.0.name {
+            Cached::Ready(self.1.clone())
+        } else {
+            Cached::Refused(Refusal::ProfileNotFound(profile.to_string()))
+        }
+    }
+
+    async fn fetch(&self, profile: &ProfileName, _floor: Floor) -> Result<Arc<RoleCredentials>, Refusal> {
+        Err(Refusal::ProfileNotFound(profile.to_string()))
+    }
+
+    fn held(&self, _profile: &ProfileName) -> Option<Arc<RoleCredentials>> {
+        None
+    }
+
+    fn profile(&self, name: &ProfileName) -> Option<Arc<Profile>> {
+        (*name == self.0.name).then(|| self.0.clone())
+    }
+
+    fn active(&self) -> Option<ProfileName> {
+        Some(self.0.name.clone())
+    }
+
+    fn is_locked(&self) -> Option<Refusal> {
+        None
+    }
+}
+
+fn surroundings() -> Surroundings<OneProfile, ManualClock> {
+    let name = ProfileName::parse("adminUser").unwrap();
+    let profile = Profile {
+        name: name.clone(),
+        session: SessionName::parse("s").unwrap(),
+        account_id: AccountId::parse("123456789012").unwrap(),
+        role_name: RoleName::parse("AdminRole").unwrap(),
+        region: None,
+        aws_form: false,
+    };
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let credentials = RoleCredentials {
+        access_key_id: "ASIA".to_owned(),
+        secret_access_key: Secret::new(SECRET.to_owned()),
+        session_token: Secret::new("token".to_owned()),
+        issued_at: at(1_800_000_000),
+        expiration: at(1_800_003_600),
+    };
+    let tokens = Tokens::default();
+    let token = || Secret::new(TOKEN.to_owned());
+    tokens.replace(EndpointTokens { active: Some(token()), profiles: [(name, token())].into() });
+    Surroundings {
+        source: OneProfile(Arc::new(profile), Arc::new(credentials)),
+        clock: ManualClock::at(1_800_000_000),
+        tokens: Arc::new(tokens),
+        imds_tokens: ImdsTokens::new().unwrap(),
+        audit: Arc::new(Silent),
+        own_uid: UID,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise the body could not fail.
+    #[tokio::test]
+    async fn the_right_token_is_served_and_a_stranger_is_not() {
+        let request = include_bytes!("../corpus/endpoint/credentials");
+        assert!(String::from_utf8_lossy(&answer(request, Some(UID)).await).contains(SECRET));
+        assert!(String::from_utf8_lossy(&answer_to_a_stranger(request).await).contains("CallerRefused"));
+    }
+}

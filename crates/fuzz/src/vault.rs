@@ -1,0 +1,66 @@
+//! Sealed files: their header, and the record inside.
+
+use std::fs;
+
+use ssod_model::SecretStore;
+use ssod_vault::{FoundKey, KeyStore, Vault, VaultKey, open, seal};
+
+fn key() -> VaultKey {
+    VaultKey::from_bytes(&[7; 32]).unwrap()
+}
+
+/// Whatever the file: it does not open, unless it is what was sealed.
+pub(crate) fn check_header(data: &[u8]) {
+    if let Ok(content) = open(&key(), "fixture", data) {
+        // Only the fixture of the corpus is sealed under this key.
+        assert_eq!(content.as_slice(), b"{\"kept\":\"for ever\"}");
+    }
+    let sealed = seal(&key(), "name", data).unwrap();
+    assert_eq!(open(&key(), "name", &sealed).unwrap().as_slice(), data);
+    assert!(open(&key(), "other", &sealed).is_err());
+}
+
+/// Whatever was sealed: it is a record, or it is set aside with words that say what to do; nothing is deleted.
+pub(crate) fn check_record(data: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Vault::new(folder.path()).unwrap();
+    vault.unlock(FoundKey { key: key(), former: None, store: KeyStore::File }).unwrap();
+    let names = ["session-00.sealed", "role-credentials.sealed", "endpoint-tokens.sealed"];
+    for name in names {
+        fs::write(folder.path().join(name), seal(&key(), name, data).unwrap()).unwrap();
+    }
+    let sessions = vault.load_sessions().unwrap();
+    let credentials = vault.load_credentials().unwrap();
+    let tokens = vault.load_endpoint_tokens().unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), names.len(), "nothing is deleted");
+    for problem in vault.problems() {
+        assert!(problem.contains("was kept as"), "{problem}");
+    }
+    // What was read is written and read again as the same.
+    for session in &sessions {
+        vault.save_session(session).unwrap();
+    }
+    vault.save_credentials(&credentials).unwrap();
+    vault.save_endpoint_tokens(&tokens).unwrap();
+    assert_eq!(vault.load_credentials().unwrap(), credentials);
+    assert_eq!(vault.load_endpoint_tokens().unwrap(), tokens);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise the body would only ever see what is set aside.
+    #[test]
+    fn the_corpus_has_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::new(folder.path()).unwrap();
+        vault.unlock(FoundKey { key: key(), former: None, store: KeyStore::File }).unwrap();
+        let put = |name: &str, data: &[u8]| {
+            fs::write(folder.path().join(name), seal(&key(), name, data).unwrap()).unwrap();
+        };
+        put("session-00.sealed", include_bytes!("../corpus/vault_record/session"));
+        put("role-credentials.sealed", include_bytes!("../corpus/vault_record/credentials"));
+        assert_eq!((vault.load_sessions().unwrap().len(), vault.load_credentials().unwrap().len()), (1, 1));
+    }
+}
