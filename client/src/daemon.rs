@@ -15,6 +15,8 @@ use crate::terminal;
 
 /// A key store's prompt may wait for a person.
 const START_PATIENCE: Duration = Duration::from_secs(25);
+/// How long one that another command started may take to listen.
+const OTHERS_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
 /// The daemon that runs, or one that is started now; warns where it sees another world than this shell.
@@ -47,18 +49,23 @@ fn start(paths: &Paths) -> Outcome<ControlClient> {
     })?;
     let mut daemon = spawn(&program, output)
         .map_err(|error| Failure::not_reachable(format!("Cannot start {}: {error}.", program.display())))?;
-    let deadline = Instant::now() + START_PATIENCE;
+    let mut deadline = Instant::now() + START_PATIENCE;
+    let mut other_until = None;
     while Instant::now() < deadline {
         if let Some(client) = running(paths) {
             return Ok(client);
         }
-        if let Ok(Some(status)) = daemon.try_wait()
-            // Another command started one at the same moment: that one will answer.
-            && status.code() != Some(i32::from(ALREADY_RUNS))
-        {
-            return Err(ended(&log, written));
+        if let Ok(Some(status)) = daemon.try_wait() {
+            if status.code() != Some(i32::from(ALREADY_RUNS)) {
+                return Err(ended(&log, written));
+            }
+            // Another command started one at the same moment: that one will answer soon, or never here.
+            deadline = deadline.min(*other_until.get_or_insert_with(|| Instant::now() + OTHERS_PATIENCE));
         }
         std::thread::sleep(POLL);
+    }
+    if other_until.is_some() {
+        return Err(ended(&log, written));
     }
     Err(Failure::not_reachable("The ssod daemon started, but does not answer.")
         .hint(format!("A keyring may be waiting for its password. See {}", log.display())))

@@ -234,9 +234,12 @@ impl<C: Timer + Clone> Shared<C> {
 
     /// Makes the endpoint tokens that are missing, and their files. While the vault is locked nobody knows which are.
     pub(crate) async fn provide_tokens(&self) -> Result<()> {
-        if !self.keeper.is_open() {
-            return Ok(());
-        }
+        let _unchanging = self.keeper.unchanging().await;
+        if self.keeper.is_open() { self.provide_tokens_now().await } else { Ok(()) }
+    }
+
+    /// The same for whoever changes the vault at this moment.
+    pub(crate) async fn provide_tokens_now(&self) -> Result<()> {
         let (tokens, vault, paths) = (self.tokens.clone(), self.keeper.vault().clone(), self.paths.clone());
         let profiles = self.broker.profile_names();
         tokio::task::spawn_blocking(move || {

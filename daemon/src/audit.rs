@@ -104,10 +104,17 @@ impl AuditLog {
     /// Writes what waits, within the given time.
     pub(crate) fn finish(&self, patience: Duration) {
         let (done, finished) = mpsc::sync_channel(1);
-        if self.queue.try_send(Message::Finish(done)).is_ok() {
-            // Whether it came to an end in time makes no difference to what can be done now.
-            let _ = finished.recv_timeout(patience);
+        let until = Instant::now() + patience;
+        let mut message = Message::Finish(done);
+        while let Err(mpsc::TrySendError::Full(back)) = self.queue.try_send(message) {
+            if Instant::now() >= until {
+                return;
+            }
+            message = back;
+            std::thread::sleep(Duration::from_millis(1));
         }
+        // Whether it came to an end in time makes no difference to what can be done now.
+        let _ = finished.recv_timeout(until.saturating_duration_since(Instant::now()));
     }
 
     /// When somebody last got credentials.
@@ -161,7 +168,11 @@ struct Key {
 /// What happened again since its line was written.
 struct Repeat {
     entry: AuditEntry,
+    /// Who did it first.
+    who: Who,
     again: u64,
+    /// Notes that found no room meanwhile.
+    lost: u64,
     until: Instant,
 }
 
@@ -197,7 +208,8 @@ impl Writer {
             }
             let now = Instant::now();
             self.settle(|repeat| repeat.until <= now);
-            if write_at.is_some_and(|at| at <= now) || !self.repeats.is_empty() && write_at.is_none() {
+            // A line that tells of repeats has waited long enough.
+            if write_at.is_none_or(|at| at <= now) {
                 self.write();
                 write_at = None;
             }
@@ -218,7 +230,12 @@ impl Writer {
         };
         if let Some(repeat) = self.repeats.get_mut(&key) {
             repeat.again += 1;
+            repeat.lost += note.lost;
             repeat.entry.at = note.at.to_string();
+            if repeat.who != note.who {
+                // Several did it: none of them is named.
+                (repeat.entry.pid, repeat.entry.program, repeat.entry.path) = (None, None, None);
+            }
             return;
         }
         let program = note.program.clone().or_else(|| found(&note));
@@ -243,15 +260,15 @@ impl Writer {
             self.settle(|_| true);
         }
         let until = Instant::now() + if is_refusal { REFUSALS } else { GRANTS };
-        self.repeats.insert(key, Repeat { entry, again: 0, until });
+        self.repeats.insert(key, Repeat { entry, who: note.who, again: 0, lost: 0, until });
     }
 
     /// Ends the counting of these; what happened again gets one line.
     fn settle(&mut self, over: impl Fn(&Repeat) -> bool) {
         let settled: Vec<Repeat> =
             self.repeats.extract_if(|_, repeat| over(repeat)).map(|(_, repeat)| repeat).collect();
-        for Repeat { entry, again, .. } in settled.into_iter().filter(|repeat| repeat.again > 0) {
-            self.line(&AuditEntry { repeated: again, lost: 0, ..entry });
+        for Repeat { entry, again, lost, .. } in settled.into_iter().filter(|repeat| repeat.again > 0) {
+            self.line(&AuditEntry { repeated: again, lost, ..entry });
         }
     }
 
@@ -267,7 +284,13 @@ impl Writer {
             return;
         }
         if let Err(error) = self.file.append(&self.lines) {
-            tracing::error!(%error, path = %self.file.path.display(), "the audit log cannot be written");
+            let lost = self.lines.split(|byte| *byte == b'\n').count() - 1;
+            let path = self.file.path.clone();
+            tracing::error!(%error, lost, path = %path.display(), "the audit log cannot be written");
+            // Half a line may be there: opened anew, it gets an end, and swallows nothing.
+            if let Ok(file) = LogFile::open(&path) {
+                self.file = file;
+            }
         }
         self.lines.clear();
     }
@@ -364,6 +387,33 @@ mod tests {
         assert_eq!(seen[..3], [("refused", 0), ("served", 0), ("served", 0)]);
         assert_eq!(seen.len(), 5, "{seen:?}");
         assert!(seen.contains(&("refused", 999)) && seen.contains(&("served", 1)), "{seen:?}");
+    }
+
+    #[test]
+    fn what_several_did_is_told_of_none_of_them_and_written_without_another_note() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let log = AuditLog::start(&path, Box::new(|_, _| {})).unwrap();
+        let at = Timestamp::from_second(1).unwrap();
+        let peer = UnixPeer { uid: 1, process: ssod_peer::Process::default() };
+        for pid in [1, 2] {
+            let program = Program { pid, path: format!("/bin/p{pid}"), name: format!("p{pid}") };
+            log.note_control(at, "control", &peer, Some(program), None, Some("no".to_owned()));
+        }
+        log.note(access("adminUser", 7, None));
+        log.note(access("adminUser", 7, None));
+        // The repeat of what was served is settled after a second, with nothing else happening.
+        let lines = || std::fs::read_to_string(&path).unwrap_or_default().lines().count();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while lines() < 3 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(lines(), 3, "the repeat of what was served is on disk");
+        log.finish(Duration::from_secs(5));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let refused: Vec<AuditEntry> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let again = refused.iter().find(|entry| entry.outcome == "refused" && entry.repeated == 1).unwrap();
+        assert_eq!((again.pid, again.program.as_deref()), (None, None));
     }
 
     #[test]

@@ -101,7 +101,11 @@ impl Memory {
             file.write_all(&serde_json::to_vec_pretty(&*remembered)?)?;
             file.commit().map_err(Into::into)
         };
-        write().with_context(|| format!("cannot write {}", self.path.display()))?;
+        if let Err(error) = write() {
+            // What is remembered is what is written, so that the next change is not taken for none.
+            *remembered = before;
+            return Err(error).with_context(|| format!("cannot write {}", self.path.display()));
+        }
         Ok(changed)
     }
 }

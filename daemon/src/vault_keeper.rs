@@ -1,15 +1,16 @@
 //! Opens the vault, off every request's path, and again after each failure; locks it when somebody says so, or when nobody
 //! used it for long.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
+use anyhow::Context;
 use ssod_broker::Closed;
 use ssod_control::VaultStatus;
-use ssod_model::{SecretStore, Timer, Timestamp, TimestampExt};
+use ssod_model::{SecretStore, SessionName, Timer, Timestamp, TimestampExt};
 use ssod_vault::{KeyStore, KeyStoreError, Vault, find_key};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedMutexGuard, watch};
 
 use crate::app::Shared;
 
@@ -19,6 +20,8 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(2);
 /// How often a key store that said no is asked again, from first to last.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_mins(1);
+/// A sign-in under way is looked at again after this.
+const BUSY: Duration = Duration::from_secs(30);
 /// The kernel forgets a key that nobody looked at for three days.
 const TOUCH: Duration = Duration::from_hours(24);
 
@@ -40,26 +43,29 @@ enum Standing {
 /// What is kept about the vault while the daemon runs.
 pub(crate) struct VaultKeeper {
     vault: Arc<Vault>,
-    standing: Mutex<Standing>,
+    standing: watch::Sender<Standing>,
     /// One change at a time.
-    changing: tokio::sync::Mutex<()>,
+    changing: Arc<tokio::sync::Mutex<()>>,
+    /// Somebody wants it locked: whoever is opening it stops.
+    wanted_locked: AtomicBool,
     /// Told when the loop must look again.
     changed: Notify,
     /// Becomes true when the first try is over.
     tried: watch::Sender<bool>,
-    /// When it was opened, in milliseconds since 1970.
-    opened_at: AtomicI64,
+    /// When it was opened, or somebody signed in, in milliseconds since 1970.
+    used_at: AtomicI64,
 }
 
 impl VaultKeeper {
     pub(crate) fn new(vault: Arc<Vault>, now: Timestamp) -> Self {
         Self {
             vault,
-            standing: Mutex::new(Standing::Opening),
-            changing: tokio::sync::Mutex::default(),
+            standing: watch::channel(Standing::Opening).0,
+            changing: Arc::default(),
+            wanted_locked: AtomicBool::new(false),
             changed: Notify::new(),
             tried: watch::channel(false).0,
-            opened_at: AtomicI64::new(now.as_millisecond()),
+            used_at: AtomicI64::new(now.as_millisecond()),
         }
     }
 
@@ -92,6 +98,11 @@ impl VaultKeeper {
         VaultStatus { state: state.to_owned(), reason, hint }
     }
 
+    /// Somebody signed in.
+    pub(crate) fn used(&self, now: Timestamp) {
+        self.used_at.store(now.as_millisecond(), Ordering::Relaxed);
+    }
+
     /// The settings may say something else now.
     pub(crate) fn look_again(&self) {
         self.changed.notify_one();
@@ -104,12 +115,24 @@ impl VaultKeeper {
         let _ = tokio::time::timeout(FIRST_PATIENCE, tried.wait_for(|tried| *tried)).await;
     }
 
+    /// Ends when the vault is no longer open.
+    pub(crate) async fn closed(&self) {
+        let mut standing = self.standing.subscribe();
+        // The sender lives as long as the keeper.
+        let _ = standing.wait_for(|standing| !matches!(standing, Standing::Open(_))).await;
+    }
+
+    /// Waits until nothing changes about the vault, and keeps it so.
+    pub(crate) async fn unchanging(&self) -> OwnedMutexGuard<()> {
+        self.changing.clone().lock_owned().await
+    }
+
     fn standing(&self) -> Standing {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.standing.borrow().clone()
     }
 
     fn stand(&self, standing: Standing) {
-        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+        self.standing.send_replace(standing);
     }
 }
 
@@ -119,8 +142,8 @@ const UNLOCK: &str = "Run: ssod unlock";
 /// When nobody will have used it for so long that it locks itself.
 fn locks_itself_at<C: Timer + Clone>(shared: &Shared<C>) -> Option<Timestamp> {
     let idle_after = shared.settings().lock.idle_after?;
-    let opened_at = Timestamp::from_millisecond(shared.keeper.opened_at.load(Ordering::Relaxed)).ok()?;
-    let last = shared.audit.last_served().map_or(opened_at, |served| served.max(opened_at));
+    let used_at = Timestamp::from_millisecond(shared.keeper.used_at.load(Ordering::Relaxed)).ok()?;
+    let last = shared.audit.last_served().map_or(used_at, |served| served.max(used_at));
     Some(last.plus(idle_after))
 }
 
@@ -128,26 +151,31 @@ fn locks_itself_at<C: Timer + Clone>(shared: &Shared<C>) -> Option<Timestamp> {
 pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
     let mut failures = 0;
     let mut stopped = std::pin::pin!(shared.stopped());
+    if shared.memory.is_locked() {
+        // A restart unlocks nothing.
+        lock_now(&shared).await;
+    }
     loop {
         let keeper = &shared.keeper;
-        let opened = if shared.memory.is_locked() { None } else { Some(open(&shared).await) };
-        let next = match &opened {
-            None => {
-                // A restart unlocks nothing.
-                keeper.stand(Standing::Locked);
-                shared.broker.close(locked()).await;
-                None
-            }
-            Some(Ok(store)) => {
-                failures = 0;
-                let touch = (*store == KeyStore::Keyutils).then(|| shared.timer.now().plus(TOUCH));
-                touch.into_iter().chain(locks_itself_at(&shared)).min()
-            }
-            Some(Err(())) => {
-                failures += 1;
-                let wait = RETRY_MIN.saturating_mul(1 << failures.min(6)).min(RETRY_MAX);
-                Some(shared.timer.now().plus(wait))
-            }
+        let now = shared.timer.now();
+        let next = match keeper.standing() {
+            Standing::Locked => keeps_its_key(&shared).then(|| now.plus(TOUCH)),
+            Standing::Opening | Standing::Open(_) | Standing::Failed { .. } => match open(&shared).await {
+                Ok(_) => {
+                    failures = 0;
+                    let touch = keeps_its_key(&shared).then(|| now.plus(TOUCH));
+                    // Not while somebody signs in, or a sign-in is in memory only: looked at again in a moment.
+                    let busy = shared.broker.is_busy().then(|| now.plus(BUSY));
+                    let locks = locks_itself_at(&shared).map(|at| busy.map_or(at, |busy| at.max(busy)));
+                    touch.into_iter().chain(locks).min()
+                }
+                Err(true) => {
+                    failures += 1;
+                    Some(now.plus(RETRY_MIN.saturating_mul(1 << failures.min(6)).min(RETRY_MAX)))
+                }
+                // Asking a store again and again that said no only brings prompts.
+                Err(false) => None,
+            },
         };
         keeper.tried.send_replace(true);
         let due = async {
@@ -158,26 +186,31 @@ pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
         };
         tokio::select! {
             () = &mut stopped => return,
-            () = keeper.changed.notified() => {}
+            () = keeper.changed.notified() => continue,
             () = due => {}
         }
-        let now = shared.timer.now();
-        if keeper.is_open() && locks_itself_at(&shared).is_some_and(|at| at <= now) {
+        let is_due = locks_itself_at(&shared).is_some_and(|at| at <= shared.timer.now());
+        if keeper.is_open() && is_due && !shared.broker.is_busy() {
             tracing::info!("nobody used it for long, so ssod locks itself");
             if let Err(error) = lock(&shared).await {
-                tracing::error!(%error, "ssod could not lock itself");
+                tracing::error!("{error:#}");
             }
-        } else if keeper.key_store() == Some(KeyStore::Keyutils) {
+        } else if keeps_its_key(&shared) {
             touch(&shared).await;
         }
     }
 }
 
-/// Opens the vault where it is not open, and says where the key is. Blocks nobody: key stores are asked on a thread of
-/// their own.
-async fn open<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Result<KeyStore, ()> {
+/// Whether the key is in the kernel's keyring, which forgets what nobody looks at.
+fn keeps_its_key<C: Timer + Clone>(shared: &Shared<C>) -> bool {
+    shared.keeper.vault.key_store() == Some(KeyStore::Keyutils)
+}
+
+/// Opens the vault where it is not open, and says where the key is; or whether to try again by itself. Blocks nobody: key
+/// stores are asked on a thread of their own.
+async fn open<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Result<KeyStore, bool> {
     let keeper = &shared.keeper;
-    let _changing = keeper.changing.lock().await;
+    let _changing = keeper.unchanging().await;
     if let Standing::Open(store) = keeper.standing() {
         return Ok(store);
     }
@@ -188,8 +221,8 @@ async fn open<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Result<KeyStore, ()>
     let failure = match opening.await {
         Ok(Ok(store)) => {
             keeper.stand(Standing::Open(store));
-            keeper.opened_at.store(shared.timer.now().as_millisecond(), Ordering::Relaxed);
-            let kept = match shared.provide_tokens().await {
+            keeper.used(shared.timer.now());
+            let kept = match shared.provide_tokens_now().await {
                 Ok(()) => shared.memory.keep_port_was_taken(false),
                 error => error,
             };
@@ -205,10 +238,13 @@ async fn open<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Result<KeyStore, ()>
         if keeper.standing() != failure {
             tracing::warn!("the vault cannot be opened: {reason} {remedy}");
         }
-        shared.broker.close(Closed::Locked { reason: reason.clone(), remedy: remedy.clone() }).await;
+        let why = Closed::Locked { reason: reason.clone(), remedy: remedy.clone() };
+        shared.broker.stop_handing_out(why);
     }
+    let asks_again =
+        !matches!(&failure, Standing::Failed { word: "refused" | "missing", .. } | Standing::Locked);
     keeper.stand(failure);
-    Err(())
+    Err(asks_again)
 }
 
 fn open_now<C: Timer + Clone>(shared: &Shared<C>) -> Result<KeyStore, Standing> {
@@ -216,23 +252,28 @@ fn open_now<C: Timer + Clone>(shared: &Shared<C>) -> Result<KeyStore, Standing> 
     let found =
         find_key(&shared.paths.vault(), shared.settings().vault.key).map_err(|error| no_key(&error))?;
     let store = found.store;
-    vault.unlock(found).map_err(|error| no_key(&error))?;
-    let load = || {
-        shared.tokens.replace(vault.load_endpoint_tokens()?);
-        shared.broker.open()
-    };
-    load().map_err(|error| {
-        vault.lock();
-        broken(&error)
-    })?;
-    // Tokens that somebody else may know: those that open shells sent to whoever had our port, and, where the caller's
-    // uid cannot be checked, those that were in use while nobody held the port.
-    if shared.memory.port_was_taken() || !ssod_peer::TELLS_TCP_PEERS {
-        tracing::warn!(
-            "the endpoint's tokens are renewed; open shells need a new environment: eval \"$(ssod env PROFILE)\""
-        );
-        shared.tokens.renew(|_| true).map_err(|error| broken(&error))?;
+    // Key stores take their time; somebody may have changed his mind.
+    if shared.keeper.wanted_locked.load(Ordering::SeqCst) {
+        return Err(Standing::Locked);
     }
+    vault.unlock(found);
+    let load = || {
+        let tokens = vault.load_endpoint_tokens().map_err(|error| broken(&error))?;
+        shared.tokens.replace(tokens);
+        // Tokens that somebody else may know: those that open shells sent to whoever had our port, and, where the caller's
+        // uid cannot be checked, those that were in use while nobody held the port.
+        if shared.memory.port_was_taken() || !ssod_peer::TELLS_TCP_PEERS {
+            tracing::warn!(
+                "the endpoint's tokens are renewed; open shells need a new environment: eval \"$(ssod env PROFILE)\""
+            );
+            shared.tokens.renew(|_| true).map_err(|error| broken(&error))?;
+        }
+        shared.broker.open().map_err(|error| broken(&error))
+    };
+    load().inspect_err(|_| {
+        shared.tokens.forget();
+        vault.lock();
+    })?;
     Ok(store)
 }
 
@@ -251,19 +292,29 @@ fn locked() -> Closed {
 }
 
 /// Every secret leaves the memory; it stays so over a restart. Handing out stops at once, the rest may wait for a renewal
-/// under way.
-pub(crate) async fn lock<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> anyhow::Result<()> {
+/// under way. Gives the sessions whose renewed sign-in could not be saved, and is lost; fails where a restart would unlock.
+pub(crate) async fn lock<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> anyhow::Result<Vec<SessionName>> {
+    let lost = lock_now(shared).await;
+    shared.memory.keep_locked(true).context("ssod is locked, but a restart would unlock it")?;
+    Ok(lost)
+}
+
+async fn lock_now<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Vec<SessionName> {
     let keeper = &shared.keeper;
-    let _changing = keeper.changing.lock().await;
-    shared.memory.keep_locked(true)?;
-    keeper.stand(Standing::Locked);
-    shared.broker.close(locked()).await;
+    keeper.wanted_locked.store(true, Ordering::SeqCst);
+    shared.broker.stop_handing_out(locked());
+    let _changing = keeper.unchanging().await;
+    let lost = shared.broker.close(locked()).await;
+    for session in &lost {
+        tracing::error!(%session, "the renewed sign-in could not be saved, and is lost by the lock");
+    }
     shared.tokens.forget();
     shared.broker.provider().disconnect();
     keeper.vault.lock();
+    keeper.stand(Standing::Locked);
     keeper.look_again();
     tracing::info!("locked");
-    Ok(())
+    lost
 }
 
 /// Opens it again; says why where that cannot be.
@@ -271,34 +322,44 @@ pub(crate) async fn unlock<C: Timer + Clone>(
     shared: &Arc<Shared<C>>,
 ) -> anyhow::Result<Result<(), VaultStatus>> {
     shared.memory.keep_locked(false)?;
+    shared.keeper.wanted_locked.store(false, Ordering::SeqCst);
     let opened = open(shared).await;
     shared.keeper.look_again();
-    Ok(opened.map(drop).map_err(|()| shared.keeper.status()))
+    Ok(opened.map(drop).map_err(|_| shared.keeper.status()))
+}
+
+/// Why there is no new key.
+pub(crate) enum NotRekeyed {
+    /// The vault is not open.
+    Closed(VaultStatus),
+    /// The store or the disk said no; whether the new key counts all the same.
+    Failed(KeyStoreError, bool),
 }
 
 /// A new key, in that store or where the key is now. No sign-in is lost, and nothing is served late.
 pub(crate) async fn rekey<C: Timer + Clone>(
     shared: &Arc<Shared<C>>,
     store: Option<KeyStore>,
-) -> Result<KeyStore, Result<KeyStoreError, VaultStatus>> {
+) -> Result<KeyStore, NotRekeyed> {
     let keeper = &shared.keeper;
-    let _changing = keeper.changing.lock().await;
-    let Standing::Open(current) = keeper.standing() else { return Err(Err(keeper.status())) };
+    let _changing = keeper.unchanging().await;
+    let Standing::Open(current) = keeper.standing() else { return Err(NotRekeyed::Closed(keeper.status())) };
     let store = store.unwrap_or(current);
     let vault = keeper.vault.clone();
     let rekeyed = tokio::task::spawn_blocking(move || vault.rekey(store)).await;
     let broken = |error: tokio::task::JoinError| KeyStoreError::Broken { store, reason: error.to_string() };
-    rekeyed.map_err(broken).and_then(|done| done).map_err(Ok)?;
-    keeper.stand(Standing::Open(store));
+    let rekeyed = rekeyed.map_err(broken).and_then(|done| done);
+    // Whatever came of it: the vault itself knows where its key is now.
+    keeper.stand(Standing::Open(keeper.vault.key_store().unwrap_or(current)));
     keeper.look_again();
-    Ok(store)
+    rekeyed.map_err(|error| NotRekeyed::Failed(error, keeper.vault.is_changing_key())).map(|()| store)
 }
 
 /// Looks at the key, so that the kernel keeps it.
 async fn touch<C: Timer + Clone>(shared: &Arc<Shared<C>>) {
-    let (folder, choice) = (shared.paths.vault(), shared.settings().vault.key);
-    let looked = tokio::task::spawn_blocking(move || find_key(&folder, choice)).await;
-    if let Ok(Err(error)) = looked {
+    let _changing = shared.keeper.unchanging().await;
+    let vault = shared.keeper.vault.clone();
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || vault.keep_key()).await {
         tracing::warn!(%error, "the vault's key was not found again; after a restart its content may not open");
     }
 }

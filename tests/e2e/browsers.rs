@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::Value;
-use ssod_testkit::{Person, Sandbox, run};
+use ssod_testkit::{Person, Sandbox, run_with_input};
 
 use crate::clients::program;
 
@@ -15,15 +15,13 @@ fn no_web_page_reads_or_changes_anything() {
     let before = sandbox.status();
     let mut command = Command::new("/usr/bin/python3");
     command.arg(program("browser_attack.py")).args(["--victim-port", &sandbox.port.to_string(), "--compact"]);
-    for secret in ["SecretAccessKey", "Token", "AccessKeyId"] {
-        command.args(["--marker", served[secret].as_str().unwrap()]);
-    }
+    let secrets = ["SecretAccessKey", "Token", "AccessKeyId"].map(|name| served[name].as_str().unwrap());
     command
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", sandbox.home())
         .env("XDG_RUNTIME_DIR", sandbox.home());
-    let attacked = run(&mut command);
+    let attacked = run_with_input(&mut command, &secrets.join("\n"));
     let said: Value = serde_json::from_str(&attacked.stdout).unwrap_or_else(|_| panic!("{attacked:?}"));
     assert!(said["ok"] == true && said["clean"] == true, "every page came to its end: {said}");
     for page in ["evil", "rebind", "loopback"] {

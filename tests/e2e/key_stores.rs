@@ -52,7 +52,7 @@ fn the_kernels_keyring_keeps_the_key() {
     let done = twice(
         "keyutils",
         &["keyctl", "session", "-"],
-        "trap 'keyctl purge -s user keyring:vault-key >/dev/null 2>&1 || true' EXIT",
+        "trap 'keyctl purge -p user keyring:vault-key >/dev/null 2>&1 || true' EXIT",
     );
     same_key_in("keyutils", done);
 }
@@ -163,4 +163,28 @@ fn without_any_keyring_auto_says_what_to_choose_and_takes_it_up_at_once() {
     );
     sandbox.settings("");
     sandbox.eventually("the file is used", || sandbox.status()["daemon"]["vault"]["state"] == "open");
+}
+
+/// A bus on which nobody may answer: each question takes the whole time that it has.
+const MUTE: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow own="*"/></policy></busconfig>"#;
+
+/// Asks the endpoint of the sandbox whose home is the working folder.
+const ASK: &str = r#"status --json | grep '"state": "opening"'
+python3 - "$(sed -n 's/^port = //p' .config/ssod/config.toml)" <<'END'
+import sys, urllib.request, urllib.error
+request = urllib.request.Request(f"http://127.0.0.1:{sys.argv[1]}/credentials/adminUser", headers={"Authorization": "x"})
+try:
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request)
+except urllib.error.HTTPError as error:
+    print(error.code, error.read().decode())
+END"#;
+
+#[test]
+fn while_a_slow_key_store_is_asked_sdks_are_told_to_come_again() {
+    let bus = "printf '%s' \"$1\" > bus.conf; shift; exec timeout 40 dbus-run-session --config-file=bus.conf -- \"$@\"";
+    let session = ["sh", "-c", bus, "sh", MUTE];
+    let said = vault_says("[vault]\nkey = \"secret-service\"\n", &session, "", &format!("ssod {ASK}"));
+    assert!(said.contains("503") && said.contains("The vault is being opened"), "{said}");
 }

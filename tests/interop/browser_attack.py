@@ -501,7 +501,6 @@ def main():
     ap.add_argument("--victim-port", type=int, required=True, help="victim on 127.0.0.1 (must not bind 0.0.0.0)")
     ap.add_argument("--page-port", type=int, default=0, help="0: any free port")
     ap.add_argument("--path", default="/credentials/adminUser")
-    ap.add_argument("--marker", action="append", default=[], help="secret text; attempts that read it are listed in 'leaks'")
     ap.add_argument("--timeout", type=float, default=40, help="whole run, seconds")
     ap.add_argument("--attempt-timeout", type=float, default=4, help="each attempt, seconds")
     ap.add_argument("--tag", action="store_true", help="add ?attempt=PAGE.NAME, to attribute the victim's log")
@@ -511,6 +510,8 @@ def main():
     ap.add_argument("--compact", action="store_true", help="JSON on one line")
     ap.add_argument("--verbose", action="store_true")
     a = ap.parse_args()
+    # Secret texts, one a line; attempts that read one are listed in "leaks". Not as arguments, which others can see.
+    a.marker = [line.strip() for line in sys.stdin if line.strip()]
 
     async def go():
         return await Attack(a).run()

@@ -83,7 +83,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             provider,
             store,
             clock,
-            state: Mutex::new(State { closed: Some(Closed::Opening), ..State::default() }),
+            state: Mutex::new(State { closed: Some(Closed::Opening), forgotten: true, ..State::default() }),
             policy: Mutex::new(Arc::new(policy)),
             changed: Notify::new(),
             portal: Semaphore::new(PORTAL_CALLS),

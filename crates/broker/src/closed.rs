@@ -1,9 +1,10 @@
 //! Whether anything is known at all: before the vault opened, and while it is locked, the broker holds no secret and hands
 //! out nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use ssod_model::{Clock, IdentityProvider, ProfileName, Refusal, SecretStore, StoreError};
+use ssod_model::{Clock, IdentityProvider, Refusal, SecretStore, SessionName, StoreError};
 
 use crate::Broker;
 use crate::state::{Held, State, is_running};
@@ -23,12 +24,10 @@ pub enum Closed {
 }
 
 impl Closed {
-    pub(crate) fn refusal(&self, profile: &ProfileName) -> Refusal {
+    /// In the words that an SDK shows.
+    pub(crate) fn refusal(&self) -> Refusal {
         match self {
-            Self::Opening => {
-                let reason = "the vault is being opened".to_owned();
-                Refusal::Unavailable { profile: profile.clone(), reason }
-            }
+            Self::Opening => Refusal::Opening,
             Self::Locked { reason, remedy } => {
                 Refusal::Locked { reason: reason.clone(), remedy: remedy.clone() }
             }
@@ -37,23 +36,35 @@ impl Closed {
 }
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
-    /// Why nothing is handed out; `None` where everything is.
-    pub fn closed(&self) -> Option<Closed> {
-        self.state().closed.clone()
+    /// Hands out nothing from now on; what is held stays held until [`close`](Self::close).
+    pub fn stop_handing_out(&self, why: Closed) {
+        self.state().closed = Some(why);
+    }
+
+    /// Whether something is under way that a lock would undo: a sign-in, or one that is not saved yet.
+    pub fn is_busy(&self) -> bool {
+        self.state().sessions.values().any(|session| session.signing_in > 0 || session.unsaved.is_some())
     }
 
     /// Takes up what the store kept. Blocks on the disk; where the store cannot be read, the broker stays closed.
     pub fn open(&self) -> Result<(), StoreError> {
         let (sessions, credentials) = (self.0.store.load_sessions()?, self.0.store.load_credentials()?);
+        let mut elsewhere = HashSet::new();
         let mut state = self.state();
         for record in sessions {
             let entry = state.sessions.entry(record.name.clone()).or_default();
-            entry.place.get_or_insert_with(|| (record.start_url.clone(), record.region.clone()));
+            let place = (record.start_url.clone(), record.region.clone());
+            // Signed in elsewhere than the session now says: what that sign-in brought is not its own.
+            if *entry.place.get_or_insert_with(|| place.clone()) != place {
+                elsewhere.insert(record.name.clone());
+            }
             entry.record = Some(record);
         }
         for cached in credentials {
             // Credentials whose session has no record were signed out of.
-            if state.sessions.get(&cached.session).is_none_or(|session| session.record.is_none()) {
+            let has_record =
+                state.sessions.get(&cached.session).is_some_and(|session| session.record.is_some());
+            if !has_record || elsewhere.contains(&cached.session) {
                 continue;
             }
             let entry = state.profiles.entry(cached.profile).or_default();
@@ -62,22 +73,21 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             entry.held = Some(Held { session: cached.session, role: cached.role, credentials });
         }
         state.closed = None;
+        state.forgotten = false;
         drop(state);
         self.wake();
         Ok(())
     }
 
     /// Hands out nothing from now on, brings to its end what must not be cut short (a renewal may carry the one refresh token
-    /// that still works), saves everything, then drops every secret.
-    pub async fn close(&self, why: Closed) {
-        let was_open = self.state().closed.replace(why).is_none();
-        if !was_open {
-            return;
-        }
+    /// that still works), saves everything, then drops every secret. Gives the sessions whose renewed sign-in could not be
+    /// saved, and is lost.
+    pub async fn close(&self, why: Closed) -> Vec<SessionName> {
+        self.stop_handing_out(why);
         self.finish_renewals().await;
         self.write_credentials().await;
         let _order = self.order().await;
-        self.state().forget_secrets();
+        self.state().forget_secrets()
     }
 
     /// Waits for the renewals under way, and saves what is not saved yet.
@@ -104,10 +114,11 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
 
 impl State {
     /// Configuration, use and choices stay; tokens and credentials go, and work under way becomes void.
-    fn forget_secrets(&mut self) {
+    fn forget_secrets(&mut self) -> Vec<SessionName> {
+        let mut lost = Vec::new();
         for (name, session) in &mut self.sessions {
             if session.unsaved.take().is_some() {
-                tracing::error!(session = %name, "the renewed sign-in could not be saved, and is lost by the lock");
+                lost.push(name.clone());
             }
             session.generation += 1;
             session.record = None;
@@ -118,5 +129,7 @@ impl State {
             profile.failure = None;
         }
         self.unsaved_credentials = None;
+        self.forgotten = true;
+        lost
     }
 }

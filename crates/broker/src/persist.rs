@@ -24,18 +24,10 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     /// Ends in order: nothing new is begun, renewals under way are waited for (each may carry the one refresh token that
     /// still works), and everything is written. Whoever calls it sets the limit.
     pub async fn finish(&self) {
-        let closed = {
-            let mut state = self.state();
-            state.stopping = true;
-            state.closed.is_some()
-        };
+        self.state().stopping = true;
         self.finish_renewals().await;
-        // What was forgotten must not be saved as nothing; a batch that is being written is waited for.
-        if closed {
-            drop(self.order().await);
-        } else {
-            self.write_credentials().await;
-        }
+        // A batch that is being written is waited for, too.
+        self.write_credentials().await;
     }
 
     /// Waits until everything before is written.
@@ -49,6 +41,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let now = self.now();
         let cached = {
             let mut state = self.state();
+            if state.forgotten {
+                return;
+            }
             state.unsaved_credentials = None;
             state.cached_credentials(now)
         };
@@ -86,6 +81,15 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         entry.record = Some(record);
         publish(&mut state);
         Ok(())
+    }
+
+    /// Takes the credentials that a session brought off the disk.
+    pub(crate) async fn forget_cached(&self, name: &SessionName) -> Result<(), StoreError> {
+        let order = self.order().await;
+        let mut cached = self.state().cached_credentials(self.now());
+        cached.retain(|one| one.session != *name);
+        let store = self.0.store.clone();
+        on_disk(order, move || store.save_credentials(&cached)).await.1
     }
 
     /// Saves one record.

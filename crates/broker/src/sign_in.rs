@@ -102,6 +102,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> SigningIn<P, S, C> {
                 }
                 state.drop_credentials(name, now);
             };
+            // First, so that no crash leaves the credentials of whoever was signed in before beside the new sign-in.
+            broker.forget_cached(name).await?;
             broker.update_record(&self.session, replace, publish).await?;
             if let Some(named) = named {
                 broker.used(&named, None);

@@ -16,7 +16,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<
         let (now, policy) = (self.now(), self.policy());
         let state = self.state();
         if let Some(closed) = &state.closed {
-            return Cached::Refused(closed.refusal(name));
+            return Cached::Refused(closed.refusal());
         }
         let entry = state.profiles.get(name);
         let (Some(entry), Some(decision)) = (entry, state.decide(now, name, floor, &policy)) else {
@@ -80,11 +80,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<
         self.choice().profile
     }
 
-    fn is_locked(&self) -> Option<Refusal> {
-        match self.closed()? {
-            Closed::Opening => None,
-            Closed::Locked { reason, remedy } => Some(Refusal::Locked { reason, remedy }),
-        }
+    fn closed(&self) -> Option<Refusal> {
+        self.state().closed.as_ref().map(Closed::refusal)
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct State {
     pub(crate) unsaved_credentials: Option<Timestamp>,
     /// Why nothing is handed out and nothing begun, where that is so.
     pub(crate) closed: Option<Closed>,
+    /// What was kept is not in memory: there is nothing to save, and nothing must be saved as nothing.
+    pub(crate) forgotten: bool,
     /// The daemon ends: nothing new is begun.
     pub(crate) stopping: bool,
 }

@@ -383,7 +383,7 @@ async fn a_lock_forgets_every_secret_and_an_unlock_finds_them_again() {
     world.broker.close(locked()).await;
     assert!(!world.holds_secrets());
     assert!(matches!(world.fetch().await, Err(Refusal::Locked { .. })));
-    assert!(world.broker.held(&admin()).is_none() && world.broker.is_locked().is_some());
+    assert!(world.broker.held(&admin()).is_none() && world.broker.closed().is_some());
     assert_eq!(world.state(), SessionState::Locked);
     assert!(matches!(world.broker.begin_sign_in(&session().name), Err(SignInError::Closed(_))));
     let calls = world.aws.calls();
@@ -419,4 +419,41 @@ async fn a_lock_waits_for_the_renewal_that_carries_the_only_refresh_token() {
     world.clock.advance(2 * HOUR);
     world.fetch().await.expect("the renewed tokens were saved");
     assert_eq!(world.state(), SessionState::Active);
+}
+
+#[tokio::test]
+async fn a_lock_tells_which_sign_in_it_had_to_lose() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    world.clock.advance(55 * MINUTE);
+    world.store.fail(true);
+    world.broker.renew_due();
+    settle().await;
+    assert!(world.broker.is_busy(), "the renewed sign-in is in memory only");
+    assert_eq!(world.broker.close(locked()).await, [session().name]);
+}
+
+#[tokio::test]
+async fn after_an_unlock_a_session_that_moved_meanwhile_serves_nothing_of_before() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    world.fetch().await.unwrap();
+    world.broker.close(locked()).await;
+    let moved = SsoSession { region: Region::parse("eu-west-1").unwrap(), ..session() };
+    let profiles = BTreeMap::from([(admin(), profile("adminUser", "AdminRole"))]);
+    world.broker.configure(&BTreeMap::from([(moved.name.clone(), moved)]), &profiles);
+    world.broker.open().unwrap();
+    assert!(matches!(world.fetch().await, Err(Refusal::LoginRequired { .. })));
+}
+
+#[tokio::test]
+async fn another_persons_sign_in_leaves_nothing_of_the_one_before_on_the_disk() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    world.fetch().await.unwrap();
+    world.broker.write_credentials().await;
+    assert_eq!(world.store.load_credentials().unwrap().len(), 1);
+    world.sign_in("bob").await;
+    // As after a crash at this moment.
+    assert_eq!(world.store.load_credentials().unwrap(), []);
 }

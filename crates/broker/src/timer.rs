@@ -71,7 +71,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             state.unsaved_credentials.take_if(|since| since.plus(persist::SAVE_CREDENTIALS_AFTER) <= now);
         drop(state);
         for session in tokens {
-            self.start_token_renewal(&session);
+            // What keeps it from starting keeps it from being due, too.
+            let _ = self.start_token_renewal(&session);
         }
         for profile in credentials {
             self.start_fetch(&profile);

@@ -130,11 +130,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         if waiting.is_some_and(|retry_at| is_waiting(self.now(), retry_at)) {
             return Err(TokenError::Waiting);
         }
-        // A lock waits for the renewals under way; one more would come too late to be kept.
-        if self.closed().is_some() {
-            return Err(TokenError::Waiting);
-        }
-        let mut done = self.start_token_renewal(name).ok_or(TokenError::NotRenewable)?;
+        let mut done = self.start_token_renewal(name)?;
         // An error means that the task is gone; what it left behind is looked at all the same.
         let _ = done.wait_for(|done| *done).await;
         match self.token(name)? {
@@ -144,15 +140,22 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     }
 
     /// Joins the renewal that is under way, or starts one.
-    pub(crate) fn start_token_renewal(&self, name: &SessionName) -> Option<Done> {
+    pub(crate) fn start_token_renewal(&self, name: &SessionName) -> Result<Done, TokenError> {
         let mut state = self.state();
-        let entry = state.sessions.get_mut(name)?;
+        let rests = state.rests();
+        let entry = state.sessions.get_mut(name).ok_or(TokenError::SignedOut)?;
         if let Some(done) = to_join(entry.renewal.as_ref(), entry.generation) {
-            return Some(done);
+            return Ok(done);
         }
-        let (session, tokens, generation) =
-            (entry.config.clone()?, entry.tokens()?.clone(), entry.generation);
-        let refresh_token = tokens.refresh_token.clone()?;
+        // A lock and a stop wait for the renewals under way; one more would come too late to be kept.
+        if rests {
+            return Err(TokenError::Waiting);
+        }
+        let (Some(session), Some(tokens)) = (entry.config.clone(), entry.tokens().cloned()) else {
+            return Err(TokenError::SignedOut);
+        };
+        let generation = entry.generation;
+        let refresh_token = tokens.refresh_token.clone().ok_or(TokenError::NotRenewable)?;
         let (finished, done) = watch::channel(false);
         entry.renewal = Some(Running { done: done.clone(), generation });
         drop(state);
@@ -168,7 +171,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             let _ = finished.send(true);
             broker.wake();
         });
-        Some(done)
+        Ok(done)
     }
 
     async fn finish_renewal(

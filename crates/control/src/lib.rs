@@ -15,8 +15,8 @@ pub use client::{ClientError, ControlClient, Events};
 pub use doctor::{Check, CheckState};
 pub use message::{
     Account, Checked, Credentials, CredentialsRequest, Done, EnvRequest, Environment, ErrorBody, ListRequest,
-    ListedSession, LoggedOut, LoginEvent, LoginFlow, LoginRequest, LogoutRequest, LogoutResult, RekeyRequest,
-    Rekeyed, StillValid, UseRequest,
+    ListedSession, Locked, LoggedOut, LoginEvent, LoginFlow, LoginRequest, LogoutRequest, LogoutResult,
+    RekeyRequest, Rekeyed, StillValid, UseRequest,
 };
 pub use paths::{Paths, PathsError};
 pub use status::{

@@ -229,6 +229,14 @@ pub struct Rekeyed {
     pub key_store: String,
 }
 
+/// `POST /v1/lock`'s answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Locked {
+    /// The sessions whose renewed sign-in could not be saved before, and is lost.
+    #[serde(default)]
+    pub lost: Vec<String>,
+}
+
 /// An answer without content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {}

@@ -31,8 +31,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) has_credentials: bool,
     /// Whether that port has IMDS.
     pub(crate) has_imds: bool,
-    /// What everybody is told while the vault is locked.
-    pub(crate) locked: Option<Refusal>,
+    /// What everybody is told while the vault is not open.
+    pub(crate) closed: Option<Refusal>,
     pub(crate) now: Timestamp,
     pub(crate) tokens: &'a Tokens,
     pub(crate) imds_tokens: &'a ImdsTokens,
@@ -70,8 +70,8 @@ pub(crate) fn examine<'a>(parts: &'a Parts, facts: &Facts<'_>) -> Result<Allowed
             if method != Method::GET {
                 return Err(Denied::Method);
             }
-            if let Some(locked) = &facts.locked {
-                return Err(Denied::Refused(locked.clone()));
+            if let Some(closed) = &facts.closed {
+                return Err(Denied::Refused(closed.clone()));
             }
             let named = name.map(profile_name).transpose().map_err(Denied::Refused)?;
             if !facts.tokens.matches(named.as_ref(), value(&parts.headers, header::AUTHORIZATION.as_str())) {
@@ -220,7 +220,7 @@ mod tests {
                 port: PORT,
                 has_credentials: true,
                 has_imds: true,
-                locked: None,
+                closed: None,
                 now: Timestamp::UNIX_EPOCH,
                 tokens: &self.tokens,
                 imds_tokens: &self.imds_tokens,
@@ -266,7 +266,7 @@ mod tests {
             );
         }
         let refusal = Refusal::Locked { reason: String::new(), remedy: String::new() };
-        let locked = Facts { locked: Some(refusal), ..world.facts() };
+        let locked = Facts { closed: Some(refusal), ..world.facts() };
         assert_eq!(ask(&locked, "/credentials/adminUser", &own), "Locked");
         let elsewhere = Facts { has_credentials: false, ..world.facts() };
         assert_eq!(ask(&elsewhere, "/credentials/adminUser", &own), "NotFound");

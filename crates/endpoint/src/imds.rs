@@ -53,7 +53,7 @@ pub(crate) async fn answer<S: CredentialSource>(
     let name = pinned.cloned().or_else(|| source.active());
     let Some(profile) = name.and_then(|name| source.profile(&name)) else {
         return match route {
-            Route::Role(_) => Answer::refused(None, &Refusal::NoActiveProfile),
+            Route::Role(_) => Answer::forbidden(&Refusal::NoActiveProfile),
             _ => Answer::plain(wire::not_found()),
         };
     };

@@ -125,7 +125,7 @@ impl<S: CredentialSource, C: Clock> Shared<S, C> {
                 Port::Main { imds } => imds.load(Ordering::Relaxed),
                 Port::Imds(_) => true,
             },
-            locked: around.source.is_locked(),
+            closed: around.source.closed(),
             now: around.clock.now(),
             tokens: &around.tokens,
             imds_tokens: &around.imds_tokens,
@@ -138,7 +138,10 @@ impl<S: CredentialSource, C: Clock> Shared<S, C> {
             Ok(Allowed::Credentials(profile)) => container::answer(&around.source, profile).await,
             Ok(Allowed::ImdsToken) => imds::token(around, self.number, &parts.headers),
             Ok(Allowed::Imds(path)) => imds::answer(&around.source, path, pinned).await,
-            Err(Denied::Refused(refusal)) => Answer::refused(None, &self.in_their_words(refusal)),
+            Err(Denied::Refused(refusal)) => {
+                let refusal = self.in_their_words(refusal);
+                Answer::refused(named(&refusal), &refusal)
+            }
             Err(Denied::NoImdsToken) => Answer::failed(wire::unauthorized(), "no live IMDSv2 token"),
             Err(Denied::NotFound) => Answer::failed(wire::not_found(), "there is nothing at that path"),
             Err(Denied::Method) => Answer::failed(wire::method_not_allowed(), "wrong method"),
@@ -161,6 +164,14 @@ impl<S: CredentialSource, C: Clock> Shared<S, C> {
     }
 }
 
+/// The profile that a refusal of the guard names.
+fn named(refusal: &Refusal) -> Option<ProfileName> {
+    match refusal {
+        Refusal::InvalidToken(name) | Refusal::ProfileNotFound(name) => ProfileName::parse(name).ok(),
+        _ => None,
+    }
+}
+
 impl Answer {
     /// Credentials.
     fn served(profile: ProfileName, response: Response) -> Self {
@@ -176,6 +187,13 @@ impl Answer {
     fn refused(profile: Option<ProfileName>, refusal: &Refusal) -> Self {
         let why = format!("{}: {}", refusal.code(), refusal.reason());
         Self { response: wire::refusal(refusal), profile, refused: Some(why), noted: true }
+    }
+
+    /// A refusal as IMDS has it: a document that cannot be had is forbidden, whatever keeps it.
+    fn forbidden(refusal: &Refusal) -> Self {
+        let mut answer = Self::refused(None, refusal);
+        *answer.response.status_mut() = axum::http::StatusCode::FORBIDDEN;
+        answer
     }
 
     /// A refusal by status alone.

@@ -65,7 +65,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response {
         | Refusal::NoAccess { .. }
         | Refusal::Locked { .. } => StatusCode::FORBIDDEN,
         Refusal::ProfileNotFound(_) | Refusal::NoActiveProfile => StatusCode::NOT_FOUND,
-        Refusal::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Unavailable { .. } | Refusal::Opening => StatusCode::SERVICE_UNAVAILABLE,
     };
     let (code, message) = (refusal.code(), refusal.to_string());
     json_answer(status, &json!({ "code": code, "message": message, "Code": code, "Message": message }))

@@ -130,7 +130,7 @@ impl CredentialSource for OneProfile {
         Some(self.0.name.clone())
     }
 
-    fn is_locked(&self) -> Option<Refusal> {
+    fn closed(&self) -> Option<Refusal> {
         None
     }
 }

@@ -35,6 +35,8 @@ pub enum Refusal {
     ProfileNotFound(String),
     /// Nobody chose an active profile.
     NoActiveProfile,
+    /// The vault is being opened; in a moment it is known what there is.
+    Opening,
     /// The vault is locked.
     Locked {
         /// What is the matter, as a sentence.
@@ -61,7 +63,7 @@ impl Refusal {
             Self::NoAccess { .. } => "NoAccess",
             Self::ProfileNotFound(_) | Self::NoActiveProfile => "ProfileNotFound",
             Self::Locked { .. } => "Locked",
-            Self::Unavailable { .. } => "Unavailable",
+            Self::Unavailable { .. } | Self::Opening => "Unavailable",
         }
     }
 
@@ -79,6 +81,7 @@ impl Refusal {
                 format!("Profile \"{name}\" is not in the AWS config file, or names no Identity Center role.")
             }
             Self::NoActiveProfile => "No profile is active.".to_owned(),
+            Self::Opening => "The vault is being opened.".to_owned(),
             Self::Locked { reason, .. } => reason.clone(),
             Self::Unavailable { profile, reason } => {
                 format!("Credentials of profile \"{profile}\" are not available right now: {reason}.")
@@ -101,7 +104,7 @@ impl Refusal {
             }
             Self::NoActiveProfile => Some("Choose one: ssod use PROFILE".to_owned()),
             Self::Locked { remedy, .. } => Some(remedy.clone()),
-            Self::Unavailable { .. } => Some("Try again in a moment.".to_owned()),
+            Self::Unavailable { .. } | Self::Opening => Some("Try again in a moment.".to_owned()),
         }
     }
 }

@@ -52,6 +52,7 @@ pub trait CredentialSource: Send + Sync + 'static {
     /// The profile that `ssod use` chose.
     fn active(&self) -> Option<ProfileName>;
 
-    /// The refusal that everybody gets while the vault is locked; even whether a token is right is not known then.
-    fn is_locked(&self) -> Option<Refusal>;
+    /// The refusal that everybody gets before the vault is open and while it is locked; even whether a token is right is
+    /// not known then.
+    fn closed(&self) -> Option<Refusal>;
 }

@@ -1,22 +1,30 @@
 //! Who holds a port that should be ours.
 
-/// The uid of whoever listens on that TCP port of this machine. Reads the kernel's whole table, which takes
-/// milliseconds: for an error message, not for a request.
+/// The uid of whoever listens on that port of 127.0.0.1. Reads the kernel's whole tables, which takes milliseconds: for
+/// an error message, not for a request.
 pub fn port_holder(port: u16) -> Option<u32> {
-    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
-    table.lines().skip(1).find_map(|line| listening(line, port))
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    holder(&read("/proc/net/tcp"), &read("/proc/net/tcp6"), port)
+}
+
+/// A listener on the address itself comes before one on every address, and that before a dual-stack one.
+fn holder(tcp: &str, tcp6: &str, port: u16) -> Option<u32> {
+    let on = |table: &str, address: &str| {
+        let local = format!("{address}:{port:04X}");
+        table.lines().skip(1).find_map(|line| listening(line, &local))
+    };
+    on(tcp, "0100007F")
+        .or_else(|| on(tcp, "00000000"))
+        .or_else(|| on(tcp6, "00000000000000000000000000000000"))
 }
 
 /// A line such as `0: 0100007F:1E42 00000000:0000 0A …`; state 0A is LISTEN, the eighth field the uid.
-fn listening(line: &str, port: u16) -> Option<u32> {
-    let mut fields = line.split_whitespace();
-    let local = fields.nth(1)?;
-    let state = fields.nth(1)?;
-    let held = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
-    if state != "0A" || held != port {
+fn listening(line: &str, local: &str) -> Option<u32> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    if fields.get(1) != Some(&local) || fields.get(3) != Some(&"0A") {
         return None;
     }
-    fields.nth(3)?.parse().ok()
+    fields.get(7)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -28,5 +36,19 @@ mod tests {
     fn the_holder_of_a_port_is_found() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         assert_eq!(port_holder(listener.local_addr().unwrap().port()), Some(crate::own_uid()));
+    }
+
+    #[test]
+    fn a_listener_on_another_address_hides_nobody() {
+        let table = "sl local\n\
+            0: 0200007F:1E42 00000000:0000 0A 0:0 0:0 0 1000 0 1\n\
+            1: 0100007F:1E42 00000000:0000 01 0:0 0:0 0 1000 0 1\n\
+            2: 0100007F:1E42 00000000:0000 0A 0:0 0:0 0 1001 0 1\n";
+        assert_eq!(holder(table, "", 7746), Some(1001));
+        assert_eq!(
+            holder("sl\n0: 00000000:1E42 00000000:0000 0A 0:0 0:0 0 1002 0 1\n", "", 7746),
+            Some(1002)
+        );
+        assert_eq!(holder(table, "", 7747), None);
     }
 }

@@ -103,6 +103,20 @@ mod tests {
         assert!(holder_of(peer).is_none(), "nobody holds a socket that was closed");
     }
 
+    /// As Java and .NET connect.
+    #[test]
+    fn the_uid_of_a_dual_stack_client_is_known_too() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = v4(listener.local_addr().unwrap());
+        let Ok(client) = TcpStream::connect(("::ffff:127.0.0.1", server.port())) else {
+            // A machine without IPv6 has no such clients.
+            return;
+        };
+        let (_, from) = listener.accept().unwrap();
+        assert_eq!(tcp_peer(v4(from), server).unwrap().map(|peer| peer.uid), Some(own_uid()));
+        drop(client);
+    }
+
     #[test]
     fn a_unix_peer_is_named() {
         let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();

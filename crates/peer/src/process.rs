@@ -20,25 +20,27 @@ impl Process {
     /// is opened by the id, while the connection is new.
     #[cfg(target_os = "linux")]
     pub(crate) fn of_peer(pid: Pid, connection: &impl AsFd) -> Self {
+        use nix::errno::Errno;
         use nix::sys::socket::{getsockopt, sockopt::PeerPidfd};
-        let by_kernel = getsockopt(connection, PeerPidfd).ok();
-        Self { descriptor: by_kernel.map(Arc::new), ..Self::default() }.or_by_id(pid)
+        let descriptor = match getsockopt(connection, PeerPidfd) {
+            Ok(descriptor) => Some(descriptor),
+            Err(Errno::ENOPROTOOPT) => return Self::opened(pid),
+            // It has ended, and its id may be another's.
+            Err(_) => None,
+        };
+        Self { pid: number(pid), descriptor: descriptor.map(Arc::new) }
     }
 
     #[cfg(target_os = "linux")]
-    fn or_by_id(self, pid: Pid) -> Self {
-        let by_id = || {
-            let flags = rustix::process::PidfdFlags::empty();
-            rustix::process::pidfd_open(pid, flags).ok().map(Arc::new)
-        };
-        let descriptor = self.descriptor.or_else(by_id);
-        Self { pid: u32::try_from(pid.as_raw_nonzero().get()).unwrap_or_default(), descriptor }
+    fn opened(pid: Pid) -> Self {
+        let opened = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
+        Self { pid: number(pid), descriptor: opened.ok().map(Arc::new) }
     }
 
     /// The process of that id, as it is now.
     #[cfg(target_os = "linux")]
     pub fn by_id(pid: u32) -> Option<Self> {
-        let process = Self::default().or_by_id(Pid::from_raw(pid.try_into().ok()?)?);
+        let process = Self::opened(Pid::from_raw(pid.try_into().ok()?)?);
         process.is_alive().then_some(process)
     }
 
@@ -78,6 +80,11 @@ impl Process {
     pub fn parent(&self) -> Option<Self> {
         None
     }
+}
+
+#[cfg(target_os = "linux")]
+fn number(pid: Pid) -> u32 {
+    u32::try_from(pid.as_raw_nonzero().get()).unwrap_or_default()
 }
 
 /// The process that holds the client's end of that connection. Looks at every process of this user, which takes

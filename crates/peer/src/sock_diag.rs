@@ -84,13 +84,33 @@ fn question(client: SocketAddrV4, server: SocketAddrV4) -> [u8; HEADER + REQUEST
     message
 }
 
+/// Ports and addresses of the socket that an answer is about.
+fn sockets(answer: &[u8]) -> Option<&[u8]> {
+    answer.get(ID_AT..ID_AT + 36)
+}
+
+/// What they must be. A dual-stack socket (Java's and .NET's) is asked for by its IPv4 addresses, too, but told of by
+/// the mapped IPv6 ones, `::ffff:a.b.c.d`.
+fn expected(question: &[u8], family: Option<u8>) -> Vec<u8> {
+    let asked = question.get(HEADER + 8..HEADER + 44).unwrap_or_default();
+    let mut expected = asked.to_vec();
+    if family.map(u16::from) == Some(AddressFamily::INET6.as_raw()) {
+        for at in [4, 20] {
+            let address = asked.get(at..at + 4).unwrap_or_default();
+            let mapped = [&[0; 10][..], &[0xff; 2], address].concat();
+            expected.splice(at..at + 16, mapped);
+        }
+    }
+    expected
+}
+
 /// The owner in the answer; `None` where the kernel knows no such socket. An answer about another socket than
 /// the one asked for is no answer.
 fn read_answer(answer: &[u8], question: &[u8]) -> io::Result<Option<TcpPeer>> {
     let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
     match kind {
         Some(SOCK_DIAG_BY_FAMILY) => {
-            let same = answer.get(ID_AT..ID_AT + 24) == question.get(HEADER + 8..HEADER + 32);
+            let same = sockets(answer) == Some(expected(question, answer.get(HEADER).copied()).as_slice());
             let number = |at: usize| {
                 answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes)
             };
@@ -110,7 +130,7 @@ mod tests {
     fn answer(kind: u16, id: &[u8], uid: u32, inode: u32) -> Vec<u8> {
         let mut message = vec![0; HEADER + 72];
         message[4..6].copy_from_slice(&kind.to_ne_bytes());
-        message[ID_AT..ID_AT + 24].copy_from_slice(id);
+        message[ID_AT..ID_AT + id.len()].copy_from_slice(id);
         message[UID_AT..UID_AT + 4].copy_from_slice(&uid.to_ne_bytes());
         message[INODE_AT..INODE_AT + 4].copy_from_slice(&inode.to_ne_bytes());
         message
@@ -122,11 +142,11 @@ mod tests {
         let other: SocketAddrV4 = "127.0.0.1:40001".parse().unwrap();
         let server: SocketAddrV4 = "127.0.0.1:7746".parse().unwrap();
         let asked = question(client, server);
-        let id = &asked[HEADER + 8..HEADER + 32];
+        let id = &asked[HEADER + 8..HEADER + 44];
         let right = answer(SOCK_DIAG_BY_FAMILY, id, 1_000, 77);
         assert_eq!(read_answer(&right, &asked).unwrap(), Some(TcpPeer { uid: 1_000, inode: 77 }));
         let of_another =
-            answer(SOCK_DIAG_BY_FAMILY, &question(other, server)[HEADER + 8..HEADER + 32], 1_000, 77);
+            answer(SOCK_DIAG_BY_FAMILY, &question(other, server)[HEADER + 8..HEADER + 44], 1_000, 77);
         assert_eq!(read_answer(&of_another, &asked).unwrap(), None);
         assert_eq!(read_answer(&answer(NLMSG_ERROR, id, 1_000, 77), &asked).unwrap(), None);
         assert!(read_answer(&answer(7, id, 1_000, 77), &asked).is_err());

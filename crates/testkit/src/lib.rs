@@ -21,7 +21,7 @@ pub use http::{
     Reply, approve_browser, approve_device, delete, get, get_with, post_form, post_json, put_with,
 };
 pub use moto::Moto;
-pub use processes::{Finished, Running, interop, programs, run};
+pub use processes::{Finished, Running, interop, programs, run, run_with_input};
 pub use sandbox::{ACCOUNT, FakeOptions, Person, Sandbox, free_port};
 pub use simulated::SimulatedIdentityCenter;
 pub use store::MemoryStore;

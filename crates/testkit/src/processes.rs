@@ -60,11 +60,23 @@ impl Finished {
 
 /// Runs a command to its end.
 pub fn run(command: &mut Command) -> Finished {
+    finished(command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+}
+
+fn finished(output: std::process::Output) -> Finished {
     use std::os::unix::process::ExitStatusExt;
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or_default());
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Finished { status, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// Runs a command to its end, telling it something that must not stand in its arguments.
+pub fn run_with_input(command: &mut Command, input: &str) -> Finished {
+    use std::io::Write;
+    let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    finished(child.wait_with_output().unwrap())
 }
 
 /// A process that goes on; it is killed when this is dropped.

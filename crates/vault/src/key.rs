@@ -15,7 +15,8 @@ const KEY: usize = 32;
 pub struct VaultKey(Arc<Guarded>);
 
 /// The key has a page of its own: unlocking is by the page, and would lay a neighbour's open.
-#[repr(align(4096))]
+#[cfg_attr(target_arch = "x86_64", repr(align(4096)))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(align(65536)))]
 struct Page([u8; KEY]);
 
 struct Guarded {

@@ -89,15 +89,6 @@ enum Kept {
     Missing,
 }
 
-impl Kept {
-    fn into_key(self) -> Option<VaultKey> {
-        match self {
-            Self::Key(key) => Some(key),
-            Self::Missing => None,
-        }
-    }
-}
-
 /// The vault's key as it was found.
 #[derive(Clone, Debug)]
 pub struct FoundKey {
@@ -120,21 +111,48 @@ pub fn find_key(folder: &Path, choice: KeyStoreChoice) -> Result<FoundKey, KeySt
         };
     };
     let store = places.current.store;
-    match load(folder, &places.current)? {
-        Kept::Key(key) => {
-            let former = match &places.former {
-                Some(place) => load(folder, place)?.into_key(),
-                None => None,
-            };
-            Ok(FoundKey { key, former, store })
+    let former = match &places.former {
+        Some(place) => match load(folder, place)? {
+            Kept::Key(key) => Some((place.clone(), key)),
+            Kept::Missing if forgets(place.store) => None,
+            Kept::Missing => return Err(missing(place.store, folder)),
+        },
+        None => None,
+    };
+    match (load(folder, &places.current)?, former) {
+        (Kept::Key(key), former) => Ok(FoundKey { key, former: former.map(|(_, key)| key), store }),
+        // The power failed while the key moved to a store that forgets: what was not sealed anew yet is under the old one.
+        (Kept::Missing, Some((place, key))) => {
+            let store = place.store;
+            let broken = |error: io::Error| KeyStoreError::Broken { store, reason: error.to_string() };
+            Places { current: place, former: None }.save(folder).map_err(broken)?;
+            Ok(FoundKey { key, former: None, store })
         }
         // The kernel's keyring forgets at each reboot, and a better store may have come since.
-        Kept::Missing if store == KeyStore::Keyutils && choice == KeyStoreChoice::Auto => {
+        (Kept::Missing, None) if store == KeyStore::Keyutils && choice == KeyStoreChoice::Auto => {
             first_usable(folder)
         }
-        Kept::Missing if matches!(store, KeyStore::Keyutils | KeyStore::File) => make_first(folder, store),
+        (Kept::Missing, None) if forgets(store) => make_first(folder, store),
         // These do not forget. A new key would set every sign-in aside because another keyring program answers today.
-        Kept::Missing => Err(KeyStoreError::Missing { store, folder: folder.to_owned() }),
+        (Kept::Missing, None) => Err(missing(store, folder)),
+    }
+}
+
+/// Whether it is an everyday thing that the store no longer has a key: the kernel forgets, and a file can be removed.
+fn forgets(store: KeyStore) -> bool {
+    matches!(store, KeyStore::Keyutils | KeyStore::File)
+}
+
+fn missing(store: KeyStore, folder: &Path) -> KeyStoreError {
+    KeyStoreError::Missing { store, folder: folder.to_owned() }
+}
+
+/// Looks at the key, so that the kernel keeps it, and puts it back where the store lost it meanwhile.
+pub(crate) fn keep(folder: &Path, key: Option<&VaultKey>) -> Result<(), KeyStoreError> {
+    let Some(places) = Places::load(folder)? else { return Ok(()) };
+    match (load(folder, &places.current)?, key) {
+        (Kept::Missing, Some(key)) => save(folder, &places.current, key),
+        _ => Ok(()),
     }
 }
 
@@ -156,8 +174,12 @@ fn first_usable(folder: &Path) -> Result<FoundKey, KeyStoreError> {
 
 fn make_first(folder: &Path, store: KeyStore) -> Result<FoundKey, KeyStoreError> {
     let (current, key) = make(folder, store)?;
-    let broken = |error: io::Error| KeyStoreError::Broken { store, reason: error.to_string() };
-    Places { current, former: None }.save(folder).map_err(broken)?;
+    let places = Places { current, former: None };
+    if let Err(error) = places.save(folder) {
+        // A key that nobody remembers is of no use; whether it goes makes no difference to the error.
+        let _ = forget(folder, &places.current);
+        return Err(KeyStoreError::Broken { store, reason: error.to_string() });
+    }
     Ok(FoundKey { key, former: None, store })
 }
 
@@ -166,10 +188,7 @@ pub(crate) fn make(folder: &Path, store: KeyStore) -> Result<(Place, VaultKey), 
     let place = Place::new(store)?;
     let broken = |reason: String| KeyStoreError::Broken { store, reason };
     let key = VaultKey::generate().map_err(|error| broken(error.to_string()))?;
-    match store {
-        KeyStore::File => file::save(folder, &place.id, &key),
-        store => keyring::save(store, &place.id, &key),
-    }?;
+    save(folder, &place, &key)?;
     // Some stores take a key and do not give it back: better to learn it now than after the next reboot.
     match load(folder, &place)? {
         Kept::Key(kept) if kept.expose() == key.expose() => Ok((place, key)),
@@ -182,6 +201,13 @@ pub(crate) fn forget(folder: &Path, place: &Place) -> Result<(), KeyStoreError> 
     match place.store {
         KeyStore::File => file::forget(folder, &place.id),
         store => keyring::forget(store, &place.id),
+    }
+}
+
+fn save(folder: &Path, place: &Place, key: &VaultKey) -> Result<(), KeyStoreError> {
+    match place.store {
+        KeyStore::File => file::save(folder, &place.id, key),
+        store => keyring::save(store, &place.id, key),
     }
 }
 

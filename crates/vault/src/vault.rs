@@ -16,8 +16,9 @@ use sha2::{Digest, Sha256};
 use ssod_model::{CachedCredentials, EndpointTokens, SecretStore, SessionName, SessionRecord, StoreError};
 use zeroize::Zeroizing;
 
+use crate::key_store::{self, Places};
 use crate::record::{CredentialsFile, EndpointTokensFile, SessionFile};
-use crate::{FoundKey, KeyStoreError, OpenError, VaultKey, open, seal};
+use crate::{FoundKey, KeyStore, KeyStoreError, OpenError, VaultKey, open, seal};
 
 const SESSION_PREFIX: &str = "session-";
 const SUFFIX: &str = ".sealed";
@@ -62,7 +63,7 @@ impl Vault {
     }
 
     /// Takes the key. A change of the key that was cut short is brought to its end. Blocks on disk and key store.
-    pub fn unlock(&self, found: FoundKey) -> Result<(), KeyStoreError> {
+    pub fn unlock(&self, found: FoundKey) {
         if !found.key.is_locked_in_memory() {
             tracing::warn!(
                 "the vault's key may reach the swap: this user's limit of locked memory (ulimit -l) is used up"
@@ -70,7 +71,27 @@ impl Vault {
         }
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let keys = keys.insert(Keys { current: found.key, former: found.former });
-        self.finish_rekey(keys)
+        if let Err(error) = self.finish_rekey(keys) {
+            // Both keys open everything, so nothing has to wait for that.
+            tracing::warn!(%error, "the vault's change of key is not at its end yet");
+        }
+    }
+
+    /// Where the key is, as the vault remembers it.
+    pub fn key_store(&self) -> Option<KeyStore> {
+        Places::load(&self.folder).ok().flatten().map(|places| places.current.store)
+    }
+
+    /// Whether a change of the key was begun and is not at its end.
+    pub fn is_changing_key(&self) -> bool {
+        Places::load(&self.folder).is_ok_and(|places| places.is_some_and(|places| places.former.is_some()))
+    }
+
+    /// Looks at the key in its store, so that the kernel keeps it, and puts it back where the store lost it meanwhile. Does
+    /// it as best it can while the vault is locked. Blocks on the key store.
+    pub fn keep_key(&self) -> Result<(), KeyStoreError> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        key_store::keep(&self.folder, keys.as_ref().map(|keys| &keys.current))
     }
 
     /// Forgets the key; nothing can be read or saved until [`unlock`](Self::unlock).
@@ -178,6 +199,8 @@ impl SecretStore for Vault {
     }
 
     fn forget_session(&self, name: &SessionName) -> Result<(), StoreError> {
+        // Not while a change of the key seals it anew, which would bring it back.
+        let _keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let path = self.folder.join(session_file(name));
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

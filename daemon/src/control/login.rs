@@ -12,7 +12,9 @@ use bytes::Bytes;
 use futures_util::stream;
 use ssod_broker::SignInError;
 use ssod_control::{LoginEvent, LoginFlow, LoginRequest};
-use ssod_model::{DeviceAuthorization, IdentityError, ProfileName, SessionName, SignInFlow, Timer};
+use ssod_model::{
+    CredentialSource, DeviceAuthorization, IdentityError, ProfileName, SessionName, SignInFlow, Timer,
+};
 use ssod_sign_in::{Failure as SignInFailure, browser, device_code};
 use tokio::sync::mpsc;
 
@@ -39,12 +41,16 @@ pub(super) async fn answer<C: Timer + Clone>(
         }
     };
     let (events, received) = mpsc::channel(EVENTS);
-    let sign_in = SignIn { shared, session, profile, flow, events };
+    let sign_in = SignIn { shared: shared.clone(), session, profile, flow, events };
     tokio::spawn(async move {
         let gone = sign_in.events.clone();
         tokio::select! {
             () = sign_in.run() => {}
             () = gone.closed() => tracing::info!("the client went away; the sign-in is given up"),
+            () = shared.keeper.closed() => {
+                let error = Failure::closed(shared.keeper.status()).body;
+                tell(&gone, &LoginEvent::Failed { error });
+            }
         }
     });
     let lines = stream::unfold(received, |mut received| async move {
@@ -65,8 +71,13 @@ struct SignIn<C> {
 impl<C: Timer + Clone> SignIn<C> {
     async fn run(&self) {
         let last = match self.sign_in().await {
-            Ok(()) => LoginEvent::SignedIn { session: self.session.to_string() },
+            Ok(()) => {
+                self.shared.keeper.used(self.shared.timer.now());
+                LoginEvent::SignedIn { session: self.session.to_string() }
+            }
             Err(failure) => {
+                // Where a lock came in between, that is what to say.
+                let failure = self.shared.broker.closed().map_or(failure, Failure::from);
                 tracing::warn!(session = %self.session, error = %failure.body.message, "nobody signed in");
                 LoginEvent::Failed { error: failure.body }
             }
@@ -141,11 +152,15 @@ impl<C: Timer + Clone> SignIn<C> {
     }
 
     fn tell(&self, event: &LoginEvent) {
-        let Ok(mut line) = serde_json::to_vec(event) else { return };
-        line.push(b'\n');
-        // There is room for more events than there are; a client that went away ends the sign-in elsewhere.
-        let _ = self.events.try_send(line.into());
+        tell(&self.events, event);
     }
+}
+
+fn tell(events: &mpsc::Sender<Bytes>, event: &LoginEvent) {
+    let Ok(mut line) = serde_json::to_vec(event) else { return };
+    line.push(b'\n');
+    // There is room for more events than there are; a client that went away ends the sign-in elsewhere.
+    let _ = events.try_send(line.into());
 }
 
 fn check_host(session: &ssod_model::SsoSession, url: &str) -> Result<(), SignInFailure> {

@@ -56,6 +56,9 @@ async fn revoke<C: Timer + Clone>(
         }
         _ => true,
     };
+    // Ordered with a lock: new tokens for nobody would be no revocation.
+    let _unchanging = shared.keeper.unchanging().await;
+    must_be_open(shared)?;
     shared.tokens.renew(is_meant).map_err(|error| Failure::broken(&error.into()))?;
-    shared.provide_tokens().await.map_err(|error| Failure::broken(&error))
+    shared.provide_tokens_now().await.map_err(|error| Failure::broken(&error))
 }

@@ -11,7 +11,7 @@ use ssod_vault::{KeyStore, KeyStoreChoice, KeyStoreError};
 
 use super::{Answer, Failure, sentence};
 use crate::app::Shared;
-use crate::vault_keeper;
+use crate::vault_keeper::{self, NotRekeyed};
 
 pub(super) async fn rekey<C: Timer + Clone>(
     State(shared): State<Arc<Shared<C>>>,
@@ -22,8 +22,8 @@ pub(super) async fn rekey<C: Timer + Clone>(
     let rekeying = tokio::spawn(async move { vault_keeper::rekey(&shared, store).await });
     match rekeying.await {
         Ok(Ok(store)) => Ok(Json(Rekeyed { key_store: store.to_string() })),
-        Ok(Err(Ok(error))) => Err(failure(&error)),
-        Ok(Err(Err(status))) => Err(Failure::closed(status)),
+        Ok(Err(NotRekeyed::Failed(error, half_done))) => Err(failure(&error, half_done)),
+        Ok(Err(NotRekeyed::Closed(status))) => Err(Failure::closed(status)),
         Err(panicked) => Err(Failure::broken(&panicked.into())),
     }
 }
@@ -53,8 +53,13 @@ fn target<C: Timer + Clone>(shared: &Shared<C>, word: &str) -> Result<KeyStore, 
     }
 }
 
-fn failure(error: &KeyStoreError) -> Failure {
-    let hint = "The old key still counts, and nothing is lost".to_owned();
+/// What came of it, truly: once the new key's place is saved, the new key counts.
+fn failure(error: &KeyStoreError, half_done: bool) -> Failure {
+    let hint = if half_done {
+        "The new key counts already; what is still under the old one opens, too, and the rest is done at the next start"
+    } else {
+        "The old key still counts, and nothing is lost"
+    };
     let message = format!("{} {}", sentence(&error.to_string()), sentence(error.remedy()));
-    Failure::new(StatusCode::BAD_GATEWAY, "KeyStore", message, Some(hint))
+    Failure::new(StatusCode::BAD_GATEWAY, "KeyStore", message, Some(hint.to_owned()))
 }

@@ -1,5 +1,7 @@
 //! Somebody opens all the connections that there are (T20).
 
+use std::time::{Duration, Instant};
+
 use ssod_testkit::{Running, Sandbox, get_with};
 
 use super::other_user::{endpoint_of, signed_in};
@@ -33,16 +35,17 @@ fn hoard(user: u32, sandbox: &Sandbox, count: u32) -> Running {
 fn thousands_of_idle_connections_of_others_take_nothing_from_alice() {
     let sandbox = signed_in();
     let (url, token) = endpoint_of(&sandbox);
-    let _bob = hoard(BOB, &sandbox, 3_000);
+    // More than there is room for in all.
+    let _bob = hoard(BOB, &sandbox, 5_000);
     let _herself = hoard(ALICE, &sandbox, 600);
+    let begun = Instant::now();
     for _ in 0..20 {
         assert!(run_python(ALICE, ASK, &[&url, &token]).succeeded().starts_with("200"));
     }
     assert_eq!(sandbox.ssod(&["credential-process", "adminUser"]).status, 0);
     assert_eq!(sandbox.ssod(&["status"]).status, 0);
-    // Nobody's connection is kept beyond what one refusal takes.
-    let counted = sandbox.audited("bob", |line| line["uid"] == BOB || line["outcome"] == "served");
-    assert!(counted.is_object());
+    // Most of it is Python's start; waiting for somebody's idle connection to end would take ten seconds each time.
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
 }
 
 #[test]

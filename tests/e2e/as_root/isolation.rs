@@ -41,7 +41,7 @@ token = {"x-aws-ec2-metadata-token": ask("api/token", "PUT", {"x-aws-ec2-metadat
 print(ask("meta-data/iam/security-credentials/", headers=token), ask("meta-data/iam/security-credentials/AdminRole", headers=token)[:3])
 "#;
     let ask = || super::run_python(ALICE, imds, &[&sandbox.port.to_string()]).succeeded();
-    assert_eq!(ask().trim(), "404 404");
+    assert_eq!(ask().trim(), "404 403");
     sandbox.ssod(&["use", "adminUser"]).succeeded();
     assert!(ask().starts_with("AdminRole {"));
 }

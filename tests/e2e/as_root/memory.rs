@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
 use rustix::process::Signal;
-use ssod_testkit::{Person, Running, Sandbox, leaks};
+use ssod_testkit::{Person, Running, Sandbox, approve_device, leaks};
 
 use super::other_user::signed_in;
 use super::{ALICE, python, run_python};
@@ -70,8 +70,8 @@ fn a_crash_leaves_no_core_though_the_shell_allows_one() {
     assert!(!dumped("ssod-daemon"));
 }
 
-/// Every kind of secret that lies in the writable memory of that process.
-fn secrets_in_memory(pid: u32) -> Vec<&'static str> {
+/// Every kind of secret that lies in the writable memory of that process, and which of these texts do.
+fn secrets_in_memory(pid: u32, texts: &[(&'static str, Vec<u8>)]) -> Vec<&'static str> {
     let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let mut found = Vec::new();
@@ -87,11 +87,23 @@ fn secrets_in_memory(pid: u32) -> Vec<&'static str> {
         // Some of what is mapped cannot be read, and holds nothing.
         if memory.read_exact_at(&mut bytes, from).is_ok() {
             found.extend(leaks::secrets_in(&bytes));
+            let lies_there = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+            found.extend(texts.iter().filter(|(_, text)| lies_there(text)).map(|(name, _)| *name));
         }
     }
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// The bytes of the key that lies in a file.
+fn vault_key(sandbox: &Sandbox) -> Vec<u8> {
+    let vault = sandbox.state().join("vault");
+    let place = fs::read_to_string(vault.join("key-store")).unwrap();
+    let text =
+        fs::read_to_string(vault.join(format!("key-{}", place.split_whitespace().nth(1).unwrap()))).unwrap();
+    let digits = text.trim().as_bytes().chunks(2);
+    digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
 }
 
 #[test]
@@ -101,14 +113,15 @@ fn a_lock_leaves_no_secret_in_memory_and_an_unlock_asks_nobody_to_sign_in() {
     assert_eq!(before.status, 200);
     sandbox.ssod(&["list"]).succeeded();
     let pid = sandbox.daemon().pid();
-    let held = secrets_in_memory(pid);
-    assert!(
-        held.contains(&"access-") && held.contains(&"secret-"),
-        "the search finds what is there: {held:?}"
-    );
+    let token = fs::read(sandbox.home().join("run/ssod/tokens/profile-adminUser")).unwrap();
+    let ours = [("the vault's key", vault_key(&sandbox)), ("an endpoint token", token)];
+    let held = secrets_in_memory(pid, &ours);
+    for kind in ["access-", "secret-", "the vault's key", "an endpoint token"] {
+        assert!(held.contains(&kind), "the search finds what is there: {held:?}");
+    }
 
     sandbox.ssod(&["lock"]).succeeded();
-    assert_eq!(secrets_in_memory(pid), [""; 0]);
+    assert_eq!(secrets_in_memory(pid, &ours), [""; 0]);
     let refused = sandbox.credentials("adminUser");
     assert!(
         refused.status == 403 && refused.body.contains("Locked") && refused.body.contains("ssod unlock"),
@@ -144,7 +157,44 @@ fn an_unattended_machine_locks_itself() {
     // Looking at the status is no use.
     sandbox.eventually("it locks itself", || sandbox.status()["daemon"]["vault"]["state"] == "locked");
     assert_eq!(sandbox.credentials("adminUser").status, 403);
-    assert_eq!(secrets_in_memory(sandbox.daemon().pid()), [""; 0]);
+    assert_eq!(secrets_in_memory(sandbox.daemon().pid(), &[]), [""; 0]);
+    sandbox.ssod(&["unlock"]).succeeded();
+    assert_eq!(sandbox.credentials("adminUser").status, 200);
+}
+
+#[test]
+fn a_lock_during_a_sign_in_ends_it_in_its_own_words() {
+    let mut sandbox = Sandbox::new();
+    sandbox.configure(Person::ADMIN);
+    sandbox.start_daemon();
+    let ended = sandbox.login_by("adminUser", &["--device-code"], |event, fake| {
+        sandbox.ssod(&["lock"]).succeeded();
+        approve_device(fake, event["code"].as_str().unwrap(), "alice", true);
+    });
+    assert!(ended.stdout.contains("\"Locked\"") && ended.stdout.contains("ssod unlock"), "{ended:?}");
+    sandbox.ssod(&["unlock"]).succeeded();
+    assert_eq!(sandbox.status()["sessions"][0]["state"], "signed_out");
+    sandbox.login(Person::ADMIN).succeeded();
+}
+
+#[test]
+fn a_lock_that_cannot_be_remembered_locks_all_the_same_and_says_so() {
+    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
+    let pid = sandbox.daemon().pid();
+    // A folder in its place: it can be neither written nor replaced.
+    let memory = sandbox.state().join("remembered.json");
+    let kept = fs::read(&memory).unwrap();
+    fs::remove_file(&memory).unwrap();
+    fs::create_dir_all(memory.join("in-the-way")).unwrap();
+    for _ in 0..2 {
+        let said = sandbox.ssod(&["lock"]).failed_with(1);
+        assert!(said.contains("a restart would unlock it"), "{said}");
+        assert_eq!(sandbox.credentials("adminUser").status, 403);
+        assert_eq!(secrets_in_memory(pid, &[("the vault's key", vault_key(&sandbox))]), [""; 0]);
+    }
+    fs::remove_dir_all(&memory).unwrap();
+    fs::write(&memory, kept).unwrap();
+    sandbox.ssod(&["lock"]).succeeded();
     sandbox.ssod(&["unlock"]).succeeded();
     assert_eq!(sandbox.credentials("adminUser").status, 200);
 }

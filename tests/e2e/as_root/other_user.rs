@@ -52,6 +52,24 @@ fn alice_is_served_and_bob_and_root_are_not_even_with_her_token() {
     }
 }
 
+/// As Java and .NET do: an IPv6 socket, connected to the mapped IPv4 address.
+const ASK_DUAL_STACK: &str = r#"
+import socket, sys
+connection = socket.socket(socket.AF_INET6)
+connection.connect(("::ffff:127.0.0.1", int(sys.argv[1])))
+connection.sendall(f"GET /credentials/adminUser HTTP/1.0\r\nHost: 127.0.0.1:{sys.argv[1]}\r\nAuthorization: {sys.argv[2]}\r\n\r\n".encode())
+print(connection.recv(65536).decode().split()[1])
+"#;
+
+#[test]
+fn a_dual_stack_socket_is_alices_or_bobs_like_any_other() {
+    let sandbox = signed_in();
+    let (port, token) = (sandbox.port.to_string(), endpoint_of(&sandbox).1);
+    for (user, status) in [(ALICE, "200"), (BOB, "403")] {
+        assert_eq!(run_python(user, ASK_DUAL_STACK, &[&port, &token]).succeeded().trim(), status, "{user}");
+    }
+}
+
 #[test]
 fn bob_cannot_reach_the_control_socket_whatever_its_mode() {
     let sandbox = signed_in();

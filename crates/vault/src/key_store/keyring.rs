@@ -4,6 +4,7 @@
 //! once its service restarted, and a prompt that nobody sees never returns.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use crate::VaultKey;
 const SERVICE: &str = "ssod";
 /// Calls take up to a quarter of a second; a prompt that a person answers takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Questions that wait for an answer, each on a thread of its own. A store that never answers is not asked for ever.
+static UNANSWERED: AtomicUsize = AtomicUsize::new(0);
+const MOST_UNANSWERED: usize = 3;
 
 pub(super) fn load(store: KeyStore, id: &str) -> Result<Kept, KeyStoreError> {
     let user = user(id);
@@ -98,10 +102,16 @@ fn within<T: Send + 'static>(
     store: KeyStore,
     ask: impl FnOnce() -> Result<T, KeyStoreError> + Send + 'static,
 ) -> Result<T, KeyStoreError> {
+    if UNANSWERED.fetch_add(1, Ordering::SeqCst) >= MOST_UNANSWERED {
+        UNANSWERED.fetch_sub(1, Ordering::SeqCst);
+        let reason = "it has not answered earlier questions; a prompt may be waiting unseen".to_owned();
+        return Err(KeyStoreError::Broken { store, reason });
+    }
     let (answer, answered) = mpsc::channel();
     std::thread::spawn(move || {
         // Nobody listens any more when it comes too late.
         let _ = answer.send(ask());
+        UNANSWERED.fetch_sub(1, Ordering::SeqCst);
     });
     answered.recv_timeout(PATIENCE).unwrap_or_else(|_| {
         let reason = format!(

@@ -11,7 +11,8 @@ use crate::{KeyStore, KeyStoreError, OpenError, seal};
 
 impl Vault {
     /// Seals every file anew under a new key in that store, then forgets the old key. Blocks on disk and key store; what is
-    /// saved meanwhile waits. Fails where the vault is locked, or a store or the disk says no; then the old key counts.
+    /// saved meanwhile waits. Fails where the vault is locked, or a store or the disk says no; nothing is lost by that, and
+    /// what was begun is finished by the next change or the next unlock.
     pub fn rekey(&self, store: KeyStore) -> Result<(), KeyStoreError> {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let keys = keys.as_mut().ok_or_else(|| broken(store, "the vault is locked"))?;
@@ -53,7 +54,11 @@ impl Vault {
     /// Seals one file under the current key. One that opens under neither key is left as it is: whoever reads it sets it
     /// aside and says so.
     pub(super) fn reseal(&self, keys: &Keys, name: &str) -> std::io::Result<()> {
-        let sealed = read_bounded(&self.folder.join(name))?;
+        let sealed = match read_bounded(&self.folder.join(name)) {
+            Ok(sealed) => sealed,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
         match (crate::open(&keys.current, name, &sealed), keys.open(name, &sealed)) {
             (Err(OpenError::OtherKey), Ok(content)) => {
                 self.replace(name, &seal(&keys.current, name, &content).map_err(std::io::Error::other)?)

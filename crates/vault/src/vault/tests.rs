@@ -15,7 +15,7 @@ fn key(byte: u8) -> VaultKey {
 
 fn unlocked(folder: &Path, key: VaultKey) -> Vault {
     let vault = Vault::new(folder).unwrap();
-    vault.unlock(FoundKey { key, former: None, store: KeyStore::File }).unwrap();
+    vault.unlock(FoundKey { key, former: None, store: KeyStore::File });
     vault
 }
 
@@ -112,7 +112,7 @@ fn a_locked_vault_gives_and_takes_nothing() {
     vault.lock();
     assert!(vault.load_sessions().unwrap_err().0.contains("the vault is locked"));
     assert!(vault.save_session(&record()).unwrap_err().0.contains("the vault is locked"));
-    vault.unlock(FoundKey { key: key(1), former: None, store: KeyStore::File }).unwrap();
+    vault.unlock(FoundKey { key: key(1), former: None, store: KeyStore::File });
     assert_eq!(vault.load_sessions().unwrap(), [record()]);
 }
 
@@ -121,7 +121,7 @@ const FILE: KeyStoreChoice = KeyStoreChoice::Only(KeyStore::File);
 /// A vault with its key in a file, and something in it.
 fn filled(folder: &Path) -> Vault {
     let vault = Vault::new(folder).unwrap();
-    vault.unlock(find_key(folder, FILE).unwrap()).unwrap();
+    vault.unlock(find_key(folder, FILE).unwrap());
     vault.save_session(&record()).unwrap();
     vault.save_credentials(&credentials()).unwrap();
     vault
@@ -129,7 +129,7 @@ fn filled(folder: &Path) -> Vault {
 
 fn reopened(folder: &Path) -> Vault {
     let vault = Vault::new(folder).unwrap();
-    vault.unlock(find_key(folder, FILE).unwrap()).unwrap();
+    vault.unlock(find_key(folder, FILE).unwrap());
     vault
 }
 
@@ -193,4 +193,43 @@ fn the_first_versions_folder_opens() {
     assert_eq!(vault.load_credentials().unwrap(), credentials());
     assert!(vault.load_endpoint_tokens().unwrap().active.is_some());
     assert_eq!(vault.problems(), [""; 0]);
+}
+
+/// Power failed while the key moved to a store that forgets: the old key is still there, and opens what was not sealed anew.
+#[test]
+fn a_new_key_that_its_store_forgot_gives_way_to_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = filled(folder.path());
+    vault.begin_rekey(vault.keys.write().unwrap().as_mut().unwrap(), KeyStore::File).unwrap();
+    let new = Places::load(folder.path()).unwrap().unwrap().current;
+    key_store::forget(folder.path(), &new).unwrap();
+    let again = reopened(folder.path());
+    assert_eq!(again.load_sessions().unwrap(), [record()]);
+    assert_eq!(again.load_credentials().unwrap(), credentials());
+    assert_eq!(again.problems(), [""; 0]);
+}
+
+#[test]
+fn a_change_of_key_that_cannot_end_keeps_nothing_shut() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = filled(folder.path());
+    fs::create_dir(folder.path().join("in-the-way.sealed")).unwrap();
+    vault.rekey(KeyStore::File).unwrap_err();
+    let again = reopened(folder.path());
+    assert_eq!(again.load_sessions().unwrap(), [record()]);
+    assert_eq!(again.load_credentials().unwrap(), credentials());
+    fs::remove_dir(folder.path().join("in-the-way.sealed")).unwrap();
+    let done = reopened(folder.path());
+    assert_eq!(names_beginning_with(folder.path(), "key-").len(), 2, "finished, and the old key is gone");
+    assert_eq!(done.load_sessions().unwrap(), [record()]);
+}
+
+#[test]
+fn a_key_that_the_store_lost_meanwhile_is_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = filled(folder.path());
+    let place = Places::load(folder.path()).unwrap().unwrap().current;
+    key_store::forget(folder.path(), &place).unwrap();
+    vault.keep_key().unwrap();
+    assert_eq!(reopened(folder.path()).load_sessions().unwrap(), [record()]);
 }
