@@ -85,13 +85,22 @@ impl Default for ImdsSettings {
 }
 
 /// `[network]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkSettings {
     /// A proxy URL; empty for the environment's.
     pub proxy: String,
     /// A file of certificates to trust besides the system's; empty for `AWS_CA_BUNDLE`.
     pub ca_bundle: String,
+    /// Calls to the portal a second.
+    #[serde(deserialize_with = "rate")]
+    pub portal_rate: f64,
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self { proxy: String::new(), ca_bundle: String::new(), portal_rate: Policy::default().portal_rate }
+    }
 }
 
 /// `[vault]`
@@ -219,14 +228,18 @@ impl Settings {
                 KeepFresh::Listed(names.iter().filter_map(|name| ProfileName::parse(name).ok()).collect())
             }
         };
-        Policy { keep_fresh, idle_after: self.refresh.idle_after }
+        Policy { keep_fresh, idle_after: self.refresh.idle_after, portal_rate: self.network.portal_rate }
     }
 
     /// What of a change needs a restart, in words; `None` where nothing does.
     pub(crate) fn needs_restart(&self, new: &Self) -> Option<String> {
         let changed = [
             ("[endpoint]", self.endpoint != new.endpoint),
-            ("[network]", self.network != new.network),
+            (
+                "[network]",
+                (&self.network.proxy, &self.network.ca_bundle)
+                    != (&new.network.proxy, &new.network.ca_bundle),
+            ),
             ("[log]", self.log != new.log),
         ];
         let names: Vec<_> = changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect();
@@ -241,6 +254,14 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     parsed.ok_or_else(|| {
         serde::de::Error::custom(format!("{text:?} is not a duration such as \"12h\" or \"15m\""))
     })
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let rate = f64::deserialize(deserializer)?;
+    if (0.1..=1_000.0).contains(&rate) {
+        return Ok(rate);
+    }
+    Err(serde::de::Error::custom(format!("{rate} calls a second are too few or too many (0.1 to 1000)")))
 }
 
 fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
@@ -285,6 +306,7 @@ mod tests {
             ("[refresh]\nkeep_fresh = \"some\"\n", "line 2: \"used\", \"all\", or a list of profile names"),
             ("[endpoint]\nport = 99999\n", "line 2"),
             ("[endpoint]\nport = 7\n[imds]\nprofiles = { a = 7 }\n", "must be different"),
+            ("[network]\nportal_rate = 0\n", "line 2: 0 calls a second are too few"),
             ("not toml", "line 1"),
         ] {
             let message = Settings::parse(text).unwrap_err();

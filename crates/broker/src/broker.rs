@@ -8,13 +8,11 @@ use ssod_model::{
     Clock, IdentityProvider, Profile, ProfileName, SecretStore, SessionName, SsoSession, Timestamp,
     TimestampExt,
 };
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
+use crate::limiter::Limiter;
 use crate::state::State;
 use crate::{Active, Closed};
-
-/// Calls to the portal that may be under way at once; practitioners see 429s from about twenty a second.
-const PORTAL_CALLS: usize = 5;
 
 /// Which profiles the timer keeps fresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,17 +36,19 @@ impl KeepFresh {
 }
 
 /// What a person can set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Which profiles the timer keeps fresh.
     pub keep_fresh: KeepFresh,
     /// How long an unused profile is kept fresh.
     pub idle_after: Duration,
+    /// Calls to the portal a second.
+    pub portal_rate: f64,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { keep_fresh: KeepFresh::Used, idle_after: Duration::from_hours(12) }
+        Self { keep_fresh: KeepFresh::Used, idle_after: Duration::from_hours(12), portal_rate: 10.0 }
     }
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct Shared<P, S, C> {
     policy: Mutex<Arc<Policy>>,
     /// Told when a deadline may have moved earlier.
     changed: Notify,
-    pub(crate) portal: Semaphore,
+    pub(crate) portal: Arc<Limiter>,
     /// Orders the writes to the store, so that an older snapshot never replaces a newer one. It is held while
     /// the disk works; the state is not.
     pub(crate) disk: Arc<tokio::sync::Mutex<()>>,
@@ -84,9 +84,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             store,
             clock,
             state: Mutex::new(State { closed: Some(Closed::Opening), forgotten: true, ..State::default() }),
+            portal: Limiter::new(policy.portal_rate),
             policy: Mutex::new(Arc::new(policy)),
             changed: Notify::new(),
-            portal: Semaphore::new(PORTAL_CALLS),
             disk: Arc::default(),
         }))
     }
@@ -119,6 +119,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
 
     /// Replaces the policy.
     pub fn set_policy(&self, policy: Policy) {
+        self.0.portal.set_rate(policy.portal_rate);
         *self.0.policy.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
         self.wake();
     }

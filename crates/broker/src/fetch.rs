@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::Broker;
 use crate::decide::{RETRY_MAX, RETRY_MIN};
+use crate::limiter::Ticket;
 use crate::state::{Done, Failure, Held, Running, role_of, to_join};
 use crate::tokens::TokenError;
 
@@ -20,8 +21,9 @@ struct Order {
 }
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
-    /// Joins the fetch that is under way, or starts one where a fetch may help.
-    pub(crate) fn start_fetch(&self, name: &ProfileName) -> Option<Done> {
+    /// Joins the fetch that is under way, or starts one where a fetch may help. Where somebody waits for it, it goes before what
+    /// only the timer wants.
+    pub(crate) fn start_fetch(&self, name: &ProfileName, waited_for: bool) -> Option<Done> {
         let (now, policy) = (self.now(), self.policy());
         let mut state = self.state();
         let may_fetch = state.may_fetch(now, name, &policy)?;
@@ -29,6 +31,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let profile = entry.config.clone()?;
         let session = state.sessions.get(&profile.session)?;
         if let Some(done) = to_join(entry.fetch.as_ref(), session.generation) {
+            if let Some(running) = entry.fetch.as_ref().filter(|_| waited_for) {
+                self.0.portal.hurry(&running.ticket);
+            }
             return Some(done);
         }
         if !may_fetch || state.rests() {
@@ -37,12 +42,13 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         session.tokens()?;
         let order = Order { session: session.config.clone()?, generation: session.generation, profile };
         let (finished, done) = watch::channel(false);
-        let running = Running { done: done.clone(), generation: order.generation };
+        let ticket = if waited_for { Ticket::waited_for() } else { Arc::default() };
+        let running = Running { done: done.clone(), generation: order.generation, ticket: ticket.clone() };
         state.profiles.get_mut(name)?.fetch = Some(running);
         drop(state);
         let broker = self.clone();
         tokio::spawn(async move {
-            let outcome = broker.fetch_credentials(&order).await;
+            let outcome = broker.fetch_credentials(&order, &ticket).await;
             broker.finish_fetch(&order, outcome);
             // All receivers gone means that nobody waits any more.
             let _ = finished.send(true);
@@ -51,9 +57,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         Some(done)
     }
 
-    async fn fetch_credentials(&self, order: &Order) -> Result<RoleCredentials, TokenError> {
+    async fn fetch_credentials(&self, order: &Order, ticket: &Ticket) -> Result<RoleCredentials, TokenError> {
         let (session, profile) = (&order.session, &order.profile);
-        self.call_portal(&session.name, |token| async move {
+        self.call_portal(&session.name, ticket, |token| async move {
             self.0.provider.role_credentials(session, &token, &profile.account_id, &profile.role_name).await
         })
         .await

@@ -9,6 +9,7 @@ mod broker;
 mod closed;
 pub mod decide;
 mod fetch;
+mod limiter;
 mod persist;
 mod sign_in;
 mod source;

@@ -40,7 +40,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<
         }
         // Once more where the first one became void on its way: by a sign-in, or by a change of configuration.
         for _ in 0..2 {
-            if let Some(mut done) = self.start_fetch(name) {
+            if let Some(mut done) = self.start_fetch(name, true) {
                 // An error means that the task is gone; what it left behind is looked at all the same.
                 let _ = done.wait_for(|done| *done).await;
             }

@@ -18,6 +18,7 @@ use crate::decide::{
     Decision, Lifetime, ProfileFacts, REFUSED_RETRY, RETRY_MAX, SessionFacts, Setback, Standing, backoff,
     decide, may_fetch, seed,
 };
+use crate::limiter::Ticket;
 
 /// Becomes true when the work is over, whatever came of it.
 pub(crate) type Done = watch::Receiver<bool>;
@@ -26,6 +27,8 @@ pub(crate) type Done = watch::Receiver<bool>;
 pub(crate) struct Running {
     pub(crate) done: Done,
     pub(crate) generation: u64,
+    /// Its place in the queue for the portal.
+    pub(crate) ticket: Arc<Ticket>,
 }
 
 impl Running {

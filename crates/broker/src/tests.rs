@@ -63,7 +63,7 @@ impl World {
         store: &Arc<MemoryStore>,
         clock: &ManualClock,
     ) -> Broker<SimulatedIdentityCenter, MemoryStore, ManualClock> {
-        let policy = Policy { keep_fresh: KeepFresh::All, ..Policy::default() };
+        let policy = Policy { keep_fresh: KeepFresh::All, portal_rate: 100_000.0, ..Policy::default() };
         let broker = Broker::new(aws.clone(), store.clone(), clock.clone(), policy);
         broker.open().unwrap();
         let profiles = [profile("adminUser", "AdminRole"), profile("readOnlyUser", "ReadOnlyRole")];

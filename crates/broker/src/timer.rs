@@ -75,7 +75,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             let _ = self.start_token_renewal(&session);
         }
         for profile in credentials {
-            self.start_fetch(&profile);
+            self.start_fetch(&profile, false);
         }
         for session in unsaved {
             self.start_saving_again(&session);

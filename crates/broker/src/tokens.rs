@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::Broker;
 use crate::decide::{Lifetime, RETRY_MAX, is_waiting, token_usable};
+use crate::limiter::Ticket;
 use crate::state::{Done, Failure, Running, to_join};
 
 /// A record that could not be saved is tried again after this.
@@ -61,7 +63,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     where
         F: Future<Output = Result<T, IdentityError>>,
     {
-        self.call_portal(name, call).await.map_err(|error| match error {
+        self.call_portal(name, &Ticket::waited_for(), call).await.map_err(|error| match error {
             TokenError::SignedOut | TokenError::NotRenewable => IdentityError::Unauthorized,
             TokenError::Waiting => {
                 IdentityError::Unavailable("the sign-in could not be renewed yet".to_owned())
@@ -75,6 +77,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     pub(crate) async fn call_portal<T, F>(
         &self,
         name: &SessionName,
+        ticket: &Ticket,
         call: impl Fn(Secret) -> F,
     ) -> Result<T, TokenError>
     where
@@ -82,9 +85,13 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     {
         let generation = self.state().sessions.get(name).map_or(0, |entry| entry.generation);
         let polite = async |token| {
-            // The semaphore is never closed; without a permit the call would only be less polite.
-            let _permit = self.0.portal.acquire().await;
-            call(token).await.map_err(TokenError::Identity)
+            let _turn = self.0.portal.turn(ticket).await;
+            let outcome = call(token).await;
+            if let Err(IdentityError::Throttled { retry_after }) = &outcome {
+                // Whoever is next would only be told the same.
+                self.0.portal.pause(retry_after.unwrap_or_default().min(RETRY_MAX));
+            }
+            outcome.map_err(TokenError::Identity)
         };
         let token = self.usable_token(name).await?;
         match polite(token.clone()).await {
@@ -157,7 +164,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let generation = entry.generation;
         let refresh_token = tokens.refresh_token.clone().ok_or(TokenError::NotRenewable)?;
         let (finished, done) = watch::channel(false);
-        entry.renewal = Some(Running { done: done.clone(), generation });
+        entry.renewal = Some(Running { done: done.clone(), generation, ticket: Arc::default() });
         drop(state);
         let broker = self.clone();
         tokio::spawn(async move {

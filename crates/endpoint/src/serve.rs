@@ -197,8 +197,10 @@ mod tests {
         first.write_all(REQUEST).await.unwrap();
         assert!(answer(&mut first).await.contains("connection: close"));
         let _kept = served.connect(false).await;
+        let begun = tokio::time::Instant::now();
         let mut too_many = served.connect(false).await;
-        assert_eq!(answer(&mut too_many).await, "", "closed at once");
+        assert_eq!(answer(&mut too_many).await, "");
+        assert!(begun.elapsed() < Duration::from_secs(1), "closed at once, not for its silence");
         let mut own = served.connect(true).await;
         own.write_all(REQUEST).await.unwrap();
         assert!(answer(&mut own).await.ends_with("here"));
