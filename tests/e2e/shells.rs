@@ -1,6 +1,7 @@
 //! What a hostile config file can make a shell do: nothing (T18).
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 
 use serde_json::Value;
 use ssod_testkit::{Sandbox, run};
@@ -27,7 +28,15 @@ fn no_profiles_name_makes_any_shell_run_anything() {
     }
     fs::create_dir_all(sandbox.home().join(".aws")).unwrap();
     fs::write(sandbox.aws_config(), config).unwrap();
-    sandbox.start_daemon();
+    // Names are percent-encoded before a shell sees them; a folder's name is not.
+    let runtime = sandbox.home().join("$(touch x)`touch x`'\"\\; touch x #");
+    let socket = sandbox.home().join("run/ssod/control.sock");
+    for folder in [&runtime, socket.parent().unwrap()] {
+        fs::DirBuilder::new().mode(0o700).create(folder).unwrap();
+    }
+    let variables =
+        [("XDG_RUNTIME_DIR", runtime.to_str().unwrap()), ("SSOD_SOCKET", socket.to_str().unwrap())];
+    sandbox.start_daemon_with(&variables);
     let mut tried = 0;
     for name in NAMES {
         let wanted = sandbox.ssod(&["env", name, "--shell", "json"]);
@@ -39,23 +48,28 @@ fn no_profiles_name_makes_any_shell_run_anything() {
         tried += 1;
         let wanted: Value = serde_json::from_str(&wanted.stdout).unwrap();
         for (shell, line) in [
-            ("sh", r#"eval "$(ssod env "$NAME" --shell sh)"; printenv AWS_CONTAINER_CREDENTIALS_FULL_URI"#),
+            (
+                "sh",
+                r#"eval "$(ssod env "$NAME" --shell sh)"; printenv AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"#,
+            ),
             (
                 "bash",
-                r#"eval "$(ssod env "$NAME" --shell bash)"; printenv AWS_CONTAINER_CREDENTIALS_FULL_URI"#,
+                r#"eval "$(ssod env "$NAME" --shell bash)"; printenv AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"#,
             ),
-            ("zsh", r#"eval "$(ssod env "$NAME" --shell zsh)"; printenv AWS_CONTAINER_CREDENTIALS_FULL_URI"#),
+            (
+                "zsh",
+                r#"eval "$(ssod env "$NAME" --shell zsh)"; printenv AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"#,
+            ),
             (
                 "fish",
-                r#"ssod env "$NAME" --shell fish | source; printenv AWS_CONTAINER_CREDENTIALS_FULL_URI"#,
+                r#"ssod env "$NAME" --shell fish | source; printenv AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"#,
             ),
         ] {
             let done = run(sandbox.command(format!("/usr/bin/{shell}")).args(["-c", line]).env("NAME", name));
-            assert_eq!(
-                done.succeeded().trim(),
-                wanted["AWS_CONTAINER_CREDENTIALS_FULL_URI"].as_str().unwrap(),
-                "{shell}"
-            );
+            let variable = |name: &str| wanted[name].as_str().unwrap();
+            let uri = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+            let file = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+            assert_eq!(done.succeeded(), format!("{uri}\n{file}\n"), "{shell}");
         }
         // What prints names and runs commands besides.
         sandbox.ssod(&["status"]).succeeded();
