@@ -208,7 +208,7 @@ mod tests {
                     let _turn = limiter.turn(&Ticket::default()).await;
                     most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     let began = Instant::now();
-                    tokio::time::sleep(Duration::from_millis(10 + number % 7 * 100)).await;
+                    tokio::time::sleep(Duration::from_millis(10 + number % 3 * 20)).await;
                     at_once.fetch_sub(1, Ordering::SeqCst);
                     began
                 })
