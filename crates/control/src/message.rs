@@ -124,7 +124,7 @@ pub struct StillValid {
     pub until: String,
 }
 
-/// `POST /v1/use`; the answer is [`ActiveProfile`].
+/// `POST /v1/use`; the answer is [`ActiveProfile`](crate::ActiveProfile).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UseRequest {
     /// Which; none for nobody.
