@@ -278,7 +278,8 @@ impl std::fmt::Display for KeyStore {
     }
 }
 
-/// What repeats itself is counted into one line. The log has two files of 4 MiB at most.
+/// What repeats itself within a minute (a grant: within a second) is counted into one line. A program that had ended before it
+/// could be looked at for certain is "gone". The log has two files of 4 MiB at most.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  ssod audit --follow\n  ssod audit --profile adminUser --json | jq .program\n  ssod audit --refused"

@@ -11,7 +11,7 @@ use ssod_broker::Broker;
 use ssod_control::Paths;
 use ssod_endpoint::{ImdsTokens, Surroundings, Tokens};
 use ssod_identity_center::IdentityCenter;
-use ssod_model::Timer;
+use ssod_model::{ProfileName, Timer};
 use ssod_profiles::Environment;
 use ssod_vault::Vault;
 use tokio::net::{TcpListener, UnixListener};
@@ -84,6 +84,8 @@ pub(crate) struct Shared<C> {
 pub(crate) struct Problems {
     pub(crate) aws_config: Vec<String>,
     pub(crate) settings: Option<String>,
+    /// What was changed and takes effect later.
+    pub(crate) restart: Option<String>,
     pub(crate) imds: Vec<String>,
 }
 
@@ -199,7 +201,7 @@ impl<C: Timer + Clone> Shared<C> {
     }
 
     /// Takes over what the AWS config file says now; a broken file changes nothing but what `status` says.
-    pub(crate) async fn reload_aws_config(&self) {
+    pub(crate) async fn reload_aws_config(self: &Arc<Self>) {
         let (path, environment) = (self.paths.aws_config.clone(), self.environment.clone());
         let read = tokio::task::spawn_blocking(move || aws_config::load(&path, &environment)).await;
         let outcome = read.unwrap_or_else(|error| Err(error.to_string()));
@@ -233,19 +235,26 @@ impl<C: Timer + Clone> Shared<C> {
     }
 
     /// Makes the endpoint tokens that are missing, and their files. While the vault is locked nobody knows which are.
-    pub(crate) async fn provide_tokens(&self) -> Result<()> {
+    pub(crate) async fn provide_tokens(self: &Arc<Self>) -> Result<()> {
         let _unchanging = self.keeper.unchanging().await;
         if self.keeper.is_open() { self.provide_tokens_now().await } else { Ok(()) }
     }
 
     /// The same for whoever changes the vault at this moment.
-    pub(crate) async fn provide_tokens_now(&self) -> Result<()> {
-        let (tokens, vault, paths) = (self.tokens.clone(), self.keeper.vault().clone(), self.paths.clone());
+    pub(crate) async fn provide_tokens_now(self: &Arc<Self>) -> Result<()> {
+        let shared = self.clone();
         let profiles = self.broker.profile_names();
         tokio::task::spawn_blocking(move || {
-            endpoint_tokens::provide(&tokens, &profiles, vault.as_ref(), &paths)
+            let file = |profile: Option<&ProfileName>| shared.token_file(profile);
+            let (vault, folder) = (shared.keeper.vault().as_ref(), shared.paths.tokens());
+            endpoint_tokens::provide(&shared.tokens, &profiles, vault, file, &folder)
         })
         .await?
+    }
+
+    /// Where that profile's token, or the one that follows `ssod use`, lies at present.
+    pub(crate) fn token_file(&self, profile: Option<&ProfileName>) -> std::path::PathBuf {
+        self.paths.token(profile.map(ProfileName::as_str), self.memory.generation(profile))
     }
 
     /// What the endpoint's ports share.
@@ -261,22 +270,23 @@ impl<C: Timer + Clone> Shared<C> {
     }
 
     fn reload_settings(&self) {
-        let problem = match Settings::load(&self.paths.settings) {
+        let (problem, restart) = match Settings::load(&self.paths.settings) {
             Ok(new) => {
-                let problem = self.started_with.needs_restart(&new);
+                let restart = self.started_with.needs_restart(&new);
                 self.imds_enabled.store(new.imds.enabled, Ordering::Relaxed);
                 self.broker.set_policy(new.policy());
                 *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
                 self.keeper.look_again();
-                problem
+                (None, restart)
             }
-            Err(error) => Some(format!("{error}. ssod keeps the settings that it had")),
+            Err(error) => (Some(format!("{error}. ssod keeps the settings that it had")), None),
         };
         let mut known = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(problem) = problem.as_ref().filter(|problem| known.settings.as_ref() != Some(problem)) {
             tracing::warn!("{problem}");
         }
         known.settings = problem;
+        known.restart = restart;
     }
 }
 

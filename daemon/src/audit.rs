@@ -4,10 +4,10 @@
 //! Requests only put a note into a bounded queue. A thread of its own finds the program behind each connection, counts
 //! what repeats itself into one line, writes in batches, and rotates by size. With nothing to write it does not wake.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -40,6 +40,8 @@ pub(crate) struct AuditLog {
 }
 
 enum Message {
+    /// A connection of this user's, whose program is best looked for while it is busy.
+    Opened(u32),
     Note(Box<Note>),
     /// Write everything, then say so.
     Finish(SyncSender<()>),
@@ -71,11 +73,22 @@ pub(crate) type OnUse = Box<dyn Fn(&ProfileName, &Program) + Send>;
 impl AuditLog {
     /// Opens the file and starts the thread.
     pub(crate) fn start(path: &Path, on_use: OnUse) -> io::Result<Self> {
-        let writer =
-            Writer { file: LogFile::open(path)?, on_use, repeats: HashMap::new(), lines: Vec::new() };
+        let writer = Writer {
+            file: LogFile::open(path)?,
+            on_use,
+            repeats: HashMap::new(),
+            programs: VecDeque::new(),
+            lines: Vec::new(),
+        };
         let (queue, notes) = mpsc::sync_channel(QUEUE);
         std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&notes))?;
         Ok(Self { queue, lost: AtomicU64::new(0), last_served: AtomicI64::new(i64::MIN) })
+    }
+
+    /// A connection was made; whoever holds that socket may be gone by the time it is answered.
+    pub(crate) fn opened(&self, inode: u32) {
+        // With no room left it is looked for later, or not found.
+        let _ = self.queue.try_send(Message::Opened(inode));
     }
 
     /// Notes a request over the control socket, on behalf of that program.
@@ -180,6 +193,8 @@ struct Writer {
     file: LogFile,
     on_use: OnUse,
     repeats: HashMap<Key, Repeat>,
+    /// The programs behind the latest connections, by their sockets, oldest first.
+    programs: VecDeque<(u32, Program)>,
     lines: Vec<u8>,
 }
 
@@ -193,6 +208,7 @@ impl Writer {
                 Some(at) => notes.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             match message {
+                Ok(Message::Opened(inode)) => self.look_up(inode),
                 Ok(Message::Note(note)) => {
                     self.take(*note);
                     write_at.get_or_insert_with(|| Instant::now() + BATCH);
@@ -238,7 +254,7 @@ impl Writer {
             }
             return;
         }
-        let program = note.program.clone().or_else(|| found(&note));
+        let program = note.program.clone().or_else(|| self.found(&note));
         if let (Some(program), Some(profile), false) = (&program, &note.profile, is_refusal) {
             (self.on_use)(profile, program);
         }
@@ -261,6 +277,31 @@ impl Writer {
         }
         let until = Instant::now() + if is_refusal { REFUSALS } else { GRANTS };
         self.repeats.insert(key, Repeat { entry, who: note.who, again: 0, lost: 0, until });
+    }
+
+    /// Finds who holds that socket, and keeps it for the note that will come.
+    fn look_up(&mut self, inode: u32) {
+        self.programs.retain(|(known, _)| *known != inode);
+        let uid = ssod_peer::own_uid();
+        let program = ssod_peer::holder_of(TcpPeer { uid, inode }).and_then(|process| process.program());
+        if let Some(program) = program {
+            if self.programs.len() >= REMEMBERED {
+                self.programs.pop_front();
+            }
+            self.programs.push_back((inode, program));
+        }
+    }
+
+    /// The program at the other end of a TCP connection, as best it can be told.
+    fn found(&self, note: &Note) -> Option<Program> {
+        match (&note.who, note.uid) {
+            (Who::Socket(inode), Some(uid)) if uid == ssod_peer::own_uid() && *inode != 0 => {
+                let known = self.programs.iter().rev().find(|(known, _)| known == inode);
+                let known = known.map(|(_, program)| program.clone());
+                known.or_else(|| ssod_peer::holder_of(TcpPeer { uid, inode: *inode })?.program())
+            }
+            _ => None,
+        }
     }
 
     /// Ends the counting of these; what happened again gets one line.
@@ -296,20 +337,11 @@ impl Writer {
     }
 }
 
-/// The program at the other end of a TCP connection, found late and so as best it can be.
-fn found(note: &Note) -> Option<Program> {
-    match (&note.who, note.uid) {
-        (Who::Socket(inode), Some(uid)) if uid == ssod_peer::own_uid() && *inode != 0 => {
-            ssod_peer::holder_of(TcpPeer { uid, inode: *inode })?.program()
-        }
-        _ => None,
-    }
-}
-
 /// The file, and the one before it.
 struct LogFile {
     path: PathBuf,
     file: File,
+    inode: u64,
     size: u64,
 }
 
@@ -322,7 +354,7 @@ impl LogFile {
             .mode(0o600)
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
             .open(path)?;
-        let mut size = file.metadata()?.len();
+        let (inode, mut size) = (file.metadata()?.ino(), file.metadata()?.len());
         // A line that a crash cut off must not swallow the next one.
         if size > 0 {
             let mut last = [0];
@@ -333,10 +365,14 @@ impl LogFile {
                 size += 1;
             }
         }
-        Ok(Self { path: path.to_owned(), file, size })
+        Ok(Self { path: path.to_owned(), file, inode, size })
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        // Somebody may have removed it, or put another file in its place.
+        if !std::fs::metadata(&self.path).is_ok_and(|there| there.ino() == self.inode) {
+            *self = Self::open(&self.path)?;
+        }
         if self.size > 0 && self.size + lines.len() as u64 > SIZE {
             std::fs::rename(&self.path, ssod_control::Paths::before(&self.path))?;
             *self = Self::open(&self.path)?;
@@ -446,5 +482,12 @@ mod tests {
         file.append(b"{\"new\":1}\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"new\":1}\n");
         assert!(folder.path().join("audit.jsonl.1").is_file());
+        std::fs::remove_file(&path).unwrap();
+        file.append(b"{\"again\":1}\n").unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "{\"again\":1}\n",
+            "one that was removed is made anew"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The control API: one file for each route, all listed here.
 
+mod audit;
 mod configure;
 mod credentials;
 mod doctor;
@@ -68,6 +69,7 @@ fn routes<C: Timer + Clone>() -> Router<Arc<Shared<C>>> {
         .route("/v1/check", post(credentials::check))
         .route("/v1/list", post(list::answer))
         .route("/v1/reload", post(configure::reload))
+        .route("/v1/audit/write", post(audit::write))
         .route("/v1/lock", post(lock::lock))
         .route("/v1/unlock", post(lock::unlock))
         .route("/v1/vault/rekey", post(vault::rekey))

@@ -2,12 +2,11 @@
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use atomic_write_file::AtomicWriteFile;
 use atomic_write_file::unix::OpenOptionsExt;
-use ssod_control::Paths;
 use ssod_endpoint::Tokens;
 use ssod_model::{ProfileName, SecretStore};
 
@@ -16,16 +15,16 @@ pub(crate) fn provide(
     tokens: &Tokens,
     profiles: &[ProfileName],
     store: &impl SecretStore,
-    paths: &Paths,
+    file: impl Fn(Option<&ProfileName>) -> PathBuf,
+    folder: &Path,
 ) -> Result<()> {
     if tokens.ensure(profiles)? {
         tracing::debug!("endpoint tokens were made");
     }
     tokens.save(|all| store.save_endpoint_tokens(all))?;
-    crate::folders::private(&paths.tokens())?;
-    write(tokens, None, &paths.token(None))?;
-    for profile in profiles {
-        write(tokens, Some(profile), &paths.token(Some(profile.as_str())))?;
+    crate::folders::private(folder)?;
+    for profile in std::iter::once(None).chain(profiles.iter().map(Some)) {
+        write(tokens, profile, &file(profile))?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::app::{LiveBroker, Shared};
+use crate::audit::AuditLog;
 use crate::memory::Memory;
 use crate::settings::DEFAULT_PORT;
 
@@ -67,8 +68,14 @@ pub(crate) fn control(path: &Path) -> Result<UnixListener> {
 pub(crate) async fn serve_endpoint<C: Timer + Clone>(shared: Arc<Shared<C>>, listener: TcpListener) {
     let endpoint =
         Endpoint::new(shared.surroundings(), Port::Main { imds: shared.imds_enabled.clone() }, shared.port);
-    serve(listener, shared.capacities.endpoint.clone(), Limits::default(), admit(endpoint), shared.stopped())
-        .await;
+    serve(
+        listener,
+        shared.capacities.endpoint.clone(),
+        Limits::default(),
+        admit(endpoint, shared.audit.clone()),
+        shared.stopped(),
+    )
+    .await;
 }
 
 /// A port that serves one profile's IMDS; dropping `stop` closes it.
@@ -130,7 +137,13 @@ fn serve_imds<C: Timer + Clone>(
         }
     };
     let capacity = shared.capacities.endpoint.clone();
-    let task = tokio::spawn(serve(listener, capacity, Limits::default(), admit(endpoint), until));
+    let task = tokio::spawn(serve(
+        listener,
+        capacity,
+        Limits::default(),
+        admit(endpoint, shared.audit.clone()),
+        until,
+    ));
     ImdsListener { port, stop, task }
 }
 
@@ -138,6 +151,7 @@ fn serve_imds<C: Timer + Clone>(
 /// to say; here it decides whose share of the connections it takes. No answer from the kernel counts as a stranger.
 fn admit<C: Timer + Clone>(
     endpoint: Endpoint<LiveBroker<C>, C>,
+    audit: Arc<AuditLog>,
 ) -> impl Fn(&TcpStream, &SocketAddr) -> Admission {
     move |connection, client| {
         let (SocketAddr::V4(client), Ok(SocketAddr::V4(server))) = (client, connection.local_addr()) else {
@@ -151,7 +165,12 @@ fn admit<C: Timer + Clone>(
         });
         let (uid, inode) = (peer.map(|peer| peer.uid), peer.map_or(0, |peer| peer.inode));
         let router = endpoint.router(Caller { uid, inode });
-        if uid == Some(ssod_peer::own_uid()) { Admission::Own(router) } else { Admission::Stranger(router) }
+        if uid == Some(ssod_peer::own_uid()) {
+            audit.opened(inode);
+            Admission::Own(router)
+        } else {
+            Admission::Stranger(router)
+        }
     }
 }
 

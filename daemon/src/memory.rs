@@ -1,5 +1,6 @@
 //! What the daemon remembers that is not secret: its port, the active profile, whether it is locked.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +21,8 @@ struct Remembered {
     then: Option<String>,
     /// `ssod lock` holds over a restart.
     locked: bool,
+    /// How often each profile's endpoint token was revoked; the empty name is the one that follows `ssod use`.
+    revoked: BTreeMap<String, u32>,
     /// Somebody else had our port: whatever tokens open shells sent there are theirs, too.
     port_was_taken: bool,
 }
@@ -67,6 +70,25 @@ impl Memory {
 
     pub(crate) fn keep_locked(&self, locked: bool) -> Result<()> {
         self.change(|remembered| remembered.locked = locked)
+    }
+
+    /// How often that token was revoked.
+    pub(crate) fn generation(&self, profile: Option<&ProfileName>) -> u32 {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.revoked.get(profile.map_or("", ProfileName::as_str)).copied().unwrap_or(0)
+    }
+
+    /// These tokens are revoked once more.
+    pub(crate) fn keep_revoked<'a>(
+        &self,
+        revoked: impl Iterator<Item = Option<&'a ProfileName>>,
+    ) -> Result<()> {
+        self.change(|remembered| {
+            for profile in revoked {
+                *remembered.revoked.entry(profile.map_or("", ProfileName::as_str).to_owned()).or_default() +=
+                    1;
+            }
+        })
     }
 
     pub(crate) fn port_was_taken(&self) -> bool {

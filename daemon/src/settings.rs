@@ -267,7 +267,16 @@ fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
 fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let parse = || duration(serde::de::value::StringDeserializer::<D::Error>::new(text.clone()));
-    if text.is_empty() { Ok(None) } else { parse().map(Some) }
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = parse()?;
+    if parsed < Duration::from_secs(1) {
+        return Err(serde::de::Error::custom(format!(
+            "{text:?} would lock at once; for never, leave it empty"
+        )));
+    }
+    Ok(Some(parsed))
 }
 
 fn key_store<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeyStoreChoice, D::Error> {
@@ -307,6 +316,7 @@ mod tests {
             ("[endpoint]\nport = 99999\n", "line 2"),
             ("[endpoint]\nport = 7\n[imds]\nprofiles = { a = 7 }\n", "must be different"),
             ("[network]\nportal_rate = 0\n", "line 2: 0 calls a second are too few"),
+            ("[lock]\nidle_after = \"0s\"\n", "would lock at once"),
             ("not toml", "line 1"),
         ] {
             let message = Settings::parse(text).unwrap_err();

@@ -16,6 +16,7 @@ mod clock_jumps;
 mod configure;
 mod crash;
 mod day;
+mod doctor;
 mod key_stores;
 mod live_config;
 mod protocols;

@@ -159,6 +159,11 @@ fn a_logout_that_revokes_shells_makes_every_old_environment_worthless() {
         ssod_testkit::get_with(&url, &[("authorization", token)]).json()["code"].as_str().map(str::to_owned)
     };
     let (admin, reader) = (token("adminUser"), token("readOnlyUser"));
+    let file = || {
+        let env = sandbox.env(&["adminUser"]);
+        env.into_iter().find(|(name, _)| name == "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").unwrap().1.unwrap()
+    };
+    let old_file = file();
     sandbox.ssod(&["logout", "adminUser"]).succeeded();
     assert_eq!(ask("adminUser", &admin).unwrap(), "LoginRequired", "open shells are told what to type");
     let said = sandbox.ssod(&["logout", "adminUser", "--revoke-shells"]).succeeded();
@@ -170,5 +175,6 @@ fn a_logout_that_revokes_shells_makes_every_old_environment_worthless() {
         "the other session's shells are left alone"
     );
     assert_ne!(token("adminUser"), admin);
+    assert!(fs::read(&old_file).is_err() && old_file != file(), "nor does its file have the new token");
     assert_eq!(ask("adminUser", &token("adminUser")).unwrap(), "LoginRequired");
 }

@@ -71,7 +71,7 @@ async fn ten_hours_with_one_approval_and_never_short_lived_credentials() {
     let daemon = tokio::spawn(app.run_until(async move { drop(stopped.await) }));
     sign_in(paths.socket.clone(), url).await;
 
-    let token = std::fs::read_to_string(paths.token(Some("adminUser"))).unwrap();
+    let token = std::fs::read_to_string(paths.token(Some("adminUser"), 0)).unwrap();
     for minute in 0..600 {
         clock.advance(MINUTE);
         // The renewals that the minute made due are real calls over loopback.

@@ -7,14 +7,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use ssod_control::{AuditEntry, Paths};
+use console::{Alignment, Term, pad_str};
+use ssod_control::{AuditEntry, Done, Paths};
 use ssod_model::Timestamp;
 
 use super::Context;
 use crate::cli::Audit;
 use crate::failure::{Failure, Outcome};
-use crate::table::Table;
-use crate::terminal;
+use crate::{daemon, terminal};
 
 /// The daemon writes in batches of half a second.
 const POLL: Duration = Duration::from_millis(250);
@@ -23,8 +23,14 @@ const LINE_CAP: usize = 64 * 1024;
 
 pub(crate) fn run(context: &Context, command: &Audit) -> Outcome<()> {
     let path = context.paths.audit();
+    // A daemon that runs writes what it still holds; without one, the file is all there is.
+    if let Some(client) = daemon::running(&context.paths) {
+        let _ = client.post::<Done>("/v1/audit/write", &Done {});
+    }
     let mut last = VecDeque::new();
+    let mut any = false;
     let mut keep = |line: Line| {
+        any = true;
         if command.wants(&line.entry) {
             last.push_back(line);
         }
@@ -40,9 +46,15 @@ pub(crate) fn run(context: &Context, command: &Audit) -> Outcome<()> {
     if let Some(lines) = &mut now {
         lines.read(&mut keep)?;
     }
-    if last.is_empty() && !command.follow && !command.json {
-        terminal::warn("Nobody has asked for credentials yet.");
+    if last.is_empty() && command.last > 0 && !command.follow && !command.json {
+        terminal::warn(if any {
+            "No line is of that kind."
+        } else {
+            "Nobody has asked for credentials yet."
+        });
     }
+    // What is counted is told after it happened.
+    last.make_contiguous().sort_by_key(|line| line.entry.at.parse::<Timestamp>().ok());
     show(command, &last, true)?;
     if command.follow { follow(command, &path, now) } else { Ok(()) }
 }
@@ -130,40 +142,64 @@ fn show(command: &Audit, lines: &VecDeque<Line>, with_header: bool) -> Outcome<(
         let text: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
         return Ok(terminal::print(&text)?);
     }
-    let mut table =
-        Table::new(["TIME", "OUTCOME", "PROFILE", "UID", "PID", "PROGRAM", "VIA", ""]).dropping(&[6, 3, 4]);
-    for Line { entry, .. } in lines {
-        table.row(row(entry));
-    }
-    let text = table.to_string();
-    let shown = if with_header { text.as_str() } else { text.split_once('\n').map_or("", |(_, rows)| rows) };
-    Ok(terminal::print(shown)?)
+    let columns = columns();
+    let header = with_header
+        .then(|| ["TIME", "OUTCOME", "PROFILE", "PROGRAM", "PID", "UID", "VIA"].map(str::to_owned));
+    let header = header.filter(|_| !lines.is_empty()).map(|header| (header, None));
+    let rows = lines.iter().map(|line| row(&line.entry));
+    let text: String =
+        header.into_iter().chain(rows).map(|(cells, remark)| render(&cells, remark, columns)).collect();
+    Ok(terminal::print(&text)?)
 }
 
-fn row(entry: &AuditEntry) -> [String; 8] {
-    let outcome = if entry.outcome == "served" {
-        terminal::green("served")
-    } else {
-        terminal::yellow(&clean(&entry.outcome))
+/// The same widths for every row, also for those that come later; what does not fit pushes the rest of its row.
+const WIDTHS: [usize; 7] = [20, 7, 16, 14, 7, 5, 18];
+
+/// As many columns as the terminal is wide.
+fn columns() -> usize {
+    let terminal = Term::stdout();
+    let width = if terminal.is_term() { usize::from(terminal.size().1) } else { usize::MAX };
+    let fits = |count: &usize| {
+        WIDTHS.iter().take(*count).map(|width| width + 2).sum::<usize>() <= width.saturating_add(2)
     };
-    let again = (entry.repeated > 0).then(|| format!("{} more times", entry.repeated));
+    (4..=WIDTHS.len()).rev().find(fits).unwrap_or(4)
+}
+
+fn render(cells: &[String; 7], remark: Option<String>, columns: usize) -> String {
+    let cells = cells.iter().zip(WIDTHS).take(columns);
+    let cells = cells.map(|(cell, width)| pad_str(cell, width, Alignment::Left, None).into_owned());
+    let line = cells.collect::<Vec<_>>().join("  ");
+    let remark = remark.map(|remark| format!("    {remark}\n")).unwrap_or_default();
+    format!("{}\n{remark}", line.trim_end())
+}
+
+/// The cells, and what there is to say besides.
+fn row(entry: &AuditEntry) -> ([String; 7], Option<String>) {
+    let outcome = match entry.outcome.as_str() {
+        "served" => terminal::green("served"),
+        other => terminal::yellow(&clean(other)),
+    };
+    let again = match entry.repeated {
+        0 => None,
+        1 => Some("once more:".to_owned()),
+        times => Some(format!("{times} more times:")),
+    };
     let lost = (entry.lost > 0).then(|| format!("({} notes before this were lost)", entry.lost));
     let reason = entry.reason.as_deref().map(clean);
     let remark = [again, reason, lost].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let remark = Some(remark.trim_end_matches(':').to_owned()).filter(|remark| !remark.is_empty());
     let number = |number: Option<u32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-    [
-        entry
-            .at
-            .parse::<Timestamp>()
-            .map_or_else(|_| clean(&entry.at), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
+    let at = entry.at.parse::<Timestamp>();
+    let cells = [
+        at.map_or_else(|_| clean(&entry.at), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
         outcome,
         entry.profile.as_deref().map_or_else(|| "-".to_owned(), clean),
-        number(entry.uid),
-        number(entry.pid),
         entry.program.as_deref().map_or_else(|| "gone".to_owned(), clean),
+        number(entry.pid),
+        number(entry.uid),
         clean(&entry.via),
-        remark,
-    ]
+    ];
+    (cells, remark)
 }
 
 /// Nothing in a program's or a profile's name reaches the terminal as a command to it.
@@ -196,7 +232,9 @@ mod tests {
     #[test]
     fn a_name_cannot_command_the_terminal() {
         let entry = AuditEntry { program: Some("x\u{1b}[2Jy\n".into()), ..AuditEntry::default() };
-        assert_eq!(row(&entry)[5], "x?[2Jy?");
-        assert_eq!(row(&AuditEntry::default())[5], "gone");
+        assert_eq!(row(&entry).0[3], "x?[2Jy?");
+        assert_eq!(row(&AuditEntry::default()).0[3], "gone");
+        let again = AuditEntry { repeated: 1, reason: Some("no".into()), ..AuditEntry::default() };
+        assert_eq!(row(&again).1.as_deref(), Some("once more: no"));
     }
 }

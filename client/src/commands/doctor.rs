@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ssod_control::{Check, CheckState, ControlClient, DaemonStatus};
+use ssod_control::{Check, CheckState, ControlClient, DaemonStatus, EnvRequest, Environment, Status};
 use ssod_profiles::static_keys;
 
 use super::Context;
@@ -21,10 +21,10 @@ pub(crate) fn run(context: &Context, command: &Doctor) -> Outcome<()> {
             None
         }
     };
-    checks.extend(variables(daemon.as_ref(), |name| {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
-    }));
-    checks.extend(files(context));
+    let here = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    checks.extend(variables(daemon.as_ref(), here));
+    let profiles = daemon.and_then(|_| of_profiles(context, here, &mut checks)).unwrap_or_default();
+    checks.extend(files(context, &profiles));
     if command.json {
         let text = serde_json::to_string_pretty(&checks).map_err(std::io::Error::from)?;
         terminal::print(&format!("{text}\n"))?;
@@ -55,6 +55,34 @@ fn of_daemon(client: &ControlClient, checks: &mut Vec<Check>) -> Outcome<DaemonS
     Ok(daemon)
 }
 
+/// The profiles that ssod serves; looks whether the token that this shell has is still its profile's.
+fn of_profiles(
+    context: &Context,
+    here: impl Fn(&str) -> Option<String>,
+    checks: &mut Vec<Check>,
+) -> Option<Vec<String>> {
+    let client = daemon::running(&context.paths)?;
+    let status: Status = client.get("/v1/status").ok()?;
+    let profiles: Vec<String> = status.profiles.into_iter().map(|profile| profile.name).collect();
+    if let (Some(uri), Some(token)) =
+        (here("AWS_CONTAINER_CREDENTIALS_FULL_URI"), here("AWS_CONTAINER_AUTHORIZATION_TOKEN"))
+    {
+        let named = std::iter::once(None).chain(profiles.iter().cloned().map(Some));
+        let mut environments = named.filter_map(|profile| {
+            client.post::<Environment>("/v1/env", &EnvRequest { profile, imds: false }).ok()
+        });
+        let its = environments.find(|environment| environment.credentials_uri.as_ref() == Some(&uri));
+        if its.is_some_and(|its| its.token.as_ref() != Some(&token)) {
+            checks.push(Check::failed(
+                "variables",
+                "The endpoint token in this shell is not in force any more.",
+                "Take a new environment: eval \"$(ssod env PROFILE)\"",
+            ));
+        }
+    }
+    Some(profiles)
+}
+
 /// What this shell has that comes before ssod in every SDK's search, or misleads it.
 fn variables(daemon: Option<&DaemonStatus>, here: impl Fn(&str) -> Option<String>) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -65,7 +93,7 @@ fn variables(daemon: Option<&DaemonStatus>, here: impl Fn(&str) -> Option<String
     if !keys.is_empty() {
         checks.push(Check::failed(
             "variables",
-            format!("{} in this shell is taken before anything that ssod serves.", keys.join(", ")),
+            format!("Taken before anything that ssod serves, and set in this shell: {}.", keys.join(", ")),
             format!("unset {}", keys.join(" ")),
         ));
     }
@@ -73,7 +101,7 @@ fn variables(daemon: Option<&DaemonStatus>, here: impl Fn(&str) -> Option<String
         checks.push(Check::failed(
             "variables",
             format!(
-                "{} in this shell is taken before the endpoint that `ssod env` named.",
+                "Taken before the endpoint that `ssod env` named, and set in this shell: {}.",
                 profile.join(", ")
             ),
             format!("unset {}", profile.join(" ")),
@@ -107,7 +135,7 @@ fn variables(daemon: Option<&DaemonStatus>, here: impl Fn(&str) -> Option<String
 }
 
 /// Access keys in a file come before the endpoint, too.
-fn files(context: &Context) -> Vec<Check> {
+fn files(context: &Context, profiles: &[String]) -> Vec<Check> {
     let beside = context.paths.aws_config.with_file_name("credentials");
     let credentials = std::env::var_os("AWS_SHARED_CREDENTIALS_FILE").map_or(beside, PathBuf::from);
     let mut checks = Vec::new();
@@ -119,6 +147,11 @@ fn files(context: &Context) -> Vec<Check> {
                 "access keys",
                 format!("[default] in {shown} has access keys: tools without a profile take them before ssod's endpoint."),
                 "Give that section another name, or remove it",
+            )),
+            Ok(names) if names.iter().any(|name| profiles.contains(name)) => checks.push(Check::failed(
+                "access keys",
+                format!("{shown} has access keys of {}: --profile takes them, not what ssod serves.", names.join(", ")),
+                "Remove them, or give that section another name",
             )),
             Ok(names) if !names.is_empty() => checks.push(Check::warning(
                 "access keys",
@@ -169,8 +202,8 @@ mod tests {
             found(&[("AWS_PROFILE", "adminUser")]).starts_with("Ok"),
             "with credential_process it is the way"
         );
-        assert!(found(&[("AWS_ACCESS_KEY_ID", "AKIA")]).contains("Failed AWS_ACCESS_KEY_ID in this shell"));
-        assert!(found(&[ours, ("AWS_PROFILE", "x")]).contains("Failed AWS_PROFILE"));
+        assert!(found(&[("AWS_ACCESS_KEY_ID", "AKIA")]).contains("set in this shell: AWS_ACCESS_KEY_ID"));
+        assert!(found(&[ours, ("AWS_PROFILE", "x")]).contains("set in this shell: AWS_PROFILE"));
         let old = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:77/credentials/a");
         assert!(found(&[old]).contains("not this daemon's endpoint"));
         assert!(found(&[ours, ("HTTP_PROXY", "http://p")]).contains("go to the proxy"));

@@ -1,6 +1,6 @@
 //! `ssod lock` and `ssod unlock`.
 
-use ssod_control::{Done, Locked};
+use ssod_control::{Done, Locked, Unlocked};
 
 use super::Context;
 use crate::failure::Outcome;
@@ -17,6 +17,6 @@ pub(crate) fn lock(context: &Context) -> Outcome<()> {
 }
 
 pub(crate) fn unlock(context: &Context) -> Outcome<()> {
-    let Done {} = daemon::connect(&context.paths)?.post("/v1/unlock", &Done {})?;
-    Ok(terminal::print("Unlocked.\n")?)
+    let unlocked: Unlocked = daemon::connect(&context.paths)?.post("/v1/unlock", &Done {})?;
+    Ok(terminal::print(if unlocked.was_open { "It was not locked.\n" } else { "Unlocked.\n" })?)
 }

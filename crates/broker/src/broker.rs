@@ -14,6 +14,9 @@ use crate::limiter::Limiter;
 use crate::state::State;
 use crate::{Active, Closed};
 
+/// Uses that follow so closely are taken for one program's until more is known.
+const SAME_USE: Duration = Duration::from_secs(2);
+
 /// Which profiles the timer keeps fresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeepFresh {
@@ -234,9 +237,10 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let (mut state, policy) = (self.state(), self.policy());
         let Some(entry) = state.profiles.get_mut(name) else { return };
         let rested = !entry.facts(now, &policy).kept_fresh;
-        entry.last_used = Some(now);
-        // Not known yet is no other program than the last.
-        if by.is_some() {
+        let before = entry.last_used.replace(now);
+        // Not known yet: for a moment it counts as the one before, which it mostly is.
+        let is_new = before.is_none_or(|before| now.since_or_zero(before) > SAME_USE);
+        if by.is_some() || is_new {
             entry.used_by = by;
         }
         drop(state);

@@ -16,7 +16,7 @@ pub use doctor::{Check, CheckState};
 pub use message::{
     Account, Checked, Credentials, CredentialsRequest, Done, EnvRequest, Environment, ErrorBody, ListRequest,
     ListedSession, Locked, LoggedOut, LoginEvent, LoginFlow, LoginRequest, LogoutRequest, LogoutResult,
-    RekeyRequest, Rekeyed, StillValid, UseRequest,
+    RekeyRequest, Rekeyed, StillValid, Unlocked, UseRequest,
 };
 pub use paths::{Paths, PathsError};
 pub use status::{

@@ -237,6 +237,14 @@ pub struct Locked {
     pub lost: Vec<String>,
 }
 
+/// `POST /v1/unlock`'s answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlocked {
+    /// Whether it was open already.
+    #[serde(default)]
+    pub was_open: bool,
+}
+
 /// An answer without content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {}

@@ -94,12 +94,14 @@ impl Paths {
         self.runtime.join("tokens")
     }
 
-    /// The file with the token of that profile, or with the one that follows `ssod use`.
-    pub fn token(&self, profile: Option<&str>) -> PathBuf {
+    /// The file with the token of that profile, or with the one that follows `ssod use`. After each revocation it is another
+    /// one: an open shell that reads the old file must not find the new token there.
+    pub fn token(&self, profile: Option<&str>, generation: u32) -> PathBuf {
         // `active` itself cannot be a profile's file: those begin with `profile-`.
         let name =
             profile.map_or_else(|| "active".to_owned(), |profile| format!("profile-{}", encode(profile)));
-        self.tokens().join(name)
+        // No encoded name has an @.
+        self.tokens().join(if generation == 0 { name } else { format!("{name}@{generation}") })
     }
 
     /// The path of the credentials' URI on the endpoint.

@@ -96,6 +96,14 @@ pub(crate) fn examine<'a>(parts: &'a Parts, facts: &Facts<'_>) -> Result<Allowed
     }
 }
 
+/// The profile whose credentials a request is about, whether it may have them or not.
+pub(crate) fn asked_for(parts: &Parts) -> Option<ProfileName> {
+    match Target::of(parts) {
+        Target::Credentials(Some(name)) => profile_name(name).ok(),
+        _ => None,
+    }
+}
+
 /// Refuses with the reason, in words for the person whose request it may have been.
 fn caller(parts: &Parts, facts: &Facts<'_>) -> Result<(), &'static str> {
     if facts.uid != Some(facts.own_uid) {

@@ -140,7 +140,7 @@ impl<S: CredentialSource, C: Clock> Shared<S, C> {
             Ok(Allowed::Imds(path)) => imds::answer(&around.source, path, pinned).await,
             Err(Denied::Refused(refusal)) => {
                 let refusal = self.in_their_words(refusal);
-                Answer::refused(named(&refusal), &refusal)
+                Answer::refused(guard::asked_for(parts), &refusal)
             }
             Err(Denied::NoImdsToken) => Answer::failed(wire::unauthorized(), "no live IMDSv2 token"),
             Err(Denied::NotFound) => Answer::failed(wire::not_found(), "there is nothing at that path"),
@@ -161,14 +161,6 @@ impl<S: CredentialSource, C: Clock> Shared<S, C> {
 
     fn is_imds(&self, parts: &axum::http::request::Parts) -> bool {
         matches!(self.port, Port::Imds(_)) || parts.uri.path().trim_start_matches('/').starts_with("latest")
-    }
-}
-
-/// The profile that a refusal of the guard names.
-fn named(refusal: &Refusal) -> Option<ProfileName> {
-    match refusal {
-        Refusal::InvalidToken(name) | Refusal::ProfileNotFound(name) => ProfileName::parse(name).ok(),
-        _ => None,
     }
 }
 

@@ -130,7 +130,14 @@ pub fn find_key(folder: &Path, choice: KeyStoreChoice) -> Result<FoundKey, KeySt
         }
         // The kernel's keyring forgets at each reboot, and a better store may have come since.
         (Kept::Missing, None) if store == KeyStore::Keyutils && choice == KeyStoreChoice::Auto => {
-            first_usable(folder)
+            first_usable(folder).map_err(|error| match error {
+                // There is a key: what is missing is the way to it.
+                KeyStoreError::NoneAvailable(_) => KeyStoreError::Refused {
+                    store,
+                    reason: "this login session does not reach it".to_owned(),
+                },
+                error => error,
+            })
         }
         (Kept::Missing, None) if forgets(store) => make_first(folder, store),
         // These do not forget. A new key would set every sign-in aside because another keyring program answers today.

@@ -34,7 +34,8 @@ pub struct Vault {
     folder: PathBuf,
     /// Held for reading while a file is sealed or opened, and for writing while the key changes.
     keys: RwLock<Option<Keys>>,
-    problems: Mutex<Vec<String>>,
+    /// Each with the file that was kept.
+    problems: Mutex<Vec<(PathBuf, String)>>,
 }
 
 /// The keys in memory.
@@ -99,9 +100,12 @@ impl Vault {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// What could not be read since the start, each a sentence with its remedy.
+    /// What could not be read since the start, each a sentence with its remedy, as long as the file that was kept is there.
     pub fn problems(&self) -> Vec<String> {
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever removed what was kept has read about it.
+        problems.retain(|(kept, _)| kept.exists());
+        problems.iter().map(|(_, problem)| problem.clone()).collect()
     }
 
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
@@ -176,7 +180,7 @@ impl Vault {
         let problem =
             format!("{} does not open: {why}. It was kept as {}. {remedy}.", path.display(), to.display());
         tracing::warn!("{problem}");
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).push(problem);
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).push((to, problem));
         Ok(None)
     }
 }

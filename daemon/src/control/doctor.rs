@@ -71,7 +71,7 @@ fn key_store<C: Timer + Clone>(shared: &Shared<C>) -> Check {
             ssod_vault::KeyStore::File => Check::warning(
                 "key store",
                 "The vault's key is in a file: whoever can read your files can open the vault.",
-                "Where there is a keyring, move it there: ssod vault move secret-service",
+                "Where there is a keyring: set key = \"secret-service\" under [vault] in config.toml, then: ssod vault move secret-service",
             ),
             ssod_vault::KeyStore::Keyutils => {
                 Check::ok("key store", "The vault's key is in the kernel's keyring, until the next reboot.")
@@ -160,24 +160,38 @@ fn configuration<C: Timer + Clone>(shared: &Shared<C>) -> Vec<Check> {
         checks.extend(wrong.map(|problem| {
             Check::failed("configuration", sentence(problem), "Mend it; ssod takes it up at once")
         }));
+        let restart =
+            format!("End the daemon (kill {}); the next ssod command starts it", std::process::id());
+        checks.extend(
+            problems
+                .restart
+                .iter()
+                .map(|changed| Check::warning("configuration", sentence(changed), &restart)),
+        );
+    }
+    let profiles: Vec<_> =
+        shared.broker.profile_names().into_iter().filter_map(|name| shared.broker.profile(&name)).collect();
+    let file = shared.paths.aws_config.display();
+    if profiles.is_empty() && checks.is_empty() {
+        let message = format!("{file} has no profile for ssod.");
+        checks.push(Check::warning("configuration", message, "Add one: ssod configure"));
+    } else if checks.is_empty() {
+        let names: Vec<_> = profiles.iter().map(|profile| profile.name.as_str()).take(5).collect();
+        let more = if profiles.len() > names.len() { ", …" } else { "" };
+        checks.push(Check::ok("configuration", format!("{file} has {}{more} for ssod.", names.join(", "))));
+    }
+    if let Some(problem) = super::status::misplaced_key(shared) {
+        checks.push(Check::warning("key store", sentence(&problem), "Until then the key counts where it is"));
     }
     checks.extend(shared.keeper.vault().problems().into_iter().map(|problem| {
         Check::warning("vault", problem, "Remove the file that was kept, once you do not miss it")
     }));
-    let profiles = shared.broker.profile_names().into_iter().filter_map(|name| shared.broker.profile(&name));
-    for profile in profiles.filter(|profile| profile.aws_form) {
+    for profile in profiles.iter().filter(|profile| profile.aws_form) {
         let name = &profile.name;
         checks.push(Check::warning(
             "profile",
             format!("Profile \"{name}\" is in AWS's own form, so --profile {name} goes past ssod."),
             format!("Turn it: ssod configure --convert {name}"),
-        ));
-    }
-    if checks.is_empty() {
-        let count = shared.broker.profile_names().len();
-        checks.push(Check::ok(
-            "configuration",
-            format!("{} has {count} profiles for ssod.", shared.paths.aws_config.display()),
         ));
     }
     checks

@@ -43,7 +43,7 @@ pub(super) async fn answer<C: Timer + Clone>(
         let route = Paths::credentials_route(text);
         environment.credentials_uri = Some(format!("http://127.0.0.1:{}{route}", shared.port));
         environment.token = shared.tokens.of(name).map(|token| token.expose().to_owned());
-        environment.token_file = Some(shared.paths.token(text).display().to_string());
+        environment.token_file = Some(shared.token_file(name).display().to_string());
     }
     Ok(Json(environment))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use ssod_control::{Done, Locked};
+use ssod_control::{Locked, Unlocked};
 use ssod_model::Timer;
 
 use super::{Answer, Failure};
@@ -19,10 +19,11 @@ pub(super) async fn lock<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>)
     Ok(Json(Locked { lost: lost.iter().map(ToString::to_string).collect() }))
 }
 
-pub(super) async fn unlock<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<Done> {
+pub(super) async fn unlock<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<Unlocked> {
+    let was_open = shared.keeper.is_open();
     let unlocking = tokio::spawn(async move { vault_keeper::unlock(&shared).await });
     let opened = unlocking.await.unwrap_or_else(|panicked| Err(panicked.into()));
     let opened = opened.map_err(|error| Failure::broken(&error))?;
     opened.map_err(Failure::closed)?;
-    Ok(Json(Done {}))
+    Ok(Json(Unlocked { was_open }))
 }

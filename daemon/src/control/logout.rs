@@ -47,7 +47,7 @@ pub(super) async fn answer<C: Timer + Clone>(
 /// Gives new endpoint tokens to the profiles of these sessions, or to all: what an open shell has is refused from now on. The
 /// token that follows `ssod use` may stand for any profile, so it is always among them.
 async fn revoke<C: Timer + Clone>(
-    shared: &Shared<C>,
+    shared: &Arc<Shared<C>>,
     sessions: Option<&[SessionName]>,
 ) -> Result<(), Failure> {
     let is_meant = |profile: Option<&ProfileName>| match (profile, sessions) {
@@ -59,6 +59,15 @@ async fn revoke<C: Timer + Clone>(
     // Ordered with a lock: new tokens for nobody would be no revocation.
     let _unchanging = shared.keeper.unchanging().await;
     must_be_open(shared)?;
+    let profiles = shared.broker.profile_names();
+    let revoked: Vec<_> =
+        std::iter::once(None).chain(profiles.iter().map(Some)).filter(|profile| is_meant(*profile)).collect();
+    let old: Vec<_> = revoked.iter().map(|profile| shared.token_file(*profile)).collect();
+    shared.memory.keep_revoked(revoked.into_iter()).map_err(|error| Failure::broken(&error))?;
+    for file in old {
+        // What a shell reads is another file now; the old one only lies about.
+        let _ = std::fs::remove_file(file);
+    }
     shared.tokens.renew(is_meant).map_err(|error| Failure::broken(&error.into()))?;
     shared.provide_tokens_now().await.map_err(|error| Failure::broken(&error))
 }

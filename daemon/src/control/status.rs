@@ -40,17 +40,11 @@ fn daemon<C: Timer + Clone>(shared: &Shared<C>) -> DaemonStatus {
     let problems = shared.problems.lock().unwrap_or_else(PoisonError::into_inner);
     let mut all = problems.aws_config.clone();
     all.extend(problems.settings.clone());
+    all.extend(problems.restart.clone());
     all.extend(problems.imds.clone());
     drop(problems);
     all.extend(shared.keeper.vault().problems());
-    if let (Some(kept), KeyStoreChoice::Only(asked)) =
-        (shared.keeper.key_store(), shared.settings().vault.key)
-        && kept != asked
-    {
-        all.push(format!(
-            "[vault] key says {asked}, but the vault's key is in {kept}. Move it: ssod vault move {asked}"
-        ));
-    }
+    all.extend(misplaced_key(shared));
     let ports = shared.imds_ports.lock().unwrap_or_else(PoisonError::into_inner);
     DaemonStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -65,6 +59,16 @@ fn daemon<C: Timer + Clone>(shared: &Shared<C>) -> DaemonStatus {
         config_file: shared.paths.aws_config.display().to_string(),
         overrides: shared.overrides.clone(),
         problems: all,
+    }
+}
+
+/// The key is elsewhere than the settings say.
+pub(super) fn misplaced_key<C: Timer + Clone>(shared: &Shared<C>) -> Option<String> {
+    match (shared.keeper.key_store(), shared.settings().vault.key) {
+        (Some(kept), KeyStoreChoice::Only(asked)) if kept != asked => Some(format!(
+            "[vault] key says {asked}, but the vault's key is in {kept}. Move it: ssod vault move {asked}"
+        )),
+        _ => None,
     }
 }
 

@@ -41,6 +41,10 @@ fn target<C: Timer + Clone>(shared: &Shared<C>, word: &str) -> Result<KeyStore, 
         }
         Err(error) => return Err(wrong(error, "See: ssod vault move --help".to_owned())),
     };
+    if shared.keeper.key_store() == Some(store) && !shared.keeper.vault().is_changing_key() {
+        let hint = "For a new key in the same place: ssod vault rekey".to_owned();
+        return Err(wrong(format!("the vault's key is in {store} already"), hint));
+    }
     match shared.settings().vault.key {
         KeyStoreChoice::Only(set) if set != store => Err(wrong(
             format!("[vault] key in config.toml says {set}"),
@@ -60,6 +64,5 @@ fn failure(error: &KeyStoreError, half_done: bool) -> Failure {
     } else {
         "The old key still counts, and nothing is lost"
     };
-    let message = format!("{} {}", sentence(&error.to_string()), sentence(error.remedy()));
-    Failure::new(StatusCode::BAD_GATEWAY, "KeyStore", message, Some(hint.to_owned()))
+    Failure::new(StatusCode::BAD_GATEWAY, "KeyStore", sentence(&error.to_string()), Some(hint.to_owned()))
 }

@@ -77,6 +77,10 @@ impl KeyStoreError {
             Self::NoneAvailable(_) => {
                 "To keep the key in a file that only you can read, put key = \"file\" under [vault] in config.toml"
             }
+            Self::Refused { store: KeyStore::Keyutils, .. } => {
+                "End the daemon and start it from the login session that has the key (or under: keyctl session); or move the \
+                 vault's folder away and sign in again"
+            }
             Self::Refused { .. } => "Allow ssod to use it, then run: ssod unlock",
             Self::Missing { .. } => {
                 "If another keyring program answers now, start the one that has it; if the key is lost, move that folder \
