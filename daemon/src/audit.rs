@@ -286,35 +286,43 @@ impl Writer {
         self.repeats.insert(key, Repeat { entry, who: note.who, again: 0, lost: 0, until });
     }
 
-    /// Finds who holds that socket, and keeps it for the note that will come. Where connections come faster than they can be
-    /// looked at, most are not: the search reads every process, and four fifths of the time are for others.
+    /// Finds who holds that socket, and keeps it for the note that will come.
     fn look_up(&mut self, inode: u32, opened: Instant) {
         self.programs.retain(|(known, _)| *known != inode);
-        let begun = Instant::now();
-        if begun < self.looks_again_at || begun.duration_since(opened) > STALE {
+        if opened.elapsed() > STALE {
             return;
         }
-        let uid = ssod_peer::own_uid();
-        let program = ssod_peer::holder_of(TcpPeer { uid, inode }).and_then(|process| process.program());
-        if let Some(program) = program {
+        if let Some(program) = self.search(inode) {
             if self.programs.len() >= REMEMBERED {
                 self.programs.pop_front();
             }
             self.programs.push_back((inode, program));
         }
-        self.looks_again_at = Instant::now() + begun.elapsed() * 4;
     }
 
     /// The program at the other end of a TCP connection, as best it can be told.
-    fn found(&self, note: &Note) -> Option<Program> {
+    fn found(&mut self, note: &Note) -> Option<Program> {
         match (&note.who, note.uid) {
             (Who::Socket(inode), Some(uid)) if uid == ssod_peer::own_uid() && *inode != 0 => {
                 let known = self.programs.iter().rev().find(|(known, _)| known == inode);
                 let known = known.map(|(_, program)| program.clone());
-                known.or_else(|| ssod_peer::holder_of(TcpPeer { uid, inode: *inode })?.program())
+                known.or_else(|| self.search(*inode))
             }
             _ => None,
         }
+    }
+
+    /// Looks at every process, for a fifth of the time at most: where connections come faster than they can be looked at, most
+    /// are not.
+    fn search(&mut self, inode: u32) -> Option<Program> {
+        let begun = Instant::now();
+        if begun < self.looks_again_at {
+            return None;
+        }
+        let peer = TcpPeer { uid: ssod_peer::own_uid(), inode };
+        let program = ssod_peer::holder_of(peer).and_then(|process| process.program());
+        self.looks_again_at = Instant::now() + begun.elapsed() * 4;
+        program
     }
 
     /// Ends the counting of these; what happened again gets one line.
