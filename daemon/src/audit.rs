@@ -4,11 +4,12 @@
 //! Requests only put a note into a bounded queue. A thread of its own finds the program behind each connection, counts
 //! what repeats itself into one line, writes in batches, and rotates by size. With nothing to write it does not wake.
 
-use std::collections::{HashMap, VecDeque};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+mod log_file;
+mod programs;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
@@ -16,7 +17,10 @@ use std::time::{Duration, Instant};
 use ssod_control::AuditEntry;
 use ssod_endpoint::{Access, Audit, Way};
 use ssod_model::{ProfileName, Program, Timestamp};
-use ssod_peer::{TcpPeer, UnixPeer};
+use ssod_peer::UnixPeer;
+
+use log_file::LogFile;
+use programs::Programs;
 
 /// Notes that wait to be written; above it they are counted only.
 const QUEUE: usize = 4_096;
@@ -28,10 +32,6 @@ const REFUSALS: Duration = Duration::from_mins(1);
 const GRANTS: Duration = Duration::from_secs(1);
 /// More different things than this are not remembered at one time.
 const REMEMBERED: usize = 512;
-/// A connection that waited for so long to be looked at has had its answer.
-const STALE: Duration = Duration::from_millis(50);
-/// With the one file before it, the log takes twice this.
-const SIZE: u64 = 4 * 1024 * 1024;
 
 /// Takes notes for the file.
 pub(crate) struct AuditLog {
@@ -82,8 +82,7 @@ impl AuditLog {
             file: LogFile::open(path)?,
             on_use,
             repeats: HashMap::new(),
-            programs: VecDeque::new(),
-            looks_again_at: Instant::now(),
+            programs: Programs::new(),
             lines: Vec::new(),
         };
         let (queue, notes) = mpsc::sync_channel(QUEUE);
@@ -199,9 +198,7 @@ struct Writer {
     file: LogFile,
     on_use: OnUse,
     repeats: HashMap<Key, Repeat>,
-    /// The programs behind the latest connections, by their sockets, oldest first.
-    programs: VecDeque<(u32, Program)>,
-    looks_again_at: Instant,
+    programs: Programs,
     lines: Vec<u8>,
 }
 
@@ -215,7 +212,7 @@ impl Writer {
                 Some(at) => notes.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             match message {
-                Ok(Message::Opened { inode, at }) => self.look_up(inode, at),
+                Ok(Message::Opened { inode, at }) => self.programs.look_up(inode, at),
                 Ok(Message::Note(note)) => {
                     self.take(*note);
                     write_at.get_or_insert_with(|| Instant::now() + BATCH);
@@ -261,7 +258,7 @@ impl Writer {
             }
             return;
         }
-        let program = note.program.clone().or_else(|| self.found(&note));
+        let program = note.program.clone().or_else(|| self.programs.behind(note.uid, &note.who));
         if let (Some(program), Some(profile), false) = (&program, &note.profile, is_refusal) {
             (self.on_use)(profile, program);
         }
@@ -284,45 +281,6 @@ impl Writer {
         }
         let until = Instant::now() + if is_refusal { REFUSALS } else { GRANTS };
         self.repeats.insert(key, Repeat { entry, who: note.who, again: 0, lost: 0, until });
-    }
-
-    /// Finds who holds that socket, and keeps it for the note that will come.
-    fn look_up(&mut self, inode: u32, opened: Instant) {
-        self.programs.retain(|(known, _)| *known != inode);
-        if opened.elapsed() > STALE {
-            return;
-        }
-        if let Some(program) = self.search(inode) {
-            if self.programs.len() >= REMEMBERED {
-                self.programs.pop_front();
-            }
-            self.programs.push_back((inode, program));
-        }
-    }
-
-    /// The program at the other end of a TCP connection, as best it can be told.
-    fn found(&mut self, note: &Note) -> Option<Program> {
-        match (&note.who, note.uid) {
-            (Who::Socket(inode), Some(uid)) if uid == ssod_peer::own_uid() && *inode != 0 => {
-                let known = self.programs.iter().rev().find(|(known, _)| known == inode);
-                let known = known.map(|(_, program)| program.clone());
-                known.or_else(|| self.search(*inode))
-            }
-            _ => None,
-        }
-    }
-
-    /// Looks at every process, for a fifth of the time at most: where connections come faster than they can be looked at, most
-    /// are not.
-    fn search(&mut self, inode: u32) -> Option<Program> {
-        let begun = Instant::now();
-        if begun < self.looks_again_at {
-            return None;
-        }
-        let peer = TcpPeer { uid: ssod_peer::own_uid(), inode };
-        let program = ssod_peer::holder_of(peer).and_then(|process| process.program());
-        self.looks_again_at = Instant::now() + begun.elapsed() * 4;
-        program
     }
 
     /// Ends the counting of these; what happened again gets one line.
@@ -355,52 +313,6 @@ impl Writer {
             }
         }
         self.lines.clear();
-    }
-}
-
-/// The file, and the one before it.
-struct LogFile {
-    path: PathBuf,
-    file: File,
-    inode: u64,
-    size: u64,
-}
-
-impl LogFile {
-    fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .read(true)
-            .append(true)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(path)?;
-        let (inode, mut size) = (file.metadata()?.ino(), file.metadata()?.len());
-        // A line that a crash cut off must not swallow the next one.
-        if size > 0 {
-            let mut last = [0];
-            file.seek(SeekFrom::End(-1))?;
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                file.write_all(b"\n")?;
-                size += 1;
-            }
-        }
-        Ok(Self { path: path.to_owned(), file, inode, size })
-    }
-
-    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        // Somebody may have removed it, or put another file in its place.
-        if !std::fs::metadata(&self.path).is_ok_and(|there| there.ino() == self.inode) {
-            *self = Self::open(&self.path)?;
-        }
-        if self.size > 0 && self.size + lines.len() as u64 > SIZE {
-            std::fs::rename(&self.path, ssod_control::Paths::before(&self.path))?;
-            *self = Self::open(&self.path)?;
-        }
-        self.file.write_all(lines)?;
-        self.size += lines.len() as u64;
-        Ok(())
     }
 }
 
@@ -487,28 +399,5 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0].reason.as_deref(), Some(forged));
         assert_eq!(lines[1].path.as_deref(), Some(forged));
-    }
-
-    #[test]
-    fn the_file_is_rotated_by_size_and_a_cut_off_line_swallows_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        let mut file = LogFile::open(&path).unwrap();
-        file.append(b"{\"cut").unwrap();
-        drop(file);
-        let mut file = LogFile::open(&path).unwrap();
-        file.append(b"{}\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"cut\n{}\n");
-        file.size = SIZE;
-        file.append(b"{\"new\":1}\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"new\":1}\n");
-        assert!(folder.path().join("audit.jsonl.1").is_file());
-        std::fs::remove_file(&path).unwrap();
-        file.append(b"{\"again\":1}\n").unwrap();
-        assert_eq!(
-            std::fs::read_to_string(&path).unwrap(),
-            "{\"again\":1}\n",
-            "one that was removed is made anew"
-        );
     }
 }

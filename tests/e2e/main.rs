@@ -14,6 +14,7 @@ mod browsers;
 mod clients;
 mod clock_jumps;
 mod configure;
+mod control_socket;
 mod crash;
 mod day;
 mod doctor;

@@ -198,3 +198,13 @@ fn a_lock_that_cannot_be_remembered_locks_all_the_same_and_says_so() {
     sandbox.ssod(&["unlock"]).succeeded();
     assert_eq!(sandbox.credentials("adminUser").status, 200);
 }
+
+#[test]
+fn where_no_memory_may_be_locked_the_daemon_works_and_says_so() {
+    let mut sandbox = Sandbox::of_user(ALICE);
+    sandbox.configure(Person::ADMIN);
+    sandbox.start_daemon_by("ulimit -l 0; exec ssod-daemon");
+    sandbox.login(Person::ADMIN).succeeded();
+    assert_eq!(sandbox.ssod(&["credential-process", "adminUser"]).status, 0);
+    assert!(sandbox.daemon_log().contains("the vault's key may reach the swap"));
+}
