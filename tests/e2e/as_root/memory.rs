@@ -96,6 +96,21 @@ fn secrets_in_memory(pid: u32, texts: &[(&'static str, Vec<u8>)]) -> Vec<&'stati
     found
 }
 
+/// Asks once and keeps the connection.
+const KEEP: &str = r#"
+import http.client, sys, time
+connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+connection.request("GET", "/credentials/adminUser", headers={"Authorization": sys.argv[2]})
+answer = connection.getresponse()
+answer.read()
+print(answer.status, flush=True)
+time.sleep(60)
+"#;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
 /// The bytes of the key that lies in a file.
 fn vault_key(sandbox: &Sandbox) -> Vec<u8> {
     let vault = sandbox.state().join("vault");
@@ -116,6 +131,9 @@ fn a_lock_leaves_no_secret_in_memory_and_an_unlock_asks_nobody_to_sign_in() {
     let token = fs::read(sandbox.home().join("run/ssod/tokens/profile-adminUser")).unwrap();
     let ours = [("the vault's key", vault_key(&sandbox)), ("an endpoint token", token)];
     let held = secrets_in_memory(pid, &ours);
+    // Somebody keeps a connection over which credentials went.
+    let kept = Running::start(&mut python(0, KEEP, &[&sandbox.port.to_string(), &text(&ours[1].1)]));
+    assert_eq!(kept.line(), "200");
     for kind in ["access-", "secret-", "the vault's key", "an endpoint token"] {
         assert!(held.contains(&kind), "the search finds what is there: {held:?}");
     }
