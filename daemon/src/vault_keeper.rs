@@ -310,7 +310,6 @@ async fn lock_now<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Vec<SessionName>
     }
     shared.tokens.forget();
     shared.broker.provider().disconnect();
-    shared.capacities.endpoint.hang_up();
     keeper.vault.lock();
     keeper.stand(Standing::Locked);
     keeper.look_again();

@@ -8,29 +8,22 @@ use axum::Router;
 use axum::serve::Listener;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many connections there may be at one time, for all listeners that share it.
 #[derive(Clone, Debug)]
 pub struct Capacity {
     own: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
-    /// Grows each time all connections are to end.
-    hang_up: watch::Sender<u64>,
 }
 
 impl Capacity {
     /// So many of the user's own, on whose end more of them wait, and so many of others, above which theirs are closed as
     /// they come: nobody else takes up the user's share.
     pub fn new(own: usize, strangers: usize) -> Self {
-        let hang_up = watch::channel(0).0;
-        Self { own: Arc::new(Semaphore::new(own)), strangers: Arc::new(Semaphore::new(strangers)), hang_up }
-    }
-
-    /// Ends every connection once it has its answer, idle ones at once: their buffers hold what went over them last.
-    pub fn hang_up(&self) {
-        self.hang_up.send_modify(|times| *times += 1);
+        Self { own: Arc::new(Semaphore::new(own)), strangers: Arc::new(Semaphore::new(strangers)) }
     }
 }
 
@@ -74,9 +67,7 @@ pub async fn serve<L>(
     L: Listener,
     L::Addr: Send,
 {
-    let (stopping, stopped) = watch::channel(());
-    // Each connection keeps a sender; the receiver ends with the last of them.
-    let (open, mut all_ended) = mpsc::channel::<()>(1);
+    let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         // Running out of descriptors makes the listener itself wait a moment.
@@ -97,31 +88,18 @@ pub async fn serve<L>(
             .keep_alive(is_own)
             .max_buf_size(HEAD_CAP)
             .serve_connection(TokioIo::new(connection), TowerToHyperService::new(router));
-        let (mut hang_up, mut stopped, open) = (capacity.hang_up.subscribe(), stopped.clone(), open.clone());
+        let served = graceful.watch(served);
         tokio::spawn(async move {
-            let mut served = std::pin::pin!(served);
-            let ended = tokio::select! {
-                ended = served.as_mut() => Some(ended),
-                _ = hang_up.changed() => None,
-                // The sender goes when the server stops.
-                _ = stopped.changed() => None,
-            };
-            let ended = if let Some(ended) = ended {
-                ended
-            } else {
-                served.as_mut().graceful_shutdown();
-                served.await
-            };
             // A client that breaks off, or is too slow, is its own problem.
-            if let Err(error) = ended {
+            if let Err(error) = served.await {
                 tracing::trace!(%error, "a connection ended early");
             }
-            drop((slot, open));
+            drop(slot);
         });
     }
     // The listener goes first, so that nobody connects to a server that no longer answers.
-    drop((listener, stopping, open));
-    if tokio::time::timeout(limits.stop_timeout, all_ended.recv()).await.is_err() {
+    drop(listener);
+    if tokio::time::timeout(limits.stop_timeout, graceful.shutdown()).await.is_err() {
         tracing::debug!("some requests were cut off by the stop");
     }
 }
@@ -139,9 +117,11 @@ async fn place(capacity: &Capacity, admission: Admission) -> Option<(OwnedSemaph
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::sync::mpsc;
+
+    use super::*;
 
     /// Connections that a test hands over.
     struct Handed(mpsc::Receiver<(DuplexStream, bool)>);
@@ -163,7 +143,7 @@ mod tests {
     }
 
     /// A server with room for two of the user's own connections and one of a stranger's.
-    struct Served(mpsc::Sender<(DuplexStream, bool)>, Capacity);
+    struct Served(mpsc::Sender<(DuplexStream, bool)>);
 
     impl Served {
         fn start() -> Self {
@@ -172,11 +152,10 @@ mod tests {
             let admit = move |_: &DuplexStream, own: &bool| {
                 if *own { Admission::Own(router.clone()) } else { Admission::Stranger(router.clone()) }
             };
-            let capacity = Capacity::new(2, 1);
             let serving =
-                serve(Handed(handed), capacity.clone(), Limits::default(), admit, std::future::pending());
+                serve(Handed(handed), Capacity::new(2, 1), Limits::default(), admit, std::future::pending());
             tokio::spawn(serving);
-            Self(hand, capacity)
+            Self(hand)
         }
 
         async fn connect(&self, own: bool) -> DuplexStream {
@@ -234,21 +213,6 @@ mod tests {
         let mut third = served.connect(true).await;
         third.write_all(REQUEST).await.unwrap();
         assert!(answer(&mut third).await.ends_with("here"), "after the idle ones were hung up on");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_hang_up_ends_idle_connections_at_once_and_lets_new_ones_in() {
-        let served = Served::start();
-        let mut idle = served.connect(true).await;
-        idle.write_all(REQUEST).await.unwrap();
-        assert!(answer(&mut idle).await.ends_with("here"));
-        let begun = tokio::time::Instant::now();
-        served.1.hang_up();
-        assert_eq!(answer(&mut idle).await, "");
-        assert!(begun.elapsed() < Duration::from_secs(1));
-        let mut next = served.connect(true).await;
-        next.write_all(REQUEST).await.unwrap();
-        assert!(answer(&mut next).await.ends_with("here"));
     }
 
     #[tokio::test]
