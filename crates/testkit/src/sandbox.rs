@@ -380,7 +380,8 @@ impl Drop for Sandbox {
         // A daemon that a command started is not our child; its lock names it while it lives.
         let lock = self.state().join("daemon.lock");
         let started = fs::read_to_string(lock).ok().and_then(|pid| pid.trim().parse::<i32>().ok());
-        if let Some(pid) = started.filter(|pid| self.daemon.is_none() && is_daemon(*pid))
+        let own = self.daemon.as_ref().and_then(|daemon| i32::try_from(daemon.pid()).ok());
+        if let Some(pid) = started.filter(|pid| Some(*pid) != own && is_daemon(*pid))
             && let Some(pid) = rustix::process::Pid::from_raw(pid)
         {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
