@@ -52,7 +52,7 @@ fn the_kernels_keyring_keeps_the_key() {
     let done = twice(
         "keyutils",
         &["keyctl", "session", "-"],
-        "trap 'keyctl purge -p user keyring:vault-key >/dev/null 2>&1 || true' EXIT",
+        "trap 'keyctl purge -p user \"keyring:vault-key-$(sed -n s/^keyutils.//p .local/state/ssod/vault/key-store)\" >/dev/null 2>&1 || true' EXIT",
     );
     same_key_in("keyutils", done);
 }

@@ -71,7 +71,7 @@ fn the_key_moves_from_a_file_to_the_keyring() {
 
 #[test]
 fn the_key_moves_from_a_file_to_the_kernel() {
-    let purge = "trap 'keyctl purge -p user keyring:vault-key >/dev/null 2>&1 || true' EXIT";
+    let purge = "trap 'keyctl purge -p user \"keyring:vault-key-$(sed -n s/^keyutils.//p .local/state/ssod/vault/key-store)\" >/dev/null 2>&1 || true' EXIT";
     moved_to("keyutils", &["keyctl", "session", "-"], purge);
 }
 
