@@ -188,3 +188,21 @@ fn while_a_slow_key_store_is_asked_sdks_are_told_to_come_again() {
     let said = vault_says("[vault]\nkey = \"secret-service\"\n", &session, "", &format!("ssod {ASK}"));
     assert!(said.contains("503") && said.contains("The vault is being opened"), "{said}");
 }
+
+/// The keyring is slow; somebody gives an unlock up, and locks. The unlock's late end must not open what was locked since.
+#[test]
+fn an_unlock_that_was_given_up_does_not_undo_a_later_lock() {
+    let commands = r#"ssod status >/dev/null; ssod lock >/dev/null
+keyring=$(dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.GetConnectionUnixProcessID string:org.freedesktop.secrets | sed -n 's/.*uint32 //p')
+kill -STOP "$keyring"
+timeout 1 ssod unlock >/dev/null 2>&1; echo "given up: $?"
+ssod lock & locking=$!
+sleep 1; kill -CONT "$keyring"; wait "$locking"; sleep 1
+ssod status --json | grep -o '"state": "locked"'; ssod env adminUser 2>&1"#;
+    let session = ["timeout", "40", "dbus-run-session", "--"];
+    let said = vault_says("[vault]\nkey = \"secret-service\"\n", &session, UNLOCK, commands);
+    assert!(said.contains("given up: 124") && said.contains("Locked: every secret"), "{said}");
+    // The vault says so, and so does the session: nothing of it is in memory.
+    assert_eq!(said.matches("\"state\": \"locked\"").count(), 2, "{said}");
+    assert!(said.contains("ssod is locked"), "{said}");
+}
