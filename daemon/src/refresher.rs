@@ -13,18 +13,25 @@ pub async fn run<P: IdentityProvider, S: SecretStore, C: Timer>(
 ) {
     let mut stop = std::pin::pin!(stop);
     loop {
-        broker.renew_due();
-        let next = broker.next_renewal();
+        let round = broker.renew_due();
         let due = async {
-            match next {
+            match round.next {
                 Some(deadline) => timer.sleep_until(deadline).await,
                 None => std::future::pending().await,
+            }
+        };
+        let room = async {
+            if round.wants_room {
+                broker.room().await;
+            } else {
+                std::future::pending().await
             }
         };
         tokio::select! {
             () = &mut stop => return,
             () = broker.changed() => {}
             () = due => {}
+            () = room => {}
         }
     }
 }

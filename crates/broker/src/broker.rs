@@ -110,7 +110,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         self.0.changed.notify_one();
     }
 
-    /// Ends when a deadline may have moved: look at [`next_renewal`](Self::next_renewal) again.
+    /// Ends when a deadline may have moved: see [`renew_due`](Self::renew_due) again.
     pub async fn changed(&self) {
         self.0.changed.notified().await;
     }
@@ -124,6 +124,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     pub fn set_policy(&self, policy: Policy) {
         self.0.portal.set_rate(policy.portal_rate);
         *self.0.policy.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        self.state().deadlines.mark_all();
         self.wake();
     }
 
@@ -168,6 +169,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
                 entry.failure = None;
             }
         }
+        state.deadlines.mark_all();
         drop(state);
         self.wake();
     }
@@ -243,8 +245,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         if by.is_some() || is_new {
             entry.used_by = by;
         }
-        drop(state);
         if rested {
+            state.deadlines.profiles.mark(name);
+            drop(state);
             self.wake();
         }
     }

@@ -2,7 +2,6 @@
 //! out nothing.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use ssod_model::{Clock, IdentityProvider, Refusal, SecretStore, SessionName, StoreError};
 
@@ -69,11 +68,12 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             }
             let entry = state.profiles.entry(cached.profile).or_default();
             entry.last_used = entry.last_used.max(cached.last_used);
-            let credentials = Arc::new(cached.credentials);
-            entry.held = Some(Held { session: cached.session, role: cached.role, credentials });
+            entry.held =
+                Some(Held { session: cached.session, role: cached.role, credentials: cached.credentials });
         }
         state.closed = None;
         state.forgotten = false;
+        state.deadlines.mark_all();
         drop(state);
         self.wake();
         Ok(())

@@ -16,6 +16,9 @@ pub const RETRY_MAX: Duration = Duration::from_mins(5);
 pub const REFUSED_RETRY: Duration = Duration::from_mins(5);
 /// Renewals are moved earlier by up to this share of the margin, so that profiles do not all renew at once.
 const JITTER_PERCENT: u32 = 10;
+/// Margins from this length on lose nothing by waiting for the next whole second, so that what falls into the same second
+/// wakes the process once.
+const BATCHED_MARGIN: Duration = Duration::from_secs(20);
 
 /// When something began and when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +157,7 @@ pub fn renew_token(now: Timestamp, session: &SessionFacts) -> Renew {
         Standing::SignedIn { token, refreshable: true } => {
             let margin = TOKEN_MARGIN.min(token.half());
             let due = token.expires_at.minus(margin + jitter(margin, session.seed));
-            Renew::At(not_before(now, due, session.retry_at))
+            Renew::At(batched(not_before(now, due, session.retry_at), margin))
         }
         Standing::SignedIn { refreshable: false, .. } | Standing::SignedOut => Renew::Never,
     }
@@ -208,9 +211,10 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
     if !profile.kept_fresh {
         return Renew::Never;
     }
-    let due = profile.held.map_or(Timestamp::MIN, |held| {
-        held.expires_at.minus(held.half() + jitter(held.half(), profile.seed))
-    });
+    let margin = profile.held.map_or(BATCHED_MARGIN, Lifetime::half);
+    let due = profile
+        .held
+        .map_or(Timestamp::MIN, |held| held.expires_at.minus(margin + jitter(margin, profile.seed)));
     let due = not_before(
         now,
         due,
@@ -223,7 +227,45 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
     }
     // Without a usable token the session's own wait counts too.
     let due = if token.is_over(now) { not_before(now, due, session.retry_at) } else { due };
-    Renew::At(due)
+    Renew::At(batched(due, margin))
+}
+
+/// What a background fetch needs first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Nothing: it can go out.
+    Ready,
+    /// The token is about to end, or has ended, and can be renewed first.
+    RenewToken,
+    /// There is no token to be had at present.
+    Wait,
+}
+
+/// Whether a call to the portal can go out under the session's token. Only the timer asks: whoever waits for an answer
+/// joins the renewal.
+pub fn readiness(now: Timestamp, session: &SessionFacts) -> Readiness {
+    match session.standing {
+        Standing::SignedOut => Readiness::Wait,
+        Standing::SignedIn { token, refreshable: false } if token.is_over(now) => Readiness::Wait,
+        Standing::SignedIn { token, refreshable } if !refreshable || token_usable(now, token) => {
+            Readiness::Ready
+        }
+        Standing::SignedIn { token, .. } if session.retry_at.is_some_and(|at| is_waiting(now, at)) => {
+            // A token that has seconds left is better than none.
+            if token.is_over(now) { Readiness::Wait } else { Readiness::Ready }
+        }
+        Standing::SignedIn { .. } => Readiness::RenewToken,
+    }
+}
+
+/// The next whole second, where the margin is long enough for that not to matter.
+fn batched(at: Timestamp, margin: Duration) -> Timestamp {
+    let begun = Duration::from_nanos(u64::from(at.subsec_nanosecond().unsigned_abs()));
+    // Before 1970 the fraction counts the other way; what is due since then is due now.
+    if margin < BATCHED_MARGIN || begun.is_zero() || at < Timestamp::UNIX_EPOCH {
+        return at;
+    }
+    at.plus(Duration::from_secs(1) - begun)
 }
 
 /// Whether a wait is under way. No wait is longer than its cap: one that seems so was set by a clock that has been
@@ -236,7 +278,7 @@ fn not_before(now: Timestamp, due: Timestamp, retry_at: Option<Timestamp>) -> Ti
     retry_at.filter(|retry_at| is_waiting(now, *retry_at)).map_or(due, |retry_at| due.max(retry_at))
 }
 
-fn jitter(of: Duration, seed: u64) -> Duration {
+pub(crate) fn jitter(of: Duration, seed: u64) -> Duration {
     (of * JITTER_PERCENT / 100).mul_f64(fraction(seed))
 }
 
@@ -316,6 +358,39 @@ mod tests {
         assert_eq!(renew_token(at(HOUR - 60), &session), Renew::At(at(HOUR)));
         let resting = ProfileFacts { kept_fresh: false, ..holding(None, None) };
         assert_eq!(decide(at(0), &session, &resting, Floor::IMDS).renew, Renew::Never);
+    }
+
+    #[test]
+    fn renewals_wake_at_whole_seconds_unless_lives_are_short() {
+        let begun = Timestamp::from_millisecond(1_000_000_400).unwrap();
+        let life =
+            |seconds| Lifetime { issued_at: begun, expires_at: begun.plus(Duration::from_secs(seconds)) };
+        let due = |seconds| {
+            let facts = ProfileFacts { seed: 7, ..holding(Some(life(seconds)), None) };
+            match decide(begun, &signed_in(life(seconds)), &facts, Floor::IMDS).renew {
+                Renew::At(at) => at.subsec_nanosecond(),
+                Renew::Never => panic!("no renewal"),
+            }
+        };
+        assert_eq!((due(3_600), due(40)), (0, 0));
+        assert_ne!(due(6), 0);
+    }
+
+    #[test]
+    fn a_background_fetch_renews_the_token_first_where_it_is_about_to_end() {
+        let alive = signed_in(life(0, HOUR));
+        let waits = SessionFacts { retry_at: Some(at(HOUR + 60)), ..alive };
+        let out = SessionFacts { standing: Standing::SignedOut, ..alive };
+        for (name, now, session, needs) in [
+            ("a good token", 0, alive, Readiness::Ready),
+            ("seconds left", HOUR - 10, alive, Readiness::RenewToken),
+            ("over", HOUR, alive, Readiness::RenewToken),
+            ("seconds left, and renewing failed", HOUR - 10, waits, Readiness::Ready),
+            ("over, and renewing failed", HOUR, waits, Readiness::Wait),
+            ("signed out", 0, out, Readiness::Wait),
+        ] {
+            assert_eq!(readiness(at(now), &session), needs, "{name}");
+        }
     }
 
     #[test]

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use ssod_model::{
-    Clock, IdentityProvider, Profile, ProfileName, RoleCredentials, SecretStore, SsoSession, TimestampExt,
+    Clock, IdentityProvider, Profile, ProfileName, RoleCredentials, SecretStore, SsoSession, Timestamp,
+    TimestampExt,
 };
 use tokio::sync::watch;
 
-use crate::Broker;
 use crate::decide::{RETRY_MAX, RETRY_MIN};
-use crate::limiter::Ticket;
-use crate::state::{Done, Failure, Held, Running, role_of, to_join};
+use crate::limiter::Turn;
+use crate::persist::Unsaved;
+use crate::state::{Done, Failure, FailureKind, Held, Running, State, role_of, to_join};
 use crate::tokens::TokenError;
+use crate::{Broker, Policy};
 
 /// What a fetch works on, as it was when the fetch began.
 struct Order {
@@ -21,19 +23,26 @@ struct Order {
 }
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
-    /// Joins the fetch that is under way, or starts one where a fetch may help. Where somebody waits for it, it goes before what
-    /// only the timer wants.
-    pub(crate) fn start_fetch(&self, name: &ProfileName, waited_for: bool) -> Option<Done> {
+    /// Joins the fetch that is under way, or starts one where a fetch may help, for somebody who waits for it.
+    pub(crate) fn start_fetch(&self, name: &ProfileName) -> Option<Done> {
         let (now, policy) = (self.now(), self.policy());
-        let mut state = self.state();
-        let may_fetch = state.may_fetch(now, name, &policy)?;
+        self.begin_fetch(&mut self.state(), name, now, &policy, None)
+    }
+
+    /// The same while the state is held. The timer brings its turn; who comes without one, waits for it.
+    pub(crate) fn begin_fetch(
+        &self,
+        state: &mut State,
+        name: &ProfileName,
+        now: Timestamp,
+        policy: &Policy,
+        turn: Option<Turn>,
+    ) -> Option<Done> {
+        let may_fetch = state.may_fetch(now, name, policy)?;
         let entry = state.profiles.get(name)?;
         let profile = entry.config.clone()?;
         let session = state.sessions.get(&profile.session)?;
         if let Some(done) = to_join(entry.fetch.as_ref(), session.generation) {
-            if let Some(running) = entry.fetch.as_ref().filter(|_| waited_for) {
-                self.0.portal.hurry(&running.ticket);
-            }
             return Some(done);
         }
         if !may_fetch || state.rests() {
@@ -42,13 +51,12 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         session.tokens()?;
         let order = Order { session: session.config.clone()?, generation: session.generation, profile };
         let (finished, done) = watch::channel(false);
-        let ticket = if waited_for { Ticket::waited_for() } else { Arc::default() };
-        let running = Running { done: done.clone(), generation: order.generation, ticket: ticket.clone() };
+        let running = Running { done: done.clone(), generation: order.generation };
         state.profiles.get_mut(name)?.fetch = Some(running);
-        drop(state);
+        state.deadlines.profiles.mark(name);
         let broker = self.clone();
         tokio::spawn(async move {
-            let outcome = broker.fetch_credentials(&order, &ticket).await;
+            let outcome = broker.fetch_credentials(&order, turn).await;
             broker.finish_fetch(&order, outcome);
             // All receivers gone means that nobody waits any more.
             let _ = finished.send(true);
@@ -57,9 +65,13 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         Some(done)
     }
 
-    async fn fetch_credentials(&self, order: &Order, ticket: &Ticket) -> Result<RoleCredentials, TokenError> {
+    async fn fetch_credentials(
+        &self,
+        order: &Order,
+        turn: Option<Turn>,
+    ) -> Result<RoleCredentials, TokenError> {
         let (session, profile) = (&order.session, &order.profile);
-        self.call_portal(&session.name, ticket, |token| async move {
+        self.call_portal(&session.name, turn, |token| async move {
             self.0.provider.role_credentials(session, &token, &profile.account_id, &profile.role_name).await
         })
         .await
@@ -70,6 +82,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     fn finish_fetch(&self, order: &Order, outcome: Result<RoleCredentials, TokenError>) {
         let now = self.now();
         let mut state = self.state();
+        state.deadlines.profiles.mark(&order.profile.name);
         let session = state.sessions.get(&order.profile.session);
         let same_session = session.is_some_and(|entry| entry.generation == order.generation);
         let waiting = session.and_then(|entry| entry.failure.clone());
@@ -85,8 +98,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
                 );
                 let reason =
                     "new credentials are over already by this machine's clock, which seems wrong".to_owned();
-                entry.failure =
-                    Some(Failure { count: 1, retry_at: now.plus(RETRY_MAX), reason, refused: false });
+                let kind = FailureKind::Other;
+                entry.failure = Some(Failure { count: 1, retry_at: now.plus(RETRY_MAX), reason, kind });
             }
             Ok(credentials) => {
                 tracing::debug!(profile = %order.profile.name, expiration = %credentials.expiration, "credentials fetched");
@@ -94,13 +107,14 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
                 entry.held =
                     Some(Held { session, role: role_of(&order.profile), credentials: Arc::new(credentials) });
                 entry.failure = None;
-                state.unsaved_credentials.get_or_insert(now);
+                Unsaved::count(&mut state.unsaved_credentials, now);
             }
             // The session's own state says it all.
             Err(TokenError::SignedOut | TokenError::NotRenewable) => {}
             Err(TokenError::Waiting) => {
                 let reason = "the sign-in could not be renewed yet".to_owned();
-                let soon = Failure { count: 0, retry_at: now.plus(RETRY_MIN), reason, refused: false };
+                let kind = FailureKind::NoAnswer;
+                let soon = Failure { count: 0, retry_at: now.plus(RETRY_MIN), reason, kind };
                 let later = waiting.filter(|failure| failure.retry_at > now);
                 entry.failure = Some(later.map_or(soon, |failure| Failure { count: 0, ..failure }));
             }

@@ -7,9 +7,10 @@
 mod active;
 mod broker;
 mod closed;
+mod deadlines;
 pub mod decide;
 mod fetch;
-mod limiter;
+pub mod limiter;
 mod persist;
 mod sign_in;
 mod source;
@@ -23,6 +24,7 @@ pub use broker::{Broker, KeepFresh, Policy};
 pub use closed::Closed;
 pub use sign_in::{Logout, SignInError, SigningIn};
 pub use status::{ProfileStatus, SessionState, SessionStatus, Status, TroubleStatus};
+pub use timer::Round;
 
 #[cfg(test)]
 mod tests;

@@ -5,17 +5,49 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
-    Clock, IdentityProvider, SecretStore, SessionName, SessionRecord, SsoSession, StoreError, TimestampExt,
+    Clock, IdentityProvider, SecretStore, SessionName, SessionRecord, SsoSession, StoreError, Timestamp,
+    TimestampExt,
 };
 use tokio::sync::OwnedMutexGuard;
 
 use crate::Broker;
 use crate::state::State;
 
-/// Cached credentials are written in batches: losing the last two seconds costs one more call, no sign-in.
-pub(crate) const SAVE_CREDENTIALS_AFTER: Duration = Duration::from_secs(2);
+/// Cached credentials are written in batches: losing the last ones costs a call each, no sign-in.
+const SAVE_CREDENTIALS_AFTER: Duration = Duration::from_secs(2);
+/// Where few of many changed, the batch waits for more of them.
+const SAVE_FEW_AFTER: Duration = Duration::from_mins(1);
+/// A batch is worth a write of everything from one changed in so many on: so each renewal costs the same, however many
+/// credentials there are.
+const SHARE: usize = 32;
 /// A failed write is tried again after this.
 const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(30);
+
+/// How much older the disk is than the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unsaved {
+    since: Timestamp,
+    changes: usize,
+}
+
+impl Unsaved {
+    /// Credentials were renewed.
+    pub(crate) fn count(unsaved: &mut Option<Self>, now: Timestamp) {
+        let unsaved = unsaved.get_or_insert(Self { since: now, changes: 0 });
+        unsaved.changes = unsaved.changes.saturating_add(1);
+    }
+
+    /// So much changed that it must be written soon.
+    pub(crate) fn all(since: Timestamp) -> Self {
+        Self { since, changes: usize::MAX }
+    }
+
+    /// When it is to be written, where there are so many profiles.
+    pub(crate) fn due(&self, profiles: usize) -> Timestamp {
+        let enough = self.changes.saturating_mul(SHARE) >= profiles;
+        self.since.plus(if enough { SAVE_CREDENTIALS_AFTER } else { SAVE_FEW_AFTER })
+    }
+}
 
 /// Whoever has it may write.
 pub(crate) type Order = OwnedMutexGuard<()>;
@@ -50,7 +82,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let store = self.0.store.clone();
         if let (_order, Err(error)) = on_disk(order, move || store.save_credentials(&cached)).await {
             tracing::warn!(%error, "the cache of role credentials is not saved");
-            self.state().unsaved_credentials.get_or_insert(now.plus(SAVE_AGAIN_AFTER));
+            self.state().unsaved_credentials.get_or_insert(Unsaved::all(now.plus(SAVE_AGAIN_AFTER)));
         }
         self.wake();
     }
@@ -79,6 +111,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             return Err(StoreError(format!("session \"{}\" was signed out meanwhile", session.name)));
         };
         entry.record = Some(record);
+        state.deadlines.sessions.mark(&session.name);
         publish(&mut state);
         Ok(())
     }
@@ -103,9 +136,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     }
 
     /// Tries again to save a record that is newer in memory than on disk.
-    pub(crate) fn start_saving_again(&self, name: &SessionName) {
+    pub(crate) fn start_saving_again(&self, state: &mut State, name: &SessionName) {
         // Taken off now, so that the timer does not start it twice.
-        if let Some(entry) = self.state().sessions.get_mut(name) {
+        if let Some(entry) = state.sessions.get_mut(name) {
             entry.unsaved = None;
         }
         let (broker, name) = (self.clone(), name.clone());
@@ -116,13 +149,15 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let order = self.order().await;
         let record = self.state().sessions.get(name).and_then(|entry| entry.record.clone());
         let Some(record) = record else { return };
-        if let (_order, Err(error)) = self.save_record(order, &record).await {
+        let (_order, saved) = self.save_record(order, &record).await;
+        let again = self.now().plus(SAVE_AGAIN_AFTER);
+        let mut state = self.state();
+        state.deadlines.sessions.mark(name);
+        if let (Err(error), Some(entry)) = (saved, state.sessions.get_mut(name)) {
             tracing::error!(session = %name, %error, "the renewed sign-in is still in memory only");
-            let again = self.now().plus(SAVE_AGAIN_AFTER);
-            if let Some(entry) = self.state().sessions.get_mut(name) {
-                entry.unsaved = Some(again);
-            }
+            entry.unsaved = Some(again);
         }
+        drop(state);
         self.wake();
     }
 
@@ -146,7 +181,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         })
         .await;
         if forgotten.is_err() {
-            self.state().unsaved_credentials.get_or_insert(now.plus(SAVE_AGAIN_AFTER));
+            self.state().unsaved_credentials.get_or_insert(Unsaved::all(now.plus(SAVE_AGAIN_AFTER)));
             self.wake();
         }
         forgotten

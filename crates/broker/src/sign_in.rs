@@ -164,7 +164,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             entry.failure = None;
             entry.unsaved = None;
             let tokens = entry.record.take().and_then(|record| record.tokens);
-            (entry.config.clone(), tokens, state.drop_credentials(name, now))
+            let config = entry.config.clone();
+            state.deadlines.sessions.mark(name);
+            (config, tokens, state.drop_credentials(name, now))
         };
         let forgotten = self.forget_on_disk(name).await;
         let not_told = match (&config, &tokens) {

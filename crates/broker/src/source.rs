@@ -35,12 +35,15 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<
     }
 
     async fn fetch(&self, name: &ProfileName, floor: Floor) -> Result<Arc<RoleCredentials>, Refusal> {
-        if let Cached::Ready(credentials) = self.cached(name, floor) {
-            return Ok(credentials);
+        match self.cached(name, floor) {
+            Cached::Ready(credentials) => return Ok(credentials),
+            // Whatever is under way, nobody gets it now.
+            Cached::Refused(refusal) => return Err(refusal),
+            Cached::Fetch => {}
         }
         // Once more where the first one became void on its way: by a sign-in, or by a change of configuration.
         for _ in 0..2 {
-            if let Some(mut done) = self.start_fetch(name, true) {
+            if let Some(mut done) = self.start_fetch(name) {
                 // An error means that the task is gone; what it left behind is looked at all the same.
                 let _ = done.wait_for(|done| *done).await;
             }

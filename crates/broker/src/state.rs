@@ -14,11 +14,12 @@ use tokio::sync::watch;
 use crate::Closed;
 use crate::active::Selection;
 use crate::broker::Policy;
+use crate::deadlines::Deadlines;
 use crate::decide::{
-    Decision, Lifetime, ProfileFacts, REFUSED_RETRY, RETRY_MAX, SessionFacts, Setback, Standing, backoff,
-    decide, may_fetch, seed,
+    Decision, Lifetime, ProfileFacts, REFUSED_RETRY, RETRY_MAX, RETRY_MIN, SessionFacts, Setback, Standing,
+    backoff, decide, is_waiting, jitter, may_fetch, seed,
 };
-use crate::limiter::Ticket;
+use crate::persist::Unsaved;
 
 /// Becomes true when the work is over, whatever came of it.
 pub(crate) type Done = watch::Receiver<bool>;
@@ -27,8 +28,6 @@ pub(crate) type Done = watch::Receiver<bool>;
 pub(crate) struct Running {
     pub(crate) done: Done,
     pub(crate) generation: u64,
-    /// Its place in the queue for the portal.
-    pub(crate) ticket: Arc<Ticket>,
 }
 
 impl Running {
@@ -55,8 +54,9 @@ pub(crate) struct State {
     pub(crate) sessions: HashMap<SessionName, SessionEntry>,
     pub(crate) profiles: HashMap<ProfileName, ProfileEntry>,
     pub(crate) selection: Selection,
-    /// When the cached credentials on disk became older than those in memory.
-    pub(crate) unsaved_credentials: Option<Timestamp>,
+    pub(crate) deadlines: Deadlines,
+    /// How much older the cached credentials on disk are than those in memory.
+    pub(crate) unsaved_credentials: Option<Unsaved>,
     /// Why nothing is handed out and nothing begun, where that is so.
     pub(crate) closed: Option<Closed>,
     /// What was kept is not in memory: there is nothing to save, and nothing must be saved as nothing.
@@ -90,7 +90,18 @@ pub(crate) struct Failure {
     pub(crate) count: u32,
     pub(crate) retry_at: Timestamp,
     pub(crate) reason: String,
-    pub(crate) refused: bool,
+    pub(crate) kind: FailureKind,
+}
+
+/// What a failure means for the next try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// No usable answer: another network may bring one.
+    NoAnswer,
+    /// AWS says no.
+    Refused,
+    /// AWS, or this machine's clock, must be waited for.
+    Other,
 }
 
 impl Failure {
@@ -110,8 +121,24 @@ impl Failure {
             IdentityError::Throttled { retry_after } => drawn(*retry_after),
             _ => drawn(None),
         };
-        let refused = *error == IdentityError::NoAccess;
-        Self { count, retry_at: now.plus(wait), reason: error.to_string(), refused }
+        let kind = match error {
+            IdentityError::NoAccess => FailureKind::Refused,
+            IdentityError::Unavailable(_) => FailureKind::NoAnswer,
+            _ => FailureKind::Other,
+        };
+        Self { count, retry_at: now.plus(wait), reason: error.to_string(), kind }
+    }
+
+    /// Ends the wait for an answer, all but a moment that is another one for each name; tells whether there was one. The
+    /// failures still count: a network that comes and goes makes no storm.
+    pub(crate) fn end_wait(&mut self, of: impl Hash, now: Timestamp) -> bool {
+        let soon = now.plus(jitter(RETRY_MIN * 10, seed(of)));
+        let waits =
+            self.kind == FailureKind::NoAnswer && is_waiting(now, self.retry_at) && soon < self.retry_at;
+        if waits {
+            self.retry_at = soon;
+        }
+        waits
     }
 }
 
@@ -178,7 +205,10 @@ impl ProfileEntry {
                 .map(|held| Lifetime { issued_at: held.issued_at, expires_at: held.expiration }),
             setback: self.failure.as_ref().map(|failure| {
                 let retry_at = failure.retry_at;
-                if failure.refused { Setback::Refused { retry_at } } else { Setback::Transient { retry_at } }
+                match failure.kind {
+                    FailureKind::Refused => Setback::Refused { retry_at },
+                    FailureKind::NoAnswer | FailureKind::Other => Setback::Transient { retry_at },
+                }
             }),
             kept_fresh: name.is_some_and(|name| policy.keep_fresh.covers(name, recently)),
             seed: seed(name),
@@ -222,7 +252,7 @@ impl State {
                 profile: name.clone(),
                 session: held.session.clone(),
                 role: held.role.clone(),
-                credentials: (*held.credentials).clone(),
+                credentials: held.credentials.clone(),
                 last_used: profile.last_used,
             })
         };
@@ -240,6 +270,7 @@ impl State {
         for (name, profile) in &mut self.profiles {
             if profile.config.as_ref().is_some_and(|config| config.session == *session) {
                 profile.failure = None;
+                self.deadlines.profiles.mark(name);
             }
             if let Some(held) = profile.held.take_if(|held| held.session == *session)
                 && held.credentials.expiration > now
@@ -247,7 +278,7 @@ impl State {
                 dropped.push((name.clone(), held.credentials.expiration));
             }
         }
-        self.unsaved_credentials.get_or_insert(now);
+        self.unsaved_credentials.get_or_insert(Unsaved::all(now));
         dropped
     }
 }

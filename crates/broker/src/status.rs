@@ -6,7 +6,7 @@ use ssod_model::{
 };
 
 use crate::decide::{Renew, Standing, renew_token};
-use crate::state::{ProfileEntry, SessionEntry, State};
+use crate::state::{FailureKind, ProfileEntry, SessionEntry, State};
 use crate::{Active, Broker};
 
 /// Everything at one instant.
@@ -171,7 +171,7 @@ fn profile_status(
     let trouble = match &entry.failure {
         _ if state.closed.is_some() => Some(TroubleStatus::Locked),
         _ if signed_out => Some(TroubleStatus::SignInNeeded),
-        Some(failure) if failure.refused => Some(TroubleStatus::NoAccess),
+        Some(failure) if failure.kind == FailureKind::Refused => Some(TroubleStatus::NoAccess),
         Some(failure) => {
             Some(TroubleStatus::Retrying { reason: failure.reason.clone(), retry_at: failure.retry_at })
         }

@@ -11,6 +11,7 @@ use ssod_model::{
 };
 use ssod_testkit::{ManualClock, MemoryStore, SimulatedIdentityCenter};
 
+use crate::state::is_running;
 use crate::{Broker, Closed, KeepFresh, Policy, SessionState, SignInError, TroubleStatus};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -89,14 +90,32 @@ impl World {
         let mut acted = 0;
         while self.clock.now() < end {
             self.clock.advance(Duration::from_secs(10));
-            while self.broker.next_renewal().is_some_and(|due| due <= self.clock.now()) {
+            while self.broker.renew_due().started > 0 {
                 acted += 1;
                 assert!(acted < 100_000, "the timer never rests");
-                self.broker.renew_due();
                 settle().await;
             }
+            self.assert_placed();
         }
         acted
+    }
+
+    /// Whatever was done, the queue says the same as the decision for each profile and session.
+    fn assert_placed(&self) {
+        let (now, policy) = (self.clock.now(), self.broker.policy());
+        let mut state = self.broker.state();
+        if state.rests() {
+            return;
+        }
+        state.place_what_changed(now, &policy);
+        for name in state.profiles.keys() {
+            let (placed, decided) = (state.deadlines.profiles.of(name), state.renewal_of(name, now, &policy));
+            // What is due and waits for its session has no place of its own.
+            let session = state.profiles[name].config.as_ref().map(|config| &config.session);
+            let renews = session.is_some_and(|name| is_running(state.sessions[name].renewal.as_ref()));
+            let parked = renews && placed.is_none() && decided.is_some_and(|at| at <= now);
+            assert!(placed == decided || parked, "{name}: {placed:?}, but {decided:?} is decided");
+        }
     }
 
     fn state(&self) -> SessionState {

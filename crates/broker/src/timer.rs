@@ -1,88 +1,192 @@
-//! What the refresher's loop asks: when is something due, and start what is.
+//! What the refresher's loop asks: start what is due, and say when to look again.
 
-use std::collections::HashSet;
+use ssod_model::{Clock, Floor, IdentityProvider, ProfileName, SecretStore, SessionName, Timestamp};
 
-use ssod_model::{Clock, Floor, IdentityProvider, SecretStore, Timestamp, TimestampExt};
+use crate::decide::{Readiness, Renew, readiness, renew_token};
+use crate::state::{State, is_running};
+use crate::{Broker, Policy};
 
-use crate::decide::{Renew, renew_token};
-use crate::state::is_running;
-use crate::{Broker, persist};
+/// What one look at the clock came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// How many pieces of work were started.
+    pub started: usize,
+    /// When something is due next; `None` when nothing ever is, or when all that is due waits for a turn.
+    pub next: Option<Timestamp>,
+    /// Something is due and may not go out yet: look again when there is [`room`](Broker::room).
+    pub wants_room: bool,
+}
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
-    /// When the timer must next act; `None` when nothing is ever due.
-    pub fn next_renewal(&self) -> Option<Timestamp> {
+    /// Starts everything that is due and may go out, each in a task of its own.
+    pub fn renew_due(&self) -> Round {
         let (now, policy) = (self.now(), self.policy());
-        let state = self.state();
-        if state.rests() {
-            return None;
-        }
-        let sessions = state.sessions.values().filter(|session| !is_running(session.renewal.as_ref()));
-        let tokens = sessions.clone().map(|session| renew_token(now, &session.facts()));
-        let unsaved = sessions.filter_map(|session| session.unsaved);
-        let idle = state.profiles.iter().filter(|(_, profile)| !is_running(profile.fetch.as_ref()));
-        let credentials =
-            idle.filter_map(|(name, _)| Some(state.decide(now, name, Floor::CONTAINER, &policy)?.renew));
-        let renewals = tokens.chain(credentials).filter_map(|renew| match renew {
-            Renew::At(at) => Some(at),
-            Renew::Never => None,
-        });
-        let save = state.unsaved_credentials.map(|since| since.plus(persist::SAVE_CREDENTIALS_AFTER));
-        renewals.chain(unsaved).chain(save).min()
-    }
-
-    /// Starts everything that is due, each in a task of its own.
-    pub fn renew_due(&self) {
-        let (now, policy) = (self.now(), self.policy());
-        let due = |renew| matches!(renew, Renew::At(at) if at <= now);
         let mut state = self.state();
         if state.rests() {
+            return Round::default();
+        }
+        state.place_what_changed(now, &policy);
+        let mut round = Round { started: self.renew_tokens(&mut state, now), ..Round::default() };
+        round.started += self.fetch_due(&mut state, now, &policy, &mut round.wants_room);
+        round.started += self.save_due(&mut state, now);
+        let waiting = if round.wants_room { None } else { state.deadlines.profiles.first() };
+        let save = state.unsaved_credentials.as_ref().map(|unsaved| unsaved.due(state.profiles.len()));
+        round.next = state.deadlines.sessions.first().into_iter().chain(waiting).chain(save).min();
+        round
+    }
+
+    /// Ends when background work may go out to the portal.
+    pub async fn room(&self) {
+        self.0.portal.room().await;
+    }
+
+    /// The network may be another one now, or the machine was asleep: what failed for want of an answer is tried again at
+    /// once, and everything due is decided anew.
+    pub fn try_again(&self) {
+        let now = self.now();
+        let mut state = self.state();
+        let State { sessions, profiles, deadlines, .. } = &mut *state;
+        for (name, session) in sessions {
+            if session.failure.as_mut().is_some_and(|failure| failure.end_wait(name, now)) {
+                deadlines.sessions.mark(name);
+            }
+        }
+        for (name, profile) in profiles {
+            if profile.failure.as_mut().is_some_and(|failure| failure.end_wait(name, now)) {
+                deadlines.profiles.mark(name);
+            }
+        }
+        drop(state);
+        self.wake();
+    }
+
+    fn renew_tokens(&self, state: &mut State, now: Timestamp) -> usize {
+        let mut started = 0;
+        while let Some(name) = state.deadlines.sessions.due(now) {
+            state.deadlines.sessions.place(&name, None);
+            let Some(session) = state.sessions.get(&name) else { continue };
+            if session.unsaved.is_some_and(|at| at <= now) {
+                self.start_saving_again(state, &name);
+                started += 1;
+            } else if matches!(renew_token(now, &session.facts()), Renew::At(at) if at <= now) {
+                // What keeps it from starting keeps it from being due, too.
+                started += usize::from(self.begin_renewal(state, &name).is_ok());
+            } else {
+                state.place_session(&name, now);
+            }
+        }
+        started
+    }
+
+    /// Fetches what is due, the most urgent first, as long as the portal has turns for what nobody waits for.
+    fn fetch_due(&self, state: &mut State, now: Timestamp, policy: &Policy, wants_room: &mut bool) -> usize {
+        let mut started = 0;
+        while let Some(name) = state.deadlines.profiles.due(now) {
+            match state.is_ready(&name, now, policy) {
+                None => state.place_profile(&name, now, policy),
+                // It comes back when the session's renewal is over.
+                Some((Readiness::Wait, _)) => state.deadlines.profiles.place(&name, None),
+                Some((Readiness::RenewToken, session)) => {
+                    state.deadlines.profiles.place(&name, None);
+                    started += usize::from(self.begin_renewal(state, &session).is_ok());
+                }
+                Some((Readiness::Ready, _)) => {
+                    let Some(turn) = self.0.portal.try_turn() else {
+                        *wants_room = true;
+                        break;
+                    };
+                    state.deadlines.profiles.place(&name, None);
+                    started += usize::from(self.begin_fetch(state, &name, now, policy, Some(turn)).is_some());
+                }
+            }
+        }
+        started
+    }
+
+    fn save_due(&self, state: &mut State, now: Timestamp) -> usize {
+        let held = state.profiles.len();
+        if state.unsaved_credentials.take_if(|unsaved| unsaved.due(held) <= now).is_none() {
+            return 0;
+        }
+        let broker = self.clone();
+        tokio::spawn(async move { broker.write_credentials().await });
+        1
+    }
+}
+
+impl State {
+    /// Gives what changed since the last look its new deadlines.
+    pub(crate) fn place_what_changed(&mut self, now: Timestamp, policy: &Policy) {
+        let (sessions, profiles) =
+            (self.deadlines.sessions.take_stale(), self.deadlines.profiles.take_stale());
+        if self.deadlines.take_all_stale(now) {
+            self.deadlines.sessions.clear();
+            self.deadlines.profiles.clear();
+            let sessions: Vec<_> = self.sessions.keys().cloned().collect();
+            let profiles: Vec<_> = self.profiles.keys().cloned().collect();
+            sessions.iter().for_each(|name| self.place_session(name, now));
+            profiles.iter().for_each(|name| self.place_profile(name, now, policy));
             return;
         }
-        let tokens: Vec<_> = state
-            .sessions
-            .iter()
-            .filter(|(_, session)| {
-                !is_running(session.renewal.as_ref()) && due(renew_token(now, &session.facts()))
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        let renewing: HashSet<_> = tokens.iter().cloned().collect();
-        let credentials: Vec<_> = state
-            .profiles
-            .iter()
-            .filter(|(name, profile)| {
-                let session = profile.config.as_ref().map(|config| &config.session);
-                // A fetch under a token that is being renewed would only wait for it.
-                !is_running(profile.fetch.as_ref())
-                    && !session.is_some_and(|session| renewing.contains(session))
-                    && state
-                        .decide(now, name, Floor::CONTAINER, &policy)
-                        .is_some_and(|decision| due(decision.renew))
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        let unsaved: Vec<_> = state
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.unsaved.is_some_and(|at| at <= now))
-            .map(|(name, _)| name.clone())
-            .collect();
-        let save =
-            state.unsaved_credentials.take_if(|since| since.plus(persist::SAVE_CREDENTIALS_AFTER) <= now);
-        drop(state);
-        for session in tokens {
-            // What keeps it from starting keeps it from being due, too.
-            let _ = self.start_token_renewal(&session);
+        sessions.iter().for_each(|name| self.place_session(name, now));
+        profiles.iter().for_each(|name| self.place_profile(name, now, policy));
+    }
+
+    fn place_session(&mut self, name: &SessionName, now: Timestamp) {
+        let at = self.sessions.get(name).and_then(|session| {
+            let renewal = match renew_token(now, &session.facts()) {
+                Renew::At(at) if !is_running(session.renewal.as_ref()) => Some(at),
+                Renew::At(_) | Renew::Never => None,
+            };
+            renewal.into_iter().chain(session.unsaved).min()
+        });
+        self.deadlines.sessions.place(name, at);
+    }
+
+    fn place_profile(&mut self, name: &ProfileName, now: Timestamp, policy: &Policy) {
+        let at = self.renewal_of(name, now, policy);
+        self.deadlines.profiles.place(name, at);
+    }
+
+    /// When the timer must fetch for that profile.
+    pub(crate) fn renewal_of(
+        &self,
+        name: &ProfileName,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Option<Timestamp> {
+        if is_running(self.profiles.get(name)?.fetch.as_ref()) {
+            return None;
         }
-        for profile in credentials {
-            self.start_fetch(&profile, false);
+        match self.decide(now, name, Floor::CONTAINER, policy)?.renew {
+            Renew::At(at) => Some(at),
+            Renew::Never => None,
         }
-        for session in unsaved {
-            self.start_saving_again(&session);
-        }
-        if save.is_some() {
-            let broker = self.clone();
-            tokio::spawn(async move { broker.write_credentials().await });
+    }
+
+    /// What a fetch that is due needs first, and of which session; `None` where it is not due after all.
+    fn is_ready(
+        &self,
+        name: &ProfileName,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Option<(Readiness, SessionName)> {
+        self.renewal_of(name, now, policy).filter(|at| *at <= now)?;
+        let name = &self.profiles.get(name)?.config.as_ref()?.session;
+        let session = self.sessions.get(name)?;
+        let ready = match readiness(now, &session.facts()) {
+            Readiness::RenewToken if is_running(session.renewal.as_ref()) => Readiness::Wait,
+            ready => ready,
+        };
+        Some((ready, name.clone()))
+    }
+
+    /// The deadlines of a session's profiles may be others now. Looks at every profile, once for each renewal of a token.
+    pub(crate) fn mark_profiles_of(&mut self, session: &SessionName) {
+        for (name, profile) in &self.profiles {
+            if profile.config.as_ref().is_some_and(|config| config.session == *session) {
+                self.deadlines.profiles.mark(name);
+            }
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
@@ -13,8 +12,8 @@ use tokio::sync::watch;
 
 use crate::Broker;
 use crate::decide::{Lifetime, RETRY_MAX, is_waiting, token_usable};
-use crate::limiter::Ticket;
-use crate::state::{Done, Failure, Running, to_join};
+use crate::limiter::Turn;
+use crate::state::{Done, Failure, FailureKind, Running, State, to_join};
 
 /// A record that could not be saved is tried again after this.
 const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -63,7 +62,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     where
         F: Future<Output = Result<T, IdentityError>>,
     {
-        self.call_portal(name, &Ticket::waited_for(), call).await.map_err(|error| match error {
+        self.call_portal(name, None, call).await.map_err(|error| match error {
             TokenError::SignedOut | TokenError::NotRenewable => IdentityError::Unauthorized,
             TokenError::Waiting => {
                 IdentityError::Unavailable("the sign-in could not be renewed yet".to_owned())
@@ -72,34 +71,39 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         })
     }
 
-    /// Calls the portal, at most so many at a time. A token that it refuses is renewed once; refused again, the session
-    /// is over.
+    /// Calls the portal in turn; the timer brings the first turn along. A token that the portal refuses is renewed once;
+    /// refused again, the session is over.
     pub(crate) async fn call_portal<T, F>(
         &self,
         name: &SessionName,
-        ticket: &Ticket,
+        turn: Option<Turn>,
         call: impl Fn(Secret) -> F,
     ) -> Result<T, TokenError>
     where
         F: Future<Output = Result<T, IdentityError>>,
     {
         let generation = self.state().sessions.get(name).map_or(0, |entry| entry.generation);
-        let polite = async |token| {
-            let _turn = self.0.portal.turn(ticket).await;
+        let polite = async |token, turn: Option<Turn>| {
+            let _turn = match turn {
+                Some(turn) => turn,
+                None => self.0.portal.turn().await,
+            };
             let outcome = call(token).await;
-            if let Err(IdentityError::Throttled { retry_after }) = &outcome {
-                // Whoever is next would only be told the same.
-                self.0.portal.pause(retry_after.unwrap_or_default().min(RETRY_MAX));
+            match &outcome {
+                Err(IdentityError::Throttled { retry_after }) => self.0.portal.refused(*retry_after),
+                // No answer says nothing about the rate.
+                Err(IdentityError::Unavailable(_)) => {}
+                _ => self.0.portal.answered(),
             }
             outcome.map_err(TokenError::Identity)
         };
         let token = self.usable_token(name).await?;
-        match polite(token.clone()).await {
+        match polite(token.clone(), turn).await {
             Err(TokenError::Identity(IdentityError::Unauthorized)) => {}
             outcome => return outcome,
         }
         let outcome = match self.token_instead_of(name, &token).await {
-            Ok(renewed) => polite(renewed).await,
+            Ok(renewed) => polite(renewed, None).await,
             Err(error) => Err(error),
         };
         if matches!(
@@ -147,8 +151,12 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     }
 
     /// Joins the renewal that is under way, or starts one.
-    pub(crate) fn start_token_renewal(&self, name: &SessionName) -> Result<Done, TokenError> {
-        let mut state = self.state();
+    fn start_token_renewal(&self, name: &SessionName) -> Result<Done, TokenError> {
+        self.begin_renewal(&mut self.state(), name)
+    }
+
+    /// The same while the state is held.
+    pub(crate) fn begin_renewal(&self, state: &mut State, name: &SessionName) -> Result<Done, TokenError> {
         let rests = state.rests();
         let entry = state.sessions.get_mut(name).ok_or(TokenError::SignedOut)?;
         if let Some(done) = to_join(entry.renewal.as_ref(), entry.generation) {
@@ -164,15 +172,20 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let generation = entry.generation;
         let refresh_token = tokens.refresh_token.clone().ok_or(TokenError::NotRenewable)?;
         let (finished, done) = watch::channel(false);
-        entry.renewal = Some(Running { done: done.clone(), generation, ticket: Arc::default() });
-        drop(state);
+        entry.renewal = Some(Running { done: done.clone(), generation });
+        state.deadlines.sessions.mark(name);
         let broker = self.clone();
         tokio::spawn(async move {
             let grant = Grant::RefreshToken(refresh_token);
             let outcome = broker.0.provider.create_token(&session, &tokens.client, grant).await;
             broker.finish_renewal(&session, generation, outcome).await;
-            if let Some(entry) = broker.state().sessions.get_mut(&session.name) {
-                entry.renewal.take_if(|running| running.generation == generation);
+            {
+                let mut state = broker.state();
+                if let Some(entry) = state.sessions.get_mut(&session.name) {
+                    entry.renewal.take_if(|running| running.generation == generation);
+                }
+                state.deadlines.sessions.mark(&session.name);
+                state.mark_profiles_of(&session.name);
             }
             // All receivers gone means that nobody waits any more.
             let _ = finished.send(true);
@@ -237,7 +250,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         entry.record = Some(record);
         // A token that is over as it comes must not be renewed at once and for ever.
         let reason = "AWS's new token is over already".to_owned();
-        let again = Failure { count: 1, retry_at: now.plus(RETRY_MAX), reason, refused: false };
+        let kind = FailureKind::Other;
+        let again = Failure { count: 1, retry_at: now.plus(RETRY_MAX), reason, kind };
         entry.failure = (life < Duration::from_secs(1)).then_some(again);
         entry.unsaved = saved.as_ref().err().map(|_| now.plus(SAVE_AGAIN_AFTER));
         match saved {
@@ -261,7 +275,10 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             if why == Ended::Client {
                 record.registrations.retain(|_, client| Some(&client.client_id) != spent.as_ref());
             }
-            record.clone()
+            let record = record.clone();
+            state.deadlines.sessions.mark(name);
+            state.mark_profiles_of(name);
+            record
         };
         tracing::warn!(session = %name, %why, "the session has ended; somebody must sign in");
         if let (_order, Err(error)) = self.save_record(order, &record).await {

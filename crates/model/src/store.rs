@@ -1,6 +1,7 @@
 //! The seam to what rests on disk.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -23,7 +24,7 @@ pub struct CachedCredentials {
     /// profile now means another role.
     pub role: String,
     /// The credentials.
-    pub credentials: RoleCredentials,
+    pub credentials: Arc<RoleCredentials>,
     /// When somebody last asked for them.
     pub last_used: Option<Timestamp>,
 }

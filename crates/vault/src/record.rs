@@ -1,6 +1,7 @@
 //! The JSON inside the sealed files. Fields are only ever added, so that an older file stays readable.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use ssod_model::{
@@ -148,13 +149,13 @@ impl TryFrom<CredentialsFile> for Vec<CachedCredentials> {
                 profile: ProfileName::parse(&entry.profile)?,
                 session: SessionName::parse(&entry.session)?,
                 role: entry.role,
-                credentials: RoleCredentials {
+                credentials: Arc::new(RoleCredentials {
                     access_key_id: entry.access_key_id,
                     secret_access_key: entry.secret_access_key.into(),
                     session_token: entry.session_token.into(),
                     issued_at: instant(entry.issued_at),
                     expiration: instant(entry.expiration),
-                },
+                }),
                 last_used: entry.last_used.map(instant),
             })
         };

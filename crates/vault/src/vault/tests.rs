@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
 use ssod_model::{
     ClientRegistration, ProfileName, Region, RoleCredentials, Secret, SessionTokens, SignInFlow, StartUrl,
@@ -45,13 +46,13 @@ fn credentials() -> Vec<CachedCredentials> {
         profile: ProfileName::parse("adminUser").unwrap(),
         session: SessionName::parse("s").unwrap(),
         role: "123456789012/AdminRole through s".into(),
-        credentials: RoleCredentials {
+        credentials: Arc::new(RoleCredentials {
             access_key_id: "ASIA".into(),
             secret_access_key: Secret::new("MARKER-secret".into()),
             session_token: Secret::new("MARKER-session".into()),
             issued_at: Timestamp::from_second(1_000).unwrap(),
             expiration: Timestamp::from_second(4_600).unwrap(),
-        },
+        }),
         last_used: Some(Timestamp::from_second(1_001).unwrap()),
     }]
 }
