@@ -25,7 +25,12 @@ use crate::listeners::ImdsListener;
 use crate::memory::Memory;
 use crate::settings::Settings;
 use crate::vault_keeper::{self, VaultKeeper};
-use crate::{aws_config, control, endpoint_tokens, folders, listeners, network, refresher, sign_in_hosts};
+use crate::{
+    aws_cli, aws_config, control, endpoint_tokens, folders, listeners, network, notices, refresher,
+    sign_in_hosts,
+};
+#[cfg(target_os = "linux")]
+use crate::{network_watch, resume};
 
 /// How long a stop may take in all: requests that end, renewals that arrive, the last write.
 const STOP: Duration = Duration::from_millis(900);
@@ -59,7 +64,7 @@ pub(crate) struct Shared<C> {
     pub(crate) paths: Paths,
     pub(crate) environment: Environment,
     pub(crate) overrides: Vec<(String, String)>,
-    settings: Mutex<Arc<Settings>>,
+    settings: watch::Sender<Arc<Settings>>,
     /// The settings of the start: some of them count until the end.
     started_with: Arc<Settings>,
     pub(crate) broker: LiveBroker<C>,
@@ -118,7 +123,7 @@ impl<C: Timer + Clone> App<C> {
             overrides: overrides.filter(|(_, value)| !value.is_empty()).collect(),
             imds_enabled: Arc::new(AtomicBool::new(settings.imds.enabled)),
             started_with: settings.clone(),
-            settings: Mutex::new(settings),
+            settings: watch::channel(settings).0,
             tokens: Arc::default(),
             keeper: VaultKeeper::new(vault, timer.now()),
             audit: Arc::new(audit),
@@ -162,6 +167,9 @@ impl<C: Timer + Clone> App<C> {
             tokio::spawn(control::serve(shared.clone(), self.control)),
             tokio::spawn(refresher::run(shared.broker.clone(), shared.timer.clone(), shared.stopped())),
             tokio::spawn(watch_files(shared.clone())),
+            tokio::spawn(notices::run(shared.clone())),
+            tokio::spawn(aws_cli::run(shared.clone())),
+            tokio::spawn(watch_surroundings(shared.clone())),
         ];
         if !stopped_early {
             stop.await;
@@ -188,7 +196,12 @@ impl<C: Timer + Clone> App<C> {
 
 impl<C: Timer + Clone> Shared<C> {
     pub(crate) fn settings(&self) -> Arc<Settings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.settings.borrow().clone()
+    }
+
+    /// Tells of each change of the settings.
+    pub(crate) fn settings_changes(&self) -> watch::Receiver<Arc<Settings>> {
+        self.settings.subscribe()
     }
 
     /// Ends when the daemon stops.
@@ -275,7 +288,7 @@ impl<C: Timer + Clone> Shared<C> {
                 let restart = self.started_with.needs_restart(&new);
                 self.imds_enabled.store(new.imds.enabled, Ordering::Relaxed);
                 self.broker.set_policy(new.policy());
-                *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+                self.settings.send_replace(Arc::new(new));
                 self.keeper.look_again();
                 (None, restart)
             }
@@ -287,6 +300,20 @@ impl<C: Timer + Clone> Shared<C> {
         }
         known.settings = problem;
         known.restart = restart;
+    }
+}
+
+/// What makes a wait for AWS's answer pointless: another network, and a machine that woke from sleep.
+async fn watch_surroundings<C: Timer + Clone>(shared: Arc<Shared<C>>) {
+    let try_again = || shared.broker.try_again();
+    let watches = async {
+        #[cfg(target_os = "linux")]
+        tokio::join!(network_watch::watch(try_again), resume::watch(try_again));
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = shared.stopped() => {}
+        () = watches => {}
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod app;
 mod audit;
+mod aws_cli;
 mod aws_config;
 mod capacity;
 mod control;
@@ -14,7 +15,12 @@ mod listeners;
 mod logging;
 mod memory;
 mod network;
+#[cfg(target_os = "linux")]
+mod network_watch;
+mod notices;
 mod refresher;
+#[cfg(target_os = "linux")]
+mod resume;
 mod settings;
 mod sign_in_hosts;
 mod vault_keeper;

@@ -76,7 +76,7 @@ async fn run(paths: Paths, settings: Settings) -> Result<()> {
     let mut stop = std::pin::pin!(stop);
     // A key store may take its time; the stop does not wait for it.
     let app = tokio::select! {
-        app = App::start(options, WallTimer) => app?,
+        app = App::start(options, WallTimer::default()) => app?,
         () = &mut stop => return Ok(()),
     };
     app.run_until(stop).await;

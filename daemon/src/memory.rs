@@ -1,6 +1,6 @@
 //! What the daemon remembers that is not secret: its port, the active profile, whether it is locked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use atomic_write_file::AtomicWriteFile;
 use serde::{Deserialize, Serialize};
 use ssod_broker::Active;
-use ssod_model::{ProfileName, Timestamp};
+use ssod_model::{ProfileName, SessionName, Timestamp};
 
 /// The file's content; unknown fields are ignored, missing ones have defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,10 @@ struct Remembered {
     revoked: BTreeMap<String, u32>,
     /// Somebody else had our port: whatever tokens open shells sent there are theirs, too.
     port_was_taken: bool,
+    /// The ends of sessions that somebody was warned of.
+    warned_of: BTreeMap<String, Timestamp>,
+    /// The sessions whose access token was put where the AWS CLI looks for it: where it is gone, somebody signed out there.
+    shared: BTreeSet<String>,
 }
 
 /// Remembers in a file.
@@ -97,6 +101,36 @@ impl Memory {
 
     pub(crate) fn keep_port_was_taken(&self, taken: bool) -> Result<()> {
         self.change(|remembered| remembered.port_was_taken = taken)
+    }
+
+    /// The end of that session that somebody was warned of.
+    pub(crate) fn warned_of(&self, session: &SessionName) -> Option<Timestamp> {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.warned_of.get(session.as_str()).copied()
+    }
+
+    pub(crate) fn keep_warned_of(&self, session: &SessionName, end: Timestamp) -> Result<()> {
+        self.change(|remembered| {
+            remembered.warned_of.insert(session.to_string(), end);
+        })
+    }
+
+    /// Whether that session's token was shared with the AWS CLI.
+    pub(crate) fn is_shared(&self, session: &SessionName) -> bool {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).shared.contains(session.as_str())
+    }
+
+    pub(crate) fn keep_shared(&self, session: &SessionName, shared: bool) -> Result<()> {
+        if self.is_shared(session) == shared {
+            return Ok(());
+        }
+        self.change(|remembered| {
+            if shared {
+                remembered.shared.insert(session.to_string());
+            } else {
+                remembered.shared.remove(session.as_str());
+            }
+        })
     }
 
     /// Chooses and remembers in one step, so that of two choices the later one is remembered too.

@@ -24,7 +24,7 @@ pub async fn run<P: IdentityProvider, S: SecretStore, C: Timer>(
             if round.wants_room {
                 broker.room().await;
             } else {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         tokio::select! {

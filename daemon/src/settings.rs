@@ -58,6 +58,10 @@ pub struct Settings {
     pub lock: LockSettings,
     /// The log.
     pub log: LogSettings,
+    /// What is shown on the desktop.
+    pub notifications: NotificationSettings,
+    /// What is shared with the AWS CLI.
+    pub aws_cli: AwsCliSettings,
 }
 
 /// `[endpoint]`
@@ -157,6 +161,9 @@ pub struct LoginSettings {
     pub flow: FlowSetting,
     /// The command that opens the browser; `{url}` is replaced.
     pub browser: String,
+    /// How long a sign-in lasts, as the administrator set it; unknown where it is empty.
+    #[serde(deserialize_with = "optional_duration")]
+    pub session_length: Option<Duration>,
 }
 
 /// `flow`
@@ -187,6 +194,31 @@ pub struct LockSettings {
 pub struct LogSettings {
     /// The form.
     pub format: LogFormat,
+}
+
+/// `[notifications]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NotificationSettings {
+    /// Whether anything is shown, where there is a desktop.
+    pub desktop: bool,
+    /// How long before a session's end, where that is known.
+    #[serde(deserialize_with = "duration")]
+    pub before_expiry: Duration,
+}
+
+impl Default for NotificationSettings {
+    fn default() -> Self {
+        Self { desktop: true, before_expiry: Duration::from_mins(15) }
+    }
+}
+
+/// `[aws_cli]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AwsCliSettings {
+    /// Whether access tokens are also kept where the AWS CLI looks for them.
+    pub share_access_token: bool,
 }
 
 impl Settings {
@@ -228,7 +260,12 @@ impl Settings {
                 KeepFresh::Listed(names.iter().filter_map(|name| ProfileName::parse(name).ok()).collect())
             }
         };
-        Policy { keep_fresh, idle_after: self.refresh.idle_after, portal_rate: self.network.portal_rate }
+        Policy {
+            keep_fresh,
+            idle_after: self.refresh.idle_after,
+            portal_rate: self.network.portal_rate,
+            session_length: self.login.session_length,
+        }
     }
 
     /// What of a change needs a restart, in words; `None` where nothing does.
@@ -272,9 +309,7 @@ fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     }
     let parsed = parse()?;
     if parsed < Duration::from_secs(1) {
-        return Err(serde::de::Error::custom(format!(
-            "{text:?} would lock at once; for never, leave it empty"
-        )));
+        return Err(serde::de::Error::custom(format!("{text:?} is over at once; for never, leave it empty")));
     }
     Ok(Some(parsed))
 }
@@ -295,7 +330,8 @@ mod tests {
         let some = Settings::parse(
             "[endpoint]\nport = 7800\n[imds]\nprofiles = { readOnlyUser = 7747 }\n[vault]\nkey = \"file\"\n\
              [refresh]\nkeep_fresh = [\"adminUser\"]\nidle_after = \"1h30m\"\n[login]\nflow = \"device-code\"\n\
-             [lock]\nidle_after = \"30m\"\n",
+             session_length = \"8h\"\n[lock]\nidle_after = \"30m\"\n[notifications]\nbefore_expiry = \"5m\"\n\
+             [aws_cli]\nshare_access_token = true\n",
         )
         .unwrap();
         assert_eq!(some.endpoint.port, Some(7800));
@@ -303,6 +339,9 @@ mod tests {
         assert_eq!(some.refresh.idle_after, Duration::from_mins(90));
         assert_eq!(some.login.flow, FlowSetting::DeviceCode);
         assert_eq!(some.lock.idle_after, Some(Duration::from_mins(30)));
+        assert_eq!(some.policy().session_length, Some(Duration::from_hours(8)));
+        assert_eq!(some.notifications.before_expiry, Duration::from_mins(5));
+        assert!(some.aws_cli.share_access_token && some.notifications.desktop);
         assert_eq!(Settings::parse("[lock]\nidle_after = \"\"\n").unwrap(), Settings::default());
     }
 
@@ -316,7 +355,7 @@ mod tests {
             ("[endpoint]\nport = 99999\n", "line 2"),
             ("[endpoint]\nport = 7\n[imds]\nprofiles = { a = 7 }\n", "must be different"),
             ("[network]\nportal_rate = 0\n", "line 2: 0 calls a second are too few"),
-            ("[lock]\nidle_after = \"0s\"\n", "would lock at once"),
+            ("[lock]\nidle_after = \"0s\"\n", "is over at once"),
             ("not toml", "line 1"),
         ] {
             let message = Settings::parse(text).unwrap_err();

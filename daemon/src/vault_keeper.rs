@@ -27,17 +27,15 @@ const TOUCH: Duration = Duration::from_hours(24);
 
 /// How the vault stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Standing {
+pub(crate) enum Standing {
+    /// Nobody knows yet.
     Opening,
+    /// The key is there.
     Open(KeyStore),
     /// Somebody locked it, or nobody used it for long.
     Locked,
     /// The key cannot be had.
-    Failed {
-        word: &'static str,
-        reason: String,
-        remedy: String,
-    },
+    Failed { word: &'static str, reason: String, remedy: String },
 }
 
 /// What is kept about the vault while the daemon runs.
@@ -113,6 +111,11 @@ impl VaultKeeper {
         let mut tried = self.tried.subscribe();
         // In the end nobody waits: whoever asks meanwhile is told that the vault is being opened.
         let _ = tokio::time::timeout(FIRST_PATIENCE, tried.wait_for(|tried| *tried)).await;
+    }
+
+    /// Tells when the vault is opened and closed.
+    pub(crate) fn changes(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
     }
 
     /// Ends when the vault is no longer open.

@@ -1,38 +1,127 @@
-//! The machine's wall clock as something to wait for.
+//! The machine's wall clock as something to wait for, corrected by what AWS says of the time.
 
-use ssod_model::{Clock, SystemClock, Timer, Timestamp, TimestampExt};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// Sleeps on the wall clock: on Linux by a timer that a suspend does not stop and a changed clock ends at once.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WallTimer;
+use ssod_model::{Clock, Correction, Reading, SignedDuration, SystemClock, Timer, Timestamp, TimestampExt};
+use tokio::time::Instant;
+
+/// How often the supervisor looks whether the wall clock went another way than the monotonic one.
+const LOOK: Duration = Duration::from_secs(30);
+/// It looks only while something is due within this; where nothing is, nothing wakes.
+const NEAR: Duration = Duration::from_hours(1);
+/// The two clocks went different ways when they differ by more than this.
+const APART: Duration = Duration::from_secs(1);
+
+/// Sleeps on the wall clock: on Linux by a timer that a suspend does not stop and a changed clock ends at once. Clones share
+/// what is known of the clock.
+#[derive(Clone, Debug, Default)]
+pub struct WallTimer(Arc<Mutex<Correction>>);
+
+impl WallTimer {
+    fn correction(&self) -> MutexGuard<'_, Correction> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Clock for WallTimer {
     fn now(&self) -> Timestamp {
-        SystemClock.now()
+        self.correction().now(reading())
+    }
+
+    fn heard(&self, theirs: Timestamp) {
+        let (at, mut correction) = (reading(), self.correction());
+        let before = correction.wrong_by(at);
+        correction.heard(theirs, at);
+        let after = correction.wrong_by(at);
+        drop(correction);
+        if let Some(by) = after.filter(|_| before.is_none()) {
+            tracing::warn!("this machine's clock is {}; ssod goes by AWS's", in_words(by));
+        }
+    }
+
+    fn wrong_by(&self) -> Option<SignedDuration> {
+        self.correction().wrong_by(reading())
     }
 }
 
 impl Timer for WallTimer {
     async fn sleep_until(&self, deadline: Timestamp) {
-        let remaining = deadline.since_or_zero(self.now());
-        if remaining.is_zero() {
-            return;
-        }
-        #[cfg(target_os = "linux")]
-        match linux::sleep_until(deadline).await {
-            Ok(()) => return,
-            Err(error) => {
-                tracing::warn!(%error, "no wall-clock timer; falling back to looking twice a minute");
+        loop {
+            let remaining = deadline.since_or_zero(self.now());
+            if remaining.is_zero() {
+                return;
+            }
+            let begun = (SystemClock.now(), Instant::now());
+            let alarm = Alarm::at(begun.0.plus(remaining));
+            let rings = async {
+                match &alarm {
+                    Some(alarm) => alarm.rings().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let look = async {
+                if alarm.is_none() || remaining <= NEAR {
+                    // A monotonic timer does not advance while the machine sleeps, so it must not be trusted for long.
+                    tokio::time::sleep(remaining.min(LOOK)).await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = rings => return,
+                () = look => {}
+            }
+            let wall = SystemClock.now().duration_since(begun.0).unsigned_abs();
+            if wall.abs_diff(begun.1.elapsed()) > APART {
+                return;
             }
         }
-        // A monotonic timer does not advance while the machine sleeps, so it must not be trusted for long.
-        tokio::time::sleep(remaining.min(std::time::Duration::from_secs(30))).await;
     }
+}
+
+/// "2h 5m ahead of AWS's".
+pub(crate) fn in_words(wrong_by: SignedDuration) -> String {
+    let minutes = wrong_by.unsigned_abs().as_secs() / 60;
+    let way = if wrong_by.is_negative() { "behind" } else { "ahead of" };
+    let how_far =
+        if minutes < 60 { format!("{minutes}m") } else { format!("{}h {}m", minutes / 60, minutes % 60) };
+    format!("{how_far} {way} AWS's")
+}
+
+/// Both clocks, now.
+fn reading() -> Reading {
+    #[cfg(target_os = "linux")]
+    const STEADY: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+    // On macOS this one runs on while the machine sleeps.
+    #[cfg(not(target_os = "linux"))]
+    const STEADY: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+    let steady = rustix::time::clock_gettime(STEADY);
+    let (seconds, nanoseconds) = (steady.tv_sec.unsigned_abs(), steady.tv_nsec.unsigned_abs());
+    let steady = Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds);
+    Reading { wall: SystemClock.now(), steady }
+}
+
+#[cfg(target_os = "linux")]
+use linux::Alarm;
+
+/// Where there is no such timer, the supervisor does it alone.
+#[cfg(not(target_os = "linux"))]
+struct Alarm;
+
+#[cfg(not(target_os = "linux"))]
+impl Alarm {
+    fn at(_deadline: Timestamp) -> Option<Self> {
+        None
+    }
+
+    async fn rings(&self) {}
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
     use std::io;
+    use std::os::fd::OwnedFd;
 
     use rustix::io::Errno;
     use rustix::time::{
@@ -43,28 +132,41 @@ mod linux {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
-    /// Ends at the deadline, or early when the wall clock is set.
-    pub(super) async fn sleep_until(deadline: Timestamp) -> io::Result<()> {
-        let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        let (seconds, nanoseconds) = (deadline.as_second(), deadline.subsec_nanosecond());
-        let when = Itimerspec {
-            it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
-            it_value: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
-        };
-        timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, &when)?;
-        #[expect(
-            deprecated,
-            reason = "unsound only for descriptors that can be exchanged; this one is owned"
-        )]
-        let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
-        let mut expirations = [0; 8];
-        loop {
-            let mut ready = timer.readable().await?;
-            match rustix::io::read(timer.get_ref(), &mut expirations) {
-                // The clock was set: whoever waits looks at it again.
-                Ok(_) | Err(Errno::CANCELED) => return Ok(()),
-                Err(Errno::AGAIN) => ready.clear_ready(),
-                Err(error) => return Err(error.into()),
+    /// A timer on the wall clock.
+    pub(super) struct Alarm(AsyncFd<OwnedFd>);
+
+    impl Alarm {
+        /// Rings at that time, or at once when the wall clock is set; `None` where the machine has no such timer.
+        pub(super) fn at(deadline: Timestamp) -> Option<Self> {
+            Self::arm(deadline)
+                .inspect_err(|error| tracing::debug!(%error, "no wall-clock timer; looking twice a minute"))
+                .ok()
+        }
+
+        fn arm(deadline: Timestamp) -> io::Result<Self> {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let timer = timerfd_create(TimerfdClockId::Realtime, flags)?;
+            let (seconds, nanoseconds) = (deadline.as_second(), deadline.subsec_nanosecond());
+            let when = Itimerspec {
+                it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
+                it_value: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
+            };
+            timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, &when)?;
+            #[expect(
+                deprecated,
+                reason = "unsound only for descriptors that can be exchanged; this one is owned"
+            )]
+            Ok(Self(AsyncFd::with_interest(timer, Interest::READABLE)?))
+        }
+
+        pub(super) async fn rings(&self) {
+            let mut expirations = [0; 8];
+            // An error means that waiting is over, too: whoever waits looks at the clock again.
+            while let Ok(mut ready) = self.0.readable().await {
+                match rustix::io::read(self.0.get_ref(), &mut expirations) {
+                    Err(Errno::AGAIN) => ready.clear_ready(),
+                    Ok(_) | Err(_) => return,
+                }
             }
         }
     }
@@ -72,15 +174,31 @@ mod linux {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test]
     async fn it_ends_at_the_deadline_and_not_before() {
-        let deadline = WallTimer.now().plus(Duration::from_millis(50));
-        WallTimer.sleep_until(deadline).await;
-        assert!(WallTimer.now() >= deadline);
-        tokio::time::timeout(Duration::from_secs(1), WallTimer.sleep_until(Timestamp::MIN)).await.unwrap();
+        let timer = WallTimer::default();
+        let deadline = timer.now().plus(Duration::from_millis(50));
+        timer.sleep_until(deadline).await;
+        assert!(timer.now() >= deadline);
+        tokio::time::timeout(Duration::from_secs(1), timer.sleep_until(Timestamp::MIN)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_deadline_by_awss_time_is_waited_for_by_the_wrong_clock() {
+        let timer = WallTimer::default();
+        timer.heard(SystemClock.now().plus(Duration::from_hours(2)));
+        assert!(timer.wrong_by().unwrap().is_negative());
+        let deadline = timer.now().plus(Duration::from_millis(50));
+        assert!(deadline > SystemClock.now().plus(Duration::from_mins(119)));
+        tokio::time::timeout(Duration::from_secs(5), timer.sleep_until(deadline)).await.unwrap();
+        assert!(timer.now() >= deadline);
+    }
+
+    #[test]
+    fn how_wrong_a_clock_is_is_said_in_words() {
+        assert_eq!(in_words(SignedDuration::from_mins(125)), "2h 5m ahead of AWS's");
+        assert_eq!(in_words(SignedDuration::from_mins(-3)), "3m behind AWS's");
     }
 }

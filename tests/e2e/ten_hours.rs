@@ -22,6 +22,7 @@ fn paths(home: &Path) -> Paths {
         runtime: home.join("run"),
         socket: home.join("run/control.sock"),
         aws_config: home.join("aws-config"),
+        aws_cache: home.join("aws-cache"),
     }
 }
 

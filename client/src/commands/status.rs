@@ -112,7 +112,10 @@ fn sessions(sessions: &[SessionStatus]) -> String {
             (None, None) if session.state == SessionState::SignedOut => {
                 format!("ssod login {}", session.name)
             }
-            (None, None) => String::new(),
+            (None, None) => session
+                .ends_in
+                .map(|left| format!("somebody must sign in again in about {}", show(left)))
+                .unwrap_or_default(),
         };
         table.row([session.name.clone(), state, time(session.renews_in), time(session.remaining), remark]);
     }

@@ -8,14 +8,17 @@ use ssod_model::{
     Clock, IdentityProvider, Profile, ProfileName, SecretStore, SessionName, SsoSession, Timestamp,
     TimestampExt,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
 use crate::limiter::Limiter;
 use crate::state::State;
-use crate::{Active, Closed};
+use crate::{Active, Closed, Event};
 
 /// Uses that follow so closely are taken for one program's until more is known.
 const SAME_USE: Duration = Duration::from_secs(2);
+
+/// Events that a slow listener may lag behind before it is told that it missed some.
+const EVENTS: usize = 256;
 
 /// Which profiles the timer keeps fresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +50,18 @@ pub struct Policy {
     pub idle_after: Duration,
     /// Calls to the portal a second.
     pub portal_rate: f64,
+    /// How long a sign-in lasts at AWS, where the administrator's setting is known; AWS does not tell it.
+    pub session_length: Option<Duration>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { keep_fresh: KeepFresh::Used, idle_after: Duration::from_hours(12), portal_rate: 10.0 }
+        Self {
+            keep_fresh: KeepFresh::Used,
+            idle_after: Duration::from_hours(12),
+            portal_rate: 10.0,
+            session_length: None,
+        }
     }
 }
 
@@ -73,6 +83,7 @@ pub(crate) struct Shared<P, S, C> {
     policy: Mutex<Arc<Policy>>,
     /// Told when a deadline may have moved earlier.
     changed: Notify,
+    events: broadcast::Sender<Event>,
     pub(crate) portal: Arc<Limiter>,
     /// Orders the writes to the store, so that an older snapshot never replaces a newer one. It is held while
     /// the disk works; the state is not.
@@ -90,6 +101,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             portal: Limiter::new(policy.portal_rate),
             policy: Mutex::new(Arc::new(policy)),
             changed: Notify::new(),
+            events: broadcast::channel(EVENTS).0,
             disk: Arc::default(),
         }))
     }
@@ -113,6 +125,16 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     /// Ends when a deadline may have moved: see [`renew_due`](Self::renew_due) again.
     pub async fn changed(&self) {
         self.0.changed.notified().await;
+    }
+
+    /// What happens to sessions from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.0.events.subscribe()
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        // Nobody may be listening.
+        let _ = self.0.events.send(event);
     }
 
     /// Identity Center, for those who drive a sign-in.
@@ -172,6 +194,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         state.deadlines.mark_all();
         drop(state);
         self.wake();
+        self.tell(Event::Configured);
     }
 
     /// The session of that name.

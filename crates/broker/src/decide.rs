@@ -260,12 +260,13 @@ pub fn readiness(now: Timestamp, session: &SessionFacts) -> Readiness {
 
 /// The next whole second, where the margin is long enough for that not to matter.
 fn batched(at: Timestamp, margin: Duration) -> Timestamp {
-    let begun = Duration::from_nanos(u64::from(at.subsec_nanosecond().unsigned_abs()));
+    let left = Duration::from_nanos(u64::from(at.subsec_nanosecond().unsigned_abs()).abs_diff(1_000_000_000));
     // Before 1970 the fraction counts the other way; what is due since then is due now.
-    if margin < BATCHED_MARGIN || begun.is_zero() || at < Timestamp::UNIX_EPOCH {
-        return at;
+    if margin < BATCHED_MARGIN || left.as_secs() == 1 || at < Timestamp::UNIX_EPOCH {
+        at
+    } else {
+        at.plus(left)
     }
-    at.plus(Duration::from_secs(1) - begun)
 }
 
 /// Whether a wait is under way. No wait is longer than its cap: one that seems so was set by a clock that has been

@@ -10,7 +10,7 @@ use ssod_model::{
 use thiserror::Error;
 
 use crate::state::State;
-use crate::{Broker, Closed};
+use crate::{Broker, Closed, Event};
 
 /// A registration that ends sooner is not used for a new sign-in: the AWS CLI keeps the same margin.
 const REGISTRATION_MARGIN: Duration = Duration::from_mins(15);
@@ -92,7 +92,10 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> SigningIn<P, S, C> {
         let named = named.cloned();
         let completing = tokio::spawn(async move {
             let (broker, name, now) = (&self.broker, &self.session.name, self.broker.now());
-            let replace = |record: &mut SessionRecord| record.tokens = Some(tokens);
+            let replace = |record: &mut SessionRecord| {
+                record.tokens = Some(tokens);
+                record.signed_in_at = Some(now);
+            };
             let publish = |state: &mut State| {
                 if let Some(entry) = state.sessions.get_mut(name) {
                     entry.generation += 1;
@@ -109,6 +112,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> SigningIn<P, S, C> {
                 broker.used(&named, None);
             }
             broker.wake();
+            broker.tell(Event::TokenChanged(name.clone()));
             tracing::info!(session = %name, "signed in");
             Ok(())
         });
@@ -168,6 +172,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             state.deadlines.sessions.mark(name);
             (config, tokens, state.drop_credentials(name, now))
         };
+        self.tell(Event::SignedOut(name.clone()));
         let forgotten = self.forget_on_disk(name).await;
         let not_told = match (&config, &tokens) {
             (Some(session), Some(tokens)) => {

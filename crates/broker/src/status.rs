@@ -2,12 +2,12 @@
 
 use ssod_model::{
     AccountId, Clock, Floor, IdentityProvider, ProfileName, Region, RoleName, SecretStore, SessionName,
-    StartUrl, Timestamp,
+    StartUrl, Timestamp, TimestampExt,
 };
 
 use crate::decide::{Renew, Standing, renew_token};
 use crate::state::{FailureKind, ProfileEntry, SessionEntry, State};
-use crate::{Active, Broker};
+use crate::{Active, Broker, Policy};
 
 /// Everything at one instant.
 #[derive(Clone, Debug)]
@@ -53,6 +53,10 @@ pub struct SessionStatus {
     pub state: SessionState,
     /// When the access token ends.
     pub token_expires_at: Option<Timestamp>,
+    /// When somebody signed in.
+    pub signed_in_at: Option<Timestamp>,
+    /// When somebody must sign in again, where that is known.
+    pub ends_at: Option<Timestamp>,
     /// When it is renewed next.
     pub next_renewal: Option<Timestamp>,
     /// What went wrong with renewing it.
@@ -112,7 +116,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let mut sessions: Vec<_> = state
             .sessions
             .values()
-            .filter_map(|entry| session_status(entry, now, state.closed.is_some()))
+            .filter_map(|entry| session_status(entry, now, &policy, state.closed.is_some()))
             .collect();
         sessions.sort_by(|one, other| one.name.cmp(&other.name));
         let profile = |(name, entry)| profile_status(&state, name, entry, now, &policy);
@@ -122,7 +126,12 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     }
 }
 
-fn session_status(entry: &SessionEntry, now: Timestamp, closed: bool) -> Option<SessionStatus> {
+fn session_status(
+    entry: &SessionEntry,
+    now: Timestamp,
+    policy: &Policy,
+    closed: bool,
+) -> Option<SessionStatus> {
     let config = entry.config.as_ref()?;
     let facts = entry.facts();
     let (state, token_expires_at) = match facts.standing {
@@ -140,7 +149,15 @@ fn session_status(entry: &SessionEntry, now: Timestamp, closed: bool) -> Option<
         },
     };
     let failure = entry.failure.as_ref();
+    let signed_in_at = entry.record.as_ref().and_then(|record| record.signed_in_at);
+    let ends_at = match facts.standing {
+        Standing::SignedIn { token, refreshable: false } => Some(token.expires_at),
+        _ => signed_in_at.zip(policy.session_length).map(|(at, length)| at.plus(length)),
+    };
+    let ends_at = ends_at.filter(|_| state == SessionState::Active);
     Some(SessionStatus {
+        signed_in_at: signed_in_at.filter(|_| state == SessionState::Active),
+        ends_at,
         name: config.name.clone(),
         start_url: config.start_url.clone(),
         region: config.region.clone(),
@@ -159,7 +176,7 @@ fn profile_status(
     name: &ProfileName,
     entry: &ProfileEntry,
     now: Timestamp,
-    policy: &crate::Policy,
+    policy: &Policy,
 ) -> Option<ProfileStatus> {
     let config = entry.config.as_ref()?;
     let decision = state.decide(now, name, Floor::CONTAINER, policy)?;

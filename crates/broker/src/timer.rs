@@ -117,19 +117,20 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
 impl State {
     /// Gives what changed since the last look its new deadlines.
     pub(crate) fn place_what_changed(&mut self, now: Timestamp, policy: &Policy) {
-        let (sessions, profiles) =
-            (self.deadlines.sessions.take_stale(), self.deadlines.profiles.take_stale());
+        let mut sessions = self.deadlines.sessions.take_stale();
+        let mut profiles = self.deadlines.profiles.take_stale();
         if self.deadlines.take_all_stale(now) {
             self.deadlines.sessions.clear();
             self.deadlines.profiles.clear();
-            let sessions: Vec<_> = self.sessions.keys().cloned().collect();
-            let profiles: Vec<_> = self.profiles.keys().cloned().collect();
-            sessions.iter().for_each(|name| self.place_session(name, now));
-            profiles.iter().for_each(|name| self.place_profile(name, now, policy));
-            return;
+            sessions = self.sessions.keys().cloned().collect();
+            profiles = self.profiles.keys().cloned().collect();
         }
-        sessions.iter().for_each(|name| self.place_session(name, now));
-        profiles.iter().for_each(|name| self.place_profile(name, now, policy));
+        for name in &sessions {
+            self.place_session(name, now);
+        }
+        for name in &profiles {
+            self.place_profile(name, now, policy);
+        }
     }
 
     fn place_session(&mut self, name: &SessionName, now: Timestamp) {

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use ssod_model::{
     Clock, Grant, IdentityError, IdentityProvider, Secret, SecretStore, SessionName, SessionTokens,
-    SsoSession, TimestampExt,
+    SsoSession, Timestamp, TimestampExt,
 };
 use tokio::sync::watch;
 
-use crate::Broker;
 use crate::decide::{Lifetime, RETRY_MAX, is_waiting, token_usable};
 use crate::limiter::Turn;
 use crate::state::{Done, Failure, FailureKind, Running, State, to_join};
+use crate::{Broker, Event};
 
 /// A record that could not be saved is tried again after this.
 const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -53,6 +53,14 @@ impl fmt::Display for Ended {
 }
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
+    /// A session's access token and its end, while it is good; for those who pass it on.
+    pub fn access_token(&self, name: &SessionName) -> Option<(Secret, Timestamp)> {
+        let now = self.now();
+        let state = self.state();
+        let tokens = state.sessions.get(name).filter(|_| state.closed.is_none())?.tokens()?;
+        (now < tokens.expires_at).then(|| (tokens.access_token.clone(), tokens.expires_at))
+    }
+
     /// Calls the portal for somebody who lists accounts and roles; `Unauthorized` means that somebody must sign in.
     pub async fn portal<T, F>(
         &self,
@@ -258,6 +266,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             Ok(()) => tracing::debug!(session = %name, "sign-in renewed"),
             Err(error) => tracing::error!(session = %name, %error, "the renewed sign-in is in memory only"),
         }
+        drop(state);
+        self.tell(Event::TokenChanged(name.clone()));
     }
 
     /// Ends a session that AWS ended. Credentials that it brought are served to their end.
@@ -284,6 +294,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         if let (_order, Err(error)) = self.save_record(order, &record).await {
             tracing::error!(session = %name, %error, "the session's end is in memory only");
         }
+        self.tell(Event::Ended { session: name.clone(), reason: why.to_string() });
     }
 
     /// The token and whether it lasts for a call; refuses where there is none or it cannot be renewed.

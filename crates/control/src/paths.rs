@@ -27,6 +27,8 @@ pub struct Paths {
     pub socket: PathBuf,
     /// The AWS config file.
     pub aws_config: PathBuf,
+    /// Where the AWS CLI keeps access tokens; always below the home folder, whatever the config file is.
+    pub aws_cache: PathBuf,
 }
 
 impl Paths {
@@ -42,6 +44,7 @@ impl Paths {
             socket: variable("SSOD_SOCKET").unwrap_or_else(|| runtime.join("control.sock")),
             aws_config: variable("AWS_CONFIG_FILE")
                 .unwrap_or_else(|| base.home_dir().join(".aws").join("config")),
+            aws_cache: base.home_dir().join(".aws").join("sso").join("cache"),
             state,
             runtime,
         })

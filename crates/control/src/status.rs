@@ -110,6 +110,9 @@ pub struct SessionStatus {
     /// Seconds until then.
     #[serde(default)]
     pub remaining: Option<u64>,
+    /// Seconds until somebody must sign in again, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_in: Option<u64>,
     /// Seconds until it is renewed.
     #[serde(default)]
     pub renews_in: Option<u64>,

@@ -117,13 +117,16 @@ impl<C: Clock> Server<C> {
             ),
             Some(FaultKind::Garbage | FaultKind::LoseAnswer | FaultKind::Delay) | None => work(self).await,
         };
-        let (status, response) = match (kind, outcome) {
+        let (status, mut response) = match (kind, outcome) {
             (Some(FaultKind::Garbage), _) => (200, "<html>not what you expected</html>".into_response()),
             (Some(FaultKind::LoseAnswer), _) => (0, cut_off()),
             (_, Ok(value)) => (200, json(StatusCode::OK, &value)),
             (_, Err(error)) => (error.status, refusal(&error)),
         };
         let now = self.now();
+        if let Ok(date) = HeaderValue::from_str(&now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()) {
+            response.headers_mut().insert(header::DATE, date);
+        }
         self.center().record(now, name, status, detail);
         response
     }

@@ -1,14 +1,14 @@
 //! The calls themselves.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Url};
 use serde::Serialize;
 use ssod_model::{
     Account, AccountId, ClientRegistration, Clock, DeviceAuthorization, Grant, IdentityError,
-    IdentityProvider, RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession,
+    IdentityProvider, RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, Timestamp,
 };
 use thiserror::Error;
 
@@ -19,6 +19,8 @@ use crate::{answers, oidc_base, portal_base, wire};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole call, body included: against a server that sends a byte a second.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
+/// AWS's Date tells the time where the answer came within this.
+const TOLERATED_WAY: Duration = Duration::from_secs(10);
 /// The largest real answer, a page of 100 accounts, has about 30 kB.
 const BODY_CAP: usize = 1024 * 1024;
 /// Pages of 100 that are followed: beyond the largest organisations, below an endless loop.
@@ -130,7 +132,13 @@ impl<C: Clock> IdentityCenter<C> {
     }
 
     async fn send(&self, service: Service, request: RequestBuilder) -> Result<Vec<u8>, IdentityError> {
+        let asked = Instant::now();
         let mut response = request.send().await.map_err(|error| unreachable(&error))?;
+        let date = response.headers().get(DATE).and_then(|value| instant(value.to_str().ok()?));
+        // An answer that was long on its way tells an old time.
+        if let Some(date) = date.filter(|_| asked.elapsed() < TOLERATED_WAY) {
+            self.clock.heard(date);
+        }
         let status = response.status();
         if response
             .headers()
@@ -324,6 +332,11 @@ fn bearer(token: &Secret) -> Result<HeaderMap, IdentityError> {
     Ok(HeaderMap::from_iter([(reqwest::header::HeaderName::from_static("x-amz-sso_bearer_token"), value)]))
 }
 
+/// An HTTP date (RFC 9110, section 5.6.7), which is RFC 2822's with GMT for the zone.
+fn instant(date: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
+}
+
 fn number(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok()?.trim().parse().ok()
 }
@@ -341,4 +354,15 @@ fn unreachable(error: &reqwest::Error) -> IdentityError {
         plain(&cause.to_string())
     };
     IdentityError::Unavailable(format!("cannot reach {host}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn awss_date_is_read_and_garbage_is_not() {
+        assert_eq!(instant("Wed, 25 Nov 2026 01:50:00 GMT").unwrap().as_second(), 1_795_571_400);
+        assert_eq!(instant("yesterday"), None);
+    }
 }

@@ -7,8 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Tells the wall-clock time.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// The time now, as well as it is known.
     fn now(&self) -> Timestamp;
+
+    /// AWS said what time it is, at this moment. A clock that can be wrong goes by it.
+    fn heard(&self, _theirs: Timestamp) {}
+
+    /// How far the machine's clock is ahead of AWS's, or behind it where negative, where it is known to be wrong.
+    fn wrong_by(&self) -> Option<SignedDuration> {
+        None
+    }
 }
 
 /// A clock that can also be awaited. Its sleep is on the wall clock: a suspended machine or a changed clock

@@ -3,6 +3,7 @@
 //! No I/O, no runtime, no wire formats: every other crate meets its siblings through these types.
 
 mod clock;
+mod correction;
 mod credentials;
 mod identity;
 mod names;
@@ -15,9 +16,10 @@ mod source;
 mod store;
 
 pub use clock::{Clock, SystemClock, Timer, TimestampExt};
+pub use correction::{Correction, Reading};
 pub use credentials::RoleCredentials;
 pub use identity::{Account, DeviceAuthorization, Grant, IdentityError, IdentityProvider, SignInFlow};
-pub use jiff::Timestamp;
+pub use jiff::{SignedDuration, Timestamp};
 pub use names::{AccountId, InvalidName, ProfileName, Region, RoleName, SessionName, StartUrl};
 pub use profile::Profile;
 pub use program::Program;

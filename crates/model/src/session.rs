@@ -74,6 +74,8 @@ pub struct SessionRecord {
     pub registrations: BTreeMap<SignInFlow, ClientRegistration>,
     /// None when signed out.
     pub tokens: Option<SessionTokens>,
+    /// When a person signed in; renewals do not move it.
+    pub signed_in_at: Option<Timestamp>,
 }
 
 impl SessionRecord {
@@ -85,6 +87,7 @@ impl SessionRecord {
             region: session.region.clone(),
             registrations: BTreeMap::new(),
             tokens: None,
+            signed_in_at: None,
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) struct SessionFile {
     region: String,
     registrations: BTreeMap<String, RegistrationEntry>,
     tokens: Option<TokensEntry>,
+    #[serde(default)]
+    signed_in_at: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +76,7 @@ impl From<&SessionRecord> for SessionFile {
                 refresh_token: tokens.refresh_token.as_ref().map(|token| token.expose().to_owned()),
                 client: (&tokens.client).into(),
             }),
+            signed_in_at: record.signed_in_at.map(Timestamp::as_millisecond),
         }
     }
 }
@@ -99,6 +102,7 @@ impl TryFrom<SessionFile> for SessionRecord {
                 expires_at: instant(tokens.expires_at),
                 refresh_token: tokens.refresh_token.map(Secret::from),
             }),
+            signed_in_at: file.signed_in_at.map(instant),
         })
     }
 }

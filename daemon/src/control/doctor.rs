@@ -12,7 +12,7 @@ use ssod_control::{Check, Paths};
 use ssod_model::{CredentialSource, Timer};
 use tokio::net::TcpStream;
 
-use super::{Answer, sentence};
+use super::{Answer, sentence, status};
 use crate::app::Shared;
 
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -23,6 +23,10 @@ pub(super) async fn answer<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>
     let paths = shared.paths.clone();
     checks.extend(tokio::task::spawn_blocking(move || permissions(&paths)).await.unwrap_or_default());
     checks.push(memory());
+    checks.push(match shared.timer.wrong_by() {
+        Some(by) => Check::failed("clock", status::wrong_clock(by), status::WRONG_CLOCK),
+        None => Check::ok("clock", "Nothing says that this machine's clock is wrong."),
+    });
     checks.extend(configuration(&shared));
     Ok(Json(checks))
 }

@@ -11,13 +11,14 @@ use ssod_broker::{
 use ssod_control::{
     DaemonStatus, ImdsPort, ProfileState, ProfileStatus, SessionState, SessionStatus, Status, Trouble,
 };
-use ssod_model::{Timer, Timestamp, TimestampExt};
+use ssod_model::{SignedDuration, Timer, Timestamp, TimestampExt};
 
 use ssod_vault::KeyStoreChoice;
 
 use super::Answer;
 use super::use_profile::active_profile;
 use crate::app::Shared;
+use crate::wall_timer::in_words;
 
 pub(super) async fn answer<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<Status> {
     let status = shared.broker.status();
@@ -45,6 +46,7 @@ fn daemon<C: Timer + Clone>(shared: &Shared<C>) -> DaemonStatus {
     drop(problems);
     all.extend(shared.keeper.vault().problems());
     all.extend(misplaced_key(shared));
+    all.extend(shared.timer.wrong_by().map(|by| format!("{} {WRONG_CLOCK}", wrong_clock(by))));
     let ports = shared.imds_ports.lock().unwrap_or_else(PoisonError::into_inner);
     DaemonStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -60,6 +62,14 @@ fn daemon<C: Timer + Clone>(shared: &Shared<C>) -> DaemonStatus {
         overrides: shared.overrides.clone(),
         problems: all,
     }
+}
+
+/// What to do about it.
+pub(super) const WRONG_CLOCK: &str = "Set it, on most systems by: sudo timedatectl set-ntp true";
+
+/// The machine's clock is wrong, in a sentence.
+pub(super) fn wrong_clock(by: SignedDuration) -> String {
+    format!("This machine's clock is {}. ssod goes by AWS's, but SDKs sign with this one.", in_words(by))
 }
 
 /// The key is elsewhere than the settings say.
@@ -88,6 +98,7 @@ fn session(session: BrokerSession, now: Timestamp) -> SessionStatus {
         region: session.region.to_string(),
         expires_at: session.token_expires_at.map(whole_seconds),
         remaining: session.token_expires_at.map(|at| at.since_or_zero(now).as_secs()),
+        ends_in: session.ends_at.map(|at| at.since_or_zero(now).as_secs()),
         renews_in: session.next_renewal.map(|at| at.since_or_zero(now).as_secs()),
         trouble: session.trouble.map(|one| trouble(one, now)),
     }

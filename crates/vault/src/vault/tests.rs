@@ -31,6 +31,7 @@ fn record() -> SessionRecord {
         start_url: StartUrl::parse("https://x.awsapps.com/start").unwrap(),
         region: Region::parse("us-east-1").unwrap(),
         registrations: BTreeMap::from([(SignInFlow::Browser, client.clone())]),
+        signed_in_at: Some(Timestamp::from_second(1_800_000_000).unwrap()),
         tokens: Some(SessionTokens {
             access_token: Secret::new("MARKER-access".into()),
             issued_at: Timestamp::from_second(1_000).unwrap(),

@@ -1,0 +1,123 @@
+//! What a person is told without asking: that a session is about to end, and that it has ended. Once each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ssod_broker::{Event, SessionState, SessionStatus};
+use ssod_model::{SessionName, Timer, Timestamp, TimestampExt};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::app::Shared;
+
+/// A desktop that does not answer is not waited for any longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Notice {
+    /// It is about to end.
+    EndsSoon { session: SessionName, ends_at: Timestamp },
+    /// It has ended.
+    Ended { session: SessionName, reason: String },
+}
+
+impl Notice {
+    fn summary(&self) -> String {
+        match self {
+            Self::EndsSoon { session, .. } => format!("Session \"{session}\" ends soon"),
+            Self::Ended { session, .. } => format!("Session \"{session}\" has ended"),
+        }
+    }
+
+    fn body(&self, now: Timestamp) -> String {
+        match self {
+            Self::EndsSoon { session, ends_at } => {
+                let minutes = ends_at.since_or_zero(now).as_secs().div_ceil(60);
+                format!("In about {minutes} minutes. To go on without a break, run: ssod login {session}")
+            }
+            Self::Ended { session, reason } => format!("{reason}. Run: ssod login {session}"),
+        }
+    }
+}
+
+/// Tells, until it is stopped.
+pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
+    let (mut events, mut settings) = (shared.broker.events(), shared.settings_changes());
+    let mut stopped = std::pin::pin!(shared.stopped());
+    loop {
+        let next = tell_what_is_due(&shared);
+        let due = async {
+            match next {
+                Some(at) => shared.timer.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = &mut stopped => return,
+            event = events.recv() => match event {
+                Ok(Event::Ended { session, reason }) => tell(&shared, &Notice::Ended { session, reason }),
+                Ok(Event::TokenChanged(_) | Event::SignedOut(_) | Event::Configured) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+            // The daemon keeps the sender.
+            _ = settings.changed() => {}
+            () = due => {}
+        }
+    }
+}
+
+/// Tells of what ends soon, and says when to look again.
+fn tell_what_is_due<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Option<Timestamp> {
+    let (now, before) = (shared.timer.now(), shared.settings().notifications.before_expiry);
+    let mut next = None::<Timestamp>;
+    for session in shared.broker.status().sessions {
+        let Some(ends_at) = session.ends_at.filter(|_| session.state == SessionState::Active) else {
+            continue;
+        };
+        if shared.memory.warned_of(&session.name) == Some(ends_at) {
+            continue;
+        }
+        match warning_at(&session, ends_at, before) {
+            at if at > now => next = Some(next.map_or(at, |next| next.min(at))),
+            _ => {
+                if let Err(error) = shared.memory.keep_warned_of(&session.name, ends_at) {
+                    tracing::warn!("{error:#}");
+                }
+                tell(shared, &Notice::EndsSoon { session: session.name, ends_at });
+            }
+        }
+    }
+    next
+}
+
+/// When to warn: so long before the end, but never before half of a short session.
+fn warning_at(session: &SessionStatus, ends_at: Timestamp, before: Duration) -> Timestamp {
+    let half = session.signed_in_at.map(|began| ends_at.since_or_zero(began) / 2);
+    ends_at.minus(half.map_or(before, |half| before.min(half)))
+}
+
+fn tell<C: Timer + Clone>(shared: &Arc<Shared<C>>, notice: &Notice) {
+    let (summary, body) = (notice.summary(), notice.body(shared.timer.now()));
+    tracing::info!("{summary}. {body}");
+    if shared.settings().notifications.desktop {
+        tokio::spawn(async move {
+            let shown = tokio::time::timeout(PATIENCE, show(&summary, &body)).await;
+            if !matches!(shown, Ok(Ok(()))) {
+                tracing::debug!("there is no desktop to show it on");
+            }
+        });
+    }
+}
+
+#[cfg(target_os = "linux")]
+async fn show(summary: &str, body: &str) -> Result<(), notify_rust::error::Error> {
+    notify_rust::Notification::new().appname("ssod").summary(summary).body(body).show_async().await.map(drop)
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn show(summary: &str, body: &str) -> Result<(), notify_rust::error::Error> {
+    let mut notification = notify_rust::Notification::new();
+    notification.appname("ssod").summary(summary).body(body);
+    // Without a runtime of its own it can only be asked from a thread that may block.
+    tokio::task::spawn_blocking(move || notification.show().map(drop)).await.unwrap_or(Ok(()))
+}
