@@ -31,4 +31,4 @@ pub use instance_lock::{AlreadyRuns, InstanceLock};
 pub use logging::{LogFormat, init as init_logging};
 pub use refresher::run as run_refresher;
 pub use settings::{Settings, SettingsError};
-pub use wall_timer::WallTimer;
+pub use wall_timer::{WallTimer, sleep_supervised};

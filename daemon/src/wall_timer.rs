@@ -1,5 +1,6 @@
 //! The machine's wall clock as something to wait for, corrected by what AWS says of the time.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,10 +30,10 @@ impl Clock for WallTimer {
         self.correction().now(reading())
     }
 
-    fn heard(&self, theirs: Timestamp) {
+    fn heard(&self, theirs: Timestamp, asked_at: Timestamp) {
         let (at, mut correction) = (reading(), self.correction());
         let before = correction.wrong_by(at);
-        correction.heard(theirs, at);
+        correction.heard(theirs, asked_at, at);
         let after = correction.wrong_by(at);
         drop(correction);
         if let Some(by) = after.filter(|_| before.is_none()) {
@@ -47,35 +48,51 @@ impl Clock for WallTimer {
 
 impl Timer for WallTimer {
     async fn sleep_until(&self, deadline: Timestamp) {
-        loop {
-            let remaining = deadline.since_or_zero(self.now());
-            if remaining.is_zero() {
-                return;
+        let alarm = |remaining| Alarm::at(SystemClock.now().plus(remaining)).map(Alarm::rings);
+        sleep_supervised(self, || SystemClock.now(), alarm, deadline).await;
+    }
+}
+
+/// Ends when `clock` has reached the deadline, or when something happened to the wall clock. The alarm rings when so much
+/// time has passed on the wall clock, or that was set; where there is none, and while the deadline is near, the supervisor
+/// compares the wall clock with the monotonic one.
+pub async fn sleep_supervised<A: Future<Output = ()> + Send>(
+    clock: &impl Clock,
+    wall: impl Fn() -> Timestamp + Send,
+    alarm: impl Fn(Duration) -> Option<A> + Send,
+    deadline: Timestamp,
+) {
+    loop {
+        let remaining = deadline.since_or_zero(clock.now());
+        if remaining.is_zero() {
+            return;
+        }
+        let begun = (wall(), Instant::now());
+        let alarm = alarm(remaining);
+        let looks = alarm.is_none() || remaining <= NEAR;
+        let rings = async {
+            match alarm {
+                Some(alarm) => alarm.await,
+                None => std::future::pending().await,
             }
-            let begun = (SystemClock.now(), Instant::now());
-            let alarm = Alarm::at(begun.0.plus(remaining));
-            let rings = async {
-                match &alarm {
-                    Some(alarm) => alarm.rings().await,
-                    None => std::future::pending().await,
-                }
-            };
-            let look = async {
-                if alarm.is_none() || remaining <= NEAR {
-                    // A monotonic timer does not advance while the machine sleeps, so it must not be trusted for long.
-                    tokio::time::sleep(remaining.min(LOOK)).await;
-                } else {
-                    std::future::pending::<()>().await;
-                }
-            };
-            tokio::select! {
-                () = rings => return,
-                () = look => {}
+        };
+        let look = async {
+            if looks {
+                // A monotonic timer does not advance while the machine sleeps, so it must not be trusted for long.
+                tokio::time::sleep(remaining.min(LOOK)).await;
+            } else {
+                std::future::pending::<()>().await;
             }
-            let wall = SystemClock.now().duration_since(begun.0).unsigned_abs();
-            if wall.abs_diff(begun.1.elapsed()) > APART {
-                return;
-            }
+        };
+        tokio::select! {
+            () = rings => {}
+            () = look => {}
+        }
+        // Something happened to the wall clock: whoever sleeps decides anew. Otherwise AWS may have told another time
+        // meanwhile, and the deadline is not there yet.
+        let passed = wall().duration_since(begun.0).unsigned_abs();
+        if passed.abs_diff(begun.1.elapsed()) > APART {
+            return;
         }
     }
 }
@@ -115,7 +132,7 @@ impl Alarm {
         None
     }
 
-    async fn rings(&self) {}
+    async fn rings(self) {}
 }
 
 #[cfg(target_os = "linux")]
@@ -159,7 +176,7 @@ mod linux {
             Ok(Self(AsyncFd::with_interest(timer, Interest::READABLE)?))
         }
 
-        pub(super) async fn rings(&self) {
+        pub(super) async fn rings(self) {
             let mut expirations = [0; 8];
             // An error means that waiting is over, too: whoever waits looks at the clock again.
             while let Ok(mut ready) = self.0.readable().await {
@@ -188,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn a_deadline_by_awss_time_is_waited_for_by_the_wrong_clock() {
         let timer = WallTimer::default();
-        timer.heard(SystemClock.now().plus(Duration::from_hours(2)));
+        timer.heard(SystemClock.now().plus(Duration::from_hours(2)), timer.now());
         assert!(timer.wrong_by().unwrap().is_negative());
         let deadline = timer.now().plus(Duration::from_millis(50));
         assert!(deadline > SystemClock.now().plus(Duration::from_mins(119)));

@@ -49,6 +49,8 @@ fn a_days_use(sandbox: &mut Sandbox) {
     for command in [&["status"][..], &["doctor"], &["audit"], &["vault", "rekey"], &["lock"], &["unlock"]] {
         sandbox.ssod(command).succeeded();
     }
+    sandbox.clear_faults();
+    assert_eq!(sandbox.credentials("adminUser").status, 200);
     let cache = sandbox.state().join("vault/role-credentials.sealed");
     sandbox.eventually("the cache is written", || fs::metadata(&cache).is_ok_and(|facts| facts.len() > 200));
 }
@@ -58,9 +60,12 @@ fn seen_during(happens: impl FnOnce()) -> BTreeSet<String> {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watching = scope.spawn(|| watch(&stop));
-        happens();
+        // Whatever happens, the watch must end, or a failure would hang.
+        let happened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(happens));
         stop.store(true, Ordering::SeqCst);
-        watching.join().unwrap()
+        let seen = watching.join().unwrap();
+        happened.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        seen
     })
 }
 

@@ -1,6 +1,7 @@
 //! The broker itself: what it is made of, what it is told, what it hands out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use ssod_model::{
 use tokio::sync::{Notify, broadcast};
 
 use crate::limiter::Limiter;
-use crate::state::State;
+use crate::state::{State, is_running};
 use crate::{Active, Closed, Event};
 
 /// Uses that follow so closely are taken for one program's until more is known.
@@ -84,6 +85,7 @@ pub(crate) struct Shared<P, S, C> {
     /// Told when a deadline may have moved earlier.
     changed: Notify,
     events: broadcast::Sender<Event>,
+    pub(crate) worked: AtomicU64,
     pub(crate) portal: Arc<Limiter>,
     /// Orders the writes to the store, so that an older snapshot never replaces a newer one. It is held while
     /// the disk works; the state is not.
@@ -102,6 +104,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             policy: Mutex::new(Arc::new(policy)),
             changed: Notify::new(),
             events: broadcast::channel(EVENTS).0,
+            worked: AtomicU64::new(0),
             disk: Arc::default(),
         }))
     }
@@ -142,6 +145,11 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         &self.0.provider
     }
 
+    /// How many looks at the clock found something that was due; any other was for nothing.
+    pub fn worked(&self) -> u64 {
+        self.0.worked.load(Ordering::Relaxed)
+    }
+
     /// Replaces the policy.
     pub fn set_policy(&self, policy: Policy) {
         self.0.portal.set_rate(policy.portal_rate);
@@ -178,7 +186,10 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
                 state.drop_credentials(name, now);
             }
         }
-        state.profiles.retain(|name, entry| entry.held.is_some() || profiles.contains_key(name));
+        // What is under way is kept, too: a profile that comes back must not be asked for twice.
+        state.profiles.retain(|name, entry| {
+            entry.held.is_some() || is_running(entry.fetch.as_ref()) || profiles.contains_key(name)
+        });
         for (name, entry) in &mut state.profiles {
             if !profiles.contains_key(name) {
                 entry.config = None;

@@ -34,11 +34,17 @@ impl Deadlines {
         self.all_stale = true;
     }
 
-    /// Whether everything must be placed anew, as of now; asking makes it no longer so.
-    pub(crate) fn take_all_stale(&mut self, now: Timestamp) -> bool {
+    /// Whether the clock was set back since somebody last looked; then everything must be placed anew.
+    pub(crate) fn look(&mut self, now: Timestamp) -> bool {
         let set_back = now < self.looked_at;
         self.looked_at = now;
-        std::mem::take(&mut self.all_stale) || set_back
+        self.all_stale |= set_back;
+        set_back
+    }
+
+    /// Whether everything must be placed anew; asking makes it no longer so.
+    pub(crate) fn take_all_stale(&mut self) -> bool {
+        std::mem::take(&mut self.all_stale)
     }
 }
 
@@ -124,10 +130,10 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_makes_everything_stale_once() {
         let mut deadlines = Deadlines::default();
-        assert!(!deadlines.take_all_stale(at(100)));
-        assert!(deadlines.take_all_stale(at(50)));
-        assert!(!deadlines.take_all_stale(at(51)));
+        assert!(!deadlines.look(at(100)) && !deadlines.take_all_stale());
+        assert!(deadlines.look(at(50)) && deadlines.take_all_stale());
+        assert!(!deadlines.look(at(51)) && !deadlines.take_all_stale());
         deadlines.mark_all();
-        assert!(deadlines.take_all_stale(at(52)));
+        assert!(deadlines.take_all_stale());
     }
 }

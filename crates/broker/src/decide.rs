@@ -222,11 +222,16 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
             Setback::Refused { retry_at } | Setback::Transient { retry_at } => retry_at,
         }),
     );
+    let due = batched(due, margin);
     if !refreshable && due.max(now) >= token.expires_at {
         return Renew::Never;
     }
-    // Without a usable token the session's own wait counts too.
-    let due = if token.is_over(now) { not_before(now, due, session.retry_at) } else { due };
+    // Where there will be no usable token by then (a timer rings a moment late), the session's own wait counts too.
+    let due = if token.is_over(due.max(now).plus(RETRY_MIN)) {
+        not_before(now, due, session.retry_at)
+    } else {
+        due
+    };
     Renew::At(batched(due, margin))
 }
 

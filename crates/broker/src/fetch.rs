@@ -71,6 +71,10 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         turn: Option<Turn>,
     ) -> Result<RoleCredentials, TokenError> {
         let (session, profile) = (&order.session, &order.profile);
+        // Somebody signed in or out before this task first ran: its answer would count for nothing.
+        if self.generation(&session.name) != order.generation {
+            return Err(TokenError::Waiting);
+        }
         self.call_portal(&session.name, turn, |token| async move {
             self.0.provider.role_credentials(session, &token, &profile.account_id, &profile.role_name).await
         })

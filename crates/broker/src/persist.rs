@@ -80,7 +80,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             state.cached_credentials(now)
         };
         let store = self.0.store.clone();
-        if let (_order, Err(error)) = on_disk(order, move || store.save_credentials(&cached)).await {
+        if let (_order, Err(error)) =
+            on_disk(order, store, move |store| store.save_credentials(&cached)).await
+        {
             tracing::warn!(%error, "the cache of role credentials is not saved");
             self.state().unsaved_credentials.get_or_insert(Unsaved::all(now.plus(SAVE_AGAIN_AFTER)));
         }
@@ -122,7 +124,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let mut cached = self.state().cached_credentials(self.now());
         cached.retain(|one| one.session != *name);
         let store = self.0.store.clone();
-        on_disk(order, move || store.save_credentials(&cached)).await.1
+        on_disk(order, store, move |store| store.save_credentials(&cached)).await.1
     }
 
     /// Saves one record.
@@ -132,7 +134,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         record: &SessionRecord,
     ) -> (Order, Result<(), StoreError>) {
         let (store, record) = (self.0.store.clone(), record.clone());
-        on_disk(order, move || store.save_session(&record)).await
+        on_disk(order, store, move |store| store.save_session(&record)).await
     }
 
     /// Tries again to save a record that is newer in memory than on disk.
@@ -172,7 +174,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             (kept, state.cached_credentials(now))
         };
         let (store, name) = (self.0.store.clone(), name.clone());
-        let (_order, forgotten) = on_disk(order, move || {
+        let (_order, forgotten) = on_disk(order, store, move |store| {
             let forgotten = match &kept {
                 Some(record) => store.save_session(record),
                 None => store.forget_session(&name),
@@ -182,18 +184,22 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         .await;
         if forgotten.is_err() {
             self.state().unsaved_credentials.get_or_insert(Unsaved::all(now.plus(SAVE_AGAIN_AFTER)));
-            self.wake();
         }
+        self.wake();
         forgotten
     }
 }
 
 /// The order goes along to the blocking thread, so that the next write waits for this one whoever gave up waiting.
-async fn on_disk(
+async fn on_disk<S: SecretStore>(
     order: Order,
-    work: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
+    store: Arc<S>,
+    work: impl FnOnce(&S) -> Result<(), StoreError> + Send + 'static,
 ) -> (Order, Result<(), StoreError>) {
-    let working = tokio::task::spawn_blocking(move || (order, work()));
+    if store.is_immediate() {
+        return (order, work(&store));
+    }
+    let working = tokio::task::spawn_blocking(move || (order, work(&store)));
     match working.await {
         Ok(done) => done,
         // The pool is gone with the process, or the store panicked; either way nothing was acknowledged.

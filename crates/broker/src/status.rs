@@ -5,8 +5,8 @@ use ssod_model::{
     StartUrl, Timestamp, TimestampExt,
 };
 
-use crate::decide::{Renew, Standing, renew_token};
-use crate::state::{FailureKind, ProfileEntry, SessionEntry, State};
+use crate::decide::{RETRY_MIN, Renew, Standing, renew_token};
+use crate::state::{Failure, FailureKind, ProfileEntry, SessionEntry, State};
 use crate::{Active, Broker, Policy};
 
 /// Everything at one instant.
@@ -148,7 +148,7 @@ fn session_status(
             None => (SessionState::SignedOut, None),
         },
     };
-    let failure = entry.failure.as_ref();
+    let failure = entry.failure.as_ref().filter(|failure| is_retried(failure, renew_token(now, &facts), now));
     let signed_in_at = entry.record.as_ref().and_then(|record| record.signed_in_at);
     let ends_at = match facts.standing {
         Standing::SignedIn { token, refreshable: false } => Some(token.expires_at),
@@ -189,10 +189,10 @@ fn profile_status(
         _ if state.closed.is_some() => Some(TroubleStatus::Locked),
         _ if signed_out => Some(TroubleStatus::SignInNeeded),
         Some(failure) if failure.kind == FailureKind::Refused => Some(TroubleStatus::NoAccess),
-        Some(failure) => {
+        Some(failure) if is_retried(failure, decision.renew, now) => {
             Some(TroubleStatus::Retrying { reason: failure.reason.clone(), retry_at: failure.retry_at })
         }
-        None => None,
+        Some(_) | None => None,
     };
     Some(ProfileStatus {
         name: name.clone(),
@@ -207,6 +207,14 @@ fn profile_status(
         last_used: entry.last_used,
         used_by: entry.used_by.clone(),
     })
+}
+
+/// Whether the next try comes because the last one failed. What failed by a clock that was ahead may not be due for long.
+fn is_retried(failure: &Failure, renew: Renew, now: Timestamp) -> bool {
+    match renew {
+        Renew::At(at) => at <= failure.retry_at.max(now).plus(RETRY_MIN),
+        Renew::Never => true,
+    }
 }
 
 fn instant(renew: Renew) -> Option<Timestamp> {

@@ -11,7 +11,6 @@ use ssod_model::{
 };
 use ssod_testkit::{ManualClock, MemoryStore, SimulatedIdentityCenter};
 
-use crate::state::is_running;
 use crate::{Broker, Closed, KeepFresh, Policy, SessionState, SignInError, TroubleStatus};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -111,9 +110,7 @@ impl World {
         for name in state.profiles.keys() {
             let (placed, decided) = (state.deadlines.profiles.of(name), state.renewal_of(name, now, &policy));
             // What is due and waits for its session has no place of its own.
-            let session = state.profiles[name].config.as_ref().map(|config| &config.session);
-            let renews = session.is_some_and(|name| is_running(state.sessions[name].renewal.as_ref()));
-            let parked = renews && placed.is_none() && decided.is_some_and(|at| at <= now);
+            let parked = placed.is_none() && decided.is_some_and(|at| state.is_parked(name, now.max(at)));
             assert!(placed == decided || parked, "{name}: {placed:?}, but {decided:?} is decided");
         }
     }

@@ -1,8 +1,10 @@
 //! What the refresher's loop asks: start what is due, and say when to look again.
 
+use std::sync::atomic::Ordering;
+
 use ssod_model::{Clock, Floor, IdentityProvider, ProfileName, SecretStore, SessionName, Timestamp};
 
-use crate::decide::{Readiness, Renew, readiness, renew_token};
+use crate::decide::{Readiness, Renew, is_waiting, readiness, renew_token};
 use crate::state::{State, is_running};
 use crate::{Broker, Policy};
 
@@ -29,6 +31,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let mut round = Round { started: self.renew_tokens(&mut state, now), ..Round::default() };
         round.started += self.fetch_due(&mut state, now, &policy, &mut round.wants_room);
         round.started += self.save_due(&mut state, now);
+        // What was started moved deadlines, too.
+        state.place_what_changed(now, &policy);
+        self.0.worked.fetch_add(u64::from(round.started > 0 || round.wants_room), Ordering::Relaxed);
         let waiting = if round.wants_room { None } else { state.deadlines.profiles.first() };
         let save = state.unsaved_credentials.as_ref().map(|unsaved| unsaved.due(state.profiles.len()));
         round.next = state.deadlines.sessions.first().into_iter().chain(waiting).chain(save).min();
@@ -84,11 +89,13 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         while let Some(name) = state.deadlines.profiles.due(now) {
             match state.is_ready(&name, now, policy) {
                 None => state.place_profile(&name, now, policy),
-                // It comes back when the session's renewal is over.
                 Some((Readiness::Wait, _)) => state.deadlines.profiles.place(&name, None),
+                // It comes back when the renewal is over.
                 Some((Readiness::RenewToken, session)) => {
                     state.deadlines.profiles.place(&name, None);
-                    started += usize::from(self.begin_renewal(state, &session).is_ok());
+                    if !state.is_parked(&name, now) {
+                        started += usize::from(self.begin_renewal(state, &session).is_ok());
+                    }
                 }
                 Some((Readiness::Ready, _)) => {
                     let Some(turn) = self.0.portal.try_turn() else {
@@ -119,7 +126,10 @@ impl State {
     pub(crate) fn place_what_changed(&mut self, now: Timestamp, policy: &Policy) {
         let mut sessions = self.deadlines.sessions.take_stale();
         let mut profiles = self.deadlines.profiles.take_stale();
-        if self.deadlines.take_all_stale(now) {
+        if self.deadlines.look(now) {
+            self.end_impossible_waits(now);
+        }
+        if self.deadlines.take_all_stale() {
             self.deadlines.sessions.clear();
             self.deadlines.profiles.clear();
             sessions = self.sessions.keys().cloned().collect();
@@ -130,6 +140,15 @@ impl State {
         }
         for name in &profiles {
             self.place_profile(name, now, policy);
+        }
+    }
+
+    /// Waits that a clock set which was ahead count for nothing, now and when their time seems near.
+    fn end_impossible_waits(&mut self, now: Timestamp) {
+        let sessions = self.sessions.values_mut().filter_map(|session| session.failure.as_mut());
+        let profiles = self.profiles.values_mut().filter_map(|profile| profile.failure.as_mut());
+        for failure in sessions.chain(profiles).filter(|failure| !is_waiting(now, failure.retry_at)) {
+            failure.retry_at = failure.retry_at.min(now);
         }
     }
 
@@ -145,7 +164,7 @@ impl State {
     }
 
     fn place_profile(&mut self, name: &ProfileName, now: Timestamp, policy: &Policy) {
-        let at = self.renewal_of(name, now, policy);
+        let at = self.renewal_of(name, now, policy).filter(|at| !self.is_parked(name, now.max(*at)));
         self.deadlines.profiles.place(name, at);
     }
 
@@ -175,11 +194,16 @@ impl State {
         self.renewal_of(name, now, policy).filter(|at| *at <= now)?;
         let name = &self.profiles.get(name)?.config.as_ref()?.session;
         let session = self.sessions.get(name)?;
-        let ready = match readiness(now, &session.facts()) {
-            Readiness::RenewToken if is_running(session.renewal.as_ref()) => Readiness::Wait,
-            ready => ready,
-        };
-        Some((ready, name.clone()))
+        Some((readiness(now, &session.facts()), name.clone()))
+    }
+
+    /// Whether, at that time, it waits for the renewal of its session's token that is under way; when that is over, it is placed
+    /// anew.
+    pub(crate) fn is_parked(&self, name: &ProfileName, at: Timestamp) -> bool {
+        let config = self.profiles.get(name).and_then(|profile| profile.config.as_ref());
+        config.and_then(|config| self.sessions.get(&config.session)).is_some_and(|session| {
+            is_running(session.renewal.as_ref()) && readiness(at, &session.facts()) == Readiness::RenewToken
+        })
     }
 
     /// The deadlines of a session's profiles may be others now. Looks at every profile, once for each renewal of a token.

@@ -18,6 +18,10 @@ use crate::{Broker, Event};
 /// A record that could not be saved is tried again after this.
 const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// A session is over when the portal refuses so many tokens in a row. The second may come from a renewal that was under way
+/// before the machine slept, or by a clock that was wrong; the third one is new.
+const REFUSALS: usize = 3;
+
 /// Why there is no token to call the portal with.
 #[derive(Debug)]
 pub(crate) enum TokenError {
@@ -79,8 +83,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         })
     }
 
-    /// Calls the portal in turn; the timer brings the first turn along. A token that the portal refuses is renewed once;
-    /// refused again, the session is over.
+    /// Calls the portal in turn; the timer brings the first turn along. A token that the portal refuses is renewed.
     pub(crate) async fn call_portal<T, F>(
         &self,
         name: &SessionName,
@@ -90,7 +93,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     where
         F: Future<Output = Result<T, IdentityError>>,
     {
-        let generation = self.state().sessions.get(name).map_or(0, |entry| entry.generation);
+        let generation = self.generation(name);
         let polite = async |token, turn: Option<Turn>| {
             let _turn = match turn {
                 Some(turn) => turn,
@@ -105,23 +108,28 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             }
             outcome.map_err(TokenError::Identity)
         };
-        let token = self.usable_token(name).await?;
-        match polite(token.clone(), turn).await {
-            Err(TokenError::Identity(IdentityError::Unauthorized)) => {}
-            outcome => return outcome,
+        let (mut token, mut turn) = (self.usable_token(name).await?, turn);
+        for refused in 1..=REFUSALS {
+            match polite(token.clone(), turn.take()).await {
+                Err(TokenError::Identity(IdentityError::Unauthorized)) => {}
+                outcome => return outcome,
+            }
+            if refused == REFUSALS {
+                break;
+            }
+            token = match self.token_instead_of(name, &token).await {
+                Ok(renewed) => renewed,
+                Err(TokenError::NotRenewable) => break,
+                Err(error) => return Err(error),
+            };
         }
-        let outcome = match self.token_instead_of(name, &token).await {
-            Ok(renewed) => polite(renewed, None).await,
-            Err(error) => Err(error),
-        };
-        if matches!(
-            outcome,
-            Err(TokenError::Identity(IdentityError::Unauthorized) | TokenError::NotRenewable)
-        ) {
-            self.end_session(name, generation, Ended::Portal).await;
-            return Err(TokenError::SignedOut);
-        }
-        outcome
+        self.end_session(name, generation, Ended::Portal).await;
+        Err(TokenError::SignedOut)
+    }
+
+    /// See [`SessionEntry::generation`](crate::state::SessionEntry).
+    pub(crate) fn generation(&self, name: &SessionName) -> u64 {
+        self.state().sessions.get(name).map_or(0, |entry| entry.generation)
     }
 
     /// The access token, renewed first where it is about to end.
@@ -137,21 +145,24 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         }
     }
 
-    /// Another token than this one: the renewal's under way, or a new renewal's.
+    /// Another token than this one: the renewal's under way, or a new renewal's. A token that was renewed before the machine
+    /// slept is over when it comes, and is renewed once more.
     async fn token_instead_of(&self, name: &SessionName, old: &Secret) -> Result<Secret, TokenError> {
-        if let (token, _) = self.token(name)?
-            && token != *old
-        {
-            return Ok(token);
+        for _ in 0..2 {
+            if let (token, true) = self.token(name)?
+                && token != *old
+            {
+                return Ok(token);
+            }
+            let waiting =
+                self.state().sessions.get(name).and_then(|entry| Some(entry.failure.as_ref()?.retry_at));
+            if waiting.is_some_and(|retry_at| is_waiting(self.now(), retry_at)) {
+                return Err(TokenError::Waiting);
+            }
+            let mut done = self.start_token_renewal(name)?;
+            // An error means that the task is gone; what it left behind is looked at all the same.
+            let _ = done.wait_for(|done| *done).await;
         }
-        let waiting =
-            self.state().sessions.get(name).and_then(|entry| Some(entry.failure.as_ref()?.retry_at));
-        if waiting.is_some_and(|retry_at| is_waiting(self.now(), retry_at)) {
-            return Err(TokenError::Waiting);
-        }
-        let mut done = self.start_token_renewal(name)?;
-        // An error means that the task is gone; what it left behind is looked at all the same.
-        let _ = done.wait_for(|done| *done).await;
         match self.token(name)? {
             (token, _) if token != *old => Ok(token),
             _ => Err(TokenError::Waiting),
@@ -182,6 +193,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         let (finished, done) = watch::channel(false);
         entry.renewal = Some(Running { done: done.clone(), generation });
         state.deadlines.sessions.mark(name);
+        state.mark_profiles_of(name);
         let broker = self.clone();
         tokio::spawn(async move {
             let grant = Grant::RefreshToken(refresh_token);

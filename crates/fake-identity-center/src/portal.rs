@@ -26,6 +26,16 @@ impl Center {
         self.portal_session(now, token.portal_session).map(|session| session.user.as_str())
     }
 
+    /// A number for the sign-in that an access token comes from; its renewals keep it.
+    pub fn sign_in_of(&self, access_token: &str) -> Option<u64> {
+        self.access_tokens.get(access_token).map(|token| token.portal_session)
+    }
+
+    /// Whether that person is signed in, anywhere.
+    pub fn is_signed_in(&self, now: Timestamp, user: &str) -> bool {
+        self.portal_sessions.values().any(|session| session.user == user && now < session.ends_at)
+    }
+
     /// ListAccounts, all of them.
     pub fn list_accounts(&self, now: Timestamp, access_token: &str) -> Result<Vec<&Account>, ApiError> {
         let user = self.user_of(now, access_token).ok_or_else(ApiError::unauthorized)?;

@@ -1,7 +1,7 @@
 //! The calls themselves.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::header::{CONTENT_LENGTH, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Url};
@@ -19,8 +19,6 @@ use crate::{answers, oidc_base, portal_base, wire};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole call, body included: against a server that sends a byte a second.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
-/// AWS's Date tells the time where the answer came within this.
-const TOLERATED_WAY: Duration = Duration::from_secs(10);
 /// The largest real answer, a page of 100 accounts, has about 30 kB.
 const BODY_CAP: usize = 1024 * 1024;
 /// Pages of 100 that are followed: beyond the largest organisations, below an endless loop.
@@ -131,13 +129,19 @@ impl<C: Clock> IdentityCenter<C> {
         self.send(Service::Portal, request).await
     }
 
+    /// When a life began that an answer brought, and the time now. It is counted from the question on; where the answer put a
+    /// clock right that was ahead, from the answer.
+    fn begun(&self, asked_at: Timestamp) -> (Timestamp, Timestamp) {
+        let now = self.clock.now();
+        (asked_at.min(now), now)
+    }
+
     async fn send(&self, service: Service, request: RequestBuilder) -> Result<Vec<u8>, IdentityError> {
-        let asked = Instant::now();
+        let asked_at = self.clock.now();
         let mut response = request.send().await.map_err(|error| unreachable(&error))?;
         let date = response.headers().get(DATE).and_then(|value| instant(value.to_str().ok()?));
-        // An answer that was long on its way tells an old time.
-        if let Some(date) = date.filter(|_| asked.elapsed() < TOLERATED_WAY) {
-            self.clock.heard(date);
+        if let Some(date) = date {
+            self.clock.heard(date, asked_at);
         }
         let status = response.status();
         if response
@@ -257,7 +261,8 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
             Grant::RefreshToken(token) => Some(token),
             Grant::DeviceCode(_) | Grant::AuthorizationCode { .. } => None,
         };
-        answers::tokens(&body, issued_at, self.clock.now(), client.clone(), kept)
+        let (issued_at, now) = self.begun(issued_at);
+        answers::tokens(&body, issued_at, now, client.clone(), kept)
     }
 
     async fn list_accounts(
@@ -314,7 +319,8 @@ impl<C: Clock> IdentityProvider for IdentityCenter<C> {
         let issued_at = self.clock.now();
         let query = [("role_name", role_name.as_str()), ("account_id", account_id.as_str())];
         let body = self.portal(session, access_token, "/federation/credentials", &query).await?;
-        answers::role_credentials(&body, issued_at, self.clock.now())
+        let (issued_at, now) = self.begun(issued_at);
+        answers::role_credentials(&body, issued_at, now)
     }
 
     async fn logout(&self, session: &SsoSession, access_token: &Secret) -> Result<(), IdentityError> {

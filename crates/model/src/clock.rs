@@ -10,8 +10,9 @@ pub trait Clock: Send + Sync + 'static {
     /// The time now, as well as it is known.
     fn now(&self) -> Timestamp;
 
-    /// AWS said what time it is, at this moment. A clock that can be wrong goes by it.
-    fn heard(&self, _theirs: Timestamp) {}
+    /// AWS said what time it is, in an answer that came at this moment to a question of `asked_at`, by this clock. A clock
+    /// that can be wrong goes by it.
+    fn heard(&self, _theirs: Timestamp, _asked_at: Timestamp) {}
 
     /// How far the machine's clock is ahead of AWS's, or behind it where negative, where it is known to be wrong.
     fn wrong_by(&self) -> Option<SignedDuration> {

@@ -11,6 +11,8 @@ use crate::TimestampExt;
 const TOLERATED: Duration = Duration::from_mins(1);
 /// Clocks that are kept right are slewed by at most 500 millionths; whatever moves further was set.
 const SLEW: u32 = 1_000;
+/// An answer that was longer on its way tells an old time: the machine may have slept while it came.
+const WAY: Duration = Duration::from_secs(10);
 /// Readings of two clocks are never of the same instant.
 const SLACK: Duration = Duration::from_secs(1);
 
@@ -47,11 +49,19 @@ struct Anchor {
 }
 
 impl Correction {
-    /// AWS's time, as it was at that reading.
-    pub fn heard(&mut self, theirs: Timestamp, at: Reading) {
+    /// AWS's time, as an answer told it that came at that reading; `asked_at` is the [`now`](Self::now) of its question.
+    pub fn heard(&mut self, theirs: Timestamp, asked_at: Timestamp, at: Reading) {
+        if self.now(at).duration_since(asked_at).unsigned_abs() > WAY {
+            return;
+        }
         let offset = theirs.duration_since(at.wall);
         let offset = if offset.unsigned_abs() <= TOLERATED { SignedDuration::ZERO } else { offset };
         self.anchor = Some(Anchor { at, offset });
+    }
+
+    /// Whether AWS ever said what time it is.
+    pub fn is_known(&self) -> bool {
+        self.anchor.is_some()
     }
 
     /// The time, as well as it is known. Where the wall clock was set since AWS last said something, it is the later of the two
@@ -92,10 +102,14 @@ mod tests {
         Reading { wall, steady: Duration::from_secs(steady.unsigned_abs()) }
     }
 
+    fn hear(correction: &mut Correction, theirs: Timestamp, at: Reading) {
+        correction.heard(theirs, correction.now(at), at);
+    }
+
     /// What counts at a reading, in seconds, after AWS said that it was zero at another one.
     fn judged(heard_at: (i64, i64), now: (i64, i64)) -> i64 {
         let mut correction = Correction::default();
-        correction.heard(reading(0, 0).wall, reading(heard_at.0, heard_at.1));
+        hear(&mut correction, reading(0, 0).wall, reading(heard_at.0, heard_at.1));
         correction.now(reading(now.0, now.1)).as_second() - 1_800_000_000
     }
 
@@ -119,18 +133,26 @@ mod tests {
     fn a_wrong_clock_is_told_until_it_is_set() {
         let mut correction = Correction::default();
         assert_eq!(correction.wrong_by(reading(0, 0)), None);
-        correction.heard(reading(0, 0).wall, reading(-HOUR, 0));
+        hear(&mut correction, reading(0, 0).wall, reading(-HOUR, 0));
         assert_eq!(correction.wrong_by(reading(-HOUR + 5, 5)), Some(SignedDuration::from_secs(-HOUR)));
         assert_eq!(correction.wrong_by(reading(5, 5)), None);
-        correction.heard(reading(5, 5).wall, reading(5, 5));
+        hear(&mut correction, reading(5, 5).wall, reading(5, 5));
         assert_eq!(correction.wrong_by(reading(5, 5)), None);
+    }
+
+    #[test]
+    fn an_answer_that_came_after_a_sleep_tells_nothing() {
+        let mut correction = Correction::default();
+        let asked_at = correction.now(reading(0, 0));
+        correction.heard(reading(1, 1).wall, asked_at, reading(8 * HOUR, 8 * HOUR));
+        assert!(!correction.is_known());
     }
 
     #[test]
     fn nothing_overflows() {
         let mut correction = Correction::default();
         let far = Reading { wall: Timestamp::MAX, steady: Duration::MAX };
-        correction.heard(Timestamp::MIN, far);
+        hear(&mut correction, Timestamp::MIN, far);
         let _ = correction.now(Reading { wall: Timestamp::MIN, steady: Duration::ZERO });
         let _ = correction.now(far);
     }

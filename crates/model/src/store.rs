@@ -40,6 +40,11 @@ pub struct EndpointTokens {
 
 /// Keeps secrets between two runs. Calls block on the disk; a save that returned is durable.
 pub trait SecretStore: Send + Sync + 'static {
+    /// Whether it waits for nothing, so that it may be called on the runtime's own threads: a simulation is then the same
+    /// each time.
+    fn is_immediate(&self) -> bool {
+        false
+    }
     /// Every session's record. What cannot be read is set aside and reported by the store, not here.
     fn load_sessions(&self) -> Result<Vec<SessionRecord>, StoreError>;
     /// Saves one session's record.

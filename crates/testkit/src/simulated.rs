@@ -1,4 +1,4 @@
-//! Identity Center without HTTP: the fake's state machine behind the model's trait, on a manual clock.
+//! Identity Center without HTTP: the fake's state machine behind the model's trait, on a clock of the test's own.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,23 +15,33 @@ use tokio::sync::Semaphore;
 use crate::ManualClock;
 
 /// Clones share one state.
-#[derive(Clone)]
-pub struct SimulatedIdentityCenter(Arc<Inner>);
+pub struct SimulatedIdentityCenter<C = ManualClock>(Arc<Inner<C>>);
 
-struct Inner {
+impl<C> Clone for SimulatedIdentityCenter<C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+struct Inner<C> {
     center: Mutex<Center>,
-    clock: ManualClock,
+    clock: C,
     away: AtomicBool,
     calls: AtomicUsize,
     /// A closed gate holds every answer of GetRoleCredentials and of a renewal until it is opened.
     gate: Semaphore,
 }
 
-impl SimulatedIdentityCenter {
+impl<C: Clock + Clone> SimulatedIdentityCenter<C> {
     /// alice and bob on that clock.
-    pub fn new(clock: &ManualClock, lifetimes: Lifetimes) -> Self {
+    pub fn new(clock: &C, lifetimes: Lifetimes) -> Self {
+        Self::of(World::seed(), clock, lifetimes)
+    }
+
+    /// Those people and what they may use.
+    pub fn of(world: World, clock: &C, lifetimes: Lifetimes) -> Self {
         Self(Arc::new(Inner {
-            center: Mutex::new(Center::new(World::seed(), lifetimes, 1)),
+            center: Mutex::new(Center::new(world, lifetimes, 1)),
             clock: clock.clone(),
             away: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
@@ -116,7 +126,7 @@ impl SimulatedIdentityCenter {
     }
 }
 
-impl IdentityProvider for SimulatedIdentityCenter {
+impl<C: Clock + Clone> IdentityProvider for SimulatedIdentityCenter<C> {
     async fn register_client(
         &self,
         session: &SsoSession,

@@ -191,7 +191,7 @@ fn the_first_versions_folder_opens() {
     }
     fs::set_permissions(folder.path().join("key"), fs::Permissions::from_mode(0o600)).unwrap();
     let vault = reopened(folder.path());
-    assert_eq!(vault.load_sessions().unwrap(), [record()]);
+    assert_eq!(vault.load_sessions().unwrap(), [SessionRecord { signed_in_at: None, ..record() }]);
     assert_eq!(vault.load_credentials().unwrap(), credentials());
     assert!(vault.load_endpoint_tokens().unwrap().active.is_some());
     assert_eq!(vault.problems(), [""; 0]);

@@ -1,0 +1,480 @@
+//! The laptop: the engine in its present run, the people who use it, and what they are promised.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ssod_broker::{Broker, Event, KeepFresh, Policy, SessionState};
+use ssod_fake_identity_center::{Account, Assignment, Lifetimes, PermissionSet, User, World};
+use ssod_model::{
+    AccountId, Cached, CredentialSource, Endpoints, Floor, Profile, ProfileName, Region, RoleCredentials,
+    RoleName, SessionName, SignInFlow, SsoSession, StartUrl, TimestampExt,
+};
+use tokio::sync::broadcast;
+use tokio::sync::oneshot;
+
+use crate::cloud::{Cloud, Link, Weather};
+use crate::disk::{Disk, Store};
+use crate::ledger::{Entries, Ledger};
+use crate::life::Life;
+use crate::time::{LocalClock, Time};
+
+/// An SDK at the container endpoint waits no longer.
+const PATIENCE: Duration = Duration::from_millis(800);
+/// A person who signs in gives up after this.
+const PERSON: Duration = Duration::from_mins(2);
+/// So long after the last trouble, nothing of it is left to be seen: the longest back-off, and what is left to do then.
+const CALM: Duration = Duration::from_mins(7);
+/// Wakes for nothing in a run: a token that ends in the very second of a deadline makes one.
+const IDLE_WAKES: u64 = 2;
+/// A lag that counts for nothing.
+const SHORT: Duration = Duration::from_mins(2);
+/// AWS tells nobody that it ended a session; whoever renews credentials learns of it, after half an hour at the latest.
+const LEARNS: Duration = Duration::from_mins(40);
+
+/// How large everything is.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    /// The seed of all that is drawn.
+    pub(crate) seed: u64,
+    /// Sessions, each with a person of its own.
+    pub(crate) sessions: usize,
+    /// Profiles of each session.
+    pub(crate) profiles: usize,
+    /// What is kept fresh, how often the portal is called, and so on.
+    pub(crate) policy: Policy,
+    /// How long things last at AWS.
+    pub(crate) lifetimes: Lifetimes,
+    /// Whether the machine has a timer on the wall clock.
+    pub(crate) has_alarm: bool,
+}
+
+impl Setup {
+    /// Two people with three roles each, everything kept fresh, sign-ins of many days.
+    pub(crate) fn small(seed: u64) -> Self {
+        Self {
+            seed,
+            sessions: 2,
+            profiles: 3,
+            policy: Policy { keep_fresh: KeepFresh::All, ..Policy::default() },
+            lifetimes: Lifetimes { portal_session: Duration::from_hours(24 * 30), ..Lifetimes::default() },
+            has_alarm: true,
+        }
+    }
+}
+
+type Engine = Broker<Link, Store, LocalClock>;
+
+/// One run of the daemon.
+struct Run {
+    life: Life,
+    clock: LocalClock,
+    broker: Engine,
+    events: broadcast::Receiver<Event>,
+    /// Stops the refresher when it is dropped.
+    _stop: oneshot::Sender<()>,
+}
+
+/// Everything.
+pub(crate) struct Laptop {
+    setup: Setup,
+    time: Time,
+    cloud: Cloud,
+    disk: Disk,
+    ledger: Ledger,
+    run: Run,
+    /// The sessions that somebody believes to be signed in.
+    expected: BTreeSet<SessionName>,
+    /// When the last trouble ended.
+    calm_since: Duration,
+    /// What a person did and was told.
+    pub(crate) sign_ins: usize,
+    /// Notices that a session had ended.
+    pub(crate) notices: usize,
+    /// Requests that were answered with credentials, and those that were refused.
+    pub(crate) served: usize,
+    /// See [`served`](Self::served).
+    pub(crate) refused: usize,
+    /// The shortest remaining life of credentials that were served in calm.
+    pub(crate) shortest: Duration,
+    /// Tasks of runs that were killed: they wait for ever, and count for nothing.
+    dead_tasks: usize,
+}
+
+impl Laptop {
+    /// Switched on for the first time; nobody has signed in. The first run dies at that step, or not, where it is 0.
+    pub(crate) fn new(setup: Setup, dies_at: u64) -> Self {
+        let (time, ledger, disk) = (Time::default(), Ledger::default(), Disk::default());
+        let cloud = Cloud::new(world(&setup), setup.lifetimes.clone(), &time, &ledger, setup.seed);
+        let run = Self::start(&setup, &time, &cloud, &disk, &ledger, dies_at);
+        Self {
+            setup,
+            time,
+            cloud,
+            disk,
+            ledger,
+            run,
+            expected: BTreeSet::new(),
+            calm_since: Duration::ZERO,
+            sign_ins: 0,
+            notices: 0,
+            served: 0,
+            refused: 0,
+            shortest: Duration::MAX,
+            dead_tasks: 0,
+        }
+    }
+
+    fn start(setup: &Setup, time: &Time, cloud: &Cloud, disk: &Disk, ledger: &Ledger, dies_at: u64) -> Run {
+        let life = Life::that_dies_at(dies_at);
+        let clock = LocalClock::new(time, setup.has_alarm);
+        let store = Arc::new(disk.store(&life, ledger));
+        ledger.begin_run(setup.policy.portal_rate);
+        let broker = Broker::new(cloud.link(&clock, &life), store, clock.clone(), setup.policy.clone());
+        broker.open().unwrap();
+        broker.configure(&sessions(setup), &profiles(setup));
+        let counted = broker.clone();
+        clock.counts(move || counted.worked());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let refresher =
+            ssod_daemon::run_refresher(broker.clone(), clock.clone(), async move { drop(stopped.await) });
+        tokio::spawn(refresher);
+        Run { life, clock, events: broker.events(), broker, _stop: stop }
+    }
+
+    /// What was counted, and which promises were broken.
+    pub(crate) fn entries(&self) -> std::sync::MutexGuard<'_, Entries> {
+        self.ledger.entries()
+    }
+
+    /// How long it is since the beginning.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.time.elapsed()
+    }
+
+    /// The way to AWS, to be made worse or better.
+    pub(crate) fn weather(&self) -> std::sync::MutexGuard<'_, Weather> {
+        self.cloud.weather()
+    }
+
+    /// The world's time.
+    pub(crate) fn time(&self) -> &Time {
+        &self.time
+    }
+
+    /// The steps of the present run so far.
+    pub(crate) fn steps(&self) -> u64 {
+        self.run.life.steps()
+    }
+
+    /// Something that takes its time to be got over begins, or is still there.
+    pub(crate) fn disturbed(&mut self) {
+        self.calm_since = self.time.elapsed();
+    }
+
+    /// Lets time pass, and looks at all promises.
+    pub(crate) async fn pass(&mut self, how_long: Duration) {
+        tokio::time::sleep(how_long).await;
+    }
+
+    /// The lid is closed for so long.
+    pub(crate) fn sleep(&mut self, how_long: Duration) {
+        self.time.suspend(how_long);
+        self.disturbed();
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&self) {
+        self.run.life.kill();
+    }
+
+    /// A new run where the present one is dead, or stopped in order. It dies at that step, or not, where it is 0.
+    pub(crate) async fn restart(&mut self, dies_at: u64) {
+        if self.run.life.is_dead() {
+            self.dead_tasks += alive_tasks();
+        } else {
+            // A stop in order has its time limit, too.
+            let _ = tokio::time::timeout(Duration::from_secs(20), self.run.broker.finish()).await;
+            self.run.life.kill();
+        }
+        self.run = Self::start(&self.setup, &self.time, &self.cloud, &self.disk, &self.ledger, dies_at);
+        self.disturbed();
+    }
+
+    /// The service manager starts what died.
+    pub(crate) async fn restart_where_dead(&mut self) {
+        if self.run.life.is_dead() {
+            self.restart(0).await;
+        }
+    }
+
+    /// The disk is full, or has room again.
+    pub(crate) fn fill_disk(&mut self, full: bool) {
+        self.disk.fill(full);
+        self.disturbed();
+    }
+
+    /// The network is another one.
+    pub(crate) fn change_network(&self) {
+        self.run.broker.try_again();
+    }
+
+    /// The config file loses its profiles, and has them again.
+    pub(crate) fn edit_config(&mut self) {
+        self.run.broker.configure(&sessions(&self.setup), &BTreeMap::new());
+        self.run.broker.configure(&sessions(&self.setup), &profiles(&self.setup));
+    }
+
+    /// An administrator ends somebody's sessions.
+    pub(crate) fn end_session(&mut self, session: usize) {
+        self.cloud.center().end_sessions(Some(&user(session)));
+        self.disturbed();
+    }
+
+    /// An administrator takes a role away, or gives it back.
+    pub(crate) fn assign(&mut self, session: usize, profile: usize, assigned: bool) {
+        let (user, role) = (user(session), role(profile));
+        let mut center = self.cloud.center();
+        center.remove_assignment(&user, ACCOUNT, &role);
+        if assigned {
+            center.add_assignment(&user, ACCOUNT, &role);
+        }
+        drop(center);
+        self.disturbed();
+    }
+
+    /// Somebody signs in wherever that is needed.
+    pub(crate) async fn sign_in_where_needed(&mut self) {
+        for index in 0..self.setup.sessions {
+            if !self.expected.contains(&session_name(index)) {
+                self.sign_in(index).await;
+            }
+        }
+    }
+
+    async fn sign_in(&mut self, index: usize) {
+        if self.run.life.is_dead() {
+            return;
+        }
+        let name = session_name(index);
+        self.ledger.forget(&name);
+        let (broker, user) = (self.run.broker.clone(), user(index));
+        let signing = async {
+            let signing = broker.begin_sign_in(&name).ok()?;
+            let client = signing.client(SignInFlow::DeviceCode).await.ok()?;
+            let tokens = broker.provider().tokens(&user, &client);
+            signing.complete(tokens, None).await.ok()
+        };
+        let signed_in = tokio::time::timeout(PERSON, signing).await.ok().flatten().is_some();
+        if signed_in && !self.run.life.is_dead() {
+            self.sign_ins += 1;
+            self.expected.insert(name);
+        }
+        self.disturbed();
+    }
+
+    /// Somebody signs out.
+    pub(crate) async fn sign_out(&mut self, index: usize) {
+        let name = session_name(index);
+        // Where it fails on a full disk, what is in memory is gone all the same.
+        let _ = tokio::time::timeout(PERSON, self.run.broker.logout(&name)).await;
+        self.expected.remove(&name);
+        self.disturbed();
+    }
+
+    /// An SDK asks for credentials, as the endpoint would answer it.
+    pub(crate) async fn ask(&mut self, session: usize, profile: usize) {
+        self.time.excuse();
+        let (name, floor) = (profile_name(session, profile), Floor::CONTAINER);
+        let broker = &self.run.broker;
+        let answer = match broker.cached(&name, floor) {
+            Cached::Ready(held) => Some(held),
+            Cached::Refused(_) => None,
+            Cached::Fetch => match tokio::time::timeout(PATIENCE, broker.fetch(&name, floor)).await {
+                Ok(outcome) => outcome.ok(),
+                Err(_) => broker.held(&name),
+            },
+        };
+        if self.run.life.is_dead() {
+            return;
+        }
+        match answer {
+            Some(credentials) => self.was_served(session, profile, &credentials),
+            None => self.refused += 1,
+        }
+        self.look();
+    }
+
+    /// So many SDKs ask for the same at one time.
+    pub(crate) async fn ask_at_once(&mut self, session: usize, profile: usize, how_many: usize) {
+        self.time.excuse();
+        let asking: Vec<_> = (0..how_many)
+            .map(|_| {
+                let (broker, name) = (self.run.broker.clone(), profile_name(session, profile));
+                tokio::spawn(async move {
+                    let fetch = broker.fetch(&name, Floor::CONTAINER);
+                    tokio::time::timeout(PATIENCE, fetch).await.ok().and_then(Result::ok)
+                })
+            })
+            .collect();
+        for asked in asking {
+            if let Some(credentials) = asked.await.unwrap().filter(|_| !self.run.life.is_dead()) {
+                self.was_served(session, profile, &credentials);
+            }
+        }
+        self.look();
+    }
+
+    /// Whether somebody is signed in, here and at AWS, who has that role.
+    fn can_renew(&self, session: usize, profile: usize) -> bool {
+        let center = self.cloud.center();
+        let is_assigned = |one: &Assignment| one.user == user(session) && one.role == role(profile);
+        self.expected.contains(&session_name(session))
+            && center.is_signed_in(self.time.truth(), &user(session))
+            && center.world().assignments.iter().any(is_assigned)
+    }
+
+    fn was_served(&mut self, session: usize, profile: usize, credentials: &RoleCredentials) {
+        let name = profile_name(session, profile);
+        self.served += 1;
+        let left = credentials.expiration.since_or_zero(self.time.truth());
+        if left.is_zero() && credentials.expiration.plus(self.run.clock.may_lag()) <= self.time.truth() {
+            self.broken(&format!("{name} was served though it expired at {}", credentials.expiration));
+        }
+        // As long as AWS told this run no time, a wrong clock is all that it has.
+        let knows_the_time = self.run.clock.may_lag() < SHORT;
+        if self.is_calm() && knows_the_time && self.can_renew(session, profile) {
+            self.shortest = self.shortest.min(left);
+            if left < Floor::CONTAINER.0 {
+                self.broken(&format!("{name} was served with {left:?} left though AWS answers"));
+            }
+        }
+    }
+
+    /// Whether all trouble is over long enough.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.calm_for() > CALM
+    }
+
+    fn calm_for(&self) -> Duration {
+        self.time.elapsed().saturating_sub(self.calm_since)
+    }
+
+    fn broken(&self, what: &str) {
+        self.time.note(|| format!("BROKEN: {what}; {}", self.run.clock.describe()));
+        self.ledger.broken(self.time.elapsed(), what);
+    }
+
+    /// Looks at what is promised at any time.
+    pub(crate) fn look(&mut self) {
+        while let Ok(event) = self.run.events.try_recv() {
+            if matches!(event, Event::Ended { .. }) {
+                self.notices += 1;
+            }
+        }
+        if self.run.life.is_dead() {
+            return;
+        }
+        let now = self.time.truth();
+        for status in self.run.broker.status().sessions {
+            let index = (0..self.setup.sessions).find(|index| session_name(*index) == status.name).unwrap();
+            let is_here = matches!(status.state, SessionState::Active | SessionState::SigningIn);
+            let is_there = self.cloud.center().is_signed_in(now, &user(index));
+            if self.expected.contains(&status.name) && !is_here {
+                self.expected.remove(&status.name);
+                if is_there {
+                    self.time.note(|| format!("{} is lost", status.name));
+                    self.ledger.lost(&status.name);
+                }
+            }
+            if self.calm_for() > LEARNS && is_here && !is_there {
+                self.broken(&format!("{} is shown as active though AWS ended it", status.name));
+            }
+        }
+        let idle = self.run.clock.idle_wakes();
+        if idle > IDLE_WAKES {
+            self.broken(&format!("the engine woke {idle} times for nothing"));
+        }
+        let most = self.dead_tasks + 8 + self.setup.sessions * (2 * self.setup.profiles + 3);
+        if alive_tasks() > most {
+            self.broken(&format!("{} tasks, though {most} are enough", alive_tasks()));
+        }
+    }
+
+    /// Looks at what is promised when all is well: every role that is assigned is held, with time left.
+    pub(crate) fn look_at_the_calm(&self) {
+        let (status, now) = (self.run.broker.status(), self.time.truth());
+        for profile in status.profiles {
+            let left = profile.expiration.map_or(Duration::ZERO, |expiration| expiration.since_or_zero(now));
+            if left < Floor::CONTAINER.0 || profile.trouble.is_some() {
+                self.broken(&format!("{} has {left:?} left, and {:?}", profile.name, profile.trouble));
+            }
+        }
+    }
+}
+
+fn alive_tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+const ACCOUNT: &str = "123456789012";
+
+fn user(session: usize) -> String {
+    format!("user{session}")
+}
+
+fn role(profile: usize) -> String {
+    format!("Role{profile}")
+}
+
+fn session_name(index: usize) -> SessionName {
+    SessionName::parse(&format!("session{index}")).unwrap()
+}
+
+fn profile_name(session: usize, profile: usize) -> ProfileName {
+    ProfileName::parse(&format!("profile{session}-{profile}")).unwrap()
+}
+
+fn sessions(setup: &Setup) -> BTreeMap<SessionName, SsoSession> {
+    let session = |index| SsoSession {
+        name: session_name(index),
+        start_url: StartUrl::parse("https://x.awsapps.com/start").unwrap(),
+        region: Region::parse("us-east-1").unwrap(),
+        scopes: vec!["sso:account:access".to_owned()],
+        endpoints: Endpoints::default(),
+    };
+    (0..setup.sessions).map(|index| (session_name(index), session(index))).collect()
+}
+
+fn profiles(setup: &Setup) -> BTreeMap<ProfileName, Profile> {
+    let all =
+        (0..setup.sessions).flat_map(|session| (0..setup.profiles).map(move |profile| (session, profile)));
+    let profile = |(session, profile)| Profile {
+        name: profile_name(session, profile),
+        session: session_name(session),
+        account_id: AccountId::parse(ACCOUNT).unwrap(),
+        role_name: RoleName::parse(&role(profile)).unwrap(),
+        region: None,
+        aws_form: false,
+    };
+    all.map(profile).map(|profile| (profile.name.clone(), profile)).collect()
+}
+
+fn world(setup: &Setup) -> World {
+    let all =
+        (0..setup.sessions).flat_map(|session| (0..setup.profiles).map(move |profile| (session, profile)));
+    let assignment = |(session, profile)| Assignment {
+        user: user(session),
+        account: ACCOUNT.to_owned(),
+        role: role(profile),
+    };
+    World {
+        users: (0..setup.sessions).map(|index| User { name: user(index) }).collect(),
+        accounts: vec![Account { id: ACCOUNT.to_owned(), name: "work".to_owned(), email: String::new() }],
+        permission_sets: (0..setup.profiles)
+            .map(|index| PermissionSet { name: role(index), session_seconds: None })
+            .collect(),
+        assignments: all.map(assignment).collect(),
+        ..World::default()
+    }
+}
