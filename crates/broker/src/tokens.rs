@@ -117,6 +117,10 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             if refused == REFUSALS {
                 break;
             }
+            // Somebody signed in or out meanwhile: what this call would bring counts for nothing.
+            if self.generation(name) != generation {
+                return Err(TokenError::Waiting);
+            }
             token = match self.token_instead_of(name, &token).await {
                 Ok(renewed) => renewed,
                 Err(TokenError::NotRenewable) => break,

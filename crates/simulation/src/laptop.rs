@@ -325,6 +325,11 @@ impl Laptop {
         self.look();
     }
 
+    /// As long as AWS told this run no time, a wrong clock is all that it has.
+    fn knows_the_time(&self) -> bool {
+        self.run.clock.may_lag() < SHORT
+    }
+
     /// Whether somebody is signed in, here and at AWS, who has that role.
     fn can_renew(&self, session: usize, profile: usize) -> bool {
         let center = self.cloud.center();
@@ -341,9 +346,7 @@ impl Laptop {
         if left.is_zero() && credentials.expiration.plus(self.run.clock.may_lag()) <= self.time.truth() {
             self.broken(&format!("{name} was served though it expired at {}", credentials.expiration));
         }
-        // As long as AWS told this run no time, a wrong clock is all that it has.
-        let knows_the_time = self.run.clock.may_lag() < SHORT;
-        if self.is_calm() && knows_the_time && self.can_renew(session, profile) {
+        if self.is_calm() && self.knows_the_time() && self.can_renew(session, profile) {
             self.shortest = self.shortest.min(left);
             if left < Floor::CONTAINER.0 {
                 self.broken(&format!("{name} was served with {left:?} left though AWS answers"));
@@ -387,7 +390,7 @@ impl Laptop {
                     self.ledger.lost(&status.name);
                 }
             }
-            if self.calm_for() > LEARNS && is_here && !is_there {
+            if self.calm_for() > LEARNS && self.knows_the_time() && is_here && !is_there {
                 self.broken(&format!("{} is shown as active though AWS ended it", status.name));
             }
         }

@@ -23,6 +23,8 @@ pub struct Outcome {
     pub sign_ins: usize,
     /// Sign-ins lost in the one window that the protocol leaves open.
     pub lost_in_window: usize,
+    /// Renewals of sign-ins that AWS did.
+    pub renewals: usize,
     /// Steps of the first run.
     pub steps: u64,
 }
@@ -158,6 +160,7 @@ async fn ends(mut laptop: Laptop) -> Outcome {
         served: laptop.served,
         sign_ins: laptop.sign_ins,
         lost_in_window: entries.lost_in_window,
+        renewals: entries.renewals,
         steps: 0,
     }
 }
