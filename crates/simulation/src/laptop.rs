@@ -85,16 +85,16 @@ pub(crate) struct Laptop {
     run: Run,
     /// The sessions that somebody believes to be signed in.
     expected: BTreeSet<SessionName>,
+    /// The sessions that AWS ended and that are still shown as active, with when that was first so.
+    ended_at: BTreeMap<SessionName, Duration>,
     /// When the last trouble ended.
     calm_since: Duration,
     /// What a person did and was told.
     pub(crate) sign_ins: usize,
     /// Notices that a session had ended.
     pub(crate) notices: usize,
-    /// Requests that were answered with credentials, and those that were refused.
+    /// Requests that were answered with credentials.
     pub(crate) served: usize,
-    /// See [`served`](Self::served).
-    pub(crate) refused: usize,
     /// The shortest remaining life of credentials that were served in calm.
     pub(crate) shortest: Duration,
     /// Tasks of runs that were killed: they wait for ever, and count for nothing.
@@ -115,11 +115,11 @@ impl Laptop {
             ledger,
             run,
             expected: BTreeSet::new(),
+            ended_at: BTreeMap::new(),
             calm_since: Duration::ZERO,
             sign_ins: 0,
             notices: 0,
             served: 0,
-            refused: 0,
             shortest: Duration::MAX,
             dead_tasks: 0,
         }
@@ -246,9 +246,7 @@ impl Laptop {
     /// Somebody signs in wherever that is needed.
     pub(crate) async fn sign_in_where_needed(&mut self) {
         for index in 0..self.setup.sessions {
-            if !self.expected.contains(&session_name(index)) {
-                self.sign_in(index).await;
-            }
+            self.sign_in_where_needed_for(index).await;
         }
     }
 
@@ -282,8 +280,20 @@ impl Laptop {
         self.disturbed();
     }
 
-    /// An SDK asks for credentials, as the endpoint would answer it.
-    pub(crate) async fn ask(&mut self, session: usize, profile: usize) {
+    /// The same for one session.
+    pub(crate) async fn sign_in_where_needed_for(&mut self, index: usize) {
+        if !self.is_signed_in(index) {
+            self.sign_in(index).await;
+        }
+    }
+
+    /// Whether somebody believes to be signed in there.
+    pub(crate) fn is_signed_in(&self, index: usize) -> bool {
+        self.expected.contains(&session_name(index))
+    }
+
+    /// An SDK asks for credentials, as the endpoint would answer it; tells whether it got some.
+    pub(crate) async fn ask(&mut self, session: usize, profile: usize) -> bool {
         self.time.excuse();
         let (name, floor) = (profile_name(session, profile), Floor::CONTAINER);
         let broker = &self.run.broker;
@@ -296,13 +306,13 @@ impl Laptop {
             },
         };
         if self.run.life.is_dead() {
-            return;
+            return false;
         }
-        match answer {
-            Some(credentials) => self.was_served(session, profile, &credentials),
-            None => self.refused += 1,
+        if let Some(credentials) = &answer {
+            self.was_served(session, profile, credentials);
         }
         self.look();
+        answer.is_some()
     }
 
     /// So many SDKs ask for the same at one time.
@@ -382,15 +392,21 @@ impl Laptop {
         for status in self.run.broker.status().sessions {
             let index = (0..self.setup.sessions).find(|index| session_name(*index) == status.name).unwrap();
             let is_here = matches!(status.state, SessionState::Active | SessionState::SigningIn);
-            let is_there = self.cloud.center().is_signed_in(now, &user(index));
+            let lives = self.cloud.center().is_signed_in(now, &user(index));
             if self.expected.contains(&status.name) && !is_here {
                 self.expected.remove(&status.name);
-                if is_there {
+                if lives {
                     self.time.note(|| format!("{} is lost", status.name));
                     self.ledger.lost(&status.name);
                 }
             }
-            if self.calm_for() > LEARNS && self.knows_the_time() && is_here && !is_there {
+            if lives || !is_here {
+                self.ended_at.remove(&status.name);
+                continue;
+            }
+            let ended_at = *self.ended_at.entry(status.name.clone()).or_insert(self.time.elapsed());
+            let since = self.time.elapsed().saturating_sub(ended_at).min(self.calm_for());
+            if since > LEARNS && self.knows_the_time() {
                 self.broken(&format!("{} is shown as active though AWS ended it", status.name));
             }
         }

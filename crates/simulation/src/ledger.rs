@@ -106,7 +106,7 @@ impl Ledger {
     /// A record is on the disk.
     pub(crate) fn saved(&self, record: &SessionRecord) {
         let token = record.tokens.as_ref().and_then(|tokens| tokens.refresh_token.as_ref());
-        let token = token.map(|token| token.expose());
+        let token = token.map(ssod_model::Secret::expose);
         let mut entries = self.entries();
         if entries.unsaved.get(&record.name).map(String::as_str) == token {
             entries.unsaved.remove(&record.name);

@@ -17,5 +17,7 @@ mod ledger;
 mod life;
 mod storm;
 mod time;
+mod week;
 
 pub use storm::{Outcome, die_at, storm};
+pub use week::{Tally, Week, week};

@@ -66,7 +66,9 @@ async fn happens(laptop: &mut Laptop, rng: &mut fastrand::Rng) {
     let drawn = rng.u8(..100);
     laptop.time().note(|| format!("{drawn} for {session}-{profile}"));
     match drawn {
-        0..30 => laptop.ask(session, profile).await,
+        0..30 => {
+            laptop.ask(session, profile).await;
+        }
         30..33 => laptop.ask_at_once(session, profile, 30).await,
         33..60 => laptop.pass(duration(rng, Duration::from_secs(1), 20 * MINUTE)).await,
         60..72 => bad_weather(laptop, rng).await,

@@ -1,10 +1,11 @@
-//! `cargo xtask demo`, `test` and `bench`: each does all of its own set-up.
+//! `cargo xtask demo`, `test`, `bench` and `week`: each does all of its own set-up.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people before a terminal")]
 
 mod bench;
 mod demo;
 mod test;
 mod tools;
+mod week;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Task {
     Demo(demo::Demo),
     /// Run every check: format, lints, documentation, dependencies, tests, real AWS clients, the demo.
     Test(test::Test),
+    /// Simulate a working week, and print it beside the same week with the AWS CLI alone.
+    Week,
     /// Measure, each speed as a ratio against a baseline of the same run. Give it an optimised build:
     /// cargo run --release -p xtask -- bench
     Bench,
@@ -35,6 +38,10 @@ fn main() -> ExitCode {
     let done: Result<()> = match Arguments::parse().task {
         Task::Demo(demo) => demo::run(&demo),
         Task::Test(test) => test::run(&test),
+        Task::Week => {
+            week::run();
+            Ok(())
+        }
         Task::Bench => bench::run(),
     };
     match done {

@@ -1,0 +1,195 @@
+//! A working week: two people's identities, five days, closed lids, bad networks; and the same week by the AWS CLI's own rules.
+
+use std::time::Duration;
+
+use ssod_broker::{KeepFresh, Policy};
+use ssod_fake_identity_center::Lifetimes;
+
+use crate::laptop::{Laptop, Setup};
+use crate::storm::in_paused_time;
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+/// AWS's default for a sign-in.
+const SESSION: u64 = 8 * HOUR;
+/// Access tokens and role credentials, by default.
+const LIFE: u64 = HOUR;
+/// botocore renews a token, and the CLI its cached credentials, with less than this left.
+const ADVISORY: u64 = 15 * MINUTE;
+/// botocore goes on with what it has down to this.
+const MANDATORY: u64 = 10 * MINUTE;
+
+/// What one week came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Programs that asked for credentials.
+    pub requests: usize,
+    /// Those that got none, because the network was away.
+    pub failed: usize,
+    /// Those that got none until somebody had signed in.
+    pub thrown_out: usize,
+    /// Sign-ins by a person.
+    pub sign_ins: usize,
+    /// Renewals of access tokens.
+    pub renewals: usize,
+    /// GetRoleCredentials, each of which is an event in CloudTrail.
+    pub role_calls: usize,
+    /// Notices that a session had ended.
+    pub notices: usize,
+}
+
+/// The week with ssod, and with the AWS CLI and SDKs alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Week {
+    /// With ssod.
+    pub ssod: Tally,
+    /// By the rules of botocore 1.43 and the AWS CLI v2: each program renews a token that has 15 minutes left; the CLI caches role
+    /// credentials on disk, every other program fetches its own.
+    pub aws_cli: Tally,
+}
+
+/// What happens in one minute of the week.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Minute {
+    awake: bool,
+    online: bool,
+    /// Which identities are used, and whether it is the CLI that uses them.
+    read_only: Option<Program>,
+    admin: Option<Program>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    Cli,
+    /// A script, Terraform, a build: a process of its own, with credentials of its own.
+    Other,
+}
+
+/// From nine to six with a lunch break; each day's network is away for twenty minutes and for five; Wednesday's build runs
+/// through the night. Read-only every other minute, admin every three quarters of an hour.
+fn minute(at: u64) -> Minute {
+    let (day, second) = (at / DAY, at % DAY);
+    let (hour, minute) = (second / HOUR, second % HOUR / MINUTE);
+    let works = day < 5 && (9..18).contains(&hour) && !(hour == 12 && minute >= 15);
+    let night = day == 2 && hour >= 18 || day == 3 && hour < 9;
+    let away = hour == 11 && minute < 20 || hour == 16 && (30..35).contains(&minute);
+    let program = |every: u64| {
+        let turn = second / MINUTE;
+        (works && turn.is_multiple_of(every))
+            .then(|| if (turn / every).is_multiple_of(2) { Program::Cli } else { Program::Other })
+    };
+    let build = (night && minute.is_multiple_of(10)).then_some(Program::Other);
+    Minute { awake: works || night, online: !away, read_only: program(2).or(build), admin: program(45) }
+}
+
+/// Both weeks.
+pub fn week() -> Week {
+    Week { ssod: with_ssod(), aws_cli: with_the_cli_alone() }
+}
+
+fn with_ssod() -> Tally {
+    let setup = Setup {
+        profiles: 1,
+        policy: Policy { keep_fresh: KeepFresh::Used, ..Policy::default() },
+        lifetimes: Lifetimes { portal_session: Duration::from_secs(SESSION), ..Lifetimes::default() },
+        ..Setup::small(0)
+    };
+    in_paused_time(async {
+        let mut laptop = Laptop::new(setup, 0);
+        let mut tally = Tally::default();
+        for at in (0..7 * DAY).step_by(usize::try_from(MINUTE).unwrap()) {
+            let now = minute(at);
+            if !now.awake {
+                laptop.sleep(Duration::from_secs(MINUTE));
+                continue;
+            }
+            laptop.weather().away = !now.online;
+            for (index, _) in
+                [now.read_only, now.admin].into_iter().enumerate().filter(|(_, used)| used.is_some())
+            {
+                tally.requests += 1;
+                if laptop.ask(index, 0).await {
+                    continue;
+                }
+                if now.online && !laptop.is_signed_in(index) {
+                    tally.thrown_out += 1;
+                    laptop.sign_in_where_needed_for(index).await;
+                } else {
+                    tally.failed += 1;
+                }
+            }
+            // What asking took is part of the minute.
+            let left = Duration::from_secs(at + MINUTE).saturating_sub(laptop.elapsed());
+            laptop.pass(left).await;
+        }
+        let entries = laptop.entries();
+        assert!(entries.broken.is_empty(), "{:?}", entries.broken);
+        let (renewals, role_calls) = (entries.renewals, entries.fetches);
+        Tally { sign_ins: laptop.sign_ins, notices: laptop.notices, renewals, role_calls, ..tally }
+    })
+}
+
+/// One identity as the CLI and the SDKs handle it.
+#[derive(Clone, Copy, Default)]
+struct Identity {
+    session_ends: u64,
+    token_ends: u64,
+    /// The role credentials in the CLI's cache.
+    cached_until: u64,
+}
+
+fn with_the_cli_alone() -> Tally {
+    let (mut tally, mut identities) = (Tally::default(), [Identity::default(); 2]);
+    for at in (0..7 * DAY).step_by(usize::try_from(MINUTE).unwrap()) {
+        let now = minute(at);
+        for (identity, program) in identities.iter_mut().zip([now.read_only, now.admin]) {
+            if let Some(program) = program {
+                tally.requests += 1;
+                uses(identity, program, at, now.online, &mut tally);
+            }
+        }
+    }
+    tally
+}
+
+fn uses(identity: &mut Identity, program: Program, now: u64, online: bool, tally: &mut Tally) {
+    let cached = if program == Program::Cli { identity.cached_until.saturating_sub(now) } else { 0 };
+    if cached >= ADVISORY || cached >= MANDATORY && !online {
+        return;
+    }
+    if !online {
+        tally.failed += 1;
+        return;
+    }
+    if identity.session_ends <= now {
+        // What was asked fails; somebody runs `aws sso login`, and starts it again.
+        tally.thrown_out += 1;
+        tally.sign_ins += 1;
+        identity.session_ends = now + SESSION;
+        identity.token_ends = now + LIFE;
+    }
+    if identity.token_ends < now + ADVISORY {
+        tally.renewals += 1;
+        identity.token_ends = now + LIFE;
+    }
+    tally.role_calls += 1;
+    if program == Program::Cli {
+        identity.cached_until = now + LIFE;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_week_with_ssod_needs_no_more_sign_ins_and_a_fraction_of_the_calls() {
+        let Week { ssod, aws_cli } = week();
+        assert_eq!(ssod.requests, aws_cli.requests);
+        assert!(ssod.sign_ins <= aws_cli.sign_ins, "{ssod:?} {aws_cli:?}");
+        assert!(ssod.failed == 0 && aws_cli.failed > 20, "{ssod:?} {aws_cli:?}");
+        assert!(ssod.role_calls * 4 < aws_cli.role_calls, "{ssod:?} {aws_cli:?}");
+        assert_eq!(week(), week(), "a simulation that is another one each time proves nothing");
+    }
+}

@@ -1,0 +1,24 @@
+//! `cargo xtask week`: a working week in simulation, with ssod and with the AWS CLI alone.
+
+use ssod_simulation::{Tally, week};
+
+/// A number of the week, and what it counts.
+type Row = (&'static str, fn(&Tally) -> usize);
+
+const ROWS: [Row; 7] = [
+    ("programs that asked for credentials", |week| week.requests),
+    ("  failed because the network was away", |week| week.failed),
+    ("  failed until somebody had signed in", |week| week.thrown_out),
+    ("sign-ins by a person", |week| week.sign_ins),
+    ("notices that a session had ended", |week| week.notices),
+    ("renewals of access tokens", |week| week.renewals),
+    ("GetRoleCredentials, each in CloudTrail", |week| week.role_calls),
+];
+
+pub(crate) fn run() {
+    let week = week();
+    println!("{:40} {:>8} {:>14}", "one working week, two identities", "ssod", "AWS CLI alone");
+    for (what, count) in ROWS {
+        println!("{what:40} {:>8} {:>14}", count(&week.ssod), count(&week.aws_cli));
+    }
+}
