@@ -103,10 +103,11 @@ impl Memory {
         self.change(|remembered| remembered.port_was_taken = taken)
     }
 
-    /// The end of that session that somebody was warned of.
-    pub(crate) fn warned_of(&self, session: &SessionName) -> Option<Timestamp> {
+    /// Whether somebody was warned of that session's end at that time. What the vault keeps is cut to milliseconds.
+    pub(crate) fn was_warned_of(&self, session: &SessionName, end: Timestamp) -> bool {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.warned_of.get(session.as_str()).copied()
+        let warned = remembered.warned_of.get(session.as_str());
+        warned.is_some_and(|warned| warned.as_second() == end.as_second())
     }
 
     pub(crate) fn keep_warned_of(&self, session: &SessionName, end: Timestamp) -> Result<()> {

@@ -74,7 +74,7 @@ fn tell_what_is_due<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Option<Timesta
         let Some(ends_at) = session.ends_at.filter(|_| session.state == SessionState::Active) else {
             continue;
         };
-        if shared.memory.warned_of(&session.name) == Some(ends_at) {
+        if shared.memory.was_warned_of(&session.name, ends_at) {
             continue;
         }
         match warning_at(&session, ends_at, before) {

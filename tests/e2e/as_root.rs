@@ -3,9 +3,11 @@
 //!
 //! A user needs no line in passwd to be another user, so none is made and none must be removed.
 
+mod disk;
 mod exhaustion;
 mod isolation;
 mod memory;
+mod network;
 mod other_user;
 mod port;
 

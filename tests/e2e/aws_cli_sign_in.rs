@@ -9,7 +9,7 @@ use std::time::Duration;
 use ssod_testkit::{Running, Sandbox, approve_device, get, run};
 
 /// 2.9 knows no endpoint variables for SSO: rule sets with a single rule point it at the fake.
-fn rules(folder: &Path, fake: &str) {
+pub(crate) fn rules(folder: &Path, fake: &str) {
     for service in ["sso", "sso-oidc"] {
         let folder = folder.join(service).join("2019-06-10");
         fs::create_dir_all(&folder).unwrap();
@@ -20,7 +20,8 @@ fn rules(folder: &Path, fake: &str) {
     }
 }
 
-fn aws(sandbox: &Sandbox, rules: &Path) -> Command {
+/// Debian's AWS CLI v2, pointed at the fake.
+pub(crate) fn aws(sandbox: &Sandbox, rules: &Path) -> Command {
     let mut command = sandbox.command("/usr/bin/aws");
     command.env("AWS_DATA_PATH", rules).env("PYTHONUNBUFFERED", "1");
     command

@@ -43,10 +43,11 @@ fn a_days_use(sandbox: &mut Sandbox) {
     sandbox.ssod(&["credential-process", "adminUser"]).succeeded();
     sandbox.ssod(&["exec", "adminUser", "--", "sleep", "0.2"]).succeeded();
     sandbox.ssod(&["list"]).succeeded();
+    sandbox.ssod(&["doctor"]).succeeded();
     sandbox.tell_fake("clock", &serde_json::json!({ "advance_ms": 3_700_000 }));
     sandbox.ssod(&["list"]).succeeded();
     sandbox.fault("fail", "GetRoleCredentials");
-    for command in [&["status"][..], &["doctor"], &["audit"], &["vault", "rekey"], &["lock"], &["unlock"]] {
+    for command in [&["status"][..], &["audit"], &["vault", "rekey"], &["lock"], &["unlock"]] {
         sandbox.ssod(command).succeeded();
     }
     sandbox.clear_faults();

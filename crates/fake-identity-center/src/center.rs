@@ -7,7 +7,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use ssod_model::{Timestamp, TimestampExt};
 
-use crate::faults::Faults;
+use crate::faults::{Faults, Throttle};
 use crate::oidc::{AuthorizationCode, Client, DeviceRequest};
 use crate::{Fault, World};
 
@@ -98,6 +98,7 @@ pub struct Center {
     pub(crate) access_tokens: BTreeMap<String, AccessToken>,
     pub(crate) refresh_tokens: BTreeMap<String, RefreshToken>,
     faults: Faults,
+    throttle: Option<Throttle>,
     log: VecDeque<LoggedRequest>,
     seed: u64,
     counter: u64,
@@ -116,6 +117,7 @@ impl Center {
             access_tokens: BTreeMap::new(),
             refresh_tokens: BTreeMap::new(),
             faults: Faults::default(),
+            throttle: None,
             log: VecDeque::new(),
             seed,
             counter: 0,
@@ -150,6 +152,16 @@ impl Center {
     pub fn add_assignment(&mut self, user: &str, account: &str, role: &str) {
         let (user, account, role) = (user.to_owned(), account.to_owned(), role.to_owned());
         self.world.assignments.push(crate::Assignment { user, account, role });
+    }
+
+    /// Limits the portal to so many calls a second, and refuses that share of all calls besides.
+    pub fn throttle(&mut self, calls_a_second: f64, share: f64) {
+        self.throttle = Some(Throttle::new(calls_a_second, share, self.seed));
+    }
+
+    /// Whether the portal refuses a call at that time.
+    pub fn is_throttled(&mut self, now: Timestamp) -> bool {
+        self.throttle.as_mut().is_some_and(|throttle| throttle.refuses(now))
     }
 
     /// Makes something go wrong from now on.

@@ -19,7 +19,10 @@ use serde_json::Value;
 use ssod_model::{Clock, Timestamp, TimestampExt};
 use tokio::net::TcpListener;
 
-use crate::{ApiError, Center, FaultKind, Minter};
+use crate::{ApiError, Center, Fault, FaultKind, Minter};
+
+/// The operations that the portal's limit does not concern.
+const OIDC: [&str; 3] = ["RegisterClient", "StartDeviceAuthorization", "CreateToken"];
 
 /// A center behind HTTP.
 pub struct Server<C> {
@@ -100,7 +103,16 @@ impl<C: Clock> Server<C> {
     where
         F: AsyncFnOnce(&Self) -> (Result<Value, ApiError>, String),
     {
-        let fault = self.center().take_fault(name);
+        let now = self.now();
+        let fault = {
+            let mut center = self.center();
+            let is_portal = !OIDC.contains(&name);
+            if is_portal && center.is_throttled(now) {
+                Some(Fault::throttle())
+            } else {
+                center.take_fault(name)
+            }
+        };
         if let Some(fault) = &fault {
             tokio::time::sleep(Duration::from_millis(fault.delay_ms)).await;
         }

@@ -45,6 +45,12 @@ struct Arguments {
     /// Let refresh tokens work more than once.
     #[arg(long)]
     reusable_refresh_tokens: bool,
+    /// Calls a second that the portal answers; more get 429.
+    #[arg(long, value_name = "RATE")]
+    portal_rate: Option<f64>,
+    /// Share of the portal's calls, from 0 to 1, that get 429 whatever the rate.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    throttled_share: f64,
     /// An STS (moto's, say) that mints the role credentials, with the keys in `AWS_ACCESS_KEY_ID` and
     /// `AWS_SECRET_ACCESS_KEY`; without it they are made up.
     #[arg(long, value_name = "URL")]
@@ -89,7 +95,10 @@ async fn main() -> Result<()> {
     {
         println!("{base_url}");
     }
-    let center = Center::new(world, lifetimes, arguments.seed);
+    let mut center = Center::new(world, lifetimes, arguments.seed);
+    if arguments.portal_rate.is_some() || arguments.throttled_share > 0.0 {
+        center.throttle(arguments.portal_rate.unwrap_or(f64::MAX), arguments.throttled_share);
+    }
     Server::new(center, SystemClock, minter, base_url).serve(listener, stop()).await.context("cannot serve")
 }
 

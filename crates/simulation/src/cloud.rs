@@ -265,6 +265,11 @@ impl IdentityProvider for Link {
         let sign_in = sign_in.map_or_else(|| token.expose().to_owned(), |number| number.to_string());
         let what = format!("{} {account_id}/{role_name} in sign-in {sign_in}", session.name);
         let _under_way = self.cloud.ledger.call(what);
+        if self.cloud.center().is_throttled(self.cloud.time.truth()) {
+            tokio::time::sleep(self.draw().1).await;
+            self.cloud.ledger.entries().throttled += 1;
+            return Err(IdentityError::Throttled { retry_after: None });
+        }
         let credentials =
             self.call(|| self.cloud.aws.role_credentials(session, token, account_id, role_name)).await?;
         self.cloud.ledger.entries().fetches += 1;

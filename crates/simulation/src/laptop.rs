@@ -7,8 +7,8 @@ use std::time::Duration;
 use ssod_broker::{Broker, Event, KeepFresh, Policy, SessionState};
 use ssod_fake_identity_center::{Account, Assignment, Lifetimes, PermissionSet, User, World};
 use ssod_model::{
-    AccountId, Cached, CredentialSource, Endpoints, Floor, Profile, ProfileName, Region, RoleCredentials,
-    RoleName, SessionName, SignInFlow, SsoSession, StartUrl, TimestampExt,
+    AccountId, Cached, CredentialSource, Endpoints, Floor, IdentityProvider, Profile, ProfileName, Region,
+    RoleCredentials, RoleName, SessionName, SignInFlow, SsoSession, StartUrl, TimestampExt,
 };
 use tokio::sync::broadcast;
 use tokio::sync::oneshot;
@@ -212,6 +212,40 @@ impl Laptop {
     pub(crate) fn fill_disk(&mut self, full: bool) {
         self.disk.fill(full);
         self.disturbed();
+    }
+
+    /// The portal answers so many calls a second, and refuses that share of all calls besides.
+    pub(crate) fn throttle(&self, rate: f64, share: f64) {
+        self.cloud.center().throttle(rate, share);
+    }
+
+    /// How many profiles have credentials.
+    pub(crate) fn held(&self) -> usize {
+        let status = self.run.broker.status();
+        status.profiles.iter().filter(|profile| profile.expiration.is_some()).count()
+    }
+
+    /// The shortest remaining life of any profile's credentials; zero where one has none.
+    pub(crate) fn shortest_held(&self) -> Duration {
+        let (status, now) = (self.run.broker.status(), self.time.truth());
+        let left = |expiration: Option<ssod_model::Timestamp>| {
+            expiration.map_or(Duration::ZERO, |expiration| expiration.since_or_zero(now))
+        };
+        status.profiles.iter().map(|profile| left(profile.expiration)).min().unwrap_or_default()
+    }
+
+    /// Somebody lists accounts, which is a call that waits for its turn like any SDK's; gives how long it took.
+    pub(crate) async fn wait_for_a_list(&self) -> Duration {
+        let begun = self.time.elapsed();
+        let (name, broker) = (session_name(0), &self.run.broker);
+        let session = broker.session(&name).unwrap();
+        let list = broker.portal(&name, |token| {
+            let session = session.clone();
+            async move { broker.provider().list_accounts(&session, &token).await }
+        });
+        // A refusal is an answer, too.
+        let _ = list.await;
+        self.time.elapsed().saturating_sub(begun)
     }
 
     /// The network is another one.

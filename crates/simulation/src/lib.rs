@@ -15,9 +15,11 @@ mod disk;
 mod laptop;
 mod ledger;
 mod life;
+mod scale;
 mod storm;
 mod time;
 mod week;
 
+pub use scale::{RATE, Scale, scale};
 pub use storm::{Outcome, die_at, storm};
 pub use week::{Tally, Week, week};

@@ -305,6 +305,11 @@ impl Sandbox {
         find().unwrap()
     }
 
+    /// The fake.
+    pub fn fake(&mut self) -> &mut Running {
+        self.fake.as_mut().expect("the fake runs")
+    }
+
     /// Ends the fake.
     pub fn stop_fake(&mut self) {
         self.fake = None;
@@ -331,6 +336,12 @@ impl Sandbox {
         let log = get(&format!("{}/fake/log", self.fake_url)).json();
         let entries = log.as_array().unwrap().iter();
         entries.filter(|entry| entry["operation"] == operation && entry["status"] == 200).count()
+    }
+
+    /// How often it was asked for that, whatever the answer.
+    pub fn tried(&self, operation: &str) -> usize {
+        let log = get(&format!("{}/fake/log", self.fake_url)).json();
+        log.as_array().unwrap().iter().filter(|entry| entry["operation"] == operation).count()
     }
 
     /// `ssod status --json`.
@@ -363,7 +374,13 @@ impl Sandbox {
     /// Waits until it is so, for 15 seconds at most.
     #[track_caller]
     pub fn eventually(&self, what: &str, so: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(15);
+        self.eventually_within(15, what, so);
+    }
+
+    /// Waits until it is so, for so many seconds at most.
+    #[track_caller]
+    pub fn eventually_within(&self, seconds: u64, what: &str, so: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
         while !so() {
             assert!(Instant::now() < deadline, "never: {what}\n{}", self.daemon_log());
             std::thread::sleep(Duration::from_millis(20));

@@ -1,19 +1,34 @@
 //! `cargo xtask bench`: speeds as ratios against a named baseline, both taken in the same run.
 
+mod scale;
+
 use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::tools;
 
 /// Repetitions of each measure; the median counts.
 const ROUNDS: usize = 2_000;
 
-pub(crate) fn run() -> Result<()> {
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// Fill ten thousand profiles with real processes, too, which takes nine minutes; and try ten times as many storms.
+    #[arg(long)]
+    long: bool,
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<()> {
     println!("{:44} {:>10} {:>10} {:>8}", "", "median", "baseline", "ratio");
     for others in [0, 100, 1_000] {
         caller_check(others)?;
     }
-    Ok(())
+    scale::storms(if bench.long { 20_000 } else { 2_000 })?;
+    scale::simulated()?;
+    tools::build_release_programs()?;
+    scale::real(if bench.long { 10_000 } else { 1_000 })
 }
 
 /// Whose a loopback connection is: the price of the question beside the price of the connection itself, with so many

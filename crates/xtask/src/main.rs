@@ -31,7 +31,7 @@ enum Task {
     Week,
     /// Measure, each speed as a ratio against a baseline of the same run. Give it an optimised build:
     /// cargo run --release -p xtask -- bench
-    Bench,
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
             week::run();
             Ok(())
         }
-        Task::Bench => bench::run(),
+        Task::Bench(bench) => bench::run(&bench),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -67,6 +67,13 @@ pub(crate) fn build_programs() -> Result<()> {
     ]))
 }
 
+/// Builds them optimised, beside this program where that is, too: there the sandboxes find them.
+pub(crate) fn build_release_programs() -> Result<()> {
+    let programs = ["ssod", "ssod-daemon", "ssod-fake-identity-center"];
+    let packages = programs.iter().flat_map(|program| ["-p", program]);
+    run(cargo(&["build", "--release", "--quiet", "--locked"]).args(packages))
+}
+
 /// Installs the Debian packages that are missing; without root it names them.
 pub(crate) fn debian(is_root: bool) -> Result<()> {
     let mut missing: Vec<&str> = DEBIAN

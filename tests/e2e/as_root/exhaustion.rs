@@ -50,15 +50,20 @@ fn thousands_of_idle_connections_of_others_take_nothing_from_alice() {
 
 #[test]
 fn with_64_descriptors_the_loop_backs_off_and_recovers_and_the_control_socket_has_its_share() {
-    let mut sandbox = Sandbox::new();
+    // With lives of six seconds, renewals go on all the time.
+    let mut sandbox = Sandbox::with_lives("6s");
+    sandbox.settings("[refresh]\nkeep_fresh = \"all\"\n");
     sandbox.configure(ssod_testkit::Person::ADMIN);
     sandbox.start_daemon_by("ulimit -n 64; exec ssod-daemon");
     sandbox.login(ssod_testkit::Person::ADMIN).succeeded();
     assert_eq!(sandbox.credentials("adminUser").status, 200);
     let hoarder = hoard(0, &sandbox, 200);
-    for _ in 0..5 {
+    let renewed = sandbox.count("CreateToken");
+    for _ in 0..10 {
         assert_eq!(sandbox.ssod(&["credential-process", "adminUser"]).status, 0, "{}", sandbox.daemon_log());
+        std::thread::sleep(Duration::from_secs(1));
     }
+    assert!(sandbox.count("CreateToken") > renewed + 1, "renewals find a descriptor");
     drop(hoarder);
     let token = std::fs::read_to_string(sandbox.home().join("run/ssod/tokens/profile-adminUser")).unwrap();
     let url = format!("http://127.0.0.1:{}/credentials/adminUser", sandbox.port);

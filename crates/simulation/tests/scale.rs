@@ -1,0 +1,17 @@
+//! A thousand profiles; `cargo xtask bench` has ten thousand.
+
+use std::time::Duration;
+
+use ssod_simulation::{RATE, scale};
+
+#[test]
+#[expect(clippy::cast_precision_loss, reason = "a thousand")]
+fn a_thousand_profiles_are_filled_at_the_portals_rate_and_none_is_ever_late() {
+    let outcome = scale(1_000, 3);
+    assert!(outcome.broken.is_empty(), "{:?}", outcome.broken);
+    let least = outcome.calls as f64 / RATE;
+    let ratio = outcome.fill.as_secs_f64() / least;
+    assert!(ratio < 1.05, "{ratio:.3} times what {} calls need: {:?}", outcome.calls, outcome.fill);
+    assert!(outcome.shortest >= Duration::from_mins(25), "{:?}", outcome.shortest);
+    assert!(outcome.longest_wait < Duration::from_millis(800), "{:?}", outcome.longest_wait);
+}
