@@ -383,6 +383,24 @@ mod tests {
     }
 
     #[test]
+    fn profiles_that_were_fetched_at_once_are_not_all_renewed_at_once() {
+        let due = |number: u64| {
+            let facts = ProfileFacts { seed: super::seed(number), ..holding(Some(life(0, HOUR)), None) };
+            decide(at(0), &signed_in(life(0, HOUR)), &facts, Floor::IMDS).renew
+        };
+        let mut seconds: Vec<_> = (0..100)
+            .map(due)
+            .filter_map(|renew| match renew {
+                Renew::At(at) => Some(at.as_second()),
+                Renew::Never => None,
+            })
+            .collect();
+        seconds.sort_unstable();
+        seconds.dedup();
+        assert!(seconds.len() > 50, "{} different seconds", seconds.len());
+    }
+
+    #[test]
     fn a_background_fetch_renews_the_token_first_where_it_is_about_to_end() {
         let alive = signed_in(life(0, HOUR));
         let waits = SessionFacts { retry_at: Some(at(HOUR + 60)), ..alive };

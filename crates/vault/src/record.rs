@@ -1,5 +1,6 @@
 //! The JSON inside the sealed files. Fields are only ever added, so that an older file stays readable.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,19 +37,20 @@ struct TokensEntry {
     client: RegistrationEntry,
 }
 
+/// Borrows what it writes: ten thousand credentials are not copied for it.
 #[derive(Default, Serialize, Deserialize)]
-pub(crate) struct CredentialsFile {
-    credentials: Vec<CredentialsEntry>,
+pub(crate) struct CredentialsFile<'a> {
+    credentials: Vec<CredentialsEntry<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct CredentialsEntry {
-    profile: String,
-    session: String,
-    role: String,
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: String,
+struct CredentialsEntry<'a> {
+    profile: Cow<'a, str>,
+    session: Cow<'a, str>,
+    role: Cow<'a, str>,
+    access_key_id: Cow<'a, str>,
+    secret_access_key: Cow<'a, str>,
+    session_token: Cow<'a, str>,
     issued_at: i64,
     expiration: i64,
     last_used: Option<i64>,
@@ -127,15 +129,15 @@ impl From<&RegistrationEntry> for ClientRegistration {
     }
 }
 
-impl From<&[CachedCredentials]> for CredentialsFile {
-    fn from(cached: &[CachedCredentials]) -> Self {
-        let entry = |cached: &CachedCredentials| CredentialsEntry {
-            profile: cached.profile.to_string(),
-            session: cached.session.to_string(),
-            role: cached.role.clone(),
-            access_key_id: cached.credentials.access_key_id.clone(),
-            secret_access_key: cached.credentials.secret_access_key.expose().to_owned(),
-            session_token: cached.credentials.session_token.expose().to_owned(),
+impl<'a> From<&'a [CachedCredentials]> for CredentialsFile<'a> {
+    fn from(cached: &'a [CachedCredentials]) -> Self {
+        let entry = |cached: &'a CachedCredentials| CredentialsEntry {
+            profile: cached.profile.as_str().into(),
+            session: cached.session.as_str().into(),
+            role: cached.role.as_str().into(),
+            access_key_id: cached.credentials.access_key_id.as_str().into(),
+            secret_access_key: cached.credentials.secret_access_key.expose().into(),
+            session_token: cached.credentials.session_token.expose().into(),
             issued_at: cached.credentials.issued_at.as_millisecond(),
             expiration: cached.credentials.expiration.as_millisecond(),
             last_used: cached.last_used.map(Timestamp::as_millisecond),
@@ -144,19 +146,19 @@ impl From<&[CachedCredentials]> for CredentialsFile {
     }
 }
 
-impl TryFrom<CredentialsFile> for Vec<CachedCredentials> {
+impl TryFrom<CredentialsFile<'_>> for Vec<CachedCredentials> {
     type Error = InvalidName;
 
-    fn try_from(file: CredentialsFile) -> Result<Self, InvalidName> {
-        let entry = |entry: CredentialsEntry| {
+    fn try_from(file: CredentialsFile<'_>) -> Result<Self, InvalidName> {
+        let entry = |entry: CredentialsEntry<'_>| {
             Ok(CachedCredentials {
                 profile: ProfileName::parse(&entry.profile)?,
                 session: SessionName::parse(&entry.session)?,
-                role: entry.role,
+                role: entry.role.into_owned(),
                 credentials: Arc::new(RoleCredentials {
-                    access_key_id: entry.access_key_id,
-                    secret_access_key: entry.secret_access_key.into(),
-                    session_token: entry.session_token.into(),
+                    access_key_id: entry.access_key_id.into_owned(),
+                    secret_access_key: entry.secret_access_key.into_owned().into(),
+                    session_token: entry.session_token.into_owned().into(),
                     issued_at: instant(entry.issued_at),
                     expiration: instant(entry.expiration),
                 }),

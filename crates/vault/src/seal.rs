@@ -4,7 +4,7 @@
 //! XChaCha20-Poly1305. Header and file name are authenticated, so that neither an older version
 //! nor another file's content can be put in a file's place. The nonce is random: 192 bits need no counter.
 
-use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::aead::{Aead, AeadInPlace, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -41,10 +41,13 @@ pub fn seal(key: &VaultKey, name: &str, content: &[u8]) -> Result<Vec<u8>, getra
     getrandom::fill(&mut nonce)?;
     let aad = associated(&sealed, name);
     sealed.extend_from_slice(&nonce);
-    let body = cipher(key)
-        .encrypt(XNonce::from_slice(&nonce), Payload { msg: content, aad: &aad })
+    let body = sealed.len();
+    sealed.extend_from_slice(content);
+    // In place, because the cache of ten thousand credentials is large.
+    let tag = cipher(key)
+        .encrypt_in_place_detached(XNonce::from_slice(&nonce), &aad, &mut sealed[body..])
         .unwrap_or_else(|_| unreachable!("XChaCha20-Poly1305 takes any content below 256 GiB"));
-    sealed.extend_from_slice(&body);
+    sealed.extend_from_slice(&tag);
     Ok(sealed)
 }
 
