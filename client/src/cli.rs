@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCandidates;
 
+use crate::commands::{complete_names, complete_profiles};
 use crate::duration;
 
 /// Sign in to AWS once: ssod keeps IAM Identity Center sign-ins fresh and serves their credentials to every AWS tool
@@ -57,6 +59,61 @@ pub(crate) enum Command {
     Vault(Vault),
     /// Show who got which profile's credentials, and who did not.
     Audit(Audit),
+    /// Run the daemon as a service, from login on.
+    Service(Service),
+    /// Print a shell's completions, which know your profiles.
+    Completions(Completions),
+    /// Write the man pages into a folder.
+    #[command(hide = true)]
+    Man(Man),
+}
+
+/// Under systemd the port is held from login on, a restart refuses no connection, and renewal does not wait for a first
+/// request. Where there is no service manager (a container, WSL without systemd), the daemon runs detached.
+#[derive(Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Examples:\n  ssod service install            now, and from each login on\n  ssod service logs --follow"
+)]
+pub(crate) struct Service {
+    #[command(subcommand)]
+    pub(crate) action: ServiceAction,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ServiceAction {
+    /// Install and start it, with the ports of config.toml; again after a change of ports.
+    Install,
+    /// Stop it and remove it. Sign-ins stay sealed where they are.
+    Uninstall,
+    /// Start it.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Show how the service stands.
+    Status,
+    /// Show its log.
+    Logs {
+        /// Go on as it grows.
+        #[arg(long, short)]
+        follow: bool,
+    },
+}
+
+/// Put the line for your shell into its startup file.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  eval \"$(ssod completions bash)\"       in ~/.bashrc; zsh likewise in ~/.zshrc\n  ssod completions fish | source        in ~/.config/fish/config.fish"
+)]
+pub(crate) struct Completions {
+    /// For which shell: bash, zsh, fish, elvish, powershell.
+    pub(crate) shell: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Man {
+    /// Where to; it is made where it is missing.
+    pub(crate) folder: std::path::PathBuf,
 }
 
 /// Asks for what the flags leave open, signs in where it must to offer accounts and roles, and writes
@@ -116,6 +173,7 @@ pub(crate) struct Configure {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Login {
     /// A profile or an sso-session; without it AWS_PROFILE, else the only session, else you choose.
+    #[arg(add = ArgValueCandidates::new(complete_names))]
     pub(crate) name: Option<String>,
     /// Show a code to confirm on any machine, instead of using this machine's browser.
     #[arg(long)]
@@ -135,6 +193,7 @@ pub(crate) struct Login {
 #[derive(Args)]
 pub(crate) struct Logout {
     /// A profile or an sso-session; without it every session.
+    #[arg(add = ArgValueCandidates::new(complete_names))]
     pub(crate) name: Option<String>,
     /// Make open shells ask anew: the endpoint tokens that they hold are refused from now on.
     #[arg(long)]
@@ -149,6 +208,7 @@ pub(crate) struct Logout {
 pub(crate) struct Use {
     /// The profile; without it you choose.
     #[arg(conflicts_with = "none")]
+    #[arg(add = ArgValueCandidates::new(complete_profiles))]
     pub(crate) name: Option<String>,
     /// Go back by itself after this long (15m, 1h30m).
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse, conflicts_with = "none")]
@@ -165,6 +225,7 @@ pub(crate) struct Use {
 )]
 pub(crate) struct Env {
     /// The profile; without it, whatever `ssod use` chose at each moment.
+    #[arg(add = ArgValueCandidates::new(complete_profiles))]
     pub(crate) name: Option<String>,
     /// Use IMDS instead of the container endpoint.
     #[arg(long)]
@@ -192,7 +253,7 @@ pub(crate) enum Shell {
 )]
 pub(crate) struct Exec {
     /// The profile; without it the active one.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(complete_profiles))]
     pub(crate) name: Option<String>,
     /// The command and its arguments.
     #[arg(last = true, required = true, value_name = "CMD")]
@@ -203,12 +264,14 @@ pub(crate) struct Exec {
 #[derive(Args)]
 pub(crate) struct CredentialProcess {
     /// The profile.
+    #[arg(add = ArgValueCandidates::new(complete_profiles))]
     pub(crate) name: String,
 }
 
 #[derive(Args)]
 pub(crate) struct List {
     /// A profile or an sso-session; without it every session.
+    #[arg(add = ArgValueCandidates::new(complete_names))]
     pub(crate) name: Option<String>,
     /// Print JSON.
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! One file for each command, all listed here.
 
 mod audit;
+mod completions;
 mod configure;
 mod credential_process;
 mod doctor;
@@ -10,6 +11,8 @@ mod list;
 mod lock;
 mod login;
 mod logout;
+mod man;
+pub(crate) mod service;
 mod status;
 mod use_profile;
 mod vault;
@@ -21,6 +24,9 @@ use ssod_control::Paths;
 use crate::cli::{Cli, Command};
 use crate::failure::Outcome;
 use crate::terminal;
+
+pub(crate) use completions::VARIABLE as COMPLETION_VARIABLE;
+pub(crate) use completions::{names as complete_names, profiles as complete_profiles};
 
 /// What every command may need.
 pub(crate) struct Context {
@@ -48,6 +54,9 @@ pub(crate) fn run(cli: Cli) -> Outcome<ExitCode> {
         Command::Unlock => lock::unlock(&context),
         Command::Vault(command) => vault::run(&context, &command),
         Command::Audit(command) => audit::run(&context, &command),
+        Command::Service(command) => service::run(&context, &command),
+        Command::Completions(command) => completions::run(&command),
+        Command::Man(command) => man::run(&command),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ssod_control::{ALREADY_RUNS, ControlClient, DaemonStatus, Paths};
 use ssod_profiles::Environment;
 
+use crate::commands::service;
 use crate::failure::{Failure, Outcome};
 use crate::terminal;
 
@@ -17,6 +18,8 @@ use crate::terminal;
 const START_PATIENCE: Duration = Duration::from_secs(25);
 /// How long one that another command started may take to listen.
 const OTHERS_PATIENCE: Duration = Duration::from_secs(5);
+/// A daemon stops within a second.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
 /// The daemon that runs, or one that is started now; warns where it sees another world than this shell.
@@ -31,7 +34,38 @@ pub(crate) fn connect_quietly(paths: &Paths) -> Outcome<ControlClient> {
     if let Some(client) = running(paths) {
         return Ok(client);
     }
+    if service::start_installed()
+        && let Some(client) = running(paths)
+    {
+        return Ok(client);
+    }
     start(paths)
+}
+
+/// Ends the daemon that runs, in order; tells whether there was one.
+pub(crate) fn stop(paths: &Paths) -> Outcome<bool> {
+    let Some(pid) = lock_holder(paths) else { return Ok(false) };
+    // It may end by itself at this moment.
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    let deadline = Instant::now() + STOP_PATIENCE;
+    while lock_holder(paths) == Some(pid) {
+        if Instant::now() > deadline {
+            let pid = pid.as_raw_nonzero();
+            return Err(Failure::new(format!("The ssod daemon, process {pid}, does not end.")));
+        }
+        std::thread::sleep(POLL);
+    }
+    Ok(true)
+}
+
+/// The process that holds the daemon's lock.
+fn lock_holder(paths: &Paths) -> Option<rustix::process::Pid> {
+    let lock = File::open(paths.lock()).ok()?;
+    if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockShared).is_ok() {
+        return None;
+    }
+    let pid = fs::read_to_string(paths.lock()).ok()?.trim().parse().ok()?;
+    rustix::process::Pid::from_raw(pid)
 }
 
 /// The daemon that runs, if one does.
@@ -72,7 +106,7 @@ fn start(paths: &Paths) -> Outcome<ControlClient> {
 }
 
 /// The daemon beside this program, else the one in PATH.
-fn program() -> Outcome<PathBuf> {
+pub(crate) fn program() -> Outcome<PathBuf> {
     let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("ssod-daemon")));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found =

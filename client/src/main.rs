@@ -14,9 +14,13 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::CompleteEnv;
 
 fn main() -> ExitCode {
+    if std::env::var_os(commands::COMPLETION_VARIABLE).is_some() {
+        CompleteEnv::with_factory(cli::Cli::command).var(commands::COMPLETION_VARIABLE).complete();
+    }
     match commands::run(cli::Cli::parse()) {
         Ok(code) => code,
         Err(failure) => failure.report(),

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::audit::AuditLog;
 use crate::capacity::{self, Capacities};
 use crate::file_watch::FileWatch;
+use crate::inherited::Inherited;
 use crate::instance_lock::InstanceLock;
 use crate::listeners::ImdsListener;
 use crate::memory::Memory;
@@ -27,7 +28,7 @@ use crate::settings::Settings;
 use crate::vault_keeper::{self, VaultKeeper};
 use crate::{
     aws_cli, aws_config, control, endpoint_tokens, folders, listeners, network, notices, refresher,
-    sign_in_hosts,
+    service_manager, sign_in_hosts,
 };
 #[cfg(target_os = "linux")]
 use crate::{network_watch, resume};
@@ -43,6 +44,8 @@ pub struct Options {
     pub settings: Settings,
     /// Reads an environment variable.
     pub variable: Variables,
+    /// Sockets that a service manager opened.
+    pub inherited: Inherited,
 }
 
 /// Reads an environment variable.
@@ -56,6 +59,8 @@ pub struct App<C> {
     shared: Arc<Shared<C>>,
     endpoint: TcpListener,
     control: UnixListener,
+    /// Whether the control socket is ours to remove.
+    owns_socket: bool,
     _lock: InstanceLock,
 }
 
@@ -80,6 +85,8 @@ pub(crate) struct Shared<C> {
     pub(crate) imds_enabled: Arc<AtomicBool>,
     /// The IMDS ports that are open, by profile.
     pub(crate) imds_ports: Mutex<BTreeMap<String, ImdsListener>>,
+    /// Ports that the service manager holds and nobody took yet.
+    pub(crate) inherited: Mutex<Inherited>,
     pub(crate) problems: Mutex<Problems>,
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -98,7 +105,7 @@ impl<C: Timer + Clone> App<C> {
     /// Reads the files and listens; nothing is served yet, and the vault is not open yet. Fails with one sentence that says
     /// what to do.
     pub async fn start(options: Options, timer: C) -> Result<Self> {
-        let Options { paths, settings, variable } = options;
+        let Options { paths, settings, variable, mut inherited } = options;
         folders::private(&paths.state)?;
         folders::private(&paths.runtime)?;
         let lock = InstanceLock::take(&paths.lock())?;
@@ -109,8 +116,9 @@ impl<C: Timer + Clone> App<C> {
         let broker = Broker::new(provider, vault.clone(), timer.clone(), settings.policy());
         let memory = Memory::load(&paths.memory())?;
         broker.restore_choice(memory.active());
-        let endpoint = listeners::endpoint(settings.endpoint.port, &memory)?;
-        let control = listeners::control(&paths.socket)?;
+        let endpoint = listeners::endpoint(settings.endpoint.port, &memory, &mut inherited)?;
+        let owns_socket = !inherited.has_control(&paths.socket);
+        let control = listeners::control(&paths.socket, &mut inherited)?;
         let overrides =
             Environment::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
         let settings = Arc::new(settings);
@@ -131,6 +139,7 @@ impl<C: Timer + Clone> App<C> {
             imds_tokens: ImdsTokens::new().context("no random numbers")?,
             port: endpoint.local_addr()?.port(),
             imds_ports: Mutex::default(),
+            inherited: Mutex::new(inherited),
             problems: Mutex::default(),
             stop: watch::channel(false).0,
             paths,
@@ -139,7 +148,7 @@ impl<C: Timer + Clone> App<C> {
             timer,
         });
         shared.reload_aws_config().await;
-        Ok(Self { shared, endpoint, control, _lock: lock })
+        Ok(Self { shared, endpoint, control, owns_socket, _lock: lock })
     }
 
     /// The port of the endpoint.
@@ -168,6 +177,7 @@ impl<C: Timer + Clone> App<C> {
             tokio::spawn(refresher::run(shared.broker.clone(), shared.timer.clone(), shared.stopped())),
             tokio::spawn(watch_files(shared.clone())),
             tokio::spawn(notices::run(shared.clone())),
+            tokio::spawn(service_manager::run(shared.clone())),
             tokio::spawn(aws_cli::run(shared.clone())),
             tokio::spawn(watch_surroundings(shared.clone())),
         ];
@@ -189,8 +199,10 @@ impl<C: Timer + Clone> App<C> {
             );
         }
         shared.audit.finish(Duration::from_millis(100));
-        // A stale socket would be removed by the next daemon anyway.
-        let _ = std::fs::remove_file(&shared.paths.socket);
+        if self.owns_socket {
+            // A stale socket would be removed by the next daemon anyway.
+            let _ = std::fs::remove_file(&shared.paths.socket);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod control;
 mod endpoint_tokens;
 mod file_watch;
 mod folders;
+mod inherited;
 mod instance_lock;
 mod listeners;
 mod logging;
@@ -21,13 +22,16 @@ mod notices;
 mod refresher;
 #[cfg(target_os = "linux")]
 mod resume;
+mod service_manager;
 mod settings;
 mod sign_in_hosts;
 mod vault_keeper;
 mod wall_timer;
 
 pub use app::{App, Options, Variables};
+pub use inherited::Inherited;
 pub use instance_lock::{AlreadyRuns, InstanceLock};
+pub use listeners::ports;
 pub use logging::{LogFormat, init as init_logging};
 pub use refresher::run as run_refresher;
 pub use settings::{Settings, SettingsError};

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use anyhow::{Context, Result, bail};
+use ssod_control::Paths;
 use ssod_endpoint::{Admission, Caller, Endpoint, Limits, Port, serve};
 use ssod_model::{ProfileName, Timer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
@@ -15,15 +16,34 @@ use tokio::task::JoinHandle;
 
 use crate::app::{LiveBroker, Shared};
 use crate::audit::AuditLog;
+use crate::inherited::Inherited;
 use crate::memory::Memory;
-use crate::settings::DEFAULT_PORT;
+use crate::settings::{DEFAULT_PORT, Settings};
 
 /// A thousand clients at one instant must not wait for a retransmission.
 const BACKLOG: u32 = 1_024;
 
+/// The ports that a daemon with these settings serves: the endpoint's, then those of IMDS.
+pub fn ports(settings: &Settings, paths: &Paths) -> Result<Vec<u16>> {
+    let remembered = Memory::load(&paths.memory())?.port();
+    let port = settings.endpoint.port.or(remembered).unwrap_or(DEFAULT_PORT);
+    Ok(std::iter::once(port).chain(settings.imds.profiles.values().copied()).collect())
+}
+
 /// Binds the endpoint's port: the configured one, else the remembered one, else the default, else any. Only at the
 /// very first start may it be any: later, tokens of open shells would be sent to whoever took the port.
-pub(crate) fn endpoint(configured: Option<u16>, memory: &Memory) -> Result<TcpListener> {
+pub(crate) fn endpoint(
+    configured: Option<u16>,
+    memory: &Memory,
+    inherited: &mut Inherited,
+) -> Result<TcpListener> {
+    let first = inherited.has_ports().then_some(DEFAULT_PORT);
+    if let Some(port) = configured.or(memory.port()).or(first)
+        && let Some(listener) = inherited.take_port(port)
+    {
+        memory.keep_port(port)?;
+        return Ok(TcpListener::from_std(listener)?);
+    }
     if let Some(port) = configured.or(memory.port()) {
         let listener = match bind(port) {
             Ok(listener) => listener,
@@ -47,8 +67,11 @@ pub(crate) fn endpoint(configured: Option<u16>, memory: &Memory) -> Result<TcpLi
     Ok(listener)
 }
 
-/// Binds the control socket with mode 0600. The caller holds the instance lock, so whatever socket is there is stale.
-pub(crate) fn control(path: &Path) -> Result<UnixListener> {
+/// Takes the control socket over from the service manager, or binds it with mode 0600. The caller holds the instance lock, so whatever socket is there is stale.
+pub(crate) fn control(path: &Path, inherited: &mut Inherited) -> Result<UnixListener> {
+    if let Some(listener) = inherited.take_control(path) {
+        return Ok(UnixListener::from_std(listener)?);
+    }
     let shown = path.display();
     match std::fs::symlink_metadata(path) {
         Ok(facts) if facts.file_type().is_socket() => {
@@ -106,7 +129,9 @@ pub(crate) async fn settle_imds_ports<C: Timer + Clone>(shared: &Arc<Shared<C>>)
         if open.contains_key(name) {
             continue;
         }
-        match (ProfileName::parse(name), bind(*port)) {
+        let held = shared.inherited.lock().unwrap_or_else(PoisonError::into_inner).take_port(*port);
+        let listener = held.map_or_else(|| bind(*port), TcpListener::from_std);
+        match (ProfileName::parse(name), listener) {
             (Ok(profile), Ok(listener)) => {
                 open.insert(name.clone(), serve_imds(shared, profile, *port, listener));
             }
@@ -114,6 +139,12 @@ pub(crate) async fn settle_imds_ports<C: Timer + Clone>(shared: &Arc<Shared<C>>)
             (_, Err(error)) => problems.push(format!("{:#}", taken(*port, &error))),
         }
     }
+    let unused = shared.inherited.lock().unwrap_or_else(PoisonError::into_inner).ports().collect::<Vec<_>>();
+    problems.extend(unused.iter().map(|port| {
+        format!(
+            "the service manager holds port {port}, which the settings do not name. Run: ssod service install"
+        )
+    }));
     for problem in &problems {
         tracing::warn!("{problem}");
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use ssod_control::Paths;
-use ssod_daemon::{AlreadyRuns, App, Options, Settings, WallTimer, init_logging};
+use ssod_daemon::{AlreadyRuns, App, Inherited, Options, Settings, WallTimer, init_logging};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The ssod daemon: keeps AWS IAM Identity Center sign-ins fresh and serves their credentials on 127.0.0.1.
@@ -20,7 +20,11 @@ use tokio::signal::unix::{SignalKind, signal};
                   ~/.local/state/ssod          sealed sign-ins\n\nEnvironment:\n  SSOD_LOG      what is logged, such as debug or ssod_broker=trace\n  \
                   SSOD_SOCKET   another control socket"
 )]
-struct Arguments {}
+struct Arguments {
+    /// Print the ports that the settings name, one a line, for a service manager that is to hold them; then end.
+    #[arg(long)]
+    print_ports: bool,
+}
 
 /// Wipes what is freed: also the copies that libraries made of a secret, in the buffers of an answer or of JSON.
 #[global_allocator]
@@ -33,8 +37,8 @@ const DESCRIPTORS: u64 = 65_536;
 
 fn main() -> ExitCode {
     harden();
-    Arguments::parse();
-    match start() {
+    let arguments = Arguments::parse();
+    match if arguments.print_ports { print_ports() } else { start() } {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One line: the client that started this daemon shows the last one of its log.
@@ -49,6 +53,8 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<()> {
+    // Before any thread is started, because it takes variables out of the environment.
+    let inherited = Inherited::from_environment()?;
     let paths = Paths::from_environment()?;
     let settings = Settings::load(&paths.settings)?;
     init_logging(settings.log.format);
@@ -57,13 +63,21 @@ fn start() -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let outcome = runtime.block_on(run(paths, settings));
+    let outcome = runtime.block_on(run(paths, settings, inherited));
     // A key store's hidden prompt may still hold a thread; the end does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
 }
 
-async fn run(paths: Paths, settings: Settings) -> Result<()> {
+/// The endpoint's port first, then those of IMDS.
+fn print_ports() -> Result<()> {
+    let paths = Paths::from_environment()?;
+    let ports = ssod_daemon::ports(&Settings::load(&paths.settings)?, &paths)?;
+    let text: String = ports.iter().map(|port| format!("{port}\n")).collect();
+    std::io::stdout().write_all(text.as_bytes()).context("nobody reads the ports")
+}
+
+async fn run(paths: Paths, settings: Settings, inherited: Inherited) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let stop = async move {
@@ -72,7 +86,8 @@ async fn run(paths: Paths, settings: Settings) -> Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    let options = Options { paths, settings, variable: Box::new(|name| std::env::var(name).ok()) };
+    let variable = Box::new(|name: &str| std::env::var(name).ok());
+    let options = Options { paths, settings, variable, inherited };
     let mut stop = std::pin::pin!(stop);
     // A key store may take its time; the stop does not wait for it.
     let app = tokio::select! {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ssod_control::{ControlClient, LoginEvent, LoginFlow, LoginRequest, Paths};
-use ssod_daemon::{App, Options, Settings};
+use ssod_daemon::{App, Inherited, Options, Settings};
 use ssod_fake_identity_center::{Center, Lifetimes, Minter, Server, World};
 use ssod_model::{Clock, Timestamp, TimestampExt};
 use ssod_testkit::{ManualClock, approve_device, get_with};
@@ -65,7 +65,8 @@ async fn ten_hours_with_one_approval_and_never_short_lived_credentials() {
     let settings = Settings::parse("[vault]\nkey = \"file\"\n[refresh]\nkeep_fresh = \"all\"\n").unwrap();
     let fake_url = url.clone();
     let variable = move |name: &str| name.starts_with("AWS_ENDPOINT_URL_SSO").then(|| fake_url.clone());
-    let options = Options { paths: paths.clone(), settings, variable: Box::new(variable) };
+    let (variable, inherited) = (Box::new(variable), Inherited::default());
+    let options = Options { paths: paths.clone(), settings, variable, inherited };
     let app = App::start(options, clock.clone()).await.unwrap();
     let endpoint = format!("http://127.0.0.1:{}/credentials/adminUser", app.port());
     let (stop, stopped) = oneshot::channel::<()>();

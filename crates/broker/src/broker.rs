@@ -9,7 +9,7 @@ use ssod_model::{
     Clock, IdentityProvider, Profile, ProfileName, SecretStore, SessionName, SsoSession, Timestamp,
     TimestampExt,
 };
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::limiter::Limiter;
 use crate::state::{State, is_running};
@@ -86,6 +86,7 @@ pub(crate) struct Shared<P, S, C> {
     changed: Notify,
     events: broadcast::Sender<Event>,
     pub(crate) worked: AtomicU64,
+    pub(crate) rounds: watch::Sender<u64>,
     pub(crate) portal: Arc<Limiter>,
     /// Orders the writes to the store, so that an older snapshot never replaces a newer one. It is held while
     /// the disk works; the state is not.
@@ -105,6 +106,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
             changed: Notify::new(),
             events: broadcast::channel(EVENTS).0,
             worked: AtomicU64::new(0),
+            rounds: watch::channel(0).0,
             disk: Arc::default(),
         }))
     }
@@ -148,6 +150,16 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     /// How many looks at the clock found something that was due; any other was for nothing.
     pub fn worked(&self) -> u64 {
         self.0.worked.load(Ordering::Relaxed)
+    }
+
+    /// Counts the looks at the clock, as a sign of life.
+    pub fn rounds(&self) -> watch::Receiver<u64> {
+        self.0.rounds.subscribe()
+    }
+
+    /// Has the refresher look at the clock once, whatever is due.
+    pub fn go_round(&self) {
+        self.wake();
     }
 
     /// Replaces the policy.

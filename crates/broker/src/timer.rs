@@ -22,6 +22,7 @@ pub struct Round {
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     /// Starts everything that is due and may go out, each in a task of its own.
     pub fn renew_due(&self) -> Round {
+        self.0.rounds.send_modify(|rounds| *rounds += 1);
         let (now, policy) = (self.now(), self.policy());
         let mut state = self.state();
         if state.rests() {

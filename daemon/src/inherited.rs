@@ -1,0 +1,99 @@
+//! Sockets that a service manager opened before us and keeps open over a restart: no connection is refused meanwhile, and nobody
+//! else gets the port. They are told apart by their addresses.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use listenfd::ListenFd;
+
+/// What was inherited and nobody took yet.
+#[derive(Debug, Default)]
+pub struct Inherited {
+    control: Vec<UnixListener>,
+    ports: BTreeMap<u16, TcpListener>,
+}
+
+impl Inherited {
+    /// By the environment (`LISTEN_FDS`, sd_listen_fds(3)), which is cleared of it. Must come before any thread is started.
+    /// Fails where a socket is not on 127.0.0.1.
+    pub fn from_environment() -> Result<Self> {
+        Self::sort(ListenFd::from_env())
+    }
+
+    fn sort(mut all: ListenFd) -> Result<Self> {
+        let mut inherited = Self::default();
+        for index in 0..all.len() {
+            // One of another kind stays where it is, open and unused.
+            if let Ok(Some(listener)) = all.take_unix_listener(index) {
+                listener.set_nonblocking(true)?;
+                inherited.control.push(listener);
+            } else if let Ok(Some(listener)) = all.take_tcp_listener(index) {
+                listener.set_nonblocking(true)?;
+                let address = listener.local_addr().context("a socket without an address was inherited")?;
+                ensure!(
+                    address.ip() == Ipv4Addr::LOCALHOST,
+                    "the service manager opened {address}, but ssod serves on 127.0.0.1 only. Change ListenStream= in ssod.socket"
+                );
+                inherited.ports.insert(address.port(), listener);
+            } else {
+                tracing::warn!(index, "a socket was inherited that ssod has no use for");
+            }
+        }
+        Ok(inherited)
+    }
+
+    /// Whether there are any ports.
+    pub(crate) fn has_ports(&self) -> bool {
+        !self.ports.is_empty()
+    }
+
+    /// The ports that nobody took yet.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = u16> {
+        self.ports.keys().copied()
+    }
+
+    /// The listener on that port.
+    pub(crate) fn take_port(&mut self, port: u16) -> Option<TcpListener> {
+        self.ports.remove(&port)
+    }
+
+    /// Whether there is a listener on that path.
+    pub(crate) fn has_control(&self, path: &Path) -> bool {
+        self.control.iter().any(|listener| is_at(listener, path))
+    }
+
+    /// The listener on that path.
+    pub(crate) fn take_control(&mut self, path: &Path) -> Option<UnixListener> {
+        let index = self.control.iter().position(|listener| is_at(listener, path))?;
+        Some(self.control.remove(index))
+    }
+}
+
+fn is_at(listener: &UnixListener, path: &Path) -> bool {
+    listener.local_addr().is_ok_and(|address| address.as_pathname() == Some(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_are_told_apart_by_their_addresses() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join("one.sock"), folder.path().join("other.sock"));
+        let endpoint = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = endpoint.local_addr().unwrap().port();
+        let mut inherited = Inherited {
+            control: vec![UnixListener::bind(&one).unwrap(), UnixListener::bind(&other).unwrap()],
+            ports: BTreeMap::from([(port, endpoint)]),
+        };
+        assert!(inherited.take_control(&folder.path().join("none.sock")).is_none());
+        let taken = inherited.take_control(&other).unwrap();
+        assert_eq!(taken.local_addr().unwrap().as_pathname(), Some(other.as_path()));
+        assert!(inherited.take_port(port.wrapping_add(1)).is_none() && inherited.has_ports());
+        assert!(inherited.take_port(port).is_some() && !inherited.has_ports());
+    }
+}
