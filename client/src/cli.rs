@@ -14,7 +14,7 @@ use crate::duration;
 #[derive(Parser)]
 #[command(
     name = "ssod",
-    version,
+    version = ssod_control::VERSION,
     propagate_version = true,
     after_help = "Examples:\n  ssod configure                          add a session and a profile\n  ssod login adminUser                    sign in; a browser opens\n  eval \"$(ssod env readOnlyUser)\"         this shell uses readOnlyUser\n  ssod exec adminUser -- aws s3 ls        one command as adminUser\n\nExit status: 0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 4 daemon not reachable."
 )]

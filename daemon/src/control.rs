@@ -10,6 +10,7 @@ mod list;
 mod lock;
 mod login;
 mod logout;
+mod metrics;
 mod status;
 mod use_profile;
 mod vault;
@@ -60,6 +61,7 @@ fn routes<C: Timer + Clone>() -> Router<Arc<Shared<C>>> {
     Router::new()
         .route("/v1/status", get(status::answer))
         .route("/v1/daemon", get(status::daemon_alone))
+        .route("/v1/metrics", get(metrics::answer))
         .route("/v1/doctor", get(doctor::answer))
         .route("/v1/login", post(login::answer))
         .route("/v1/logout", post(logout::answer))

@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// It runs in the foreground and logs to stderr. Usually `ssod` starts it; there is one for each user.
 #[derive(Parser)]
 #[command(
-    version,
+    version = ssod_control::VERSION,
     after_help = "Files:\n  ~/.config/ssod/config.toml   settings, all optional (SSOD_CONFIG names another file)\n  \
                   ~/.local/state/ssod          sealed sign-ins\n\nEnvironment:\n  SSOD_LOG      what is logged, such as debug or ssod_broker=trace\n  \
                   SSOD_SOCKET   another control socket"

@@ -30,3 +30,14 @@ pub const API_VERSION: u32 = 1;
 pub const ALREADY_RUNS: u8 = 3;
 /// Carries [`API_VERSION`].
 pub const API_HEADER: &str = "ssod-api";
+/// What `--version` says after the program's name.
+pub const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (commit ",
+    env!("SSOD_COMMIT"),
+    ", ",
+    env!("SSOD_BUILD"),
+    " build for ",
+    env!("SSOD_TARGET"),
+    ")"
+);

@@ -21,14 +21,19 @@ use crate::app::Shared;
 use crate::wall_timer::in_words;
 
 pub(super) async fn answer<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<Status> {
+    Ok(Json(everything(&shared)))
+}
+
+/// What there is to show.
+pub(super) fn everything<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Status {
     let status = shared.broker.status();
     let now = status.now;
-    Ok(Json(Status {
-        daemon: daemon(&shared),
+    Status {
+        daemon: daemon(shared),
         active: active_profile(&status.active),
         sessions: status.sessions.into_iter().map(|one| session(one, now)).collect(),
         profiles: status.profiles.into_iter().map(|one| profile(one, now)).collect(),
-    }))
+    }
 }
 
 pub(super) async fn daemon_alone<C: Timer + Clone>(
