@@ -26,6 +26,7 @@ mod protocols;
 mod races;
 mod rekey;
 mod secrets;
+mod service;
 mod shared_token;
 mod shells;
 mod short_lives;

@@ -1,8 +1,9 @@
-//! `cargo xtask demo`, `test`, `bench` and `week`: each does all of its own set-up.
+//! `cargo xtask demo`, `test`, `bench`, `week`, `install` and `uninstall`: each does all of its own set-up.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people before a terminal")]
 
 mod bench;
 mod demo;
+mod install;
 mod test;
 mod tools;
 mod week;
@@ -27,6 +28,10 @@ enum Task {
     Demo(demo::Demo),
     /// Run every check: format, lints, documentation, dependencies, tests, real AWS clients, the demo.
     Test(test::Test),
+    /// Install programs, systemd units, completions and man pages below a prefix.
+    Install(install::Install),
+    /// Remove what was installed.
+    Uninstall(install::Uninstall),
     /// Simulate a working week, and print it beside the same week with the AWS CLI alone.
     Week,
     /// Measure, each speed as a ratio against a baseline of the same run. Give it an optimised build:
@@ -38,6 +43,8 @@ fn main() -> ExitCode {
     let done: Result<()> = match Arguments::parse().task {
         Task::Demo(demo) => demo::run(&demo),
         Task::Test(test) => test::run(&test),
+        Task::Install(install) => install::install(&install),
+        Task::Uninstall(uninstall) => install::uninstall(&uninstall),
         Task::Week => {
             week::run();
             Ok(())

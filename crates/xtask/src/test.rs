@@ -1,5 +1,7 @@
 //! `cargo xtask test`: what CI runs, and what a person runs before a commit.
 
+use std::process::Command;
+
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
@@ -31,6 +33,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
     tools::run(&mut cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
     tools::build_programs()?;
     tools::run(cargo(&["xtask", "demo", "--unattended", "--for", "20s"]).env_remove("CARGO"))?;
+    installs()?;
     let mut nextest = cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"]);
     if test.no_root {
         nextest.args(["-E", &format!("not {AS_ROOT}")]);
@@ -44,6 +47,21 @@ pub(crate) fn run(test: &Test) -> Result<()> {
     if test.no_root {
         println!("\nNot proved, because it needs root:\n{}", not_proved()?);
     }
+    Ok(())
+}
+
+/// Installs into a folder, runs what is there, and leaves nothing behind.
+fn installs() -> Result<()> {
+    let prefix = tempfile::tempdir()?;
+    let at = prefix.path().to_str().context("the temporary folder is not text")?;
+    tools::run(&mut cargo(&["xtask", "install", "--debug", "--prefix", at]))?;
+    tools::run(Command::new(prefix.path().join("bin/ssod")).arg("--version"))?;
+    for file in ["bin/ssod-daemon", "share/systemd/user/ssod.socket", "share/man/man1/ssod.1"] {
+        ensure!(prefix.path().join(file).is_file(), "{file} was not installed");
+    }
+    tools::run(&mut cargo(&["xtask", "uninstall", "--prefix", at]))?;
+    let left = Command::new("find").args([at, "-type", "f"]).output()?.stdout;
+    ensure!(left.is_empty(), "left behind: {}", String::from_utf8_lossy(&left));
     Ok(())
 }
 

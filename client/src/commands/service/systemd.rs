@@ -11,7 +11,7 @@ use crate::{aws_file, daemon, prompt, terminal};
 
 const SERVICE: &str = include_str!("../../../../systemd/ssod.service");
 const SOCKET: &str = include_str!("../../../../systemd/ssod.socket");
-/// Where a package puts the units.
+/// Where a package puts the units; an installation below ~/.local has them in the data folder.
 const PACKAGED: [&str; 2] = ["/usr/lib/systemd/user", "/usr/local/lib/systemd/user"];
 const UNITS: [&str; 2] = ["ssod.socket", "ssod.service"];
 /// The line of the unit that is this machine's.
@@ -153,7 +153,11 @@ fn systemctl() -> Command {
 }
 
 fn packaged() -> bool {
-    PACKAGED.iter().any(|folder| Path::new(folder).join("ssod.service").exists())
+    let named = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    let own = named.or(home).map(|data| data.join("systemd/user"));
+    let folders = PACKAGED.iter().map(PathBuf::from).chain(own);
+    folders.into_iter().any(|folder| folder.join("ssod.service").exists())
 }
 
 /// Where a user's own units are.

@@ -1,0 +1,126 @@
+//! `cargo xtask install` and `uninstall`: programs, units, completions and man pages below a prefix, and gone again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use crate::tools::{self, cargo, target};
+
+/// Which files were installed, so that exactly these are removed.
+const LIST: &str = "share/ssod/installed.txt";
+/// Each shell, and where it looks for completions below a prefix.
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("bash", "share/bash-completion/completions/ssod"),
+    ("zsh", "share/zsh/site-functions/_ssod"),
+    ("fish", "share/fish/vendor_completions.d/ssod.fish"),
+];
+/// The program as the unit in the repository names it.
+const PROGRAM: &str = "/usr/bin/ssod-daemon";
+
+#[derive(Args)]
+pub(crate) struct Install {
+    /// Where to; ~/.local without it.
+    #[arg(long, value_name = "FOLDER")]
+    prefix: Option<PathBuf>,
+    /// Install a build that is not optimised, as the tests do.
+    #[arg(long)]
+    debug: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Uninstall {
+    /// Where from; ~/.local without it.
+    #[arg(long, value_name = "FOLDER")]
+    prefix: Option<PathBuf>,
+}
+
+pub(crate) fn install(install: &Install) -> Result<()> {
+    let prefix = prefix(install.prefix.as_deref())?;
+    let mut build = cargo(&["build", "--quiet", "--locked", "-p", "ssod", "-p", "ssod-daemon"]);
+    let folder = if install.debug { "debug" } else { "release" };
+    if !install.debug {
+        build.arg("--release");
+    }
+    tools::run(&mut build)?;
+    let mut installed = Vec::new();
+    for program in ["ssod", "ssod-daemon"] {
+        let place = put(&prefix, &format!("bin/{program}"), &mut installed)?;
+        // A running program's file cannot be written to, but it can be replaced.
+        let new = place.with_extension("new");
+        fs::copy(target().join(folder).join(program), &new).with_context(|| shown("copy", &new))?;
+        fs::rename(&new, &place).with_context(|| shown("replace", &place))?;
+    }
+    let (client, daemon) = (prefix.join("bin/ssod"), prefix.join("bin/ssod-daemon"));
+    let daemon = daemon.to_str().context("the prefix is not text")?;
+    for unit in ["ssod.service", "ssod.socket"] {
+        let text = fs::read_to_string(tools::root().join("systemd").join(unit))?;
+        let place = put(&prefix, &format!("share/systemd/user/{unit}"), &mut installed)?;
+        write(&place, &text.replace(PROGRAM, daemon))?;
+    }
+    for (shell, path) in COMPLETIONS {
+        let script = Command::new(&client).args(["completions", shell]).output()?;
+        ensure!(script.status.success(), "ssod has no completions for {shell}");
+        let place = put(&prefix, path, &mut installed)?;
+        write(&place, &String::from_utf8(script.stdout)?)?;
+    }
+    let pages = tempfile::tempdir()?;
+    tools::run(Command::new(&client).arg("man").arg(pages.path()))?;
+    for page in fs::read_dir(pages.path())? {
+        let page = page?.path();
+        let name = page.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        fs::copy(&page, put(&prefix, &format!("share/man/man1/{name}"), &mut installed)?)?;
+    }
+    let list = put(&prefix, LIST, &mut installed)?;
+    write(&list, &installed.join("\n"))?;
+    println!("Installed below {}. To run it from login on: ssod service install", prefix.display());
+    Ok(())
+}
+
+pub(crate) fn uninstall(uninstall: &Uninstall) -> Result<()> {
+    let prefix = prefix(uninstall.prefix.as_deref())?;
+    let list = fs::read_to_string(prefix.join(LIST))
+        .with_context(|| format!("ssod is not installed below {}", prefix.display()))?;
+    for path in list.lines() {
+        let path = prefix.join(path);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| shown("remove", &path));
+            }
+            _ => {}
+        }
+    }
+    // A folder of nobody else's.
+    let _ = fs::remove_dir(prefix.join("share/ssod"));
+    println!(
+        "Removed. Sign-ins stay sealed in your state folder; a daemon that runs goes on until it is stopped"
+    );
+    Ok(())
+}
+
+fn prefix(named: Option<&Path>) -> Result<PathBuf> {
+    if let Some(named) = named {
+        return Ok(std::path::absolute(named)?);
+    }
+    Ok(PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".local"))
+}
+
+/// Makes the folder of a file, and notes that it is installed.
+fn put(prefix: &Path, path: &str, installed: &mut Vec<String>) -> Result<PathBuf> {
+    let place = prefix.join(path);
+    let folder = place.parent().unwrap_or(prefix);
+    fs::create_dir_all(folder).with_context(|| shown("make", folder))?;
+    installed.push(path.to_owned());
+    Ok(place)
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is cut short is installed again")]
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| shown("write", path))
+}
+
+fn shown(what: &str, path: &Path) -> String {
+    format!("cannot {what} {}", path.display())
+}
