@@ -207,6 +207,13 @@ async fn a_role_that_is_not_assigned_is_asked_for_rarely_and_cleared_by_a_sign_i
     }
     assert_eq!(world.aws.calls(), calls);
     assert_eq!(world.broker.status().profiles[0].trouble, Some(TroubleStatus::NoAccess));
+    // The timer fetches the other role once, and asks for this one again after five minutes at the earliest.
+    world.live(MINUTE).await;
+    assert_eq!(world.aws.calls(), calls + 1);
+    world.live(3 * MINUTE).await;
+    assert_eq!(world.aws.calls(), calls + 1);
+    world.live(2 * MINUTE).await;
+    assert_eq!(world.aws.calls(), calls + 2);
     world.sign_in("alice").await;
     assert!(world.fetch().await.unwrap().contains("alice"));
 }
