@@ -317,7 +317,11 @@ impl<C: Timer + Clone> Shared<C> {
 
 /// What makes a wait for AWS's answer pointless: another network, and a machine that woke from sleep.
 async fn watch_surroundings<C: Timer + Clone>(shared: Arc<Shared<C>>) {
-    let try_again = || shared.broker.try_again();
+    let try_again = || {
+        // Connections of before lead nowhere, and whoever took one would wait for fifteen seconds.
+        shared.broker.provider().disconnect();
+        shared.broker.try_again();
+    };
     let watches = async {
         #[cfg(target_os = "linux")]
         tokio::join!(network_watch::watch(try_again), resume::watch(try_again));

@@ -16,13 +16,15 @@ use ssod_broker::Event;
 use ssod_model::{CredentialSource, Secret, SessionName, SsoSession, Timer, Timestamp};
 use tokio::sync::broadcast::error::RecvError;
 
-use self::token_file::{Content, SharedToken, Step, decide, path};
+use self::token_file::{Content, Known, SharedToken, Step, decide, is_ours, path};
 use crate::app::Shared;
 use crate::file_watch::FileWatch;
 
 /// Some programs truncate the file before they write it: it is looked at again so often, and so soon.
 const LOOKS: usize = 5;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// What failed is tried again after this.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
 /// A token file has about two kilobytes.
 const CAP: u64 = 64 * 1024;
 
@@ -32,6 +34,10 @@ pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
     let mut stopped = std::pin::pin!(shared.stopped());
     loop {
         let wanted = settings.borrow_and_update().aws_cli.share_access_token;
+        if !wanted {
+            // What was shared before must not stay.
+            shared.broker.session_names().iter().for_each(|name| remove(&shared, name));
+        }
         tokio::select! {
             () = &mut stopped => return,
             // The daemon keeps the sender.
@@ -44,23 +50,33 @@ pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
 /// Looks at every file whenever a token, a file or the vault may have changed.
 async fn share<C: Timer + Clone>(shared: &Arc<Shared<C>>) {
     let (mut events, mut vault) = (shared.broker.events(), shared.keeper.changes());
+    // Watched from the start, so that nothing above it has to be.
+    let made = make_folder(&shared.paths.aws_cache);
+    let watched = made.and_then(|()| Ok(FileWatch::new(vec![shared.paths.aws_cache.join("any.json")])?));
+    let mut watch = match watched {
+        Ok(watch) => watch,
+        Err(error) => {
+            tracing::warn!("the AWS CLI's token files are not watched: {error:#}");
+            return tokio::time::sleep(TRY_AGAIN).await;
+        }
+    };
     loop {
-        let names = shared.broker.session_names();
-        let files = names.iter().map(|name| path(&shared.paths.aws_cache, name)).collect();
-        let mut watch = match FileWatch::new(files) {
-            Ok(watch) => watch,
-            Err(error) => {
-                tracing::warn!(%error, "cannot watch the AWS CLI's token files, so none is shared");
-                return std::future::pending().await;
-            }
-        };
-        for name in &names {
-            if let Err(error) = settle(shared, name).await {
+        let mut failed = false;
+        for name in shared.broker.session_names() {
+            if let Err(error) = settle(shared, &name).await {
                 tracing::warn!(session = %name, "the access token is not shared with the AWS CLI: {error:#}");
+                failed = true;
             }
         }
+        // What failed left its own traces in the folder: it is not tried again because of them.
+        let changed = async {
+            if failed {
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+            watch.changed().await;
+        };
         tokio::select! {
-            () = watch.changed() => {}
+            () = changed => {}
             // The keeper keeps the sender.
             _ = vault.changed() => {}
             event = events.recv() => match event {
@@ -84,8 +100,14 @@ async fn settle<C: Timer + Clone>(shared: &Arc<Shared<C>>, name: &SessionName) -
         let content = read(&file)?;
         let ours = shared.broker.access_token(name);
         let ours = ours.as_ref().map(|(token, end)| (token, *end));
-        match decide(shared.timer.now(), ours, shared.memory.is_shared(name), &content) {
+        let known = Known { session: &session, ours, was_shared: shared.memory.is_shared(name) };
+        match decide(shared.timer.now(), &known, &content) {
             Step::Rest => return Ok(()),
+            Step::Forget => return shared.memory.keep_shared(name, false),
+            Step::Remove => {
+                remove(shared, name);
+                return Ok(());
+            }
             Step::Write => {
                 let Some((token, end)) = ours else { return Ok(()) };
                 // Remembered first: a crash in between is a sign-in too many, the other way round it is a sign-out undone.
@@ -94,14 +116,13 @@ async fn settle<C: Timer + Clone>(shared: &Arc<Shared<C>>, name: &SessionName) -
             }
             Step::SignOut => {
                 tracing::info!(session = %name, "somebody signed out with the AWS CLI");
-                shared.memory.keep_shared(name, false)?;
+                // Forgotten with the file's next look: a crash in between must not put it back.
                 shared.broker.logout(name).await?;
-                return Ok(());
             }
             Step::Adopt(tokens) => {
                 tracing::info!(session = %name, "somebody signed in with the AWS CLI");
-                shared.memory.keep_shared(name, true)?;
                 shared.broker.begin_sign_in(name)?.complete(*tokens, None).await?;
+                shared.memory.keep_shared(name, true)?;
             }
             Step::LookAgain => tokio::time::sleep(LOOK_AGAIN).await,
         }
@@ -109,16 +130,29 @@ async fn settle<C: Timer + Clone>(shared: &Arc<Shared<C>>, name: &SessionName) -
     Ok(())
 }
 
-/// After a sign-out there is nothing to share.
+/// Takes away what we put there, and nothing that somebody else did.
 fn remove<C: Timer + Clone>(shared: &Shared<C>, session: &SessionName) {
-    let forgotten = shared.memory.keep_shared(session, false);
-    let removed = match std::fs::remove_file(path(&shared.paths.aws_cache, session)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    if !shared.memory.is_shared(session) {
+        return;
+    }
+    let file = path(&shared.paths.aws_cache, session);
+    let remove = || {
+        if is_ours(&read(&file)?) {
+            std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+        }
+        shared.memory.keep_shared(session, false)
     };
-    if let Err(error) = forgotten.and(removed.context("cannot remove the AWS CLI's token file")) {
+    if let Err(error) = remove() {
         tracing::warn!(%session, "{error:#}");
     }
+}
+
+fn make_folder(folder: &Path) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot make {}", folder.display()))
 }
 
 fn read(file: &Path) -> Result<Content> {
@@ -142,7 +176,7 @@ fn write(
 ) -> Result<()> {
     let file = path(folder, &session.name);
     let unwritable = || format!("cannot write {}", file.display());
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(unwritable)?;
+    make_folder(folder)?;
     let text = zeroize::Zeroizing::new(serde_json::to_vec(&SharedToken::of(session, token, end, before))?);
     let mut target =
         AtomicWriteFile::options().preserve_mode(false).mode(0o600).open(&file).with_context(unwritable)?;

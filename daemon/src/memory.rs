@@ -25,10 +25,17 @@ struct Remembered {
     revoked: BTreeMap<String, u32>,
     /// Somebody else had our port: whatever tokens open shells sent there are theirs, too.
     port_was_taken: bool,
-    /// The ends of sessions that somebody was warned of.
-    warned_of: BTreeMap<String, Timestamp>,
+    /// What somebody was told last about each session's end.
+    told_of: BTreeMap<String, ToldOf>,
     /// The sessions whose access token was put where the AWS CLI looks for it: where it is gone, somebody signed out there.
     shared: BTreeSet<String>,
+}
+
+/// A notice that was shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct ToldOf {
+    end: Timestamp,
+    what: String,
 }
 
 /// Remembers in a file.
@@ -103,16 +110,17 @@ impl Memory {
         self.change(|remembered| remembered.port_was_taken = taken)
     }
 
-    /// Whether somebody was warned of that session's end at that time. What the vault keeps is cut to milliseconds.
-    pub(crate) fn was_warned_of(&self, session: &SessionName, end: Timestamp) -> bool {
+    /// Whether somebody was told that about that session's end at that time. What the vault keeps is cut to milliseconds.
+    pub(crate) fn was_told_of(&self, session: &SessionName, end: Timestamp, what: &str) -> bool {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let warned = remembered.warned_of.get(session.as_str());
-        warned.is_some_and(|warned| warned.as_second() == end.as_second())
+        let told = remembered.told_of.get(session.as_str());
+        told.is_some_and(|told| told.end.as_second() == end.as_second() && told.what == what)
     }
 
-    pub(crate) fn keep_warned_of(&self, session: &SessionName, end: Timestamp) -> Result<()> {
+    pub(crate) fn keep_told_of(&self, session: &SessionName, end: Timestamp, what: &str) -> Result<()> {
+        let told = ToldOf { end, what: what.to_owned() };
         self.change(|remembered| {
-            remembered.warned_of.insert(session.to_string(), end);
+            remembered.told_of.insert(session.to_string(), told);
         })
     }
 

@@ -1,9 +1,10 @@
 //! What a person is told without asking: that a session is about to end, and that it has ended. Once each.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ssod_broker::{Event, SessionState, SessionStatus};
+use ssod_broker::{Event, SessionStatus};
 use ssod_model::{SessionName, Timer, Timestamp, TimestampExt};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -43,9 +44,11 @@ impl Notice {
 /// Tells, until it is stopped.
 pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
     let (mut events, mut settings) = (shared.broker.events(), shared.settings_changes());
+    let mut vault = shared.keeper.changes();
+    let mut told = Told::default();
     let mut stopped = std::pin::pin!(shared.stopped());
     loop {
-        let next = tell_what_is_due(&shared);
+        let next = tell_what_is_due(&shared, &mut told);
         let due = async {
             match next {
                 Some(at) => shared.timer.sleep_until(at).await,
@@ -56,36 +59,52 @@ pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
             () = &mut stopped => return,
             event = events.recv() => match event {
                 Ok(Event::Ended { session, reason }) => tell(&shared, &Notice::Ended { session, reason }),
-                Ok(Event::TokenChanged(_) | Event::SignedOut(_) | Event::Configured) | Err(RecvError::Lagged(_)) => {}
+                Ok(Event::TokenChanged(_) | Event::SignedOut(_) | Event::Configured)
+                | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },
-            // The daemon keeps the sender.
+            // The daemon keeps both senders.
             _ = settings.changed() => {}
+            _ = vault.changed() => {}
             () = due => {}
         }
     }
 }
 
-/// Tells of what ends soon, and says when to look again.
-fn tell_what_is_due<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Option<Timestamp> {
+/// What this run told, whatever became of remembering it: never two alike.
+#[derive(Default)]
+struct Told(HashSet<(SessionName, Timestamp, &'static str)>);
+
+/// Tells of what ends soon and of what has ended by itself, and says when to look again.
+fn tell_what_is_due<C: Timer + Clone>(shared: &Arc<Shared<C>>, told: &mut Told) -> Option<Timestamp> {
     let (now, before) = (shared.timer.now(), shared.settings().notifications.before_expiry);
     let mut next = None::<Timestamp>;
-    for session in shared.broker.status().sessions {
-        let Some(ends_at) = session.ends_at.filter(|_| session.state == SessionState::Active) else {
-            continue;
-        };
-        if shared.memory.was_warned_of(&session.name, ends_at) {
+    for session in shared.broker.sessions() {
+        let Some(ends_at) = session.ends_at else { continue };
+        let name = session.name.clone();
+        // AWS says when a sign-in ends that can be renewed; any other ends by the clock, and nobody says so.
+        let mut due = vec![(warning_at(&session, ends_at, before), "soon")];
+        if !session.renewable {
+            due.push((ends_at, "ended"));
+        }
+        let passed: Vec<_> = due.iter().filter(|(at, _)| *at <= now).map(|(_, what)| *what).collect();
+        next = due.iter().map(|(at, _)| *at).filter(|at| *at > now).chain(next).min();
+        // Only the last of them says something new.
+        let Some(what) = passed.last().copied() else { continue };
+        if !told.0.insert((name.clone(), ends_at, what)) || shared.memory.was_told_of(&name, ends_at, what) {
             continue;
         }
-        match warning_at(&session, ends_at, before) {
-            at if at > now => next = Some(next.map_or(at, |next| next.min(at))),
-            _ => {
-                if let Err(error) = shared.memory.keep_warned_of(&session.name, ends_at) {
-                    tracing::warn!("{error:#}");
-                }
-                tell(shared, &Notice::EndsSoon { session: session.name, ends_at });
-            }
+        if let Err(error) = shared.memory.keep_told_of(&name, ends_at, what) {
+            tracing::warn!("{error:#}");
         }
+        let reason = "This kind of sign-in cannot be renewed".to_owned();
+        tell(
+            shared,
+            &match what {
+                "soon" => Notice::EndsSoon { session: name, ends_at },
+                _ => Notice::Ended { session: name, reason },
+            },
+        );
     }
     next
 }

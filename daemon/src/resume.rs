@@ -2,6 +2,7 @@
 //! the wall clock notices by itself that deadlines have passed; this is for what waits for an answer. Linux only.
 
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use zbus::message::Type;
@@ -9,6 +10,8 @@ use zbus::{Connection, MatchRule, MessageStream};
 
 /// Where the system bus is when no variable says so.
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
+/// The shortest time between two wakings.
+const AT_MOST_EACH: Duration = Duration::from_secs(5);
 /// Announcements that may wait.
 const QUEUE: usize = 8;
 
@@ -24,7 +27,6 @@ pub(crate) async fn watch(on_resume: impl Fn()) {
 
 async fn listen(on_resume: impl Fn()) -> zbus::Result<()> {
     let connection = Connection::system().await?;
-    // Whoever forges it on the system bus makes us look at the clock, no more.
     let rule = MatchRule::builder()
         .msg_type(Type::Signal)
         .path("/org/freedesktop/login1")?
@@ -36,6 +38,8 @@ async fn listen(on_resume: impl Fn()) -> zbus::Result<()> {
         if let Ok(false) = announcement?.body().deserialize::<bool>() {
             tracing::info!("the machine woke from sleep");
             on_resume();
+            // Whoever forges it makes no storm; what comes meanwhile waits in the queue, or is dropped.
+            tokio::time::sleep(AT_MOST_EACH).await;
         }
     }
     Ok(())

@@ -42,13 +42,13 @@ async fn keep_status<C: Timer + Clone>(shared: &Shared<C>) {
 
 /// "2 of 3 sessions signed in, 5 profiles; port 7746".
 fn status<C: Timer + Clone>(shared: &Shared<C>) -> String {
-    let (status, vault) = (shared.broker.status(), shared.keeper.status());
+    let (all, vault) = (shared.broker.sessions(), shared.keeper.status());
     if vault.state != "open" {
         let reason = vault.reason.unwrap_or_else(|| "the vault is being opened".to_owned());
         return format!("{reason} (port {})", shared.port);
     }
-    let active = status.sessions.iter().filter(|session| session.state == SessionState::Active).count();
-    let (sessions, profiles) = (status.sessions.len(), status.profiles.len());
+    let active = all.iter().filter(|session| session.state == SessionState::Active).count();
+    let (sessions, profiles) = (all.len(), shared.broker.profile_names().len());
     format!("{active} of {sessions} sessions signed in, {profiles} profiles; port {}", shared.port)
 }
 

@@ -69,24 +69,17 @@ pub async fn sleep_supervised<A: Future<Output = ()> + Send>(
         }
         let begun = (wall(), Instant::now());
         let alarm = alarm(remaining);
-        let looks = alarm.is_none() || remaining <= NEAR;
+        // A monotonic timer does not advance while the machine sleeps, so it must not be trusted for long.
+        let look_after = if alarm.is_none() { LOOK } else { remaining.saturating_sub(NEAR).max(LOOK) };
         let rings = async {
             match alarm {
                 Some(alarm) => alarm.await,
                 None => std::future::pending().await,
             }
         };
-        let look = async {
-            if looks {
-                // A monotonic timer does not advance while the machine sleeps, so it must not be trusted for long.
-                tokio::time::sleep(remaining.min(LOOK)).await;
-            } else {
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
             () = rings => {}
-            () = look => {}
+            () = tokio::time::sleep(remaining.min(look_after)) => {}
         }
         // Something happened to the wall clock: whoever sleeps decides anew. Otherwise AWS may have told another time
         // meanwhile, and the deadline is not there yet.

@@ -291,7 +291,8 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         if by.is_some() || is_new {
             entry.used_by = by;
         }
-        if rested {
+        // One that is never kept fresh rests all the same.
+        if rested && state.profiles.get(name).is_some_and(|entry| entry.facts(now, &policy).kept_fresh) {
             state.deadlines.profiles.mark(name);
             drop(state);
             self.wake();

@@ -14,6 +14,8 @@ pub const RETRY_MIN: Duration = Duration::from_secs(1);
 pub const RETRY_MAX: Duration = Duration::from_mins(5);
 /// A refusal (no such role for this person) is asked again at the earliest after this.
 pub const REFUSED_RETRY: Duration = Duration::from_mins(5);
+/// What one thread reads as now another one read a moment ago.
+const SAME_MOMENT: Duration = Duration::from_secs(2);
 /// Renewals are moved earlier by up to this share of the margin, so that profiles do not all renew at once.
 const JITTER_PERCENT: u32 = 10;
 /// Margins from this length on lose nothing by waiting for the next whole second, so that what falls into the same second
@@ -277,7 +279,7 @@ fn batched(at: Timestamp, margin: Duration) -> Timestamp {
 /// Whether a wait is under way. No wait is longer than its cap: one that seems so was set by a clock that has been
 /// set back since, and counts for nothing.
 pub fn is_waiting(now: Timestamp, retry_at: Timestamp) -> bool {
-    now < retry_at && retry_at <= now.plus(RETRY_MAX)
+    now < retry_at && retry_at <= now.plus(RETRY_MAX + SAME_MOMENT)
 }
 
 fn not_before(now: Timestamp, due: Timestamp, retry_at: Option<Timestamp>) -> Timestamp {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::decide::{RETRY_MAX, RETRY_MIN};
 use crate::limiter::Turn;
 use crate::persist::Unsaved;
-use crate::state::{Done, Failure, FailureKind, Held, Running, State, role_of, to_join};
+use crate::state::{Done, Failure, FailureKind, Held, Over, Running, State, role_of, to_join};
 use crate::tokens::TokenError;
 use crate::{Broker, Policy};
 
@@ -56,11 +56,16 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         state.deadlines.profiles.mark(name);
         let broker = self.clone();
         tokio::spawn(async move {
+            let profile = order.profile.name.clone();
+            // Also where the task panics, the profile has a deadline again.
+            let _over = Over(|| {
+                broker.state().deadlines.profiles.mark(&profile);
+                broker.wake();
+            });
             let outcome = broker.fetch_credentials(&order, turn).await;
             broker.finish_fetch(&order, outcome);
             // All receivers gone means that nobody waits any more.
             let _ = finished.send(true);
-            broker.wake();
         });
         Some(done)
     }
@@ -86,7 +91,6 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     fn finish_fetch(&self, order: &Order, outcome: Result<RoleCredentials, TokenError>) {
         let now = self.now();
         let mut state = self.state();
-        state.deadlines.profiles.mark(&order.profile.name);
         let session = state.sessions.get(&order.profile.session);
         let same_session = session.is_some_and(|entry| entry.generation == order.generation);
         let waiting = session.and_then(|entry| entry.failure.clone());

@@ -37,6 +37,15 @@ impl Running {
     }
 }
 
+/// Does it when a piece of work is over, however it ended.
+pub(crate) struct Over<F: FnMut()>(pub(crate) F);
+
+impl<F: FnMut()> Drop for Over<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// Whether work is under way.
 pub(crate) fn is_running(running: Option<&Running>) -> bool {
     running.is_some_and(Running::is_alive)

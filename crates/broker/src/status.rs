@@ -57,6 +57,8 @@ pub struct SessionStatus {
     pub signed_in_at: Option<Timestamp>,
     /// When somebody must sign in again, where that is known.
     pub ends_at: Option<Timestamp>,
+    /// Whether AWS renews this kind of sign-in; where it does not, `ends_at` is certain.
+    pub renewable: bool,
     /// When it is renewed next.
     pub next_renewal: Option<Timestamp>,
     /// What went wrong with renewing it.
@@ -109,21 +111,30 @@ pub struct ProfileStatus {
 }
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
+    /// The sessions, now, by name.
+    pub fn sessions(&self) -> Vec<SessionStatus> {
+        let (now, policy) = (self.now(), self.policy());
+        sessions(&self.state(), now, &policy)
+    }
+
     /// Everything, now.
     pub fn status(&self) -> Status {
         let (now, policy) = (self.now(), self.policy());
         let state = self.state();
-        let mut sessions: Vec<_> = state
-            .sessions
-            .values()
-            .filter_map(|entry| session_status(entry, now, &policy, state.closed.is_some()))
-            .collect();
-        sessions.sort_by(|one, other| one.name.cmp(&other.name));
+        let sessions = sessions(&state, now, &policy);
         let profile = |(name, entry)| profile_status(&state, name, entry, now, &policy);
         let mut profiles: Vec<_> = state.profiles.iter().filter_map(profile).collect();
         profiles.sort_by(|one, other| one.name.cmp(&other.name));
         Status { now, active: state.selection.at(now), sessions, profiles }
     }
+}
+
+fn sessions(state: &State, now: Timestamp, policy: &Policy) -> Vec<SessionStatus> {
+    let entries = state.sessions.values();
+    let mut sessions: Vec<_> =
+        entries.filter_map(|entry| session_status(entry, now, policy, state.closed.is_some())).collect();
+    sessions.sort_by(|one, other| one.name.cmp(&other.name));
+    sessions
 }
 
 fn session_status(
@@ -154,8 +165,10 @@ fn session_status(
         Standing::SignedIn { token, refreshable: false } => Some(token.expires_at),
         _ => signed_in_at.zip(policy.session_length).map(|(at, length)| at.plus(length)),
     };
-    let ends_at = ends_at.filter(|_| state == SessionState::Active);
+    let renewable = !matches!(facts.standing, Standing::SignedIn { refreshable: false, .. });
+    let ends_at = ends_at.filter(|_| state == SessionState::Active || !renewable && !closed);
     Some(SessionStatus {
+        renewable,
         signed_in_at: signed_in_at.filter(|_| state == SessionState::Active),
         ends_at,
         name: config.name.clone(),

@@ -47,23 +47,28 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
     }
 
     /// The network may be another one now, or the machine was asleep: what failed for want of an answer is tried again at
-    /// once, and everything due is decided anew.
+    /// once. What became due meanwhile, the timer on the wall clock knows.
     pub fn try_again(&self) {
         let now = self.now();
         let mut state = self.state();
         let State { sessions, profiles, deadlines, .. } = &mut *state;
+        let mut ended = false;
         for (name, session) in sessions {
             if session.failure.as_mut().is_some_and(|failure| failure.end_wait(name, now)) {
                 deadlines.sessions.mark(name);
+                ended = true;
             }
         }
         for (name, profile) in profiles {
             if profile.failure.as_mut().is_some_and(|failure| failure.end_wait(name, now)) {
                 deadlines.profiles.mark(name);
+                ended = true;
             }
         }
         drop(state);
-        self.wake();
+        if ended {
+            self.wake();
+        }
     }
 
     fn renew_tokens(&self, state: &mut State, now: Timestamp) -> usize {

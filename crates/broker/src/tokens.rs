@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::decide::{Lifetime, RETRY_MAX, is_waiting, token_usable};
 use crate::limiter::Turn;
-use crate::state::{Done, Failure, FailureKind, Running, State, to_join};
+use crate::state::{Done, Failure, FailureKind, Over, Running, State, to_join};
 use crate::{Broker, Event};
 
 /// A record that could not be saved is tried again after this.
@@ -57,12 +57,11 @@ impl fmt::Display for Ended {
 }
 
 impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
-    /// A session's access token and its end, while it is good; for those who pass it on.
+    /// A signed-in session's access token and its end, which may have passed; for those who pass it on.
     pub fn access_token(&self, name: &SessionName) -> Option<(Secret, Timestamp)> {
-        let now = self.now();
         let state = self.state();
         let tokens = state.sessions.get(name).filter(|_| state.closed.is_none())?.tokens()?;
-        (now < tokens.expires_at).then(|| (tokens.access_token.clone(), tokens.expires_at))
+        Some((tokens.access_token.clone(), tokens.expires_at))
     }
 
     /// Calls the portal for somebody who lists accounts and roles; `Unauthorized` means that somebody must sign in.
@@ -200,20 +199,22 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         state.mark_profiles_of(name);
         let broker = self.clone();
         tokio::spawn(async move {
-            let grant = Grant::RefreshToken(refresh_token);
-            let outcome = broker.0.provider.create_token(&session, &tokens.client, grant).await;
-            broker.finish_renewal(&session, generation, outcome).await;
-            {
+            // Also where the task panics, the session and whatever waits for it have deadlines again.
+            let _over = Over(|| {
                 let mut state = broker.state();
                 if let Some(entry) = state.sessions.get_mut(&session.name) {
                     entry.renewal.take_if(|running| running.generation == generation);
                 }
                 state.deadlines.sessions.mark(&session.name);
                 state.mark_profiles_of(&session.name);
-            }
+                drop(state);
+                broker.wake();
+            });
+            let grant = Grant::RefreshToken(refresh_token);
+            let outcome = broker.0.provider.create_token(&session, &tokens.client, grant).await;
+            broker.finish_renewal(&session, generation, outcome).await;
             // All receivers gone means that nobody waits any more.
             let _ = finished.send(true);
-            broker.wake();
         });
         Ok(done)
     }

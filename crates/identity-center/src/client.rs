@@ -154,7 +154,10 @@ impl<C: Clock> IdentityCenter<C> {
         }
         let error_type = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok());
         let error_type = error_type.map(str::to_owned);
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(number);
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| {
+            // Seconds, or the time at which to come back, by the same clock as the Date.
+            number(value).or_else(|| seconds_until(instant(value.to_str().ok()?)?, date?))
+        });
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
             if body.len() + chunk.len() > BODY_CAP {
@@ -341,6 +344,10 @@ fn bearer(token: &Secret) -> Result<HeaderMap, IdentityError> {
 /// An HTTP date (RFC 9110, section 5.6.7), which is RFC 2822's with GMT for the zone.
 fn instant(date: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
+}
+
+fn seconds_until(then: Timestamp, now: Timestamp) -> Option<u64> {
+    u64::try_from(then.duration_since(now).as_secs()).ok()
 }
 
 fn number(value: &HeaderValue) -> Option<u64> {

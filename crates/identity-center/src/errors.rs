@@ -50,7 +50,7 @@ pub fn classify(answer: &ErrorAnswer<'_>) -> IdentityError {
         (Service::Portal, Some("UnauthorizedException")) => IdentityError::Unauthorized,
         (Service::Portal, Some("ForbiddenException")) => IdentityError::NoAccess,
         (_, Some("TooManyRequestsException")) => throttled(answer),
-        (_, Some("InternalServerException")) => IdentityError::Unavailable(text),
+        (_, Some("InternalServerException")) => unavailable(answer, text),
         _ => by_status(answer, text, is_json),
     }
 }
@@ -61,12 +61,17 @@ fn by_status(answer: &ErrorAnswer<'_>, text: String, is_json: bool) -> IdentityE
     match (answer.service, answer.status) {
         (_, 401 | 403 | 404 | 407) if !is_json => IdentityError::Unavailable(text),
         (_, 429) => throttled(answer),
-        (_, 500..=599 | 408) => IdentityError::Unavailable(text),
+        (_, 500..=599 | 408) => unavailable(answer, text),
         (Service::Oidc, 401) => IdentityError::RegistrationRejected,
         (Service::Portal, 401) => IdentityError::Unauthorized,
         (Service::Portal, 403 | 404) => IdentityError::NoAccess,
         _ => IdentityError::Rejected(text),
     }
+}
+
+/// No usable answer; where AWS says when to come back, that counts.
+fn unavailable(answer: &ErrorAnswer<'_>, text: String) -> IdentityError {
+    if answer.retry_after.is_some() { throttled(answer) } else { IdentityError::Unavailable(text) }
 }
 
 fn throttled(answer: &ErrorAnswer<'_>) -> IdentityError {
@@ -119,6 +124,20 @@ mod tests {
 
     fn react(service: Service, status: u16, error_type: Option<&str>, body: &str) -> IdentityError {
         classify(&ErrorAnswer { service, status, error_type, retry_after: None, body: body.as_bytes() })
+    }
+
+    #[test]
+    fn a_server_that_says_when_to_come_back_is_obeyed() {
+        let answer = ErrorAnswer {
+            service: Service::Portal,
+            status: 503,
+            error_type: None,
+            retry_after: Some(120),
+            body: b"{}",
+        };
+        let reaction = IdentityError::Throttled { retry_after: Some(Duration::from_mins(2)) };
+        assert_eq!(classify(&answer), reaction);
+        assert!(matches!(react(Service::Portal, 503, None, "{}"), IdentityError::Unavailable(_)));
     }
 
     #[test]

@@ -78,6 +78,12 @@ impl SharedToken {
         self.access_token == token.expose()
     }
 
+    /// Whether it was made where the session signs in now.
+    fn belongs_to(&self, session: &SsoSession) -> bool {
+        self.start_url.trim_end_matches(['/', '#']) == session.start_url.as_str().trim_end_matches(['/', '#'])
+            && self.region == session.region.as_str()
+    }
+
     fn expires_at(&self) -> Option<Timestamp> {
         instant(&self.expires_at)
     }
@@ -110,6 +116,10 @@ pub(super) enum Step {
     Rest,
     /// Put our access token there.
     Write,
+    /// Nothing of ours is there any more.
+    Forget,
+    /// What we put there is worth nothing: take it away.
+    Remove,
     /// It was there and is gone: somebody signed out with the CLI.
     SignOut,
     /// Somebody signed in with the CLI.
@@ -118,35 +128,55 @@ pub(super) enum Step {
     LookAgain,
 }
 
-/// Decides. `ours` is our access token and its end; `was_shared` says whether the file was ours when last seen.
-pub(super) fn decide(
-    now: Timestamp,
-    ours: Option<(&Secret, Timestamp)>,
-    was_shared: bool,
-    content: &Content,
-) -> Step {
-    match (content, ours) {
-        (Content::Unreadable, _) => Step::LookAgain,
-        (Content::Missing, Some(_)) => {
-            if was_shared {
-                Step::SignOut
-            } else {
-                Step::Write
-            }
+/// What is known beside the file.
+pub(super) struct Known<'a> {
+    pub(super) session: &'a SsoSession,
+    /// Our access token and its end, where somebody is signed in here.
+    pub(super) ours: Option<(&'a Secret, Timestamp)>,
+    /// Whether we put a token there before.
+    pub(super) was_shared: bool,
+}
+
+/// Decides.
+pub(super) fn decide(now: Timestamp, known: &Known<'_>, content: &Content) -> Step {
+    let theirs = match content {
+        Content::Unreadable => return Step::LookAgain,
+        Content::Missing => {
+            return match (known.ours, known.was_shared) {
+                (Some(_), true) => Step::SignOut,
+                (Some((_, end)), false) if end > now => Step::Write,
+                (None, true) => Step::Forget,
+                (Some(_) | None, false) => Step::Rest,
+            };
         }
-        (Content::Missing, None) => Step::Rest,
-        (Content::Token(theirs), Some((token, _))) if theirs.is(token) => {
-            // The refresh token is ours alone: two programs that renew with it would end the session.
-            if theirs.refresh_token.is_some() { Step::Write } else { Step::Rest }
+        Content::Token(theirs) => theirs,
+    };
+    // We never write a refresh token: one that is there is somebody else's sign-in.
+    let sign_in = theirs.sign_in(now).filter(|_| theirs.belongs_to(known.session));
+    let Some((ours, end)) = known.ours else {
+        return match sign_in {
+            Some(tokens) => Step::Adopt(Box::new(tokens)),
+            None if known.was_shared && theirs.refresh_token.is_none() => Step::Remove,
+            None => Step::Rest,
+        };
+    };
+    match sign_in {
+        // The refresh token is ours alone now: two programs that renew with it would end the session.
+        _ if theirs.is(ours) && theirs.refresh_token.is_some() => Step::Write,
+        _ if theirs.is(ours) => Step::Rest,
+        Some(tokens) if known.was_shared || tokens.expires_at > end => Step::Adopt(Box::new(tokens)),
+        // One that nobody can renew is replaced only by one that lasts longer.
+        _ if theirs.belongs_to(known.session) && theirs.expires_at().is_some_and(|theirs| theirs > end) => {
+            Step::Rest
         }
-        (Content::Token(theirs), Some((_, end))) => match theirs.sign_in(now) {
-            Some(tokens) if tokens.expires_at > end => Step::Adopt(Box::new(tokens)),
-            _ => Step::Write,
-        },
-        (Content::Token(theirs), None) => {
-            theirs.sign_in(now).map_or(Step::Rest, |tokens| Step::Adopt(Box::new(tokens)))
-        }
+        _ if end > now => Step::Write,
+        _ => Step::Rest,
     }
+}
+
+/// Whether the file is one that we put there, and nobody else's sign-in.
+pub(super) fn is_ours(content: &Content) -> bool {
+    matches!(content, Content::Token(token) if token.refresh_token.is_none())
 }
 
 #[cfg(test)]
@@ -182,27 +212,98 @@ mod tests {
         assert_eq!(legacy, Path::new("/7487b5b67d5fa1132cf33fa93ae51ef38cc37752.json"));
     }
 
+    fn session() -> SsoSession {
+        SsoSession {
+            name: SessionName::parse("work").unwrap(),
+            start_url: ssod_model::StartUrl::parse("https://x.awsapps.com/start").unwrap(),
+            region: ssod_model::Region::parse("us-east-1").unwrap(),
+            scopes: vec![],
+            endpoints: ssod_model::Endpoints::default(),
+        }
+    }
+
     #[test]
     fn what_is_done_about_a_file() {
-        let token = Secret::new("ours".to_owned());
-        let ours = Some((&token, at(3_600)));
-        for (name, ours, was_shared, content, step) in [
-            ("the first time", ours, false, Content::Missing, "write"),
-            ("gone, though it was there", ours, true, Content::Missing, "sign out"),
-            ("gone, and nobody is signed in", None, true, Content::Missing, "rest"),
-            ("ours", ours, true, file("ours", 3_600, ""), "rest"),
-            ("ours, with a refresh token beside it", ours, true, file("ours", 3_600, "r"), "write"),
-            ("an older one of ours", ours, true, file("old", 600, ""), "write"),
-            ("an older sign-in by the CLI", ours, true, file("old", 600, "r"), "write"),
-            ("a newer sign-in by the CLI", ours, true, file("new", 3_700, "r"), "adopt"),
-            ("a sign-in by the CLI while nobody is signed in", None, false, file("new", 3_600, "r"), "adopt"),
-            ("a token that nobody can renew", None, false, file("new", 3_600, ""), "rest"),
-            ("one that is over", None, false, file("new", -1, "r"), "rest"),
-            ("half a file", ours, true, Content::parse(b"{\"startUrl\": "), "look again"),
+        let (session, token) = (session(), Secret::new("ours".to_owned()));
+        let (ours, over) = (Some((&token, at(3_600))), Some((&token, at(-1))));
+        let elsewhere =
+            SsoSession { region: ssod_model::Region::parse("eu-west-1").unwrap(), ..session.clone() };
+        for (name, session, ours, was_shared, content, step) in [
+            ("the first time", &session, ours, false, Content::Missing, "write"),
+            ("the first time, with a token that is over", &session, over, false, Content::Missing, "rest"),
+            ("gone, though it was there", &session, ours, true, Content::Missing, "sign out"),
+            (
+                "gone, and our token is over for the moment",
+                &session,
+                over,
+                true,
+                Content::Missing,
+                "sign out",
+            ),
+            ("gone, and nobody is signed in", &session, None, true, Content::Missing, "forget"),
+            ("nothing, and nobody", &session, None, false, Content::Missing, "rest"),
+            ("ours", &session, ours, true, file("ours", 3_600, ""), "rest"),
+            ("ours, with a refresh token beside it", &session, ours, true, file("ours", 3_600, "r"), "write"),
+            ("an older one of ours", &session, ours, true, file("old", 600, ""), "write"),
+            (
+                "a sign-in by the CLI whose clock is behind",
+                &session,
+                ours,
+                true,
+                file("new", 600, "r"),
+                "adopt",
+            ),
+            (
+                "an older sign-in by the CLI, before we shared",
+                &session,
+                ours,
+                false,
+                file("old", 600, "r"),
+                "write",
+            ),
+            ("a newer sign-in by the CLI", &session, ours, false, file("new", 3_700, "r"), "adopt"),
+            (
+                "one that nobody can renew and that lasts longer",
+                &session,
+                ours,
+                true,
+                file("new", 9_000, ""),
+                "rest",
+            ),
+            (
+                "a sign-in by the CLI while nobody is signed in",
+                &session,
+                None,
+                false,
+                file("new", 3_600, "r"),
+                "adopt",
+            ),
+            ("a sign-in elsewhere", &elsewhere, None, false, file("new", 3_600, "r"), "rest"),
+            (
+                "a sign-in elsewhere, while we are signed in",
+                &elsewhere,
+                ours,
+                true,
+                file("new", 9_000, "r"),
+                "write",
+            ),
+            ("ours, after the session ended", &session, None, true, file("old", 600, ""), "remove"),
+            (
+                "a token of the CLI's that nobody can renew",
+                &session,
+                None,
+                false,
+                file("new", 3_600, ""),
+                "rest",
+            ),
+            ("one that is over", &session, None, false, file("new", -1, "r"), "rest"),
+            ("half a file", &session, ours, true, Content::parse(b"{\"startUrl\": "), "look again"),
         ] {
-            let decided = match decide(at(0), ours, was_shared, &content) {
+            let decided = match decide(at(0), &Known { session, ours, was_shared }, &content) {
                 Step::Rest => "rest",
                 Step::Write => "write",
+                Step::Forget => "forget",
+                Step::Remove => "remove",
                 Step::SignOut => "sign out",
                 Step::Adopt(_) => "adopt",
                 Step::LookAgain => "look again",
@@ -213,13 +314,7 @@ mod tests {
 
     #[test]
     fn only_the_access_token_is_written_and_what_others_added_stays() {
-        let session = SsoSession {
-            name: SessionName::parse("work").unwrap(),
-            start_url: ssod_model::StartUrl::parse("https://x.awsapps.com/start").unwrap(),
-            region: ssod_model::Region::parse("us-east-1").unwrap(),
-            scopes: vec![],
-            endpoints: ssod_model::Endpoints::default(),
-        };
+        let session = session();
         let written =
             SharedToken::of(&session, &Secret::new("ours".to_owned()), at(0), &file("old", 600, "REFRESH"));
         insta::assert_snapshot!(serde_json::to_string(&written).unwrap(), @r#"{"startUrl":"https://x.awsapps.com/start","region":"us-east-1","accessToken":"ours","expiresAt":"2027-01-15T08:00:00Z","toolOfTomorrow":7}"#);

@@ -103,7 +103,7 @@ fn session(session: BrokerSession, now: Timestamp) -> SessionStatus {
         region: session.region.to_string(),
         expires_at: session.token_expires_at.map(whole_seconds),
         remaining: session.token_expires_at.map(|at| at.since_or_zero(now).as_secs()),
-        ends_in: session.ends_at.map(|at| at.since_or_zero(now).as_secs()),
+        ends_in: session.ends_at.filter(|at| *at > now).map(|at| at.since_or_zero(now).as_secs()),
         renews_in: session.next_renewal.map(|at| at.since_or_zero(now).as_secs()),
         trouble: session.trouble.map(|one| trouble(one, now)),
     }
