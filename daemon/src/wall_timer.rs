@@ -206,6 +206,31 @@ mod tests {
         assert!(timer.now() >= deadline);
     }
 
+    /// A wall clock that somebody sets.
+    struct Wall(Arc<Mutex<(Instant, Timestamp)>>);
+
+    impl Clock for Wall {
+        fn now(&self) -> Timestamp {
+            let (at, wall) = *self.0.lock().unwrap();
+            wall.plus(at.elapsed())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_timer_a_clock_that_is_set_ends_the_sleep_within_half_a_minute() {
+        let begun = Timestamp::from_second(1_800_000_000).unwrap();
+        let wall = Wall(Arc::new(Mutex::new((Instant::now(), begun))));
+        let set = wall.0.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(45)).await;
+            *set.lock().unwrap() = (Instant::now(), begun.minus(Duration::from_hours(1)));
+        });
+        let start = Instant::now();
+        let no_alarm = |_| None::<std::future::Pending<()>>;
+        sleep_supervised(&wall, || wall.now(), no_alarm, begun.plus(Duration::from_mins(30))).await;
+        assert_eq!(start.elapsed().as_secs(), 60, "it looks twice a minute");
+    }
+
     #[test]
     fn how_wrong_a_clock_is_is_said_in_words() {
         assert_eq!(in_words(SignedDuration::from_mins(125)), "2h 5m ahead of AWS's");

@@ -208,3 +208,23 @@ async fn on_disk<S: SecretStore>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_written_soon_where_much_of_it_is_new_and_later_where_little_is() {
+        let begun = Timestamp::from_second(1_800_000_000).unwrap();
+        let waits = |changes: usize, profiles: usize| {
+            let mut unsaved = None;
+            (0..changes).for_each(|_| Unsaved::count(&mut unsaved, begun));
+            unsaved.unwrap().due(profiles).since_or_zero(begun)
+        };
+        assert_eq!(waits(1, 32), SAVE_CREDENTIALS_AFTER);
+        assert_eq!(waits(1, 33), SAVE_FEW_AFTER);
+        assert_eq!(waits(312, 10_000), SAVE_FEW_AFTER);
+        assert_eq!(waits(313, 10_000), SAVE_CREDENTIALS_AFTER);
+        assert_eq!(Unsaved::all(begun).due(1_000_000).since_or_zero(begun), SAVE_CREDENTIALS_AFTER);
+    }
+}

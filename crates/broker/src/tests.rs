@@ -384,6 +384,35 @@ async fn a_logout_in_the_middle_of_a_sign_in_wins_on_disk_and_in_memory() {
     assert_eq!(on_disk, in_memory, "{completed:?}");
 }
 
+#[tokio::test]
+async fn another_network_ends_the_wait_for_an_answer_and_no_other() {
+    let world = World::new();
+    world.sign_in("bob").await;
+    world.aws.away(true);
+    let read_only = ProfileName::parse("readOnlyUser").unwrap();
+    world.live(3 * MINUTE).await;
+    let retries = || {
+        let status = world.broker.status();
+        status.profiles.into_iter().find(|profile| profile.name == read_only).unwrap().next_renewal.unwrap()
+    };
+    world.clock.step_back(Duration::from_secs(1));
+    assert!(matches!(
+        world.broker.fetch(&read_only, Floor::CONTAINER).await,
+        Err(Refusal::Unavailable { .. })
+    ));
+    let before = world.aws.calls();
+    world.aws.away(false);
+    world.broker.try_again();
+    assert!(retries() <= world.clock.now().plus(Duration::from_secs(2)), "{}", retries());
+    world.live(Duration::from_secs(10)).await;
+    assert!(world.broker.held(&read_only).is_some() && world.aws.calls() > before);
+    // bob may not have the other role; no network changes that.
+    let refused = world.aws.calls();
+    world.broker.try_again();
+    world.live(MINUTE).await;
+    assert_eq!(world.aws.calls(), refused);
+}
+
 fn locked() -> Closed {
     Closed::Locked { reason: "ssod is locked.".to_owned(), remedy: "Run: ssod unlock".to_owned() }
 }
