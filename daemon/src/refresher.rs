@@ -13,6 +13,8 @@ pub async fn run<P: IdentityProvider, S: SecretStore, C: Timer>(
 ) {
     let mut stop = std::pin::pin!(stop);
     loop {
+        #[cfg(debug_assertions)]
+        stall::while_wanted().await;
         let round = broker.renew_due();
         let due = async {
             match round.next {
@@ -32,6 +34,23 @@ pub async fn run<P: IdentityProvider, S: SecretStore, C: Timer>(
             () = broker.changed() => {}
             () = due => {}
             () = room => {}
+        }
+    }
+}
+
+/// Hangs the loop, for a test of the watchdog. It is not in a release build.
+#[cfg(debug_assertions)]
+mod stall {
+    use std::path::PathBuf;
+    use std::sync::LazyLock;
+
+    /// While this file is there, the loop hangs.
+    static FILE: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| std::env::var_os("SSOD_TEST_STALL_ENGINE").map(PathBuf::from));
+
+    pub(super) async fn while_wanted() {
+        if FILE.as_ref().is_some_and(|file| file.exists()) {
+            std::future::pending::<()>().await;
         }
     }
 }

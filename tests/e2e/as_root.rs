@@ -3,6 +3,7 @@
 //!
 //! A user needs no line in passwd to be another user, so none is made and none must be removed.
 
+mod booted;
 mod disk;
 mod exhaustion;
 mod isolation;

@@ -93,9 +93,10 @@ impl<C: Clock> IdentityCenter<C> {
         if !self.certificates.is_empty() {
             http = http.tls_certs_merge(self.certificates.clone());
         }
-        let made = http
-            .build()
-            .map_err(|error| IdentityError::Unavailable(format!("cannot set up HTTPS: {error}")))?;
+        let made = http.build().map_err(|error| {
+            let why = plain(&root_cause(&error));
+            IdentityError::Unavailable(format!("cannot set up HTTPS (are ca-certificates installed?): {why}"))
+        })?;
         Ok(kept.insert(made).clone())
     }
 
@@ -354,18 +355,19 @@ fn number(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok()?.trim().parse().ok()
 }
 
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
 /// The network's failure in one sentence, without the URL, whose query can name accounts.
 fn unreachable(error: &reqwest::Error) -> IdentityError {
     let host = error.url().and_then(Url::host_str).unwrap_or("AWS").to_owned();
-    let why = if error.is_timeout() {
-        "it did not answer in time".to_owned()
-    } else {
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
-        plain(&cause.to_string())
-    };
+    let why =
+        if error.is_timeout() { "it did not answer in time".to_owned() } else { plain(&root_cause(error)) };
     IdentityError::Unavailable(format!("cannot reach {host}: {why}"))
 }
 

@@ -37,6 +37,8 @@ pub(crate) fn run(test: &Test) -> Result<()> {
     let mut nextest = cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"]);
     if test.no_root {
         nextest.args(["-E", &format!("not {AS_ROOT}")]);
+    } else {
+        nextest.env("SSOD_TEST_ROOTFS", tools::rootfs()?);
     }
     tools::run(
         nextest

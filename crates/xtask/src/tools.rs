@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 /// A program that must be there, and the Debian package that has it.
-const DEBIAN: [(&str, &str); 10] = [
+const DEBIAN: [(&str, &str); 12] = [
     ("/usr/bin/aws", "awscli"),
     ("/usr/bin/gnome-keyring-daemon", "gnome-keyring"),
     ("/usr/bin/dbus-run-session", "dbus"),
@@ -17,6 +17,8 @@ const DEBIAN: [(&str, &str); 10] = [
     ("/usr/bin/faketime", "faketime"),
     ("/usr/bin/fish", "fish"),
     ("/usr/bin/zsh", "zsh"),
+    ("/usr/bin/mmdebstrap", "mmdebstrap"),
+    ("/usr/bin/systemd-nspawn", "systemd-container"),
 ];
 const CARGO: [(&str, &str); 2] = [("cargo-deny", "0.20.2"), ("cargo-nextest", "0.9.143")];
 
@@ -122,6 +124,28 @@ pub(crate) fn cargo_tools() -> Result<()> {
         ensure!(found, "the toolchain lacks {component}: rustup component add {component}");
     }
     Ok(())
+}
+
+/// What the booted machine of the tests has besides the smallest Debian.
+const MACHINE: &str =
+    "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,iproute2,curl,python3,ca-certificates";
+
+/// Makes the root file system of the tests' machine, and says where it is.
+pub(crate) fn rootfs() -> Result<PathBuf> {
+    let (folder, stamp) = (target().join("machine"), target().join("machine.txt"));
+    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == MACHINE) {
+        return Ok(folder);
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    let include = format!("--include={MACHINE}");
+    run(Command::new("mmdebstrap")
+        .args(["--quiet", "--variant=minbase", &include, "bookworm"])
+        .arg(&folder))?;
+    #[expect(clippy::disallowed_methods, reason = "a stamp in the build folder: losing it costs a minute")]
+    std::fs::write(stamp, MACHINE)?;
+    Ok(folder)
 }
 
 /// Makes the Python environment with moto, boto3 and the AWS CLI v1, and says where it is.

@@ -1,0 +1,289 @@
+//! A booted systemd in a container, with an ordinary lingering user: the units as they are installed, under load, over a reboot.
+//! The root file system is made by `cargo xtask test` and cached; the test works on a copy.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use ssod_testkit::{Finished, Running, programs, run};
+use tempfile::TempDir;
+
+/// The container's user, whom this machine does not have: keyrings are told apart by uid alone. Below the uids of systemd's dynamic
+/// users, who have no journal of their own.
+const UID: u32 = 50_701;
+const PORT: u16 = 7_746;
+const FAKE: &str = "http://127.0.0.1:8400";
+
+/// A machine of its own, gone with this.
+struct Machine {
+    root: TempDir,
+    container: Option<Running>,
+}
+
+impl Machine {
+    /// With this build's programs and units where a package puts them; not booted yet.
+    fn new() -> Self {
+        let rootfs = std::env::var_os("SSOD_TEST_ROOTFS").map(PathBuf::from);
+        let rootfs = rootfs.expect("SSOD_TEST_ROOTFS is not set: run these tests by cargo xtask test");
+        let root = tempfile::Builder::new().prefix("ssod-machine-").tempdir().unwrap();
+        run(Command::new("cp").arg("-a").arg(format!("{}/.", rootfs.display())).arg(root.path())).succeeded();
+        let machine = Self { root, container: None };
+        for name in ["ssod", "ssod-daemon", "fake-identity-center"] {
+            fs::copy(programs().join(name), machine.at("usr/bin").join(name)).unwrap();
+        }
+        let units = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("systemd");
+        for unit in ["ssod.service", "ssod.socket"] {
+            fs::copy(units.join(unit), machine.at("usr/lib/systemd/user").join(unit)).unwrap();
+        }
+        let user = ["-R", machine.root.path().to_str().unwrap(), "-m", "-u", &UID.to_string(), "alice"];
+        run(Command::new("useradd").args(user)).succeeded();
+        // A journal that stays, as a real Debian has.
+        for folder in ["var/lib/systemd/linger", "var/log/journal"] {
+            fs::create_dir_all(machine.at(folder)).unwrap();
+        }
+        fs::File::create(machine.at("var/lib/systemd/linger/alice")).unwrap();
+        machine
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    /// Writes a file of alice's.
+    fn write(&self, path: &str, text: &str) {
+        let file = self.at("home/alice").join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, text).unwrap();
+        let owner = format!("{UID}:{UID}");
+        run(Command::new("chown").args(["-R", &owner]).arg(self.at("home/alice"))).succeeded();
+    }
+
+    fn boot(&mut self) {
+        let mut nspawn = Command::new("systemd-nspawn");
+        nspawn.arg("-D").arg(self.root.path());
+        nspawn.args(["--boot", "--register=no", "--keep-unit", "--private-network", "--machine=ssod-test"]);
+        self.container = Some(Running::start(nspawn.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")));
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while self.leader().is_none()
+            || self.alice("systemctl --user is-system-running").stdout.trim() != "running"
+        {
+            assert!(Instant::now() < deadline, "the machine does not boot");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn power_off(&mut self) {
+        let mut container = self.container.take().unwrap();
+        container.signal(Signal::TERM);
+        assert!(container.wait(Duration::from_secs(30)).is_some(), "the machine does not stop");
+    }
+
+    /// The container's first process: the child of nspawn that is number 1 in a namespace of its own.
+    fn leader(&self) -> Option<String> {
+        let parent = self.container.as_ref()?.pid();
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+        let is_first = |pid: &&str| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let numbers = status.lines().find(|line| line.starts_with("NSpid:")).unwrap_or_default();
+            numbers.split_whitespace().skip(2).eq(["1"])
+                && fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "systemd")
+        };
+        children.split_whitespace().find(is_first).map(str::to_owned)
+    }
+
+    /// A line of shell as alice in the machine.
+    fn alices(&self, line: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args([
+            "-t",
+            &self.leader().expect("the machine runs"),
+            "-m",
+            "-u",
+            "-i",
+            "-n",
+            "-p",
+            "-C",
+            "--",
+        ]);
+        command.args(["runuser", "-u", "alice", "--", "env", "-i", "HOME=/home/alice", "PATH=/usr/bin:/bin"]);
+        command.arg(format!("XDG_RUNTIME_DIR=/run/user/{UID}"));
+        command.arg(format!("DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/{UID}/bus"));
+        command.args([
+            "AWS_ENDPOINT_URL_SSO=http://127.0.0.1:8400",
+            "AWS_ENDPOINT_URL_SSO_OIDC=http://127.0.0.1:8400",
+        ]);
+        command.args(["sh", "-c", &format!("cd; {line}")]);
+        command
+    }
+
+    fn alice(&self, line: &str) -> Finished {
+        run(&mut self.alices(line))
+    }
+
+    /// Signs in with a device code.
+    fn sign_in(&self) {
+        let mut login =
+            Running::start(&mut self.alices("ssod login adminUser --device-code --no-browser --json"));
+        let event: serde_json::Value = serde_json::from_str(&login.line()).unwrap();
+        let code = event["code"].as_str().unwrap();
+        let approve = format!("curl -sf -d user_code={code} -d user=alice -d action=approve {FAKE}/device");
+        self.alice(&approve).succeeded();
+        assert_eq!(login.wait(Duration::from_secs(20)), Some(0));
+    }
+
+    /// Asks for credentials, as an SDK would.
+    fn ask(&self) -> Finished {
+        self.alice(&format!(
+            "curl -sS -m 20 -w '%{{http_code}}' -H \"Authorization: $(cat $XDG_RUNTIME_DIR/ssod/tokens/profile-adminUser)\" \
+             http://127.0.0.1:{PORT}/credentials/adminUser"
+        ))
+    }
+
+    fn daemon(&self) -> String {
+        let pid =
+            self.alice("systemctl --user show --value -p MainPID ssod.service").succeeded().trim().to_owned();
+        assert_ne!(pid, "0");
+        pid
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let Some(container) = &mut self.container else { return };
+        // In order, so that it takes its mounts along.
+        if let Some(pid) = Pid::from_raw(i32::try_from(container.pid()).unwrap()) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        container.wait(Duration::from_secs(30));
+    }
+}
+
+/// What the unit's sandbox must refuse, and what it must allow.
+const PROBE: &str = r#"
+import ctypes, mmap, os, socket
+def refused(work):
+    try:
+        work()
+        return False
+    except (OSError, PermissionError):
+        return True
+libc = ctypes.CDLL(None, use_errno=True)
+def call(name, *arguments):
+    if getattr(libc, name)(*arguments) == -1:
+        raise OSError(ctypes.get_errno(), name)
+assert refused(lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC)), "memory to write and run"
+assert refused(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)), "a foreign address family"
+assert refused(lambda: call("mount", b"none", b"/tmp", b"tmpfs", 0, None)), "a mount"
+assert refused(lambda: call("unshare", 0x10000000)), "a namespace"
+assert refused(lambda: call("personality", 0x0040000)), "another personality"
+assert "NoNewPrivs:\t1" in open("/proc/self/status").read(), "new privileges"
+socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 4).close()
+assert os.readlink("/proc/self/ns/user") == os.readlink("/proc/%d/ns/user" % os.getppid()), "a user namespace"
+print("probed")
+"#;
+
+#[test]
+fn from_login_on_under_load_and_over_a_reboot_the_service_is_simply_there() {
+    let mut machine = Machine::new();
+    machine.write(
+        ".config/ssod/config.toml",
+        "[vault]\nkey = \"file\"\n[imds]\nprofiles = { adminUser = 7747 }\n",
+    );
+    machine.write(
+        ".config/systemd/user/fake.service",
+        "[Service]\nExecStart=/usr/bin/fake-identity-center --port 8400\n[Install]\nWantedBy=default.target\n",
+    );
+    machine.write(
+        ".config/systemd/user/ssod.service.d/fake.conf",
+        "[Service]\nEnvironment=AWS_ENDPOINT_URL_SSO=http://127.0.0.1:8400 AWS_ENDPOINT_URL_SSO_OIDC=http://127.0.0.1:8400\n",
+    );
+    machine.boot();
+    machine.alice("systemctl --user daemon-reload && systemctl --user enable --now fake.service").succeeded();
+    let config = machine
+        .alice(&format!("curl -sf --retry 20 --retry-connrefused --retry-delay 1 {FAKE}/fake/aws-config"));
+    machine.write(".aws/config", &config.succeeded());
+
+    let installed = machine.alice("ssod service install").succeeded();
+    assert!(installed.contains("7746, 7747"), "{installed}");
+    let listening = machine.alice("ss -Hltnx").succeeded();
+    for socket in ["127.0.0.1:7746", "127.0.0.1:7747", &format!("/run/user/{UID}/ssod/control.sock")] {
+        assert!(listening.contains(socket), "{socket} is not in {listening}");
+    }
+    machine.sign_in();
+    assert!(machine.ask().succeeded().ends_with("200"));
+    let status =
+        machine.alice("systemctl --user status ssod.service; ssod service status; ssod status").stdout;
+    assert!(status.contains("1 of 2 sessions signed in, 2 profiles; port 7746"), "{status}");
+    let problems = machine.alice("ssod status --json").succeeded();
+    let problems: serde_json::Value = serde_json::from_str(&problems).unwrap();
+    assert_eq!(problems["daemon"]["problems"], serde_json::json!([]));
+    let journal = machine.alice("journalctl --user -u ssod.service -o json");
+    assert!(journal.stdout.contains("\"PORT\":\"7746\""), "{journal:?}");
+    assert!(machine.alice("ssod service logs").succeeded().contains("ssod is ready"));
+
+    // The audit log names the program that asked, so no namespace hides it.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !machine.alice("ssod audit --profile adminUser").stdout.contains("curl") {
+        assert!(Instant::now() < deadline, "{}", machine.alice("ssod audit").stdout);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+
+    // Killed while eight clients ask: whoever connects waits in the backlog, and is answered. What was accepted dies with
+    // the process (curl's 52 and 56); what may not be is a connection that is refused (7), or a wrong answer.
+    let line = format!(
+        "token=$(cat $XDG_RUNTIME_DIR/ssod/tokens/profile-adminUser)
+        ask() {{ curl -s -m 20 -o /dev/null -w '%{{http_code}} %{{exitcode}}\\n' -H \"Authorization: $token\" \
+            http://127.0.0.1:{PORT}/credentials/adminUser; }}
+        for client in 1 2 3 4 5 6 7 8; do (for turn in $(seq 40); do ask; done) & done
+        for kill in 1 2; do sleep 0.2; systemctl --user kill --signal=KILL ssod.service; sleep 2.2; done
+        wait"
+    );
+    let before = machine.daemon();
+    let asked = machine.alice(&line).succeeded();
+    let answers = |code: &str| asked.lines().filter(|line| *line == code).count();
+    let cut = answers("000 52") + answers("000 56");
+    assert_eq!(answers("200 0") + cut, 8 * 40, "{asked}");
+    assert!(answers("200 0") > 8 * 35 && machine.daemon() != before, "{asked}");
+
+    // A loop that hangs gets no ping, and the watchdog starts the daemon anew.
+    machine.write(
+        ".config/systemd/user/ssod.service.d/stall.conf",
+        "[Service]\nWatchdogSec=2\nEnvironment=SSOD_TEST_STALL_ENGINE=/home/alice/stall\n",
+    );
+    machine.alice("systemctl --user daemon-reload && systemctl --user restart ssod.service").succeeded();
+    let before = machine.daemon();
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(machine.daemon(), before, "an engine that lives is left alone");
+    machine.write("stall", "");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while machine.alice("journalctl --user -u ssod.service").stdout.matches("Watchdog timeout").count() == 0 {
+        assert!(Instant::now() < deadline, "{}", machine.alice("journalctl --user -u ssod.service").stdout);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    machine.alice("rm stall").succeeded();
+    assert!(machine.ask().stdout.ends_with("200"));
+    assert_ne!(machine.daemon(), before);
+
+    // The hardening holds, and takes nothing that ssod needs.
+    machine.write("probe.py", PROBE);
+    let unit = fs::read_to_string(machine.at("usr/lib/systemd/user/ssod.service")).unwrap();
+    let probe = unit
+        .replace("Wants=ssod.socket\n", "")
+        .replace("After=ssod.socket\n", "")
+        .replace("Type=notify", "Type=oneshot")
+        .replace("Restart=on-failure", "Restart=no")
+        .replace("ExecStart=/usr/bin/ssod-daemon", "ExecStart=/usr/bin/python3 /home/alice/probe.py");
+    machine.write(".config/systemd/user/probe.service", &probe);
+    let probed = machine.alice("systemctl --user daemon-reload; systemctl --user start probe.service");
+    assert_eq!(probed.status, 0, "{}", machine.alice("journalctl --user -u probe.service").stdout);
+
+    // A reboot: the first request after it is answered without a sign-in, by the key in its file.
+    machine.power_off();
+    machine.boot();
+    let answer = machine.ask();
+    assert!(answer.stdout.ends_with("200"), "{answer:?}");
+    machine.alice("ssod service uninstall").succeeded();
+    assert!(!machine.alice("ss -Hltn").succeeded().contains("7746"));
+}
