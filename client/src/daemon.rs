@@ -150,6 +150,13 @@ fn ended(log: &Path, written: u64) -> Failure {
 
 fn warn_of_differences(paths: &Paths, daemon: &DaemonStatus) {
     let mut differences = Vec::new();
+    if daemon.version != env!("CARGO_PKG_VERSION") {
+        differences.push(format!(
+            "is of version {} (this client: {})",
+            daemon.version,
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
     if daemon.config_file != paths.aws_config.display().to_string() {
         differences.push(format!("reads {} (here: {})", daemon.config_file, paths.aws_config.display()));
     }

@@ -39,44 +39,54 @@ pub(crate) struct Uninstall {
 
 pub(crate) fn install(install: &Install) -> Result<()> {
     let prefix = prefix(install.prefix.as_deref())?;
+    let mut installed = put_all(&prefix, &prefix, if install.debug { "debug" } else { "release" })?;
+    let list = put(&prefix, LIST, &mut installed)?;
+    write(&list, &installed.join("\n"))?;
+    println!("Installed below {}. To run it from login on: ssod service install", prefix.display());
+    Ok(())
+}
+
+/// Builds, and puts everything below `folder`; the units and completions name the programs as they will be below `prefix`. Gives
+/// the files.
+pub(crate) fn put_all(folder: &Path, prefix: &Path, profile: &str) -> Result<Vec<String>> {
     let mut build = cargo(&["build", "--quiet", "--locked", "-p", "ssod", "-p", "ssod-daemon"]);
-    let folder = if install.debug { "debug" } else { "release" };
-    if !install.debug {
+    if profile == "release" {
         build.arg("--release");
     }
     tools::run(&mut build)?;
     let mut installed = Vec::new();
     for program in ["ssod", "ssod-daemon"] {
-        let place = put(&prefix, &format!("bin/{program}"), &mut installed)?;
+        let place = put(folder, &format!("bin/{program}"), &mut installed)?;
         // A running program's file cannot be written to, but it can be replaced.
         let new = place.with_extension("new");
-        fs::copy(target().join(folder).join(program), &new).with_context(|| shown("copy", &new))?;
+        fs::copy(target().join(profile).join(program), &new).with_context(|| shown("copy", &new))?;
         fs::rename(&new, &place).with_context(|| shown("replace", &place))?;
     }
-    let (client, daemon) = (prefix.join("bin/ssod"), prefix.join("bin/ssod-daemon"));
-    let daemon = daemon.to_str().context("the prefix is not text")?;
+    let client = folder.join("bin/ssod");
+    let bin = prefix.join("bin");
+    let bin = bin.to_str().context("the prefix is not text")?;
+    // A package's units lie where packages' do; a person's own, in the data folder.
+    let units = if prefix == Path::new("/usr") { "lib/systemd/user" } else { "share/systemd/user" };
     for unit in ["ssod.service", "ssod.socket"] {
         let text = fs::read_to_string(tools::root().join("systemd").join(unit))?;
-        let place = put(&prefix, &format!("share/systemd/user/{unit}"), &mut installed)?;
-        write(&place, &text.replace(PROGRAM, daemon))?;
+        let place = put(folder, &format!("{units}/{unit}"), &mut installed)?;
+        write(&place, &text.replace(PROGRAM, &format!("{bin}/ssod-daemon")))?;
     }
     for (shell, path) in COMPLETIONS {
         let script = Command::new(&client).args(["completions", shell]).output()?;
         ensure!(script.status.success(), "ssod has no completions for {shell}");
-        let place = put(&prefix, path, &mut installed)?;
-        write(&place, &String::from_utf8(script.stdout)?)?;
+        let script = String::from_utf8(script.stdout)?;
+        let place = put(folder, path, &mut installed)?;
+        write(&place, &script.replace(&*client.to_string_lossy(), &format!("{bin}/ssod")))?;
     }
     let pages = tempfile::tempdir()?;
     tools::run(Command::new(&client).arg("man").arg(pages.path()))?;
     for page in fs::read_dir(pages.path())? {
         let page = page?.path();
         let name = page.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        fs::copy(&page, put(&prefix, &format!("share/man/man1/{name}"), &mut installed)?)?;
+        fs::copy(&page, put(folder, &format!("share/man/man1/{name}"), &mut installed)?)?;
     }
-    let list = put(&prefix, LIST, &mut installed)?;
-    write(&list, &installed.join("\n"))?;
-    println!("Installed below {}. To run it from login on: ssod service install", prefix.display());
-    Ok(())
+    Ok(installed)
 }
 
 pub(crate) fn uninstall(uninstall: &Uninstall) -> Result<()> {

@@ -1,9 +1,11 @@
-//! `cargo xtask demo`, `test`, `bench`, `week`, `install` and `uninstall`: each does all of its own set-up.
+//! `cargo xtask demo`, `test`, `bench`, `week`, `install`, `uninstall` and `package`:
+//! each does all of its own set-up.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people before a terminal")]
 
 mod bench;
 mod demo;
 mod install;
+mod package;
 mod test;
 mod tools;
 mod week;
@@ -32,6 +34,8 @@ enum Task {
     Install(install::Install),
     /// Remove what was installed.
     Uninstall(install::Uninstall),
+    /// Make a Debian package, an archive and their checksums, in target/package.
+    Package,
     /// Simulate a working week, and print it beside the same week with the AWS CLI alone.
     Week,
     /// Measure, each speed as a ratio against a baseline of the same run. Give it an optimised build:
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         Task::Test(test) => test::run(&test),
         Task::Install(install) => install::install(&install),
         Task::Uninstall(uninstall) => install::uninstall(&uninstall),
+        Task::Package => package::run(),
         Task::Week => {
             week::run();
             Ok(())

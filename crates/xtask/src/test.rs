@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use crate::package;
 use crate::tools::{self, cargo, cargo_tools, debian, python, target};
 
 /// The tests that need root are in modules of this name.
@@ -38,7 +39,8 @@ pub(crate) fn run(test: &Test) -> Result<()> {
     if test.no_root {
         nextest.args(["-E", &format!("not {AS_ROOT}")]);
     } else {
-        nextest.env("SSOD_TEST_ROOTFS", tools::rootfs()?);
+        package::run()?;
+        nextest.env("SSOD_TEST_ROOTFS", tools::rootfs()?).env("SSOD_TEST_DEB", package::deb()?);
     }
     tools::run(
         nextest

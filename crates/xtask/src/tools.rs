@@ -20,7 +20,8 @@ const DEBIAN: [(&str, &str); 12] = [
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
     ("/usr/bin/systemd-nspawn", "systemd-container"),
 ];
-const CARGO: [(&str, &str); 2] = [("cargo-deny", "0.20.2"), ("cargo-nextest", "0.9.143")];
+const CARGO: [(&str, &str); 3] =
+    [("cargo-deny", "0.20.2"), ("cargo-nextest", "0.9.143"), ("cargo-deb", "3.8.0")];
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -113,11 +114,8 @@ fn has_package(name: &str) -> bool {
 
 /// Installs the cargo tools that are missing.
 pub(crate) fn cargo_tools() -> Result<()> {
-    for (name, version) in CARGO {
-        let found = Command::new(name).arg("--version").output().is_ok_and(|done| done.status.success());
-        if !found {
-            run(&mut cargo(&["install", "--locked", name, "--version", version]))?;
-        }
+    for (name, _) in CARGO {
+        cargo_tool(name)?;
     }
     for (component, arguments) in [("rustfmt", ["fmt", "--version"]), ("clippy", ["clippy", "--version"])] {
         let found = cargo(&arguments).output().is_ok_and(|done| done.status.success());
@@ -146,6 +144,20 @@ pub(crate) fn rootfs() -> Result<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "a stamp in the build folder: losing it costs a minute")]
     std::fs::write(stamp, MACHINE)?;
     Ok(folder)
+}
+
+/// Installs one of them where it is missing.
+pub(crate) fn cargo_tool(name: &str) -> Result<()> {
+    let found = Command::new(name).arg("--version").output().is_ok_and(|done| done.status.success());
+    let version = CARGO.iter().find(|(known, _)| *known == name).map(|(_, version)| *version);
+    match version {
+        Some(version) if !found => {
+            // None of their optional features is needed, and some want C libraries.
+            let features: &[&str] = if name == "cargo-deb" { &["--no-default-features"] } else { &[] };
+            run(cargo(&["install", "--locked", name, "--version", version]).args(features))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes the Python environment with moto, boto3 and the AWS CLI v1, and says where it is.

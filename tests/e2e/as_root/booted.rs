@@ -2,7 +2,7 @@
 //! The root file system is made by `cargo xtask test` and cached; the test works on a copy.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -23,20 +23,18 @@ struct Machine {
 }
 
 impl Machine {
-    /// With this build's programs and units where a package puts them; not booted yet.
+    /// With the fake in it, and the package to be installed; not booted yet.
     fn new() -> Self {
         let rootfs = std::env::var_os("SSOD_TEST_ROOTFS").map(PathBuf::from);
         let rootfs = rootfs.expect("SSOD_TEST_ROOTFS is not set: run these tests by cargo xtask test");
         let root = tempfile::Builder::new().prefix("ssod-machine-").tempdir().unwrap();
         run(Command::new("cp").arg("-a").arg(format!("{}/.", rootfs.display())).arg(root.path())).succeeded();
         let machine = Self { root, container: None };
-        for name in ["ssod", "ssod-daemon", "fake-identity-center"] {
-            fs::copy(programs().join(name), machine.at("usr/bin").join(name)).unwrap();
-        }
-        let units = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("systemd");
-        for unit in ["ssod.service", "ssod.socket"] {
-            fs::copy(units.join(unit), machine.at("usr/lib/systemd/user").join(unit)).unwrap();
-        }
+        let package =
+            std::env::var_os("SSOD_TEST_DEB").expect("SSOD_TEST_DEB is not set: run cargo xtask test");
+        fs::copy(package, machine.at("ssod.deb")).unwrap();
+        fs::copy(programs().join("fake-identity-center"), machine.at("usr/bin/fake-identity-center"))
+            .unwrap();
         let user = ["-R", machine.root.path().to_str().unwrap(), "-m", "-u", &UID.to_string(), "alice"];
         run(Command::new("useradd").args(user)).succeeded();
         // A journal that stays, as a real Debian has.
@@ -93,8 +91,8 @@ impl Machine {
         children.split_whitespace().find(is_first).map(str::to_owned)
     }
 
-    /// A line of shell as alice in the machine.
-    fn alices(&self, line: &str) -> Command {
+    /// Inside, as root.
+    fn inside(&self) -> Command {
         let mut command = Command::new("nsenter");
         command.args([
             "-t",
@@ -107,6 +105,12 @@ impl Machine {
             "-C",
             "--",
         ]);
+        command
+    }
+
+    /// A line of shell as alice in the machine.
+    fn alices(&self, line: &str) -> Command {
+        let mut command = self.inside();
         command.args(["runuser", "-u", "alice", "--", "env", "-i", "HOME=/home/alice", "PATH=/usr/bin:/bin"]);
         command.arg(format!("XDG_RUNTIME_DIR=/run/user/{UID}"));
         command.arg(format!("DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/{UID}/bus"));
@@ -205,6 +209,15 @@ fn from_login_on_under_load_and_over_a_reboot_the_service_is_simply_there() {
         .alice(&format!("curl -sf --retry 20 --retry-connrefused --retry-delay 1 {FAKE}/fake/aws-config"));
     machine.write(".aws/config", &config.succeeded());
 
+    // The package, as a person installs it.
+    run(machine.inside().args(["dpkg", "--install", "/ssod.deb"])).succeeded();
+    assert!(machine.alice("ssod --version").succeeded().contains("release build"));
+    assert!(
+        machine
+            .alice("ls /usr/share/man/man1 /usr/share/bash-completion/completions")
+            .succeeded()
+            .contains("ssod-login.1")
+    );
     let installed = machine.alice("ssod service install").succeeded();
     assert!(installed.contains("7746, 7747"), "{installed}");
     let listening = machine.alice("ss -Hltnx").succeeded();
@@ -247,7 +260,9 @@ fn from_login_on_under_load_and_over_a_reboot_the_service_is_simply_there() {
     assert_eq!(answers("200 0") + cut, 8 * 40, "{asked}");
     assert!(answers("200 0") > 8 * 35 && machine.daemon() != before, "{asked}");
 
-    // A loop that hangs gets no ping, and the watchdog starts the daemon anew.
+    // A loop that hangs gets no ping, and the watchdog starts the daemon anew. Only a debug build can be made to hang.
+    fs::remove_file(machine.at("usr/bin/ssod-daemon")).unwrap();
+    fs::copy(programs().join("ssod-daemon"), machine.at("usr/bin/ssod-daemon")).unwrap();
     machine.write(
         ".config/systemd/user/ssod.service.d/stall.conf",
         "[Service]\nWatchdogSec=2\nEnvironment=SSOD_TEST_STALL_ENGINE=/home/alice/stall\n",
@@ -286,4 +301,6 @@ fn from_login_on_under_load_and_over_a_reboot_the_service_is_simply_there() {
     assert!(answer.stdout.ends_with("200"), "{answer:?}");
     machine.alice("ssod service uninstall").succeeded();
     assert!(!machine.alice("ss -Hltn").succeeded().contains("7746"));
+    run(machine.inside().args(["dpkg", "--purge", "ssod"])).succeeded();
+    assert!(!machine.at("usr/bin/ssod").exists() && !machine.at("usr/lib/systemd/user/ssod.socket").exists());
 }
