@@ -20,7 +20,10 @@ impl Inherited {
     /// By the environment (`LISTEN_FDS`, sd_listen_fds(3)), which is cleared of it. Must come before any thread is started.
     /// Fails where a socket is not on 127.0.0.1.
     pub fn from_environment() -> Result<Self> {
-        Self::sort(ListenFd::from_env())
+        let inherited = Self::sort(ListenFd::from_env())?;
+        #[cfg(target_os = "macos")]
+        let inherited = if inherited.has_ports() { inherited } else { launchd::sockets() };
+        Ok(inherited)
     }
 
     fn sort(mut all: ListenFd) -> Result<Self> {
@@ -69,6 +72,39 @@ impl Inherited {
     pub(crate) fn take_control(&mut self, path: &Path) -> Option<UnixListener> {
         let index = self.control.iter().position(|listener| is_at(listener, path))?;
         Some(self.control.remove(index))
+    }
+}
+
+/// The sockets of the agent's plist, by their names there. Untested: no Mac was at hand.
+#[cfg(target_os = "macos")]
+mod launchd {
+    use std::fs::OpenOptions;
+    use std::net::TcpListener;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixListener;
+
+    use super::Inherited;
+
+    pub(super) fn sockets() -> Inherited {
+        let mut inherited = Inherited::default();
+        for listener in descriptors("endpoint").map(TcpListener::from) {
+            if let Ok(address) =
+                listener.local_addr().and_then(|at| listener.set_nonblocking(true).map(|()| at))
+            {
+                inherited.ports.insert(address.port(), listener);
+            }
+        }
+        let control = descriptors("control").map(UnixListener::from);
+        inherited.control = control.filter(|listener| listener.set_nonblocking(true).is_ok()).collect();
+        inherited
+    }
+
+    /// launchd gives bare numbers. Opening /dev/fd/N makes a descriptor of our own for the same socket (fd(4)), which needs no
+    /// `unsafe`. Without launchd there are none.
+    fn descriptors(name: &str) -> impl Iterator<Item = OwnedFd> {
+        let numbers = raunch::activate_socket(name).unwrap_or_default();
+        let open = |number| OpenOptions::new().read(true).write(true).open(format!("/dev/fd/{number}"));
+        numbers.into_iter().filter_map(move |number| open(number).ok().map(OwnedFd::from))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 use ssod_testkit::{Person, Running, Sandbox, get_with, programs, run};
 
 use super::clients::program;
@@ -90,6 +91,37 @@ fn a_daemon_that_is_killed_under_load_refuses_no_connection() {
 }
 
 #[test]
+fn an_upgrade_under_load_refuses_no_connection_and_opens_the_old_vault() {
+    let previous = std::env::var_os("SSOD_TEST_PREVIOUS_DAEMON").map(PathBuf::from);
+    let previous =
+        previous.expect("SSOD_TEST_PREVIOUS_DAEMON is not set: run these tests by cargo xtask test");
+    let current = programs().join("ssod-daemon");
+    let (sandbox, holder) = held(&[&previous, &current]);
+    let old = holder.line();
+    sandbox.eventually("it answers", || sandbox.ssod(&["status"]).status == 0);
+    let program = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).unwrap();
+    assert_eq!(program(&old), previous.canonicalize().unwrap());
+    let mut new = String::new();
+    let answered = while_clients_ask(&sandbox, || {
+        std::thread::sleep(Duration::from_millis(500));
+        // As `systemctl restart` does.
+        kill_process(Pid::from_raw(old.parse().unwrap()).unwrap(), Signal::TERM).unwrap();
+        new = holder.line();
+        std::thread::sleep(Duration::from_secs(1));
+    });
+    assert!(answered > 50, "{answered} answers");
+    assert_eq!(program(&new), current.canonicalize().unwrap());
+    let status = sandbox.status();
+    assert_eq!(
+        (&status["sessions"][0]["state"], &status["daemon"]["problems"]),
+        (&json!("active"), &json!([]))
+    );
+    assert_eq!(sandbox.count("RegisterClient"), 1, "nobody signed in again");
+    drop(holder);
+    kill(&new);
+}
+
+#[test]
 fn a_service_manager_is_told_that_ssod_is_ready_how_it_stands_and_that_its_engine_lives() {
     let mut sandbox = Sandbox::new();
     sandbox.configure(Person::ADMIN);
@@ -146,11 +178,14 @@ fn the_agents_keys_are_those_that_launchd_knows() {
     let check = r#"
 import plistlib, sys
 known = {"Label": str, "ProgramArguments": list, "RunAtLoad": bool, "KeepAlive": dict, "ThrottleInterval": int,
-         "ProcessType": str, "Umask": int, "StandardErrorPath": str}
+         "ProcessType": str, "Umask": int, "StandardErrorPath": str, "Sockets": dict}
+sockets = {"endpoint": {"SockNodeName": "127.0.0.1", "SockServiceName": "7746", "SockType": "stream"},
+           "control": {"SockPathName": "/tmp/ssod-control.sock", "SockPathMode": 0o600}}
 agent = plistlib.load(open(sys.argv[1], "rb"))
 for key, value in agent.items():
     assert type(value) is known[key], key
 assert agent["KeepAlive"] == {"SuccessfulExit": False} and agent["Umask"] == 0o077
+assert agent["Sockets"] == sockets
 assert all(type(one) is str for one in agent["ProgramArguments"])
 "#;
     let agent = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("launchd/ssod.plist");

@@ -35,6 +35,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
     tools::build_programs()?;
     tools::run(cargo(&["xtask", "demo", "--unattended", "--for", "20s"]).env_remove("CARGO"))?;
     installs()?;
+    let previous = tools::previous_daemon()?;
     let mut nextest = cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"]);
     if test.no_root {
         nextest.args(["-E", &format!("not {AS_ROOT}")]);
@@ -46,6 +47,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
         nextest
             .env("SSOD_TEST_PROGRAMS", target().join("debug"))
             .env("SSOD_TEST_VENV", python)
+            .env("SSOD_TEST_PREVIOUS_DAEMON", previous)
             .env("INSTA_UPDATE", "no"),
     )?;
     if test.no_root {

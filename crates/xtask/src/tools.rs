@@ -124,6 +124,32 @@ pub(crate) fn cargo_tools() -> Result<()> {
     Ok(())
 }
 
+/// Builds the daemon of the commit before, for the upgrade test, and says where it is.
+pub(crate) fn previous_daemon() -> Result<PathBuf> {
+    let folder = target().join("previous");
+    let commit = Command::new("git").args(["rev-parse", "HEAD~1"]).current_dir(root()).output()?;
+    ensure!(commit.status.success(), "the upgrade test builds the commit before this one, which is not here");
+    let commit = String::from_utf8(commit.stdout)?.trim().to_owned();
+    let (source, daemon) = (folder.join("source"), folder.join("build/debug/ssod-daemon"));
+    let stamp = folder.join("built.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|built| built == commit) {
+        return Ok(daemon);
+    }
+    if source.exists() {
+        std::fs::remove_dir_all(&source)?;
+    }
+    std::fs::create_dir_all(&source)?;
+    let archive = folder.join("source.tar");
+    run(Command::new("git").args(["archive", "--output"]).arg(&archive).arg(&commit))?;
+    run(Command::new("tar").arg("--extract").arg("--file").arg(&archive).arg("-C").arg(&source))?;
+    let mut build = cargo(&["build", "--quiet", "--locked", "-p", "ssod-daemon", "--manifest-path"]);
+    build.arg(source.join("Cargo.toml")).arg("--target-dir").arg(folder.join("build"));
+    run(build.env("SSOD_COMMIT", &commit))?;
+    #[expect(clippy::disallowed_methods, reason = "a stamp in the build folder: losing it costs a build")]
+    std::fs::write(stamp, commit)?;
+    Ok(daemon)
+}
+
 /// What the booted machine of the tests has besides the smallest Debian.
 const MACHINE: &str =
     "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,iproute2,curl,python3,ca-certificates";

@@ -1,6 +1,7 @@
 //! Under launchd. Untested: no Mac was at hand.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -21,10 +22,18 @@ pub(super) fn install(context: &Context) -> Outcome<()> {
     let program = daemon::program()?;
     let program = program.to_str().filter(|text| !text.contains(['<', '>', '&']));
     let program = program.ok_or_else(|| Failure::new("launchd cannot start a program of that name."))?;
-    let log = context.paths.log();
+    let (log, socket) = (context.paths.log(), &context.paths.socket);
+    let ports = quietly(Command::new(program).arg("--print-ports"))?;
+    let port = ports.split_whitespace().next().unwrap_or("7746");
     let text = PLIST
         .replace("/usr/local/bin/ssod-daemon", program)
+        .replace("<string>7746</string>", &format!("<string>{port}</string>"))
+        .replace("/tmp/ssod-control.sock", &socket.to_string_lossy())
         .replace("/tmp/ssod-daemon.log", &log.to_string_lossy());
+    if let Some(folder) = socket.parent() {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|error| Failure::new(format!("Cannot make {}: {error}.", folder.display())))?;
+    }
     aws_file::write(&agent, &text)?;
     daemon::stop(&context.paths)?;
     quietly(Command::new("launchctl").args(["bootstrap", &domain()]).arg(&agent))?;
