@@ -159,7 +159,7 @@ fn session_status(
             None => (SessionState::SignedOut, None),
         },
     };
-    let failure = entry.failure.as_ref().filter(|failure| is_retried(failure, renew_token(now, &facts), now));
+    let failure = entry.failure.as_ref().filter(|failure| is_retried(failure, renew_token(now, &facts)));
     let signed_in_at = entry.record.as_ref().and_then(|record| record.signed_in_at);
     let ends_at = match facts.standing {
         Standing::SignedIn { token, refreshable: false } => Some(token.expires_at),
@@ -202,7 +202,7 @@ fn profile_status(
         _ if state.closed.is_some() => Some(TroubleStatus::Locked),
         _ if signed_out => Some(TroubleStatus::SignInNeeded),
         Some(failure) if failure.kind == FailureKind::Refused => Some(TroubleStatus::NoAccess),
-        Some(failure) if is_retried(failure, decision.renew, now) => {
+        Some(failure) if is_retried(failure, decision.renew) => {
             Some(TroubleStatus::Retrying { reason: failure.reason.clone(), retry_at: failure.retry_at })
         }
         Some(_) | None => None,
@@ -222,10 +222,10 @@ fn profile_status(
     })
 }
 
-/// Whether the next try comes because the last one failed. What failed by a clock that was ahead may not be due for long.
-fn is_retried(failure: &Failure, renew: Renew, now: Timestamp) -> bool {
+/// Whether the next try comes because the last one failed. What failed while it was not due is not due for long.
+fn is_retried(failure: &Failure, renew: Renew) -> bool {
     match renew {
-        Renew::At(at) => at <= failure.retry_at.max(now).plus(RETRY_MIN),
+        Renew::At(at) => at <= failure.retry_at.plus(RETRY_MIN),
         Renew::Never => true,
     }
 }
