@@ -1,7 +1,8 @@
 //! The daemon under a service manager, and without one.
 
 use std::fs;
-use std::os::unix::net::UnixDatagram;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -145,6 +146,62 @@ fn a_service_manager_is_told_that_ssod_is_ready_how_it_stands_and_that_its_engin
     told("WATCHDOG=1");
     sandbox.daemon().signal(Signal::TERM);
     told("STOPPING=1");
+}
+
+#[test]
+fn prometheus_reads_what_status_shows() {
+    let sandbox = Sandbox::signed_in(Person::ADMIN);
+    assert_eq!(sandbox.credentials("adminUser").status, 200);
+    let mut socket = UnixStream::connect(sandbox.home().join("run/ssod/control.sock")).unwrap();
+    socket.write_all(b"GET /v1/metrics HTTP/1.0\r\nssod-api: 1\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("text/plain; version=0.0.4"), "{answer}");
+    let status = sandbox.status();
+    let version = status["daemon"]["version"].as_str().unwrap();
+    for line in [
+        format!("ssod_build_info{{version=\"{version}\"}} 1"),
+        "ssod_session_state{session=\"sso-session-adminUser\",state=\"active\"} 1".to_owned(),
+        "ssod_profile_state{profile=\"adminUser\",state=\"ready\"} 1".to_owned(),
+    ] {
+        assert!(answer.lines().any(|one| one == line), "{line} is not in\n{answer}");
+    }
+}
+
+/// A daemon of another version, as recorded: fields that this client does not know, and without those that came later.
+const OTHER_DAEMON: [(&str, &str); 2] = [
+    ("/v1/daemon", r#"{"version":"0.0.9","pid":7,"port":7746,"config_file":"CONFIG","tomorrow":[1]}"#),
+    (
+        "/v1/status",
+        r#"{"daemon":{"version":"0.0.9","pid":7,"port":7746},"sessions":[{"name":"work","state":"active",
+        "start_url":"https://x.awsapps.com/start","region":"us-east-1","remaining":3600,"tomorrow":{}}],"profiles":[]}"#,
+    ),
+];
+
+#[test]
+fn a_client_says_that_the_daemon_is_of_another_version_and_works_all_the_same() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.home().join("run/ssod/control.sock");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let listener = UnixListener::bind(&path).unwrap();
+    let config = sandbox.aws_config().display().to_string();
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().map_while(Result::ok) {
+            let mut head = [0; 4096];
+            let length = connection.read(&mut head).unwrap_or(0);
+            let head = String::from_utf8_lossy(&head[..length]);
+            let answer = OTHER_DAEMON.iter().find(|(route, _)| head.contains(&format!("GET {route} ")));
+            if let Some((_, body)) = answer {
+                let body = body.replace("CONFIG", &config);
+                let head = "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\nssod-api: 1\r\n\r\n";
+                let _ = connection.write_all(format!("{head}{body}").as_bytes());
+            }
+        }
+    });
+    let status = sandbox.ssod(&["status"]);
+    assert!(status.stdout.contains("work") && status.stdout.contains("active"), "{status:?}");
+    assert!(status.stderr.contains("is of version 0.0.9 (this client: "), "{status:?}");
+    assert_eq!(status.status, 0);
 }
 
 /// The unit as it is installed, with this build's program.

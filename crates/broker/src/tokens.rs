@@ -252,7 +252,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
         }
     }
 
-    /// Seals renewed tokens before anything uses them. Where the disk refuses, they are used all the same (the
+    /// Seals renewed tokens before anything uses them. How far a crash can be survived: AWS spends a single-use refresh token when
+    /// it answers, so a crash between its answer and the end of this save loses the sign-in, and nothing on this side can change
+    /// that; the simulation dies at each step around it, and finds no other. Where the disk refuses, they are used all the same (the
     /// old refresh token is spent, so keeping them back would lose the sign-in) and saving is tried again.
     async fn keep_renewed(&self, session: &SsoSession, generation: u64, tokens: SessionTokens) {
         let name = &session.name;
