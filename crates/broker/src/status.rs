@@ -198,14 +198,14 @@ fn profile_status(
         Standing::SignedOut => true,
         Standing::SignedIn { token, refreshable } => !refreshable && now >= token.expires_at,
     });
-    let trouble = match &entry.failure {
+    let trouble = match entry.failure.as_ref().filter(|failure| is_retried(failure, decision.renew)) {
         _ if state.closed.is_some() => Some(TroubleStatus::Locked),
         _ if signed_out => Some(TroubleStatus::SignInNeeded),
         Some(failure) if failure.kind == FailureKind::Refused => Some(TroubleStatus::NoAccess),
-        Some(failure) if is_retried(failure, decision.renew) => {
+        Some(failure) => {
             Some(TroubleStatus::Retrying { reason: failure.reason.clone(), retry_at: failure.retry_at })
         }
-        Some(_) | None => None,
+        None => None,
     };
     Some(ProfileStatus {
         name: name.clone(),
