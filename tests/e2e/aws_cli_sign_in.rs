@@ -27,6 +27,16 @@ pub(crate) fn aws(sandbox: &Sandbox, rules: &Path) -> Command {
     command
 }
 
+/// `aws sso login`, and somebody who confirms its code.
+pub(crate) fn sign_in(sandbox: &Sandbox, data: &Path) {
+    let mut login =
+        Running::start(aws(sandbox, data).args(["sso", "login", "--no-browser", "--profile", "adminUser"]));
+    let code =
+        std::iter::repeat_with(|| login.line()).find(|line| line.len() == 9 && line.contains('-')).unwrap();
+    assert_eq!(approve_device(sandbox.fake_url(), &code, "alice", true).status, 200);
+    assert_eq!(login.wait(Duration::from_secs(30)), Some(0));
+}
+
 #[test]
 fn the_aws_cli_signs_in_renews_and_signs_out() {
     // With five minutes left the AWS CLI renews a token at its next use.
@@ -36,12 +46,7 @@ fn the_aws_cli_signs_in_renews_and_signs_out() {
     fs::create_dir_all(sandbox.home().join(".aws")).unwrap();
     fs::write(sandbox.aws_config(), get(&format!("{}/fake/aws-config", sandbox.fake_url())).body).unwrap();
 
-    let mut login =
-        Running::start(aws(&sandbox, &data).args(["sso", "login", "--no-browser", "--profile", "adminUser"]));
-    let code =
-        std::iter::repeat_with(|| login.line()).find(|line| line.len() == 9 && line.contains('-')).unwrap();
-    assert_eq!(approve_device(sandbox.fake_url(), &code, "alice", true).status, 200);
-    assert_eq!(login.wait(Duration::from_secs(30)), Some(0));
+    sign_in(&sandbox, &data);
     let tokens = sandbox.count("CreateToken");
 
     let call = || {

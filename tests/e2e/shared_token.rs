@@ -8,9 +8,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use ssod_testkit::{Person, Running, Sandbox, approve_device, get, interop, run};
+use ssod_testkit::{Person, Sandbox, get, interop, run};
 
-use super::aws_cli_sign_in::{aws, rules};
+use super::aws_cli_sign_in::{aws, rules, sign_in};
 
 /// Where the CLI looks for the session's token.
 fn token_file(sandbox: &Sandbox) -> PathBuf {
@@ -68,12 +68,7 @@ fn other_tools_find_the_access_token_and_a_sign_in_or_out_with_the_cli_counts() 
     assert_eq!(shared(&sandbox), None);
 
     // Somebody signs in with the CLI: ssod goes on from there, and keeps the refresh token to itself.
-    let mut login =
-        Running::start(aws(&sandbox, &data).args(["sso", "login", "--no-browser", "--profile", "adminUser"]));
-    let code =
-        std::iter::repeat_with(|| login.line()).find(|line| line.len() == 9 && line.contains('-')).unwrap();
-    assert_eq!(approve_device(sandbox.fake_url(), &code, "alice", true).status, 200);
-    assert_eq!(login.wait(Duration::from_secs(30)), Some(0));
+    sign_in(&sandbox, &data);
     sandbox.eventually("the sign-in counts", || state(&sandbox) == "active");
     sandbox.eventually("the refresh token is ssod's", || {
         shared(&sandbox).is_some_and(|token| token["refreshToken"].is_null())

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ssod_broker::{Broker, Event, KeepFresh, Policy, SessionState};
-use ssod_fake_identity_center::{Account, Assignment, Lifetimes, PermissionSet, User, World};
+use ssod_broker::{Broker, Event, SessionState};
+use ssod_fake_identity_center::Assignment;
 use ssod_model::{
-    AccountId, Cached, CredentialSource, Endpoints, Floor, IdentityProvider, Profile, ProfileName, Region,
-    RoleCredentials, RoleName, SessionName, SignInFlow, SsoSession, StartUrl, TimestampExt,
+    Cached, CredentialSource, Floor, IdentityProvider, RoleCredentials, SessionName, SignInFlow, TimestampExt,
 };
 use tokio::sync::broadcast;
 use tokio::sync::oneshot;
@@ -17,6 +16,7 @@ use crate::cloud::{Cloud, Link, Weather};
 use crate::disk::{Disk, Store};
 use crate::ledger::{Entries, Ledger};
 use crate::life::Life;
+use crate::setup::{ACCOUNT, Setup, profile_name, profiles, role, session_name, sessions, user, world};
 use crate::time::{LocalClock, Time};
 
 /// An SDK at the container endpoint waits no longer.
@@ -31,37 +31,6 @@ const IDLE_WAKES: u64 = 2;
 const SHORT: Duration = Duration::from_mins(2);
 /// AWS tells nobody that it ended a session; whoever renews credentials learns of it, after half an hour at the latest.
 const LEARNS: Duration = Duration::from_mins(40);
-
-/// How large everything is.
-#[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    /// The seed of all that is drawn.
-    pub(crate) seed: u64,
-    /// Sessions, each with a person of its own.
-    pub(crate) sessions: usize,
-    /// Profiles of each session.
-    pub(crate) profiles: usize,
-    /// What is kept fresh, how often the portal is called, and so on.
-    pub(crate) policy: Policy,
-    /// How long things last at AWS.
-    pub(crate) lifetimes: Lifetimes,
-    /// Whether the machine has a timer on the wall clock.
-    pub(crate) has_alarm: bool,
-}
-
-impl Setup {
-    /// Two people with three roles each, everything kept fresh, sign-ins of many days.
-    pub(crate) fn small(seed: u64) -> Self {
-        Self {
-            seed,
-            sessions: 2,
-            profiles: 3,
-            policy: Policy { keep_fresh: KeepFresh::All, ..Policy::default() },
-            lifetimes: Lifetimes { portal_session: Duration::from_hours(24 * 30), ..Lifetimes::default() },
-            has_alarm: true,
-        }
-    }
-}
 
 type Engine = Broker<Link, Store, LocalClock>;
 
@@ -468,66 +437,4 @@ impl Laptop {
 
 fn alive_tasks() -> usize {
     tokio::runtime::Handle::current().metrics().num_alive_tasks()
-}
-
-const ACCOUNT: &str = "123456789012";
-
-fn user(session: usize) -> String {
-    format!("user{session}")
-}
-
-fn role(profile: usize) -> String {
-    format!("Role{profile}")
-}
-
-fn session_name(index: usize) -> SessionName {
-    SessionName::parse(&format!("session{index}")).unwrap()
-}
-
-fn profile_name(session: usize, profile: usize) -> ProfileName {
-    ProfileName::parse(&format!("profile{session}-{profile}")).unwrap()
-}
-
-fn sessions(setup: &Setup) -> BTreeMap<SessionName, SsoSession> {
-    let session = |index| SsoSession {
-        name: session_name(index),
-        start_url: StartUrl::parse("https://x.awsapps.com/start").unwrap(),
-        region: Region::parse("us-east-1").unwrap(),
-        scopes: vec!["sso:account:access".to_owned()],
-        endpoints: Endpoints::default(),
-    };
-    (0..setup.sessions).map(|index| (session_name(index), session(index))).collect()
-}
-
-fn profiles(setup: &Setup) -> BTreeMap<ProfileName, Profile> {
-    let all =
-        (0..setup.sessions).flat_map(|session| (0..setup.profiles).map(move |profile| (session, profile)));
-    let profile = |(session, profile)| Profile {
-        name: profile_name(session, profile),
-        session: session_name(session),
-        account_id: AccountId::parse(ACCOUNT).unwrap(),
-        role_name: RoleName::parse(&role(profile)).unwrap(),
-        region: None,
-        aws_form: false,
-    };
-    all.map(profile).map(|profile| (profile.name.clone(), profile)).collect()
-}
-
-fn world(setup: &Setup) -> World {
-    let all =
-        (0..setup.sessions).flat_map(|session| (0..setup.profiles).map(move |profile| (session, profile)));
-    let assignment = |(session, profile)| Assignment {
-        user: user(session),
-        account: ACCOUNT.to_owned(),
-        role: role(profile),
-    };
-    World {
-        users: (0..setup.sessions).map(|index| User { name: user(index) }).collect(),
-        accounts: vec![Account { id: ACCOUNT.to_owned(), name: "work".to_owned(), email: String::new() }],
-        permission_sets: (0..setup.profiles)
-            .map(|index| PermissionSet { name: role(index), session_seconds: None })
-            .collect(),
-        assignments: all.map(assignment).collect(),
-        ..World::default()
-    }
 }

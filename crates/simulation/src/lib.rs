@@ -16,6 +16,7 @@ mod laptop;
 mod ledger;
 mod life;
 mod scale;
+mod setup;
 mod storm;
 mod time;
 mod week;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use ssod_broker::{KeepFresh, Policy};
 use ssod_fake_identity_center::Lifetimes;
 
-use crate::laptop::{Laptop, Setup};
+use crate::laptop::Laptop;
+use crate::setup::Setup;
 use crate::storm::in_paused_time;
 
 /// Calls a second that are allowed, here and there.

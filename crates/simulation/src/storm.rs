@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ssod_model::SignedDuration;
 
-use crate::laptop::{Laptop, Setup};
+use crate::laptop::Laptop;
+use crate::setup::Setup;
 
 /// Things that happen in one storm.
 const EVENTS: usize = 120;
