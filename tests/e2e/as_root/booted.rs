@@ -236,12 +236,19 @@ fn from_login_on_under_load_and_over_a_reboot_the_service_is_simply_there() {
     assert!(journal.stdout.contains("\"PORT\":\"7746\""), "{journal:?}");
     assert!(machine.alice("ssod service logs").succeeded().contains("ssod is ready"));
 
-    // The audit log names the program that asked, so no namespace hides it.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !machine.alice("ssod audit --profile adminUser").stdout.contains("curl") {
-        assert!(Instant::now() < deadline, "{}", machine.alice("ssod audit").stdout);
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    // The audit log names the program that asked, so no namespace hides it. This one stays until it has been looked at.
+    let lingering = format!(
+        "import http.client, os, time\n\
+         token = open(os.environ['XDG_RUNTIME_DIR'] + '/ssod/tokens/profile-adminUser').read()\n\
+         connection = http.client.HTTPConnection('127.0.0.1', {PORT})\n\
+         connection.request('GET', '/credentials/adminUser', headers={{'Authorization': token}})\n\
+         assert connection.getresponse().status == 200\n\
+         time.sleep(3)\n"
+    );
+    machine.write("lingering.py", &lingering);
+    machine.alice("python3 lingering.py").succeeded();
+    let audited = machine.alice("ssod audit --profile adminUser").succeeded();
+    assert!(audited.contains("python3"), "{audited}");
 
     // Killed while eight clients ask: whoever connects waits in the backlog, and is answered. What was accepted dies with
     // the process (curl's 52 and 56); what may not be is a connection that is refused (7), or a wrong answer.
