@@ -188,6 +188,83 @@ assert os.readlink("/proc/self/ns/user") == os.readlink("/proc/%d/ns/user" % os.
 print("probed")
 "#;
 
+/// A person reads who asked.
+fn is_audited_by_name(machine: &Machine) {
+    // The audit log names the program that asked, so no namespace hides it. This one stays until it has been looked at.
+    let lingering = format!(
+        "import http.client, os, time\n\
+         token = open(os.environ['XDG_RUNTIME_DIR'] + '/ssod/tokens/profile-adminUser').read()\n\
+         connection = http.client.HTTPConnection('127.0.0.1', {PORT})\n\
+         connection.request('GET', '/credentials/adminUser', headers={{'Authorization': token}})\n\
+         assert connection.getresponse().status == 200\n\
+         time.sleep(3)\n"
+    );
+    machine.write("lingering.py", &lingering);
+    machine.alice("python3 lingering.py").succeeded();
+    let audited = machine.alice("ssod audit --profile adminUser").succeeded();
+    assert!(audited.contains("lingering.py"), "{audited}");
+}
+
+/// `kill -9`, twice.
+fn survives_kills_under_load(machine: &Machine) {
+    // Killed while eight clients ask: whoever connects waits in the backlog, and is answered. What was accepted dies with
+    // the process (curl's 52 and 56); what may not be is a connection that is refused (7), or a wrong answer.
+    let line = format!(
+        "token=$(cat $XDG_RUNTIME_DIR/ssod/tokens/profile-adminUser)
+        ask() {{ curl -s -m 20 -o /dev/null -w '%{{http_code}} %{{exitcode}}\\n' -H \"Authorization: $token\" \
+            http://127.0.0.1:{PORT}/credentials/adminUser; }}
+        for client in 1 2 3 4 5 6 7 8; do (for turn in $(seq 40); do ask; done) & done
+        for kill in 1 2; do sleep 0.2; systemctl --user kill --signal=KILL ssod.service; sleep 2.2; done
+        wait"
+    );
+    let before = machine.daemon();
+    let asked = machine.alice(&line).succeeded();
+    let answers = |code: &str| asked.lines().filter(|line| *line == code).count();
+    let cut = answers("000 52") + answers("000 56");
+    assert_eq!(answers("200 0") + cut, 8 * 40, "{asked}");
+    assert!(answers("200 0") > 8 * 35 && machine.daemon() != before, "{asked}");
+}
+
+/// The watchdog is tied to the engine's own loop.
+fn is_watched(machine: &Machine) {
+    // A loop that hangs gets no ping, and the watchdog starts the daemon anew. Only a debug build can be made to hang.
+    fs::remove_file(machine.at("usr/bin/ssod-daemon")).unwrap();
+    fs::copy(programs().join("ssod-daemon"), machine.at("usr/bin/ssod-daemon")).unwrap();
+    machine.write(
+        ".config/systemd/user/ssod.service.d/stall.conf",
+        "[Service]\nWatchdogSec=2\nEnvironment=SSOD_TEST_STALL_ENGINE=/home/alice/stall\n",
+    );
+    machine.alice("systemctl --user daemon-reload && systemctl --user restart ssod.service").succeeded();
+    let before = machine.daemon();
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(machine.daemon(), before, "an engine that lives is left alone");
+    machine.write("stall", "");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while machine.alice("journalctl --user -u ssod.service").stdout.matches("Watchdog timeout").count() == 0 {
+        assert!(Instant::now() < deadline, "{}", machine.alice("journalctl --user -u ssod.service").stdout);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    machine.alice("rm stall").succeeded();
+    assert!(machine.ask().stdout.ends_with("200"));
+    assert_ne!(machine.daemon(), before);
+}
+
+/// The unit's sandbox, looked at from inside.
+fn is_hardened(machine: &Machine) {
+    // The hardening holds, and takes nothing that ssod needs.
+    machine.write("probe.py", PROBE);
+    let unit = fs::read_to_string(machine.at("usr/lib/systemd/user/ssod.service")).unwrap();
+    let probe = unit
+        .replace("Wants=ssod.socket\n", "")
+        .replace("After=ssod.socket\n", "")
+        .replace("Type=notify", "Type=oneshot")
+        .replace("Restart=always", "Restart=no")
+        .replace("ExecStart=/usr/bin/ssod-daemon", "ExecStart=/usr/bin/python3 /home/alice/probe.py");
+    machine.write(".config/systemd/user/probe.service", &probe);
+    let probed = machine.alice("systemctl --user daemon-reload; systemctl --user start probe.service");
+    assert_eq!(probed.status, 0, "{}", machine.alice("journalctl --user -u probe.service").stdout);
+}
+
 #[test]
 fn from_login_on_under_load_and_over_a_reboot_the_service_is_simply_there() {
     let mut machine = Machine::new();
@@ -236,71 +313,10 @@ fn from_login_on_under_load_and_over_a_reboot_the_service_is_simply_there() {
     assert!(journal.stdout.contains("\"PORT\":\"7746\""), "{journal:?}");
     assert!(machine.alice("ssod service logs").succeeded().contains("ssod is ready"));
 
-    // The audit log names the program that asked, so no namespace hides it. This one stays until it has been looked at.
-    let lingering = format!(
-        "import http.client, os, time\n\
-         token = open(os.environ['XDG_RUNTIME_DIR'] + '/ssod/tokens/profile-adminUser').read()\n\
-         connection = http.client.HTTPConnection('127.0.0.1', {PORT})\n\
-         connection.request('GET', '/credentials/adminUser', headers={{'Authorization': token}})\n\
-         assert connection.getresponse().status == 200\n\
-         time.sleep(3)\n"
-    );
-    machine.write("lingering.py", &lingering);
-    machine.alice("python3 lingering.py").succeeded();
-    let audited = machine.alice("ssod audit --profile adminUser").succeeded();
-    assert!(audited.contains("python3"), "{audited}");
-
-    // Killed while eight clients ask: whoever connects waits in the backlog, and is answered. What was accepted dies with
-    // the process (curl's 52 and 56); what may not be is a connection that is refused (7), or a wrong answer.
-    let line = format!(
-        "token=$(cat $XDG_RUNTIME_DIR/ssod/tokens/profile-adminUser)
-        ask() {{ curl -s -m 20 -o /dev/null -w '%{{http_code}} %{{exitcode}}\\n' -H \"Authorization: $token\" \
-            http://127.0.0.1:{PORT}/credentials/adminUser; }}
-        for client in 1 2 3 4 5 6 7 8; do (for turn in $(seq 40); do ask; done) & done
-        for kill in 1 2; do sleep 0.2; systemctl --user kill --signal=KILL ssod.service; sleep 2.2; done
-        wait"
-    );
-    let before = machine.daemon();
-    let asked = machine.alice(&line).succeeded();
-    let answers = |code: &str| asked.lines().filter(|line| *line == code).count();
-    let cut = answers("000 52") + answers("000 56");
-    assert_eq!(answers("200 0") + cut, 8 * 40, "{asked}");
-    assert!(answers("200 0") > 8 * 35 && machine.daemon() != before, "{asked}");
-
-    // A loop that hangs gets no ping, and the watchdog starts the daemon anew. Only a debug build can be made to hang.
-    fs::remove_file(machine.at("usr/bin/ssod-daemon")).unwrap();
-    fs::copy(programs().join("ssod-daemon"), machine.at("usr/bin/ssod-daemon")).unwrap();
-    machine.write(
-        ".config/systemd/user/ssod.service.d/stall.conf",
-        "[Service]\nWatchdogSec=2\nEnvironment=SSOD_TEST_STALL_ENGINE=/home/alice/stall\n",
-    );
-    machine.alice("systemctl --user daemon-reload && systemctl --user restart ssod.service").succeeded();
-    let before = machine.daemon();
-    std::thread::sleep(Duration::from_secs(4));
-    assert_eq!(machine.daemon(), before, "an engine that lives is left alone");
-    machine.write("stall", "");
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while machine.alice("journalctl --user -u ssod.service").stdout.matches("Watchdog timeout").count() == 0 {
-        assert!(Instant::now() < deadline, "{}", machine.alice("journalctl --user -u ssod.service").stdout);
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    machine.alice("rm stall").succeeded();
-    assert!(machine.ask().stdout.ends_with("200"));
-    assert_ne!(machine.daemon(), before);
-
-    // The hardening holds, and takes nothing that ssod needs.
-    machine.write("probe.py", PROBE);
-    let unit = fs::read_to_string(machine.at("usr/lib/systemd/user/ssod.service")).unwrap();
-    let probe = unit
-        .replace("Wants=ssod.socket\n", "")
-        .replace("After=ssod.socket\n", "")
-        .replace("Type=notify", "Type=oneshot")
-        .replace("Restart=always", "Restart=no")
-        .replace("ExecStart=/usr/bin/ssod-daemon", "ExecStart=/usr/bin/python3 /home/alice/probe.py");
-    machine.write(".config/systemd/user/probe.service", &probe);
-    let probed = machine.alice("systemctl --user daemon-reload; systemctl --user start probe.service");
-    assert_eq!(probed.status, 0, "{}", machine.alice("journalctl --user -u probe.service").stdout);
-
+    is_audited_by_name(&machine);
+    survives_kills_under_load(&machine);
+    is_watched(&machine);
+    is_hardened(&machine);
     // A reboot: the first request after it is answered without a sign-in, by the key in its file.
     machine.power_off();
     machine.boot();
