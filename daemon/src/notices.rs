@@ -49,12 +49,7 @@ pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
     let mut stopped = std::pin::pin!(shared.stopped());
     loop {
         let next = tell_what_is_due(&shared, &mut told);
-        let due = async {
-            match next {
-                Some(at) => shared.timer.sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
+        let due = shared.timer.sleep_until_due(next);
         tokio::select! {
             () = &mut stopped => return,
             event = events.recv() => match event {

@@ -16,12 +16,7 @@ pub async fn run<P: IdentityProvider, S: SecretStore, C: Timer>(
         #[cfg(debug_assertions)]
         stall::while_wanted().await;
         let round = broker.renew_due();
-        let due = async {
-            match round.next {
-                Some(deadline) => timer.sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
+        let due = timer.sleep_until_due(round.next);
         let room = async {
             if round.wants_room {
                 broker.room().await;

@@ -181,12 +181,7 @@ pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
             },
         };
         keeper.tried.send_replace(true);
-        let due = async {
-            match next {
-                Some(at) => shared.timer.sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
+        let due = shared.timer.sleep_until_due(next);
         tokio::select! {
             () = &mut stopped => return,
             () = keeper.changed.notified() => continue,

@@ -25,6 +25,16 @@ pub trait Clock: Send + Sync + 'static {
 pub trait Timer: Clock {
     /// Ends when `now()` has reached `deadline`; it may end early, so callers look at the clock again.
     fn sleep_until(&self, deadline: Timestamp) -> impl Future<Output = ()> + Send;
+
+    /// The same for a deadline that there may be; without one it never ends.
+    fn sleep_until_due(&self, deadline: Option<Timestamp>) -> impl Future<Output = ()> + Send {
+        async move {
+            match deadline {
+                Some(deadline) => self.sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
 }
 
 /// The machine's own clock.
