@@ -35,7 +35,7 @@ pub(crate) enum Standing {
     /// Somebody locked it, or nobody used it for long.
     Locked,
     /// The key cannot be had.
-    Failed { word: &'static str, reason: String, remedy: String },
+    Failed { word: &'static str, reason: String, remedy: String, is_retryable: bool },
 }
 
 /// What is kept about the vault while the daemon runs.
@@ -91,7 +91,7 @@ impl VaultKeeper {
             Standing::Opening => ("opening", None, None),
             Standing::Open(_) => ("open", None, None),
             Standing::Locked => ("locked", Some(LOCKED.to_owned()), Some(UNLOCK.to_owned())),
-            Standing::Failed { word, reason, remedy } => (word, Some(reason), Some(remedy)),
+            Standing::Failed { word, reason, remedy, .. } => (word, Some(reason), Some(remedy)),
         };
         VaultStatus { state: state.to_owned(), reason, hint }
     }
@@ -239,8 +239,7 @@ async fn open<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Result<KeyStore, boo
         let why = Closed::Locked { reason: reason.clone(), remedy: remedy.clone() };
         shared.broker.stop_handing_out(why);
     }
-    let asks_again =
-        !matches!(&failure, Standing::Failed { word: "refused" | "missing", .. } | Standing::Locked);
+    let asks_again = !matches!(&failure, Standing::Failed { is_retryable: false, .. } | Standing::Locked);
     keeper.stand(failure);
     Err(asks_again)
 }
@@ -277,12 +276,14 @@ fn open_now<C: Timer + Clone>(shared: &Shared<C>) -> Result<KeyStore, Standing> 
 
 fn no_key(error: &KeyStoreError) -> Standing {
     let reason = crate::control::sentence(&error.to_string());
-    Standing::Failed { word: error.word(), reason, remedy: error.remedy().to_owned() }
+    let remedy = error.remedy().to_owned();
+    Standing::Failed { word: error.word(), reason, remedy, is_retryable: error.is_retryable() }
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Standing {
     let reason = crate::control::sentence(&error.to_string());
-    Standing::Failed { word: "broken", reason, remedy: "Mend it, then run: ssod unlock".to_owned() }
+    let remedy = "Mend it, then run: ssod unlock".to_owned();
+    Standing::Failed { word: "broken", reason, remedy, is_retryable: true }
 }
 
 fn locked() -> Closed {

@@ -17,7 +17,7 @@ use std::str::FromStr;
 use atomic_write_file::AtomicWriteFile;
 use atomic_write_file::unix::OpenOptionsExt;
 
-pub use error::KeyStoreError;
+pub use error::{KeyStoreError, MissingCause};
 pub(crate) use place::{Place, Places};
 
 use crate::VaultKey;
@@ -112,14 +112,14 @@ pub fn find_key(folder: &Path, choice: KeyStoreChoice) -> Result<FoundKey, KeySt
     };
     let store = places.current.store;
     let former = match &places.former {
-        Some(place) => match load(folder, place)? {
+        Some(place) => match load_recorded(folder, place)? {
             Kept::Key(key) => Some((place.clone(), key)),
             Kept::Missing if forgets(place.store) => None,
-            Kept::Missing => return Err(missing(place.store, folder)),
+            Kept::Missing => return Err(missing(place.store, folder, MissingCause::Entry)),
         },
         None => None,
     };
-    match (load(folder, &places.current)?, former) {
+    match (load_recorded(folder, &places.current)?, former) {
         (Kept::Key(key), former) => Ok(FoundKey { key, former: former.map(|(_, key)| key), store }),
         // The power failed while the key moved to a store that forgets: what was not sealed anew yet is under the old one.
         (Kept::Missing, Some((place, key))) => {
@@ -141,7 +141,7 @@ pub fn find_key(folder: &Path, choice: KeyStoreChoice) -> Result<FoundKey, KeySt
         }
         (Kept::Missing, None) if forgets(store) => make_first(folder, store),
         // These do not forget. A new key would set every sign-in aside because another keyring program answers today.
-        (Kept::Missing, None) => Err(missing(store, folder)),
+        (Kept::Missing, None) => Err(missing(store, folder, MissingCause::Entry)),
     }
 }
 
@@ -150,33 +150,53 @@ fn forgets(store: KeyStore) -> bool {
     matches!(store, KeyStore::Keyutils | KeyStore::File)
 }
 
-fn missing(store: KeyStore, folder: &Path) -> KeyStoreError {
-    KeyStoreError::Missing { store, folder: folder.to_owned() }
+/// Loads a key that was saved at that place. Without a default keyring the key is missing, which is not the same as an
+/// empty store: the keyring may come back, so no other key may take the key's role meanwhile.
+fn load_recorded(folder: &Path, place: &Place) -> Result<Kept, KeyStoreError> {
+    load(folder, place).map_err(|error| match error {
+        KeyStoreError::NoDefaultKeyring => missing(place.store, folder, MissingCause::DefaultKeyring),
+        error => error,
+    })
+}
+
+fn missing(store: KeyStore, folder: &Path, cause: MissingCause) -> KeyStoreError {
+    KeyStoreError::Missing { store, folder: folder.to_owned(), cause }
 }
 
 /// Looks at the key, so that the kernel keeps it, and puts it back where the store lost it meanwhile.
 pub(crate) fn keep(folder: &Path, key: Option<&VaultKey>) -> Result<(), KeyStoreError> {
     let Some(places) = Places::load(folder)? else { return Ok(()) };
-    match (load(folder, &places.current)?, key) {
+    match (load_recorded(folder, &places.current)?, key) {
         (Kept::Missing, Some(key)) => save(folder, &places.current, key),
         _ => Ok(()),
     }
 }
 
-/// The first store that is there. Only absence leads to the next one: a store that is locked, or that does not answer now,
-/// is where the key belongs. Nobody can unlock the kernel's keyring, so what it refuses counts as absent.
 fn first_usable(folder: &Path) -> Result<FoundKey, KeyStoreError> {
-    let mut absent = Vec::new();
+    let mut skipped = Vec::new();
     for store in KeyStore::AUTO {
         match make_first(folder, *store) {
-            Err(KeyStoreError::Absent { store, reason }) => absent.push(format!("{store}: {reason}")),
-            Err(KeyStoreError::Refused { store: KeyStore::Keyutils, reason }) => {
-                absent.push(format!("keyutils: {reason}"));
-            }
-            outcome => return outcome,
+            Ok(found) => return Ok(found),
+            Err(error) => skipped.push(reason_to_skip(error)?),
         }
     }
-    Err(KeyStoreError::NoneAvailable(absent.join("; ")))
+    Err(KeyStoreError::NoneAvailable(skipped.join("; ")))
+}
+
+/// Returns why `auto` tries the next store after this error, or the error where it must not: a store that is locked, or
+/// that does not answer now, is where the key belongs. Users cannot unlock the kernel's keyring, so its refusal means that
+/// it is not usable here.
+fn reason_to_skip(error: KeyStoreError) -> Result<String, KeyStoreError> {
+    match error {
+        KeyStoreError::Absent { store, reason }
+        | KeyStoreError::Refused { store: store @ KeyStore::Keyutils, reason } => {
+            Ok(format!("{store}: {reason}"))
+        }
+        KeyStoreError::NoDefaultKeyring => {
+            Ok(format!("{}: it has no default keyring", KeyStore::SecretService))
+        }
+        error => Err(error),
+    }
 }
 
 fn make_first(folder: &Path, store: KeyStore) -> Result<FoundKey, KeyStoreError> {
@@ -293,6 +313,26 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             write_private(&folder.path().join("key-store"), text.as_bytes()).unwrap();
             assert_eq!(find_key(folder.path(), FILE).unwrap_err().word(), "broken", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn auto_skips_only_stores_that_are_not_usable_here() {
+        let reason = || "why".to_owned();
+        let service = KeyStore::SecretService;
+        for skipped in [
+            KeyStoreError::Absent { store: service, reason: reason() },
+            KeyStoreError::NoDefaultKeyring,
+            KeyStoreError::Refused { store: KeyStore::Keyutils, reason: reason() },
+        ] {
+            assert!(reason_to_skip(skipped.clone()).is_ok(), "{skipped}");
+        }
+        for kept in [
+            KeyStoreError::Locked(service),
+            KeyStoreError::Refused { store: service, reason: reason() },
+            KeyStoreError::Broken { store: service, reason: reason() },
+        ] {
+            assert_eq!(reason_to_skip(kept.clone()), Err(kept));
         }
     }
 

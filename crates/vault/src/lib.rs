@@ -8,6 +8,6 @@ mod seal;
 mod vault;
 
 pub use key::VaultKey;
-pub use key_store::{FoundKey, KeyStore, KeyStoreChoice, KeyStoreError, find_key};
+pub use key_store::{FoundKey, KeyStore, KeyStoreChoice, KeyStoreError, MissingCause, find_key};
 pub use seal::{OpenError, open, seal};
 pub use vault::Vault;

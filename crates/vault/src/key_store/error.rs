@@ -20,6 +20,9 @@ pub enum KeyStoreError {
         /// Why.
         reason: String,
     },
+    /// The Secret Service has nowhere to save a key, and no key of this vault was saved there before.
+    #[error("the Secret Service runs, but it has no default keyring")]
+    NoDefaultKeyring,
     /// None of those that `auto` tries is there.
     #[error("no key store is available on this machine ({0})")]
     NoneAvailable(String),
@@ -32,12 +35,14 @@ pub enum KeyStoreError {
         reason: String,
     },
     /// It is there, but no longer has what it was given.
-    #[error("the key store {store} does not have the key of {} any more", .folder.display())]
+    #[error("the key store {store} does not have the key of {} any more{cause}", .folder.display())]
     Missing {
         /// Which.
         store: KeyStore,
         /// The vault's folder.
         folder: PathBuf,
+        /// What the store has lost.
+        cause: MissingCause,
     },
     /// Anything else.
     #[error("the key store {store} does not work: {reason}")]
@@ -49,15 +54,48 @@ pub enum KeyStoreError {
     },
 }
 
+/// What a key store has lost, together with the vault's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingCause {
+    /// The entry of the key.
+    Entry,
+    /// The whole default keyring. It may be only closed: KeePassXC has none until a database is open.
+    DefaultKeyring,
+}
+
+impl std::fmt::Display for MissingCause {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Entry => "",
+            Self::DefaultKeyring => ": it has no default keyring",
+        })
+    }
+}
+
 impl KeyStoreError {
     /// The one word that `ssod status` shows.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Locked(_) => "locked",
             Self::Absent { .. } | Self::NoneAvailable(_) => "absent",
+            Self::NoDefaultKeyring => "no-default-keyring",
             Self::Refused { .. } => "refused",
             Self::Missing { .. } => "missing",
             Self::Broken { .. } => "broken",
+        }
+    }
+
+    /// Whether trying again without the user can succeed. Retrying a store that refused would only show the user more
+    /// prompts, and an entry that is gone does not come back. A default keyring can, and checking for it never prompts.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Locked(_)
+            | Self::Absent { .. }
+            | Self::NoDefaultKeyring
+            | Self::NoneAvailable(_)
+            | Self::Missing { cause: MissingCause::DefaultKeyring, .. }
+            | Self::Broken { .. } => true,
+            Self::Refused { .. } | Self::Missing { cause: MissingCause::Entry, .. } => false,
         }
     }
 
@@ -74,6 +112,10 @@ impl KeyStoreError {
                 "Start ssod from a login session (or under: keyctl session), or choose another [vault] key in config.toml"
             }
             Self::Absent { .. } => "Choose another [vault] key in config.toml",
+            Self::NoDefaultKeyring => {
+                "Create a default keyring (log in to the desktop, or use seahorse), or choose another [vault] key in \
+                 config.toml; ssod retries automatically"
+            }
             Self::NoneAvailable(_) => {
                 "To keep the key in a file that only you can read, put key = \"file\" under [vault] in config.toml"
             }
@@ -82,11 +124,43 @@ impl KeyStoreError {
                  vault's folder away and sign in again"
             }
             Self::Refused { .. } => "Allow ssod to use it, then run: ssod unlock",
-            Self::Missing { .. } => {
+            Self::Missing { cause: MissingCause::Entry, .. } => {
                 "If another keyring program answers now, start the one that has it; if the key is lost, move that folder \
                  away and sign in again"
             }
+            Self::Missing { cause: MissingCause::DefaultKeyring, .. } => {
+                "If the keyring still exists, open it (log in to the desktop, or start its program); ssod retries \
+                 automatically. If the key is lost, move that folder away and sign in again"
+            }
             Self::Broken { .. } => "Mend it, then run: ssod unlock",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(cause: MissingCause) -> KeyStoreError {
+        KeyStoreError::Missing { store: KeyStore::SecretService, folder: "/vault".into(), cause }
+    }
+
+    #[test]
+    fn a_store_that_refused_or_lost_the_key_is_not_asked_again() {
+        let refused = KeyStoreError::Refused { store: KeyStore::Keychain, reason: "denied".into() };
+        assert!(!refused.is_retryable());
+        assert!(!missing(MissingCause::Entry).is_retryable());
+        assert!(KeyStoreError::Locked(KeyStore::SecretService).is_retryable());
+        assert!(KeyStoreError::NoDefaultKeyring.is_retryable());
+    }
+
+    #[test]
+    fn a_key_that_is_gone_with_its_keyring_is_missing_but_can_come_back() {
+        let error = missing(MissingCause::DefaultKeyring);
+        assert_eq!((error.word(), error.is_retryable()), ("missing", true));
+        assert_eq!(
+            error.to_string(),
+            "the key store secret-service does not have the key of /vault any more: it has no default keyring"
+        );
     }
 }

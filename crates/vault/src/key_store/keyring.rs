@@ -79,19 +79,13 @@ fn entry(store: KeyStore, user: &str) -> Result<Entry, KeyStoreError> {
 }
 
 fn classify(store: KeyStore, error: Error) -> KeyStoreError {
+    #[cfg(target_os = "linux")]
+    if let Error::NoStorageAccess(source) | Error::PlatformFailure(source) = &error
+        && let Some(error) = super::secret_service_probe::classify_client_error(source.as_ref())
+    {
+        return error;
+    }
     match error {
-        #[cfg(target_os = "linux")]
-        Error::NoStorageAccess(source) | Error::PlatformFailure(source)
-            if super::secret_service_probe::is_locked(source.as_ref()) =>
-        {
-            KeyStoreError::Locked(store)
-        }
-        #[cfg(target_os = "linux")]
-        Error::NoStorageAccess(source) | Error::PlatformFailure(source)
-            if super::secret_service_probe::is_refused(source.as_ref()) =>
-        {
-            KeyStoreError::Refused { store, reason: source.to_string() }
-        }
         Error::NoStorageAccess(source) => KeyStoreError::Refused { store, reason: source.to_string() },
         Error::PlatformFailure(source) => KeyStoreError::Absent { store, reason: source.to_string() },
         error => KeyStoreError::Broken { store, reason: error.to_string() },
