@@ -9,7 +9,7 @@ use anyhow::Context;
 use ssod_broker::Closed;
 use ssod_control::VaultStatus;
 use ssod_model::{SecretStore, SessionName, Timer, Timestamp, TimestampExt};
-use ssod_vault::{KeyStore, KeyStoreError, Vault, find_key};
+use ssod_vault::{KeyStore, KeyStoreError, RekeyError, Vault, find_key};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 
 use crate::app::Shared;
@@ -346,12 +346,18 @@ pub(crate) async fn rekey<C: Timer + Clone>(
     let store = store.unwrap_or(current);
     let vault = keeper.vault.clone();
     let rekeyed = tokio::task::spawn_blocking(move || vault.rekey(store)).await;
-    let broken = |error: tokio::task::JoinError| KeyStoreError::Broken { store, reason: error.to_string() };
-    let rekeyed = rekeyed.map_err(broken).and_then(|done| done);
     // Whatever came of it: the vault itself knows where its key is now.
     keeper.stand(Standing::Open(keeper.vault.key_store().unwrap_or(current)));
     keeper.look_again();
-    rekeyed.map_err(|error| NotRekeyed::Failed(error, keeper.vault.is_changing_key())).map(|()| store)
+    match rekeyed {
+        Ok(Ok(())) => Ok(store),
+        Ok(Err(RekeyError::NotStarted(error))) => Err(NotRekeyed::Failed(error, false)),
+        Ok(Err(RekeyError::Incomplete(error))) => Err(NotRekeyed::Failed(error, true)),
+        Err(panicked) => {
+            let error = KeyStoreError::Broken { store, reason: panicked.to_string() };
+            Err(NotRekeyed::Failed(error, keeper.vault.is_changing_key()))
+        }
+    }
 }
 
 /// Looks at the key, so that the kernel keeps it.

@@ -10,4 +10,4 @@ mod vault;
 pub use key::VaultKey;
 pub use key_store::{FoundKey, KeyStore, KeyStoreChoice, KeyStoreError, MissingCause, find_key};
 pub use seal::{OpenError, open, seal};
-pub use vault::Vault;
+pub use vault::{RekeyError, Vault};

@@ -2,6 +2,8 @@
 
 mod rekey;
 
+pub use rekey::RekeyError;
+
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _};

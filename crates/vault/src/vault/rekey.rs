@@ -5,15 +5,35 @@
 
 use std::sync::PoisonError;
 
+use thiserror::Error;
+
 use super::{Keys, Vault, read_bounded};
 use crate::key_store::{self, Place, Places};
 use crate::{KeyStore, KeyStoreError, OpenError, seal};
+
+/// Why a rekey is not complete. No secret is lost in either case.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RekeyError {
+    /// The old key is still the vault's key.
+    #[error("{0}")]
+    NotStarted(KeyStoreError),
+    /// The new key is the vault's key. Some files are still under the old key and open, too; the next unlock or rekey
+    /// reseals them.
+    #[error("{0}")]
+    Incomplete(KeyStoreError),
+}
 
 impl Vault {
     /// Seals every file anew under a new key in that store, then forgets the old key. Blocks on disk and key store; what is
     /// saved meanwhile waits. Fails where the vault is locked, or a store or the disk says no; nothing is lost by that, and
     /// what was begun is finished by the next change or the next unlock.
-    pub fn rekey(&self, store: KeyStore) -> Result<(), KeyStoreError> {
+    pub fn rekey(&self, store: KeyStore) -> Result<(), RekeyError> {
+        self.try_rekey(store).map_err(|error| {
+            if self.is_changing_key() { RekeyError::Incomplete(error) } else { RekeyError::NotStarted(error) }
+        })
+    }
+
+    fn try_rekey(&self, store: KeyStore) -> Result<(), KeyStoreError> {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let keys = keys.as_mut().ok_or_else(|| broken(store, "the vault is locked"))?;
         self.finish_rekey(keys)?;

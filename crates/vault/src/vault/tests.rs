@@ -216,7 +216,8 @@ fn a_change_of_key_that_cannot_end_keeps_nothing_shut() {
     let folder = tempfile::tempdir().unwrap();
     let vault = filled(folder.path());
     fs::create_dir(folder.path().join("in-the-way.sealed")).unwrap();
-    vault.rekey(KeyStore::File).unwrap_err();
+    let error = vault.rekey(KeyStore::File).unwrap_err();
+    assert!(matches!(error, RekeyError::Incomplete(_)), "{error:?}");
     let again = reopened(folder.path());
     assert_eq!(again.load_sessions().unwrap(), [record()]);
     assert_eq!(again.load_credentials().unwrap(), credentials());
@@ -224,6 +225,15 @@ fn a_change_of_key_that_cannot_end_keeps_nothing_shut() {
     let done = reopened(folder.path());
     assert_eq!(names_beginning_with(folder.path(), "key-").len(), 2, "finished, and the old key is gone");
     assert_eq!(done.load_sessions().unwrap(), [record()]);
+}
+
+#[test]
+fn a_rekey_of_a_locked_vault_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = filled(folder.path());
+    vault.lock();
+    let error = vault.rekey(KeyStore::File).unwrap_err();
+    assert!(matches!(error, RekeyError::NotStarted(_)), "{error:?}");
 }
 
 #[test]
