@@ -9,7 +9,7 @@ use anyhow::Context;
 use ssod_broker::Closed;
 use ssod_control::VaultStatus;
 use ssod_model::{SecretStore, SessionName, Timer, Timestamp, TimestampExt};
-use ssod_vault::{KeyStore, KeyStoreError, RekeyError, Vault, find_key};
+use ssod_vault::{KeyStore, KeyStoreError, RekeyError, Vault, find_or_create_key};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 
 use crate::app::Shared;
@@ -246,8 +246,8 @@ async fn open<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Result<KeyStore, boo
 
 fn open_now<C: Timer + Clone>(shared: &Shared<C>) -> Result<KeyStore, Standing> {
     let vault = shared.keeper.vault();
-    let found =
-        find_key(&shared.paths.vault(), shared.settings().vault.key).map_err(|error| no_key(&error))?;
+    let found = find_or_create_key(&shared.paths.vault(), shared.settings().vault.key)
+        .map_err(|error| no_key(&error))?;
     let store = found.store;
     // Key stores take their time; somebody may have changed his mind.
     if shared.keeper.wanted_locked.load(Ordering::SeqCst) {
@@ -282,7 +282,7 @@ fn no_key(error: &KeyStoreError) -> Standing {
 
 fn broken(error: &dyn std::fmt::Display) -> Standing {
     let reason = crate::control::sentence(&error.to_string());
-    let remedy = "Mend it, then run: ssod unlock".to_owned();
+    let remedy = "Fix the cause, then run: ssod unlock".to_owned();
     Standing::Failed { word: "broken", reason, remedy, is_retryable: true }
 }
 
@@ -364,7 +364,7 @@ pub(crate) async fn rekey<C: Timer + Clone>(
 async fn touch<C: Timer + Clone>(shared: &Arc<Shared<C>>) {
     let _changing = shared.keeper.unchanging().await;
     let vault = shared.keeper.vault.clone();
-    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || vault.keep_key()).await {
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || vault.touch_key()).await {
         tracing::warn!(%error, "the vault's key was not found again; after a restart its content may not open");
     }
 }

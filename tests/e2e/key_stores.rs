@@ -67,7 +67,7 @@ fn output_in_session(settings: &str, session: &[&str], setup: &str, commands: &s
 
 const SECRET_SERVICE: &str = "[vault]\nkey = \"secret-service\"\n";
 
-const SESSION_BUS: &[&str] = &["dbus-run-session", "--"];
+pub(crate) const SESSION_BUS: &[&str] = &["dbus-run-session", "--"];
 /// A bus that cannot start programs, as before the desktop has started.
 const BARE_BUS: &[&str] = &[
     "sh",
@@ -80,9 +80,10 @@ const BARE_BUS: &[&str] = &[
 ];
 
 /// Starts gnome-keyring with an unlocked default keyring.
-const UNLOCK: &str = "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1";
+pub(crate) const UNLOCK: &str =
+    "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1";
 /// A key in the kernel's keyring survives the session, in the user's persistent keyring, so the test removes it.
-const PURGE_KERNEL_KEY: &str = "trap 'keyctl purge -p user \"keyring:vault-key-$(sed -n s/^keyutils.//p .local/state/ssod/vault/key-store)\" >/dev/null 2>&1 || true' EXIT";
+pub(crate) const PURGE_KERNEL_KEY: &str = "trap 'keyctl purge -p user \"keyring:vault-key-$(sed -n s/^keyutils.//p .local/state/ssod/vault/key-store)\" >/dev/null 2>&1 || true' EXIT";
 const SHOW: &str = "ssod status --json | grep -A3 '\"vault\": {'; ssod login adminUser 2>&1";
 /// Shell functions that change the keyring through the Secret Service's own API, so that gnome-keyring's next answer
 /// already has the change. Changes to its files take effect only when it reads them again.

@@ -1,4 +1,4 @@
-//! Why there is no key: each reason has a word of its own, and a remedy of its own.
+//! Why the vault's key is not available. Each reason has its own word and its own remedy.
 
 use std::path::PathBuf;
 
@@ -6,38 +6,39 @@ use thiserror::Error;
 
 use super::KeyStore;
 
-/// Why there is no key. Its `Display` is the reason without a full stop; [`remedy`](Self::remedy) says what to do.
+/// Why the vault's key is not available. `Display` is the reason without a full stop; [`remedy`](Self::remedy) is what
+/// the user can do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum KeyStoreError {
-    /// It is there, but locked.
+    /// The store is available, but locked.
     #[error("the key store {0} is locked")]
     Locked(KeyStore),
-    /// It is not there.
+    /// The store is not available.
     #[error("the key store {store} is not available: {reason}")]
     Absent {
-        /// Which.
+        /// The store.
         store: KeyStore,
-        /// Why.
+        /// Why it is not available.
         reason: String,
     },
     /// The Secret Service has nowhere to save a key, and no key of this vault was saved there before.
     #[error("the Secret Service runs, but it has no default keyring")]
     NoDefaultKeyring,
-    /// None of those that `auto` tries is there.
+    /// None of the stores that `auto` tries is usable.
     #[error("no key store is available on this machine ({0})")]
     NoneAvailable(String),
-    /// It is there, but somebody or something said no.
+    /// The store, a policy or the user refused access.
     #[error("the key store {store} refused: {reason}")]
     Refused {
-        /// Which.
+        /// The store.
         store: KeyStore,
-        /// Why.
+        /// Why it refused.
         reason: String,
     },
-    /// It is there, but no longer has what it was given.
-    #[error("the key store {store} does not have the key of {} any more{cause}", .folder.display())]
+    /// The store does not have a key that was saved there.
+    #[error("the key store {store} does not have the key of {} any more{}", .folder.display(), .cause.detail())]
     Missing {
-        /// Which.
+        /// The store.
         store: KeyStore,
         /// The vault's folder.
         folder: PathBuf,
@@ -47,9 +48,9 @@ pub enum KeyStoreError {
     /// Anything else.
     #[error("the key store {store} does not work: {reason}")]
     Broken {
-        /// Which.
+        /// The store.
         store: KeyStore,
-        /// Why.
+        /// What failed.
         reason: String,
     },
 }
@@ -63,12 +64,13 @@ pub enum MissingCause {
     DefaultKeyring,
 }
 
-impl std::fmt::Display for MissingCause {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
+impl MissingCause {
+    /// The end of the error message.
+    fn detail(self) -> &'static str {
+        match self {
             Self::Entry => "",
             Self::DefaultKeyring => ": it has no default keyring",
-        })
+        }
     }
 }
 
@@ -99,17 +101,19 @@ impl KeyStoreError {
         }
     }
 
-    /// What to do, without a full stop.
+    /// What the user can do, without a full stop.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Locked(_) => {
-                "Unlock the keyring (signing in to the desktop does); ssod then goes on by itself"
+                "Unlock the keyring (logging in to the desktop does so); ssod then continues automatically"
             }
             Self::Absent { store: KeyStore::SecretService, .. } => {
-                "Start a keyring such as gnome-keyring, or choose another [vault] key in config.toml; ssod tries again by itself"
+                "Start a keyring such as gnome-keyring, or choose another [vault] key in config.toml; ssod retries \
+                 automatically"
             }
             Self::Absent { store: KeyStore::Keyutils, .. } => {
-                "Start ssod from a login session (or under: keyctl session), or choose another [vault] key in config.toml"
+                "Start ssod from a login session (or under: keyctl session), or choose another [vault] key in \
+                 config.toml"
             }
             Self::Absent { .. } => "Choose another [vault] key in config.toml",
             Self::NoDefaultKeyring => {
@@ -117,22 +121,22 @@ impl KeyStoreError {
                  config.toml; ssod retries automatically"
             }
             Self::NoneAvailable(_) => {
-                "To keep the key in a file that only you can read, put key = \"file\" under [vault] in config.toml"
+                "To store the key in a file that only you can read, put key = \"file\" under [vault] in config.toml"
             }
             Self::Refused { store: KeyStore::Keyutils, .. } => {
-                "End the daemon and start it from the login session that has the key (or under: keyctl session); or move the \
-                 vault's folder away and sign in again"
+                "End the daemon and start it from the login session that has the key (or under: keyctl session); or \
+                 move the vault's folder away and sign in again"
             }
             Self::Refused { .. } => "Allow ssod to use it, then run: ssod unlock",
             Self::Missing { cause: MissingCause::Entry, .. } => {
-                "If another keyring program answers now, start the one that has it; if the key is lost, move that folder \
-                 away and sign in again"
+                "If another keyring program is running now, start the one that has the key; if the key is lost, move \
+                 that folder away and sign in again"
             }
             Self::Missing { cause: MissingCause::DefaultKeyring, .. } => {
                 "If the keyring still exists, open it (log in to the desktop, or start its program); ssod retries \
                  automatically. If the key is lost, move that folder away and sign in again"
             }
-            Self::Broken { .. } => "Mend it, then run: ssod unlock",
+            Self::Broken { .. } => "Fix the cause, then run: ssod unlock",
         }
     }
 }
