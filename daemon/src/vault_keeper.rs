@@ -9,7 +9,7 @@ use anyhow::Context;
 use ssod_broker::Closed;
 use ssod_control::VaultStatus;
 use ssod_model::{SecretStore, SessionName, Timestamp, TimestampExt};
-use ssod_vault::{KeyStore, KeyStoreError, Vault, find_key};
+use ssod_vault::{KeyStore, KeyStoreError, RekeyError, Vault, find_or_create_key};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 
 use crate::app::Shared;
@@ -35,7 +35,7 @@ pub(crate) enum Standing {
     /// Somebody locked it, or nobody used it for long.
     Locked,
     /// The key cannot be had.
-    Failed { word: &'static str, reason: String, remedy: String },
+    Failed { word: &'static str, reason: String, remedy: String, is_retryable: bool },
 }
 
 /// What is kept about the vault while the daemon runs.
@@ -91,7 +91,7 @@ impl VaultKeeper {
             Standing::Opening => ("opening", None, None),
             Standing::Open(_) => ("open", None, None),
             Standing::Locked => ("locked", Some(LOCKED.to_owned()), Some(UNLOCK.to_owned())),
-            Standing::Failed { word, reason, remedy } => (word, Some(reason), Some(remedy)),
+            Standing::Failed { word, reason, remedy, .. } => (word, Some(reason), Some(remedy)),
         };
         VaultStatus { state: state.to_owned(), reason, hint }
     }
@@ -239,16 +239,15 @@ async fn open(shared: &Arc<Shared>) -> Result<KeyStore, bool> {
         let why = Closed::Locked { reason: reason.clone(), remedy: remedy.clone() };
         shared.broker.stop_handing_out(why);
     }
-    let asks_again =
-        !matches!(&failure, Standing::Failed { word: "refused" | "missing", .. } | Standing::Locked);
+    let asks_again = !matches!(&failure, Standing::Failed { is_retryable: false, .. } | Standing::Locked);
     keeper.stand(failure);
     Err(asks_again)
 }
 
 fn open_now(shared: &Shared) -> Result<KeyStore, Standing> {
     let vault = shared.keeper.vault();
-    let found =
-        find_key(&shared.paths.vault(), shared.settings().vault.key).map_err(|error| no_key(&error))?;
+    let found = find_or_create_key(&shared.paths.vault(), shared.settings().vault.key)
+        .map_err(|error| no_key(&error))?;
     let store = found.store;
     // Key stores take their time; somebody may have changed his mind.
     if shared.keeper.wanted_locked.load(Ordering::SeqCst) {
@@ -277,12 +276,14 @@ fn open_now(shared: &Shared) -> Result<KeyStore, Standing> {
 
 fn no_key(error: &KeyStoreError) -> Standing {
     let reason = crate::control::sentence(&error.to_string());
-    Standing::Failed { word: error.word(), reason, remedy: error.remedy().to_owned() }
+    let remedy = error.remedy().to_owned();
+    Standing::Failed { word: error.word(), reason, remedy, is_retryable: error.is_retryable() }
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Standing {
     let reason = crate::control::sentence(&error.to_string());
-    Standing::Failed { word: "broken", reason, remedy: "Mend it, then run: ssod unlock".to_owned() }
+    let remedy = "Fix the cause, then run: ssod unlock".to_owned();
+    Standing::Failed { word: "broken", reason, remedy, is_retryable: true }
 }
 
 fn locked() -> Closed {
@@ -340,19 +341,25 @@ pub(crate) async fn rekey(shared: &Arc<Shared>, store: Option<KeyStore>) -> Resu
     let store = store.unwrap_or(current);
     let vault = keeper.vault.clone();
     let rekeyed = tokio::task::spawn_blocking(move || vault.rekey(store)).await;
-    let broken = |error: tokio::task::JoinError| KeyStoreError::Broken { store, reason: error.to_string() };
-    let rekeyed = rekeyed.map_err(broken).and_then(|done| done);
     // Whatever came of it: the vault itself knows where its key is now.
     keeper.stand(Standing::Open(keeper.vault.key_store().unwrap_or(current)));
     keeper.look_again();
-    rekeyed.map_err(|error| NotRekeyed::Failed(error, keeper.vault.is_changing_key())).map(|()| store)
+    match rekeyed {
+        Ok(Ok(())) => Ok(store),
+        Ok(Err(RekeyError::NotStarted(error))) => Err(NotRekeyed::Failed(error, false)),
+        Ok(Err(RekeyError::Incomplete(error))) => Err(NotRekeyed::Failed(error, true)),
+        Err(panicked) => {
+            let error = KeyStoreError::Broken { store, reason: panicked.to_string() };
+            Err(NotRekeyed::Failed(error, keeper.vault.is_changing_key()))
+        }
+    }
 }
 
 /// Looks at the key, so that the kernel keeps it.
 async fn touch(shared: &Arc<Shared>) {
     let _changing = shared.keeper.unchanging().await;
     let vault = shared.keeper.vault.clone();
-    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || vault.keep_key()).await {
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || vault.touch_key()).await {
         tracing::warn!(%error, "the vault's key was not found again; after a restart its content may not open");
     }
 }

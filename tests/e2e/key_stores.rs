@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use ssod_testkit::{Finished, Person, Sandbox, leaks, run};
 
-/// Starts the daemon twice in one session of that kind and prints what must be the same: the endpoint's token, which is
-/// sealed under the key; and in between where the key is.
+/// Starts the daemon twice and prints the endpoint's token each time, which is sealed under the key and must not change;
+/// the first time also where the key is.
 const TWICE: &str = r#"
 ssod status --json | grep -o '"key_store": "[a-z-]*"'
 ssod env adminUser --shell json
@@ -16,22 +16,22 @@ ssod env adminUser --shell json
 kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
 "#;
 
-fn twice(store: &str, session: &[&str], before: &str) -> Finished {
+fn run_twice(store: &str, session: &[&str], setup: &str) -> Finished {
     let sandbox = Sandbox::new();
     sandbox.configure(Person::ADMIN);
     let settings = format!("[endpoint]\nport = {}\n[vault]\nkey = \"{store}\"\n", sandbox.port);
     fs::write(sandbox.home().join(".config/ssod/config.toml"), settings).unwrap();
-    let script = format!("set -eu\n{before}\n{TWICE}");
-    let done = run(sandbox.command(session[0]).args(&session[1..]).args(["sh", "-c", &script]));
-    let keys = leaks::files_below(&sandbox.state().join("vault"));
-    let keys =
-        keys.iter().filter_map(|path| path.file_name()?.to_str()).filter(|name| name.starts_with("key"));
-    assert_eq!(keys.collect::<Vec<_>>(), ["key-store"], "the key itself is nowhere on the disk");
-    done
+    let script = format!("set -eu\n{setup}\n{TWICE}");
+    let finished = run(sandbox.command(session[0]).args(&session[1..]).args(["sh", "-c", &script]));
+    let files = leaks::files_below(&sandbox.state().join("vault"));
+    let key_files =
+        files.iter().filter_map(|path| path.file_name()?.to_str()).filter(|name| name.starts_with("key"));
+    assert_eq!(key_files.collect::<Vec<_>>(), ["key-store"], "the key itself is not on the disk");
+    finished
 }
 
-fn same_key_in(store: &str, done: Finished) {
-    let output = done.succeeded();
+fn assert_same_key_in(store: &str, finished: Finished) {
+    let output = finished.succeeded();
     let lines: Vec<&str> = output.lines().collect();
     assert_eq!(lines.len(), 3, "{output}");
     assert!(lines[0].contains(store), "{output}");
@@ -39,31 +39,24 @@ fn same_key_in(store: &str, done: Finished) {
 }
 
 #[test]
-fn the_secret_service_keeps_the_key() {
-    let unlock = "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1";
+fn the_secret_service_stores_the_key() {
     for choice in ["secret-service", "auto"] {
-        same_key_in("secret-service", twice(choice, &["dbus-run-session", "--"], unlock));
+        assert_same_key_in("secret-service", run_twice(choice, SESSION_BUS, UNLOCK));
     }
 }
 
 #[test]
-fn the_kernels_keyring_keeps_the_key() {
-    // The key outlives the session in the user's persistent keyring: what the test made, it removes.
-    let done = twice(
-        "keyutils",
-        &["keyctl", "session", "-"],
-        "trap 'keyctl purge -p user \"keyring:vault-key-$(sed -n s/^keyutils.//p .local/state/ssod/vault/key-store)\" >/dev/null 2>&1 || true' EXIT",
-    );
-    same_key_in("keyutils", done);
+fn the_kernels_keyring_stores_the_key() {
+    assert_same_key_in("keyutils", run_twice("keyutils", &["keyctl", "session", "-"], PURGE_KERNEL_KEY));
 }
 
-/// What `ssod status` says about the vault in that session.
-fn vault_says(settings: &str, session: &[&str], before: &str, commands: &str) -> String {
+/// Runs a shell script in that kind of session and returns what it printed. Ends the daemon afterwards.
+fn output_in_session(settings: &str, session: &[&str], setup: &str, commands: &str) -> String {
     let sandbox = Sandbox::new();
     sandbox.configure(Person::ADMIN);
     sandbox.settings_as_they_are(&format!("[endpoint]\nport = {}\n{settings}", sandbox.port));
     let script =
-        format!("set -u\n{before}\n{commands}\nkill \"$(cat \"$HOME/.local/state/ssod/daemon.lock\")\"");
+        format!("set -u\n{setup}\n{commands}\nkill \"$(cat \"$HOME/.local/state/ssod/daemon.lock\")\"");
     let mut command = sandbox.command(session[0]);
     run(command
         .args(&session[1..])
@@ -72,64 +65,133 @@ fn vault_says(settings: &str, session: &[&str], before: &str, commands: &str) ->
     .stdout
 }
 
-const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+const SECRET_SERVICE: &str = "[vault]\nkey = \"secret-service\"\n";
+
+pub(crate) const SESSION_BUS: &[&str] = &["dbus-run-session", "--"];
+/// A bus that cannot start programs, as before the desktop has started.
+const BARE_BUS: &[&str] = &[
+    "sh",
+    "-c",
+    "printf '%s' \"$1\" > bus.conf; shift; exec timeout 40 dbus-run-session --config-file=bus.conf -- \"$@\"",
+    "sh",
+    r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>"#;
-const UNLOCK: &str = "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1";
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>"#,
+];
+
+/// Starts gnome-keyring with an unlocked default keyring.
+pub(crate) const UNLOCK: &str =
+    "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1";
+/// A key in the kernel's keyring survives the session, in the user's persistent keyring, so the test removes it.
+pub(crate) const PURGE_KERNEL_KEY: &str = "trap 'keyctl purge -p user \"keyring:vault-key-$(sed -n s/^keyutils.//p .local/state/ssod/vault/key-store)\" >/dev/null 2>&1 || true' EXIT";
 const SHOW: &str = "ssod status --json | grep -A3 '\"vault\": {'; ssod login adminUser 2>&1";
+/// Shell functions that change the keyring through the Secret Service's own API, so that gnome-keyring's next answer
+/// already has the change. Changes to its files take effect only when it reads them again.
+const KEYRING_FUNCTIONS: &str = r#"
+service() { path="$1"; method="$2"; shift 2; dbus-send --session --print-reply --dest=org.freedesktop.secrets "$path" "org.freedesktop.Secret.$method" "$@"; }
+entries() { service /org/freedesktop/secrets Service.SearchItems dict:string:string:service,ssod | grep -o '/org/freedesktop/secrets/collection/[^"]*'; }
+lock_keyring() { service /org/freedesktop/secrets Service.Lock array:objpath:/org/freedesktop/secrets/collection/login >/dev/null; }
+delete_entry() { service "$(entries)" Item.Delete >/dev/null; }
+delete_keyring() { service /org/freedesktop/secrets/collection/login Collection.Delete >/dev/null; }
+bus() { method="$1"; shift; dbus-send --session --print-reply --dest=org.freedesktop.DBus / "org.freedesktop.DBus.$method" "$@"; }
+keyring_pid() { bus GetConnectionUnixProcessID string:org.freedesktop.secrets | sed -n 's/.*uint32 //p'; }
+location() { echo "location: $(cat "$HOME/.local/state/ssod/vault/key-store")"; }
+"#;
+const UNTIL_OPEN: &str =
+    "until ssod status --json | grep -q '\"state\": \"open\"'; do sleep 0.1; done; echo opened";
 
 #[test]
 fn a_locked_keyring_has_its_own_word_and_remedy_and_opens_no_hidden_prompt() {
-    let lock = "dbus-send --session --print-reply --dest=org.freedesktop.secrets /org/freedesktop/secrets org.freedesktop.Secret.Service.Lock array:objpath:/org/freedesktop/secrets/collection/login >/dev/null";
-    // Locked before the first start, and locked later: the daemon goes on, and tries again by itself.
-    let said = vault_says(
-        "[vault]\nkey = \"secret-service\"\n",
-        &["dbus-run-session", "--"],
-        &format!("{UNLOCK}\n{lock}"),
-        SHOW,
-    );
+    let setup = format!("{KEYRING_FUNCTIONS}\n{UNLOCK}\nlock_keyring");
+    let output = output_in_session(SECRET_SERVICE, SESSION_BUS, &setup, SHOW);
     assert!(
-        said.contains("\"state\": \"locked\"") && said.contains("The key store secret-service is locked"),
-        "{said}"
+        output.contains("\"state\": \"locked\"") && output.contains("The key store secret-service is locked"),
+        "{output}"
     );
-    assert!(said.contains("Unlock the keyring"), "{said}");
+    assert!(output.contains("Unlock the keyring"), "{output}");
 }
 
 #[test]
-fn a_keyring_that_comes_later_is_taken_up_by_itself() {
-    let until_open =
-        "until ssod status --json | grep -q '\"state\": \"open\"'; do sleep 0.1; done; echo opened";
-    let said = vault_says(
-        "[vault]\nkey = \"secret-service\"\n",
-        // A bus that starts nothing by itself, as before a desktop is there.
-        &[
-            "sh",
-            "-c",
-            "printf '%s' \"$1\" > bus.conf; shift; exec timeout 40 dbus-run-session --config-file=bus.conf -- \"$@\"",
-            "sh",
-            BUS,
-        ],
+fn a_keyring_that_starts_later_is_used_automatically() {
+    let commands = format!("{SHOW}\n{UNLOCK}\n{UNTIL_OPEN}");
+    let output = output_in_session(SECRET_SERVICE, BARE_BUS, "", &commands);
+    assert!(
+        output.contains("\"state\": \"absent\"") && output.contains("Start a keyring such as gnome-keyring"),
+        "{output}"
+    );
+    assert!(output.ends_with("opened\n"), "{output}");
+}
+
+/// Checks that the location is the same before and after.
+fn assert_location_unchanged(output: &str) {
+    let locations: Vec<&str> = output.lines().filter(|line| line.starts_with("location: ")).collect();
+    assert_eq!(locations.len(), 2, "{output}");
+    assert_eq!(locations[0], locations[1], "no new key was made: {output}");
+}
+
+#[test]
+fn a_key_that_the_keyring_has_lost_is_missing_and_no_new_one_is_made() {
+    let lose = "ssod status >/dev/null; ssod lock >/dev/null; location; entries | wc -l; delete_entry; ssod unlock 2>&1";
+    let output = output_in_session(
+        SECRET_SERVICE,
+        SESSION_BUS,
+        &format!("{KEYRING_FUNCTIONS}\n{UNLOCK}"),
+        &format!("{lose}; {SHOW}; location; echo \"entries: $(entries | wc -l)\""),
+    );
+    assert!(
+        output.contains("\"state\": \"missing\"") && output.contains("does not have the key of"),
+        "{output}"
+    );
+    assert_location_unchanged(&output);
+    assert!(output.ends_with("entries: 0\n"), "{output}");
+}
+
+#[test]
+fn a_key_whose_keyring_is_gone_is_missing_until_the_keyring_is_back() {
+    let lose = r#"
+ssod status >/dev/null; ssod env adminUser --shell json; ssod lock >/dev/null; location
+keyrings="$HOME/.local/share/keyrings"; cp -r "$keyrings" backup
+delete_keyring; ssod unlock 2>&1"#;
+    let restore = r#"
+location; cp backup/* "$keyrings"; kill "$(keyring_pid)"
+while bus NameHasOwner string:org.freedesktop.secrets | grep -q true; do sleep 0.05; done"#;
+    let output = output_in_session(
+        SECRET_SERVICE,
+        BARE_BUS,
+        &format!("{KEYRING_FUNCTIONS}\n{UNLOCK}"),
+        &format!("{lose}; {SHOW}\n{restore}\n{UNLOCK}\n{UNTIL_OPEN}; ssod env adminUser --shell json"),
+    );
+    assert!(output.contains("\"state\": \"missing\""), "{output}");
+    assert!(
+        output.contains("does not have the key of") && output.contains("it has no default keyring"),
+        "{output}"
+    );
+    assert_location_unchanged(&output);
+    let tokens: Vec<&str> = output.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(tokens.len() == 2 && tokens[0] == tokens[1], "the same key opens the vault again: {output}");
+}
+
+#[test]
+fn a_secret_service_without_a_default_keyring_has_its_own_word_and_remedy() {
+    let setup = format!("{KEYRING_FUNCTIONS}\n{UNLOCK}\ndelete_keyring");
+    let output = output_in_session(SECRET_SERVICE, SESSION_BUS, &setup, SHOW);
+    assert!(
+        output.contains("\"state\": \"no-default-keyring\"")
+            && output.contains("The Secret Service runs, but it has no default keyring."),
+        "{output}"
+    );
+    assert!(output.contains("Create a default keyring"), "{output}");
+}
+
+#[test]
+fn auto_skips_a_secret_service_without_a_default_keyring() {
+    let output = output_in_session(
         "",
-        &format!("{SHOW}\n{UNLOCK}\n{until_open}"),
+        &["keyctl", "session", "-", "dbus-run-session", "--"],
+        &format!("{PURGE_KERNEL_KEY}\n{KEYRING_FUNCTIONS}\n{UNLOCK}\ndelete_keyring"),
+        "ssod status --json | grep -o '\"key_store\": \"[a-z-]*\"'",
     );
-    assert!(
-        said.contains("\"state\": \"absent\"") && said.contains("Start a keyring such as gnome-keyring"),
-        "{said}"
-    );
-    assert!(said.ends_with("opened\n"), "{said}");
-}
-
-#[test]
-fn a_keyring_that_lost_the_key_is_an_error_and_makes_no_new_one() {
-    let lose = "ssod status >/dev/null; ssod lock >/dev/null; rm -r \"$HOME/.local/share/keyrings\" 2>/dev/null; \
-                sed -i 's/^secret-service .*/secret-service 0123456789abcdef/' \"$HOME/.local/state/ssod/vault/key-store\"; ssod unlock 2>&1";
-    let said = vault_says(
-        "[vault]\nkey = \"secret-service\"\n",
-        &["dbus-run-session", "--"],
-        UNLOCK,
-        &format!("{lose}; {SHOW}"),
-    );
-    assert!(said.contains("\"state\": \"missing\"") && said.contains("does not have the key of"), "{said}");
+    assert!(output.contains("\"key_store\": \"keyutils\""), "{output}");
 }
 
 #[test]
@@ -137,8 +199,8 @@ fn a_key_file_that_others_may_read_is_refused() {
     let mut sandbox = Sandbox::signed_in(Person::ADMIN);
     sandbox.daemon().kill();
     let vault = sandbox.state().join("vault");
-    let place = fs::read_to_string(vault.join("key-store")).unwrap();
-    let key = vault.join(format!("key-{}", place.split_whitespace().nth(1).unwrap()));
+    let location = fs::read_to_string(vault.join("key-store")).unwrap();
+    let key = vault.join(format!("key-{}", location.split_whitespace().nth(1).unwrap()));
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     sandbox.start_daemon();
     let status = sandbox.status();
@@ -149,7 +211,7 @@ fn a_key_file_that_others_may_read_is_refused() {
 }
 
 #[test]
-fn without_any_keyring_auto_says_what_to_choose_and_takes_it_up_at_once() {
+fn without_a_keyring_a_changed_setting_is_used_at_once() {
     let sandbox = Sandbox::new();
     sandbox.configure(Person::ADMIN);
     sandbox.settings_as_they_are(&format!(
@@ -165,14 +227,13 @@ fn without_any_keyring_auto_says_what_to_choose_and_takes_it_up_at_once() {
     sandbox.eventually("the file is used", || sandbox.status()["daemon"]["vault"]["state"] == "open");
 }
 
-/// A bus on which nobody may answer: each question takes the whole time that it has.
-const MUTE: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+/// A bus whose policy lets no reply through, so each call takes its whole time limit.
+const MUTE_BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow own="*"/></policy></busconfig>"#;
 
-/// Asks the endpoint of the sandbox whose home is the working folder.
-const ASK: &str = r#"status --json | grep '"state": "opening"'
-python3 - "$(sed -n 's/^port = //p' .config/ssod/config.toml)" <<'END'
+/// Requests credentials from the endpoint of the sandbox whose home is the working directory.
+const REQUEST: &str = r#"python3 - "$(sed -n 's/^port = //p' .config/ssod/config.toml)" <<'END'
 import sys, urllib.request, urllib.error
 request = urllib.request.Request(f"http://127.0.0.1:{sys.argv[1]}/credentials/adminUser", headers={"Authorization": "x"})
 try:
@@ -182,27 +243,28 @@ except urllib.error.HTTPError as error:
 END"#;
 
 #[test]
-fn while_a_slow_key_store_is_asked_sdks_are_told_to_come_again() {
-    let bus = "printf '%s' \"$1\" > bus.conf; shift; exec timeout 40 dbus-run-session --config-file=bus.conf -- \"$@\"";
-    let session = ["sh", "-c", bus, "sh", MUTE];
-    let said = vault_says("[vault]\nkey = \"secret-service\"\n", &session, "", &format!("ssod {ASK}"));
-    assert!(said.contains("503") && said.contains("The vault is being opened"), "{said}");
+fn while_a_slow_key_store_has_not_answered_sdks_are_told_to_retry() {
+    let mut session = BARE_BUS.to_vec();
+    session[4] = MUTE_BUS;
+    let commands = format!("ssod status --json | grep '\"state\": \"opening\"'\n{REQUEST}");
+    let output = output_in_session(SECRET_SERVICE, &session, "", &commands);
+    assert!(output.contains("503") && output.contains("The vault is being opened"), "{output}");
 }
 
-/// The keyring is slow; somebody gives an unlock up, and locks. The unlock's late end must not open what was locked since.
+/// The keyring is slow, so the user cancels an unlock and locks. The late end of the unlock must not open the vault.
 #[test]
 fn an_unlock_that_was_given_up_does_not_undo_a_later_lock() {
     let commands = r#"ssod status >/dev/null; ssod lock >/dev/null
-keyring=$(dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.GetConnectionUnixProcessID string:org.freedesktop.secrets | sed -n 's/.*uint32 //p')
-kill -STOP "$keyring"
+keyring=$(keyring_pid); kill -STOP "$keyring"
 timeout 1 ssod unlock >/dev/null 2>&1; echo "given up: $?"
 ssod lock & locking=$!
 sleep 1; kill -CONT "$keyring"; wait "$locking"; sleep 1
 ssod status --json | grep -o '"state": "locked"'; ssod env adminUser 2>&1"#;
     let session = ["timeout", "40", "dbus-run-session", "--"];
-    let said = vault_says("[vault]\nkey = \"secret-service\"\n", &session, UNLOCK, commands);
-    assert!(said.contains("given up: 124") && said.contains("Locked: every secret"), "{said}");
-    // The vault says so, and so does the session: nothing of it is in memory.
-    assert_eq!(said.matches("\"state\": \"locked\"").count(), 2, "{said}");
-    assert!(said.contains("ssod is locked"), "{said}");
+    let setup = format!("{KEYRING_FUNCTIONS}\n{UNLOCK}");
+    let output = output_in_session(SECRET_SERVICE, &session, &setup, commands);
+    assert!(output.contains("given up: 124") && output.contains("Locked: every secret"), "{output}");
+    // Both the vault and its session are locked, so no secret of either is in memory.
+    assert_eq!(output.matches("\"state\": \"locked\"").count(), 2, "{output}");
+    assert!(output.contains("ssod is locked"), "{output}");
 }

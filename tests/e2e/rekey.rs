@@ -1,11 +1,13 @@
-//! A new key, and another key store, without a sign-in lost.
+//! A rekey and a move to another key store lose no sign-in.
 
 use std::fs;
 use std::path::Path;
 
 use ssod_testkit::{Person, Sandbox, leaks, run};
 
-/// The place of the key and every sealed file's header, by which a change is seen.
+use crate::key_stores::{PURGE_KERNEL_KEY, SESSION_BUS, UNLOCK};
+
+/// Returns the header of every sealed file, which identifies the key that it is sealed under.
 fn headers(vault: &Path) -> Vec<Vec<u8>> {
     let sealed = leaks::files_below(vault)
         .into_iter()
@@ -14,15 +16,17 @@ fn headers(vault: &Path) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn after_a_rekey_the_old_key_opens_nothing_and_nobody_signs_in_again() {
+fn a_rekey_reseals_every_file_and_requires_no_new_sign_in() {
     let mut sandbox = Sandbox::signed_in(Person::ADMIN);
     let served = sandbox.credentials("adminUser").body;
     let vault = sandbox.state().join("vault");
     let cache = vault.join("role-credentials.sealed");
-    sandbox.eventually("the cache is written", || fs::metadata(&cache).is_ok_and(|facts| facts.len() > 200));
+    sandbox.eventually("the cache is written", || {
+        fs::metadata(&cache).is_ok_and(|metadata| metadata.len() > 200)
+    });
     let (before, old_key) = (headers(&vault), fs::read_to_string(vault.join("key-store")).unwrap());
-    let said = sandbox.ssod(&["vault", "rekey"]).succeeded();
-    assert!(said.contains("The vault has a new key, in file"), "{said}");
+    let output = sandbox.ssod(&["vault", "rekey"]).succeeded();
+    assert!(output.contains("The vault has a new key, in file"), "{output}");
     let after = headers(&vault);
     assert!(before.len() == after.len() && before.iter().all(|header| !after.contains(header)));
     let old_key = old_key.split_whitespace().nth(1).unwrap().to_owned();
@@ -33,15 +37,15 @@ fn after_a_rekey_the_old_key_opens_nothing_and_nobody_signs_in_again() {
     assert_eq!(sandbox.credentials("adminUser").body, served);
 }
 
-/// Begins with the key in a file, moves it to that store as `ssod status` says, and restarts.
-fn moved_to(store: &str, session: &[&str], before: &str) {
+/// Starts with the key in a file, moves it to that store with the command that `ssod status` suggests, and restarts.
+fn move_key_to(store: &str, session: &[&str], setup: &str) {
     let sandbox = Sandbox::new();
     sandbox.configure(Person::ADMIN);
     let settings = |key: &str| format!("[endpoint]\nport = {}\n[vault]\nkey = \"{key}\"\n", sandbox.port);
     sandbox.settings_as_they_are(&settings("file"));
     let script = format!(
         r#"set -eu
-{before}
+{setup}
 ssod status >/dev/null
 ssod env adminUser --shell json
 sed -i 's/key = "file"/key = "{store}"/' "$HOME/.config/ssod/config.toml"
@@ -58,30 +62,28 @@ kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
     let output = run(sandbox.command(session[0]).args(&session[1..]).args(["sh", "-c", &script])).succeeded();
     let lines: Vec<&str> = output.lines().collect();
     assert_eq!(lines.len(), 5, "{output}");
-    assert_eq!(lines[0], lines[3], "the endpoint's token, which is sealed, is the same after it all");
+    assert_eq!(lines[0], lines[3], "the endpoint's token, which is sealed, is still the same");
     assert!(lines[1].contains(&format!("in {store}")) && lines[4].contains(store), "{output}");
     assert_eq!(lines[2], "0", "no key is left in a file");
 }
 
 #[test]
 fn the_key_moves_from_a_file_to_the_keyring() {
-    let unlock = "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1";
-    moved_to("secret-service", &["dbus-run-session", "--"], unlock);
+    move_key_to("secret-service", SESSION_BUS, UNLOCK);
 }
 
 #[test]
 fn the_key_moves_from_a_file_to_the_kernel() {
-    let purge = "trap 'keyctl purge -p user \"keyring:vault-key-$(sed -n s/^keyutils.//p .local/state/ssod/vault/key-store)\" >/dev/null 2>&1 || true' EXIT";
-    moved_to("keyutils", &["keyctl", "session", "-"], purge);
+    move_key_to("keyutils", &["keyctl", "session", "-"], PURGE_KERNEL_KEY);
 }
 
 #[test]
-fn a_store_that_is_not_there_leaves_everything_as_it_was() {
+fn a_move_to_a_store_that_is_not_available_changes_nothing() {
     let sandbox = Sandbox::signed_in(Person::ADMIN);
-    let contradicts = sandbox.ssod(&["vault", "move", "secret-service"]).failed_with(1);
-    assert!(contradicts.contains("[vault] key in config.toml says file"), "{contradicts}");
+    let conflict = sandbox.ssod(&["vault", "move", "secret-service"]).failed_with(1);
+    assert!(conflict.contains("[vault] key in config.toml says file"), "{conflict}");
     sandbox.settings_as_they_are(&format!("[endpoint]\nport = {}\n", sandbox.port));
-    sandbox.eventually("the setting is taken up", || {
+    sandbox.eventually("the daemon has read the setting", || {
         sandbox.ssod(&["vault", "move", "secret-service"]).stderr.contains("is not available")
     });
     let refused = sandbox.ssod(&["vault", "move", "secret-service"]).failed_with(1);

@@ -44,7 +44,8 @@ pub struct DaemonStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VaultStatus {
-    /// `open`, `opening`, `locked`; or what is the matter with the key store: `absent`, `refused`, `missing`, `broken`.
+    /// `open`, `opening`, `locked`; or what is wrong with the key store: `absent`, `no-default-keyring`, `refused`,
+    /// `missing`, `broken`.
     /// A key store that is locked itself is `locked` with another hint.
     pub state: String,
     /// What is the matter.

@@ -7,64 +7,65 @@ use region::LockGuard;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
-const KEY: usize = 32;
+const KEY_LEN: usize = 32;
 
-/// 32 random bytes: in memory that is never written to swap where the system allows it, and wiped when dropped. Clones
-/// share the one place.
+/// 32 random bytes, wiped when dropped, in memory that is never written to swap where the system allows it. Clones
+/// share the same memory.
 #[derive(Clone)]
-pub struct VaultKey(Arc<Guarded>);
+pub struct VaultKey(Arc<KeyMemory>);
 
-/// The key has a page of its own: unlocking is by the page, and would lay a neighbour's open.
+/// A page that holds only the key: the system unlocks whole pages, so unlocking another key on it would unlock this
+/// one, too.
 #[cfg_attr(target_arch = "x86_64", repr(align(4096)))]
 #[cfg_attr(not(target_arch = "x86_64"), repr(align(65536)))]
-struct Page([u8; KEY]);
+struct Page([u8; KEY_LEN]);
 
-struct Guarded {
+struct KeyMemory {
     page: Box<Page>,
-    /// Nothing where the system's limit for locked memory is used up.
+    /// `None` where the user's limit of locked memory is used up.
     locked: Option<LockGuard>,
 }
 
-impl Drop for Guarded {
+impl Drop for KeyMemory {
     fn drop(&mut self) {
-        // Wiped first, while it is still locked.
+        // Wipe the key while its memory is still locked.
         self.page.0.zeroize();
         drop(self.locked.take());
     }
 }
 
 impl VaultKey {
-    /// A new key from the operating system's random numbers; fails where it has none.
+    /// Generates a key from the operating system's random numbers; fails where it has none.
     pub fn generate() -> Result<Self, getrandom::Error> {
-        let mut bytes = Zeroizing::new([0; KEY]);
+        let mut bytes = Zeroizing::new([0; KEY_LEN]);
         getrandom::fill(bytes.as_mut())?;
-        Ok(Self::keep(&bytes))
+        Ok(Self::from_array(&bytes))
     }
 
-    /// A key that was kept; `None` where it has not 32 bytes.
+    /// Restores a stored key; `None` unless it has 32 bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self::keep)
+        bytes.try_into().ok().map(Self::from_array)
     }
 
-    fn keep(bytes: &[u8; KEY]) -> Self {
-        let mut page = Box::new(Page([0; KEY]));
+    fn from_array(bytes: &[u8; KEY_LEN]) -> Self {
+        let mut page = Box::new(Page([0; KEY_LEN]));
         let locked = region::lock(&raw const *page, size_of::<Page>()).ok();
         page.0.copy_from_slice(bytes);
-        Self(Arc::new(Guarded { page, locked }))
+        Self(Arc::new(KeyMemory { page, locked }))
     }
 
-    /// Whether the system keeps it out of the swap.
+    /// Whether the system keeps the key out of the swap.
     pub fn is_locked_in_memory(&self) -> bool {
         self.0.locked.is_some()
     }
 
     /// The bytes, for the key store and the cipher.
-    pub fn expose(&self) -> &[u8; KEY] {
+    pub fn expose(&self) -> &[u8; KEY_LEN] {
         &self.0.page.0
     }
 
-    /// Tells keys apart without telling anything about them: it stands in each file's header, so that a
-    /// wrong key and a damaged file are two different errors.
+    /// Identifies the key without revealing anything about it. It is in each file's header, so that a wrong key and a
+    /// damaged file are different errors.
     pub fn id(&self) -> [u8; 8] {
         let digest =
             Sha256::new().chain_update(b"ssod vault key id v1").chain_update(self.expose()).finalize();
@@ -84,7 +85,7 @@ impl fmt::Debug for VaultKey {
 mod tests {
     use super::*;
 
-    /// What the kernel says about the memory at that address.
+    /// How much of the mapping at that address the kernel has locked.
     #[cfg(target_os = "linux")]
     fn locked_kilobytes(address: usize) -> Option<u64> {
         let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
@@ -105,17 +106,17 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_key_lies_in_locked_memory_as_long_as_it_lives() {
+    fn a_key_is_in_locked_memory() {
         let key = VaultKey::from_bytes(&[7; 32]).unwrap();
         assert!(key.is_locked_in_memory());
         let address = key.expose().as_ptr().addr();
         assert!(locked_kilobytes(address).is_some_and(|locked| locked >= 4));
         let copy = key.clone();
-        assert_eq!(copy.expose().as_ptr().addr(), address, "a clone is no second copy");
+        assert_eq!(copy.expose().as_ptr().addr(), address, "a clone shares the memory");
     }
 
     #[test]
-    fn debug_never_shows_a_key() {
+    fn debug_output_never_contains_the_key() {
         assert_eq!(
             format!("{:?}", VaultKey::from_bytes(b"0123456789abcdef0123456789abcdef")),
             "Some(VaultKey([redacted]))"

@@ -1,9 +1,9 @@
-//! Where the vault's key lives, and how it is found or made.
+//! Where the vault's key is, and how it is found or created.
 
 mod error;
 mod file;
 mod keyring;
-mod place;
+mod location;
 #[cfg(target_os = "linux")]
 mod secret_service_probe;
 
@@ -16,33 +16,34 @@ use std::str::FromStr;
 
 use atomic_write_file::AtomicWriteFile;
 use atomic_write_file::unix::OpenOptionsExt;
+use zeroize::Zeroizing;
 
-pub use error::KeyStoreError;
-pub(crate) use place::{Place, Places};
+pub use error::{KeyStoreError, MissingCause};
+pub(crate) use location::{KeyLocation, KeyLocations};
 
 use crate::VaultKey;
 
-/// A place that keeps a key.
+/// Where a key can be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyStore {
     /// The Secret Service of a desktop (GNOME Keyring, KDE Wallet, KeePassXC).
     SecretService,
-    /// The kernel's keyring: memory only, gone at reboot.
+    /// The kernel's keyring: in memory only, lost at reboot.
     Keyutils,
     /// The macOS keychain.
     Keychain,
-    /// A file beside the vault (0600): protects against nothing but a careless copy of the vault.
+    /// A file beside the vault (0600): protects only against a careless copy of the vault.
     File,
 }
 
 impl KeyStore {
     const ALL: [Self; 4] = [Self::SecretService, Self::Keyutils, Self::Keychain, Self::File];
 
-    /// Those that `auto` tries, in order. Never the file: that is a person's decision.
+    /// The stores that `auto` tries, in order. Never the file: only the user may decide that.
     const AUTO: &[Self] =
         if cfg!(target_os = "macos") { &[Self::Keychain] } else { &[Self::SecretService, Self::Keyutils] };
 
-    /// The word for it in `config.toml`.
+    /// The store's name in `config.toml`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SecretService => "secret-service",
@@ -50,6 +51,12 @@ impl KeyStore {
             Self::Keychain => "keychain",
             Self::File => "file",
         }
+    }
+
+    /// Whether losing a key is normal for the store: a reboot clears the kernel's keyring, and the user may remove a
+    /// file.
+    fn may_lose_keys(self) -> bool {
+        matches!(self, Self::Keyutils | Self::File)
     }
 }
 
@@ -59,13 +66,13 @@ impl fmt::Display for KeyStore {
     }
 }
 
-/// What `[vault] key` says.
+/// The setting `[vault] key`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyStoreChoice {
-    /// The first that works, and from then on the same.
+    /// The first store that is usable; the key then stays there.
     #[default]
     Auto,
-    /// This one.
+    /// This store.
     Only(KeyStore),
 }
 
@@ -83,145 +90,168 @@ impl FromStr for KeyStoreChoice {
     }
 }
 
-/// What one store says to one question.
-enum Kept {
-    Key(VaultKey),
-    Missing,
-}
-
-/// The vault's key as it was found.
+/// The vault's key, and where it was found.
 #[derive(Clone, Debug)]
 pub struct FoundKey {
     /// The key.
     pub key: VaultKey,
-    /// The key that some files are still under, where a change of the key was cut short.
+    /// The key that some files are still sealed under, where a rekey was interrupted.
     pub former: Option<VaultKey>,
     /// Where the key is.
     pub store: KeyStore,
 }
 
-/// Finds the vault's key, or makes one where there was none. Where the key lies in another store than the one asked for, the
-/// key counts: no sign-in is lost because a setting changed. Blocks: key stores answer over D-Bus and may never answer, so
-/// each is given a bounded time.
-pub fn find_key(folder: &Path, choice: KeyStoreChoice) -> Result<FoundKey, KeyStoreError> {
-    let Some(places) = Places::load(folder)? else {
+/// Finds the vault's key, or creates one if the vault has never had one, or if its store may lose keys and did. A key
+/// in another store than the chosen one is used all the same, so that a changed setting loses no sign-in. Blocks for
+/// a limited time: key stores answer over D-Bus and may never answer.
+pub fn find_or_create_key(folder: &Path, choice: KeyStoreChoice) -> Result<FoundKey, KeyStoreError> {
+    let Some(KeyLocations { current, former }) = KeyLocations::load(folder)? else {
         return match choice {
-            KeyStoreChoice::Only(store) => make_first(folder, store),
-            KeyStoreChoice::Auto => first_usable(folder),
+            KeyStoreChoice::Only(store) => create_first_key(folder, store),
+            KeyStoreChoice::Auto => create_in_first_usable_store(folder),
         };
     };
-    let store = places.current.store;
-    let former = match &places.former {
-        Some(place) => match load(folder, place)? {
-            Kept::Key(key) => Some((place.clone(), key)),
-            Kept::Missing if forgets(place.store) => None,
-            Kept::Missing => return Err(missing(place.store, folder)),
-        },
+    let former = match former {
+        Some(location) => load_former(folder, &location)?.map(|key| (location, key)),
         None => None,
     };
-    match (load(folder, &places.current)?, former) {
-        (Kept::Key(key), former) => Ok(FoundKey { key, former: former.map(|(_, key)| key), store }),
-        // The power failed while the key moved to a store that forgets: what was not sealed anew yet is under the old one.
-        (Kept::Missing, Some((place, key))) => {
-            let store = place.store;
+    match (load_recorded(folder, &current)?, former) {
+        (Some(key), former) => Ok(FoundKey { key, former: former.map(|(_, key)| key), store: current.store }),
+        // The power failed during a move to a store that may lose keys. Files that are not resealed yet are under this
+        // key.
+        (None, Some((location, key))) => {
+            let store = location.store;
             let broken = |error: io::Error| KeyStoreError::Broken { store, reason: error.to_string() };
-            Places { current: place, former: None }.save(folder).map_err(broken)?;
+            KeyLocations { current: location, former: None }.save(folder).map_err(broken)?;
             Ok(FoundKey { key, former: None, store })
         }
-        // The kernel's keyring forgets at each reboot, and a better store may have come since.
-        (Kept::Missing, None) if store == KeyStore::Keyutils && choice == KeyStoreChoice::Auto => {
-            first_usable(folder).map_err(|error| match error {
-                // There is a key: what is missing is the way to it.
-                KeyStoreError::NoneAvailable(_) => KeyStoreError::Refused {
-                    store,
-                    reason: "this login session does not reach it".to_owned(),
-                },
-                error => error,
-            })
-        }
-        (Kept::Missing, None) if forgets(store) => make_first(folder, store),
-        // These do not forget. A new key would set every sign-in aside because another keyring program answers today.
-        (Kept::Missing, None) => Err(missing(store, folder)),
+        (None, None) => replace_lost_key(folder, current.store, choice),
     }
 }
 
-/// Whether it is an everyday thing that the store no longer has a key: the kernel forgets, and a file can be removed.
-fn forgets(store: KeyStore) -> bool {
-    matches!(store, KeyStore::Keyutils | KeyStore::File)
+/// Creates a new key if the store may lose keys. The other stores do not: a new key would set every sign-in aside only
+/// because another keyring program runs today.
+fn replace_lost_key(
+    folder: &Path,
+    store: KeyStore,
+    choice: KeyStoreChoice,
+) -> Result<FoundKey, KeyStoreError> {
+    // The kernel's keyring is cleared at each reboot, and a better store may be available now.
+    if store == KeyStore::Keyutils && choice == KeyStoreChoice::Auto {
+        return create_in_first_usable_store(folder).map_err(|error| match error {
+            // The key exists; only this session cannot reach it.
+            KeyStoreError::NoneAvailable(_) => {
+                KeyStoreError::Refused { store, reason: "this login session does not reach it".to_owned() }
+            }
+            error => error,
+        });
+    }
+    if store.may_lose_keys() {
+        return create_first_key(folder, store);
+    }
+    Err(missing(folder, store, MissingCause::Entry))
 }
 
-fn missing(store: KeyStore, folder: &Path) -> KeyStoreError {
-    KeyStoreError::Missing { store, folder: folder.to_owned() }
+/// Loads the key that a rekey replaces; `None` where its store may lose keys and did.
+fn load_former(folder: &Path, location: &KeyLocation) -> Result<Option<VaultKey>, KeyStoreError> {
+    match load_recorded(folder, location)? {
+        None if !location.store.may_lose_keys() => Err(missing(folder, location.store, MissingCause::Entry)),
+        found => Ok(found),
+    }
 }
 
-/// Looks at the key, so that the kernel keeps it, and puts it back where the store lost it meanwhile.
-pub(crate) fn keep(folder: &Path, key: Option<&VaultKey>) -> Result<(), KeyStoreError> {
-    let Some(places) = Places::load(folder)? else { return Ok(()) };
-    match (load(folder, &places.current)?, key) {
-        (Kept::Missing, Some(key)) => save(folder, &places.current, key),
+/// Loads a key that was saved at that location. Without a default keyring this is an error and not `None`: the keyring
+/// may come back, so no other key may replace this one meanwhile.
+fn load_recorded(folder: &Path, location: &KeyLocation) -> Result<Option<VaultKey>, KeyStoreError> {
+    load(folder, location).map_err(|error| match error {
+        KeyStoreError::NoDefaultKeyring => missing(folder, location.store, MissingCause::DefaultKeyring),
+        error => error,
+    })
+}
+
+fn missing(folder: &Path, store: KeyStore, cause: MissingCause) -> KeyStoreError {
+    KeyStoreError::Missing { store, folder: folder.to_owned(), cause }
+}
+
+/// Reads the key, so that the kernel does not expire it, and saves it again if the store has lost it.
+pub(crate) fn touch(folder: &Path, key: Option<&VaultKey>) -> Result<(), KeyStoreError> {
+    let Some(locations) = KeyLocations::load(folder)? else { return Ok(()) };
+    match (load_recorded(folder, &locations.current)?, key) {
+        (None, Some(key)) => save(folder, &locations.current, key),
         _ => Ok(()),
     }
 }
 
-/// The first store that is there. Only absence leads to the next one: a store that is locked, or that does not answer now,
-/// is where the key belongs. Nobody can unlock the kernel's keyring, so what it refuses counts as absent.
-fn first_usable(folder: &Path) -> Result<FoundKey, KeyStoreError> {
-    let mut absent = Vec::new();
+fn create_in_first_usable_store(folder: &Path) -> Result<FoundKey, KeyStoreError> {
+    let mut skipped = Vec::new();
     for store in KeyStore::AUTO {
-        match make_first(folder, *store) {
-            Err(KeyStoreError::Absent { store, reason }) => absent.push(format!("{store}: {reason}")),
-            Err(KeyStoreError::Refused { store: KeyStore::Keyutils, reason }) => {
-                absent.push(format!("keyutils: {reason}"));
-            }
-            outcome => return outcome,
+        match create_first_key(folder, *store) {
+            Ok(found) => return Ok(found),
+            Err(error) => skipped.push(reason_to_skip(error)?),
         }
     }
-    Err(KeyStoreError::NoneAvailable(absent.join("; ")))
+    Err(KeyStoreError::NoneAvailable(skipped.join("; ")))
 }
 
-fn make_first(folder: &Path, store: KeyStore) -> Result<FoundKey, KeyStoreError> {
-    let (current, key) = make(folder, store)?;
-    let places = Places { current, former: None };
-    if let Err(error) = places.save(folder) {
-        // A key that nobody remembers is of no use; whether it goes makes no difference to the error.
-        let _ = forget(folder, &places.current);
+/// Returns why `auto` tries the next store after this error, or the error where it must not: a store that is locked, or
+/// that does not answer now, is where the key belongs. Users cannot unlock the kernel's keyring, so its refusal means
+/// that it is not usable here.
+fn reason_to_skip(error: KeyStoreError) -> Result<String, KeyStoreError> {
+    match error {
+        KeyStoreError::Absent { store, reason }
+        | KeyStoreError::Refused { store: store @ KeyStore::Keyutils, reason } => {
+            Ok(format!("{store}: {reason}"))
+        }
+        KeyStoreError::NoDefaultKeyring => {
+            Ok(format!("{}: it has no default keyring", KeyStore::SecretService))
+        }
+        error => Err(error),
+    }
+}
+
+fn create_first_key(folder: &Path, store: KeyStore) -> Result<FoundKey, KeyStoreError> {
+    let (current, key) = create(folder, store)?;
+    let locations = KeyLocations { current, former: None };
+    if let Err(error) = locations.save(folder) {
+        // A key without a recorded location is never used; failing to remove it does not change the error.
+        let _ = forget(folder, &locations.current);
         return Err(KeyStoreError::Broken { store, reason: error.to_string() });
     }
     Ok(FoundKey { key, former: None, store })
 }
 
-/// Makes a key in that store. It counts once its place is saved.
-pub(crate) fn make(folder: &Path, store: KeyStore) -> Result<(Place, VaultKey), KeyStoreError> {
-    let place = Place::new(store)?;
+/// Creates a key in that store. It is not in use until its location is saved.
+pub(crate) fn create(folder: &Path, store: KeyStore) -> Result<(KeyLocation, VaultKey), KeyStoreError> {
+    let location = KeyLocation::new(store)?;
     let broken = |reason: String| KeyStoreError::Broken { store, reason };
     let key = VaultKey::generate().map_err(|error| broken(error.to_string()))?;
-    save(folder, &place, &key)?;
-    // Some stores take a key and do not give it back: better to learn it now than after the next reboot.
-    match load(folder, &place)? {
-        Kept::Key(kept) if kept.expose() == key.expose() => Ok((place, key)),
-        _ => Err(broken("it does not give back what it was given".to_owned())),
+    save(folder, &location, &key)?;
+    // Some stores accept a key and do not return it. It is better to learn that now than after the next reboot.
+    match load(folder, &location)? {
+        Some(saved) if saved.expose() == key.expose() => Ok((location, key)),
+        _ => Err(broken("it does not return what was saved in it".to_owned())),
     }
 }
 
-/// Removes a key that nothing is under any more.
-pub(crate) fn forget(folder: &Path, place: &Place) -> Result<(), KeyStoreError> {
-    match place.store {
-        KeyStore::File => file::forget(folder, &place.id),
-        store => keyring::forget(store, &place.id),
+/// Removes a key that no file is sealed under.
+pub(crate) fn forget(folder: &Path, location: &KeyLocation) -> Result<(), KeyStoreError> {
+    match location.store {
+        KeyStore::File => file::forget(folder, &location.id),
+        store => keyring::forget(store, &location.id),
     }
 }
 
-fn save(folder: &Path, place: &Place, key: &VaultKey) -> Result<(), KeyStoreError> {
-    match place.store {
-        KeyStore::File => file::save(folder, &place.id, key),
-        store => keyring::save(store, &place.id, key),
+fn save(folder: &Path, location: &KeyLocation, key: &VaultKey) -> Result<(), KeyStoreError> {
+    match location.store {
+        KeyStore::File => file::save(folder, &location.id, key),
+        store => keyring::save(store, &location.id, key),
     }
 }
 
-fn load(folder: &Path, place: &Place) -> Result<Kept, KeyStoreError> {
-    match place.store {
-        KeyStore::File => file::load(folder, &place.id),
-        store => keyring::load(store, &place.id),
+fn load(folder: &Path, location: &KeyLocation) -> Result<Option<VaultKey>, KeyStoreError> {
+    match location.store {
+        KeyStore::File => file::load(folder, &location.id),
+        store => keyring::load(store, &location.id),
     }
 }
 
@@ -234,13 +264,17 @@ fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     file.commit()
 }
 
-/// Keys are kept as hex: KDE Wallet keeps text only.
 fn hex(bytes: &[u8]) -> String {
     base16ct::lower::encode_string(bytes)
 }
 
-fn unhex(text: &[u8]) -> Option<VaultKey> {
-    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+/// Keys are stored as hex because KDE Wallet stores text only.
+fn encode_key(key: &VaultKey) -> Zeroizing<String> {
+    Zeroizing::new(hex(key.expose()))
+}
+
+fn decode_key(text: &[u8]) -> Option<VaultKey> {
+    let mut bytes = Zeroizing::new([0; 32]);
     let decoded = base16ct::lower::decode(text.trim_ascii(), bytes.as_mut()).ok()?;
     VaultKey::from_bytes(decoded)
 }
@@ -254,50 +288,70 @@ mod tests {
     const FILE: KeyStoreChoice = KeyStoreChoice::Only(KeyStore::File);
 
     fn key_file(folder: &Path) -> std::path::PathBuf {
-        let place = Places::load(folder).unwrap().unwrap().current;
-        folder.join(format!("key-{}", place.id))
+        let location = KeyLocations::load(folder).unwrap().unwrap().current;
+        folder.join(format!("key-{}", location.id))
     }
 
     #[test]
-    fn a_key_is_made_once_and_found_again() {
+    fn a_key_is_created_once_and_found_again() {
         let folder = tempfile::tempdir().unwrap();
-        let kept = find_key(folder.path(), FILE).unwrap();
-        assert_eq!(kept.store, KeyStore::File);
-        let found = find_key(folder.path(), KeyStoreChoice::Auto).unwrap();
-        assert_eq!(kept.key.expose(), found.key.expose());
+        let created = find_or_create_key(folder.path(), FILE).unwrap();
+        assert_eq!(created.store, KeyStore::File);
+        let found = find_or_create_key(folder.path(), KeyStoreChoice::Auto).unwrap();
+        assert_eq!(created.key.expose(), found.key.expose());
         let mode = fs::metadata(key_file(folder.path())).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]
-    fn a_key_that_others_may_read_is_refused() {
+    fn a_key_file_that_other_users_may_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        find_key(folder.path(), FILE).unwrap();
+        find_or_create_key(folder.path(), FILE).unwrap();
         fs::set_permissions(key_file(folder.path()), fs::Permissions::from_mode(0o644)).unwrap();
-        let error = find_key(folder.path(), FILE).unwrap_err();
+        let error = find_or_create_key(folder.path(), FILE).unwrap_err();
         assert_eq!(error.word(), "refused");
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
 
     #[test]
-    fn the_key_counts_whatever_the_setting_says() {
+    fn a_key_in_another_store_than_the_setting_names_is_used() {
         let folder = tempfile::tempdir().unwrap();
-        let kept = find_key(folder.path(), FILE).unwrap();
-        let found = find_key(folder.path(), KeyStoreChoice::Only(KeyStore::Keyutils)).unwrap();
-        assert_eq!((found.store, found.key.expose()), (KeyStore::File, kept.key.expose()));
+        let created = find_or_create_key(folder.path(), FILE).unwrap();
+        let found = find_or_create_key(folder.path(), KeyStoreChoice::Only(KeyStore::Keyutils)).unwrap();
+        assert_eq!((found.store, found.key.expose()), (KeyStore::File, created.key.expose()));
     }
 
     #[test]
-    fn a_damaged_place_is_an_error_and_makes_no_new_key() {
+    fn a_damaged_location_is_an_error_and_creates_no_key() {
         for text in ["", "floppy 1", "file ../key", "file 1\nfloppy 2"] {
             let folder = tempfile::tempdir().unwrap();
             write_private(&folder.path().join("key-store"), text.as_bytes()).unwrap();
-            assert_eq!(find_key(folder.path(), FILE).unwrap_err().word(), "broken", "{text:?}");
+            assert_eq!(find_or_create_key(folder.path(), FILE).unwrap_err().word(), "broken", "{text:?}");
         }
     }
 
     #[test]
-    fn words_for_stores() {
+    fn auto_skips_only_stores_that_are_not_usable_here() {
+        let reason = || "why".to_owned();
+        let service = KeyStore::SecretService;
+        for skipped in [
+            KeyStoreError::Absent { store: service, reason: reason() },
+            KeyStoreError::NoDefaultKeyring,
+            KeyStoreError::Refused { store: KeyStore::Keyutils, reason: reason() },
+        ] {
+            assert!(reason_to_skip(skipped.clone()).is_ok(), "{skipped}");
+        }
+        for not_skipped in [
+            KeyStoreError::Locked(service),
+            KeyStoreError::Refused { store: service, reason: reason() },
+            KeyStoreError::Broken { store: service, reason: reason() },
+        ] {
+            assert_eq!(reason_to_skip(not_skipped.clone()), Err(not_skipped));
+        }
+    }
+
+    #[test]
+    fn parses_the_names_of_key_stores() {
         assert_eq!("auto".parse(), Ok(KeyStoreChoice::Auto));
         assert_eq!("file".parse(), Ok(FILE));
         assert!("floppy".parse::<KeyStoreChoice>().unwrap_err().contains("secret-service"));

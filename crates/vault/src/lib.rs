@@ -1,5 +1,5 @@
-//! What rests on disk: one sealed file per session, one for the cached role credentials, one for the
-//! endpoint's tokens, all under one key that lives in the operating system's keyring.
+//! The secrets that ssod stores on disk: one sealed file per session, one for the cached role credentials and one for
+//! the endpoint's tokens, all sealed under one key, which is in the operating system's keyring.
 
 mod key;
 mod key_store;
@@ -8,6 +8,6 @@ mod seal;
 mod vault;
 
 pub use key::VaultKey;
-pub use key_store::{FoundKey, KeyStore, KeyStoreChoice, KeyStoreError, find_key};
+pub use key_store::{FoundKey, KeyStore, KeyStoreChoice, KeyStoreError, MissingCause, find_or_create_key};
 pub use seal::{OpenError, open, seal};
-pub use vault::Vault;
+pub use vault::{RekeyError, Vault};

@@ -1,4 +1,4 @@
-//! The JSON inside the sealed files. Fields are only ever added, so that an older file stays readable.
+//! The JSON in the sealed files. Fields are only added, so that older files stay readable.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ struct TokensEntry {
     client: RegistrationEntry,
 }
 
-/// Borrows what it writes: ten thousand credentials are not copied for it.
+/// Borrows when it is written, because copying ten thousand credentials would be slow.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct CredentialsFile<'a> {
     credentials: Vec<CredentialsEntry<'a>>,
@@ -100,11 +100,11 @@ impl TryFrom<SessionFile> for SessionRecord {
             tokens: file.tokens.map(|tokens| SessionTokens {
                 client: (&tokens.client).into(),
                 access_token: tokens.access_token.into(),
-                issued_at: instant(tokens.issued_at),
-                expires_at: instant(tokens.expires_at),
+                issued_at: timestamp(tokens.issued_at),
+                expires_at: timestamp(tokens.expires_at),
                 refresh_token: tokens.refresh_token.map(Secret::from),
             }),
-            signed_in_at: file.signed_in_at.map(instant),
+            signed_in_at: file.signed_in_at.map(timestamp),
         })
     }
 }
@@ -124,7 +124,7 @@ impl From<&RegistrationEntry> for ClientRegistration {
         Self {
             client_id: entry.client_id.clone(),
             client_secret: Secret::new(entry.client_secret.clone()),
-            expires_at: instant(entry.expires_at),
+            expires_at: timestamp(entry.expires_at),
         }
     }
 }
@@ -159,10 +159,10 @@ impl TryFrom<CredentialsFile<'_>> for Vec<CachedCredentials> {
                     access_key_id: entry.access_key_id.into_owned(),
                     secret_access_key: entry.secret_access_key.into_owned().into(),
                     session_token: entry.session_token.into_owned().into(),
-                    issued_at: instant(entry.issued_at),
-                    expiration: instant(entry.expiration),
+                    issued_at: timestamp(entry.issued_at),
+                    expiration: timestamp(entry.expiration),
                 }),
-                last_used: entry.last_used.map(instant),
+                last_used: entry.last_used.map(timestamp),
             })
         };
         file.credentials.into_iter().map(entry).collect()
@@ -193,7 +193,8 @@ impl TryFrom<EndpointTokensFile> for EndpointTokens {
     }
 }
 
-/// Milliseconds since the epoch; a number beyond the calendar, which only damage can bring, counts as long ago.
-fn instant(milliseconds: i64) -> Timestamp {
+/// Converts milliseconds since 1970. A number outside the calendar, which only a damaged file has, becomes the earliest
+/// time.
+fn timestamp(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MIN)
 }

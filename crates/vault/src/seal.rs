@@ -1,8 +1,8 @@
-//! The sealed form of a file: what stands in the header, and what is authenticated.
+//! The format of a sealed file.
 //!
-//! `SSODVAULT`, one version byte, eight bytes that tell the key, a 24-byte nonce, then
-//! XChaCha20-Poly1305. Header and file name are authenticated, so that neither an older version
-//! nor another file's content can be put in a file's place. The nonce is random: 192 bits need no counter.
+//! `SSODVAULT`, one version byte, eight bytes that identify the key, a 24-byte nonce, then XChaCha20-Poly1305. The
+//! header and the file's name are authenticated, so that a file cannot be replaced by an older format version or by
+//! another file. The nonce is random: 192 bits need no counter.
 
 use chacha20poly1305::aead::{Aead, AeadInPlace, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
@@ -12,38 +12,38 @@ use zeroize::Zeroizing;
 use crate::VaultKey;
 
 const MAGIC: &[u8; 9] = b"SSODVAULT";
-/// The version that is written; every version that was ever written stays readable.
+/// The version that is written. Every version that was ever written stays readable.
 const VERSION: u8 = 1;
-const HEADER: usize = MAGIC.len() + 1 + 8;
-const NONCE: usize = 24;
+const HEADER_LEN: usize = MAGIC.len() + 1 + 8;
+const NONCE_LEN: usize = 24;
 
 /// Why a sealed file does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum OpenError {
-    /// Not a sealed file, cut short, or altered.
+    /// Not a sealed file, truncated, or altered.
     #[error("it is damaged")]
     Damaged,
     /// Sealed under another key.
-    #[error("it was sealed under another key than the key store now has")]
+    #[error("it was sealed under another key than the one in the key store")]
     OtherKey,
     /// Written by a newer ssod.
     #[error("it was written by a newer ssod (format {0})")]
     Newer(u8),
 }
 
-/// Seals the content of the file of that name. Fails only where the system has no random numbers.
+/// Seals the content of the file with that name. Fails only where the system has no random numbers.
 pub fn seal(key: &VaultKey, name: &str, content: &[u8]) -> Result<Vec<u8>, getrandom::Error> {
-    let mut sealed = Vec::with_capacity(HEADER + NONCE + content.len() + 16);
+    let mut sealed = Vec::with_capacity(HEADER_LEN + NONCE_LEN + content.len() + 16);
     sealed.extend_from_slice(MAGIC);
     sealed.push(VERSION);
     sealed.extend_from_slice(&key.id());
-    let mut nonce = [0; NONCE];
+    let mut nonce = [0; NONCE_LEN];
     getrandom::fill(&mut nonce)?;
-    let aad = associated(&sealed, name);
+    let aad = associated_data(&sealed, name);
     sealed.extend_from_slice(&nonce);
     let body = sealed.len();
     sealed.extend_from_slice(content);
-    // In place, because the cache of ten thousand credentials is large.
+    // Encrypts in place, because the cache of ten thousand credentials is large.
     let tag = cipher(key)
         .encrypt_in_place_detached(XNonce::from_slice(&nonce), &aad, &mut sealed[body..])
         .unwrap_or_else(|_| unreachable!("XChaCha20-Poly1305 takes any content below 256 GiB"));
@@ -51,9 +51,9 @@ pub fn seal(key: &VaultKey, name: &str, content: &[u8]) -> Result<Vec<u8>, getra
     Ok(sealed)
 }
 
-/// Opens what [`seal`] made for that name.
+/// Opens what [`seal`] returned for that name.
 pub fn open(key: &VaultKey, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    let (header, rest) = sealed.split_at_checked(HEADER).ok_or(OpenError::Damaged)?;
+    let (header, rest) = sealed.split_at_checked(HEADER_LEN).ok_or(OpenError::Damaged)?;
     let (magic, version_and_key) = header.split_at(MAGIC.len());
     if magic != MAGIC {
         return Err(OpenError::Damaged);
@@ -66,9 +66,9 @@ pub fn open(key: &VaultKey, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u
     if version_and_key[1..] != key.id() {
         return Err(OpenError::OtherKey);
     }
-    let (nonce, body) = rest.split_at_checked(NONCE).ok_or(OpenError::Damaged)?;
+    let (nonce, body) = rest.split_at_checked(NONCE_LEN).ok_or(OpenError::Damaged)?;
     cipher(key)
-        .decrypt(XNonce::from_slice(nonce), Payload { msg: body, aad: &associated(header, name) })
+        .decrypt(XNonce::from_slice(nonce), Payload { msg: body, aad: &associated_data(header, name) })
         .map(Zeroizing::new)
         .map_err(|_| OpenError::Damaged)
 }
@@ -77,7 +77,7 @@ fn cipher(key: &VaultKey) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.expose().into())
 }
 
-fn associated(header: &[u8], name: &str) -> Vec<u8> {
+fn associated_data(header: &[u8], name: &str) -> Vec<u8> {
     [header, name.as_bytes()].concat()
 }
 
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_opens_under_its_key_and_name_only() {
+    fn a_sealed_file_opens_only_under_its_key_and_name() {
         let sealed = seal(&key(1), "a.sealed", b"secret").unwrap();
         assert_eq!(open(&key(1), "a.sealed", &sealed).unwrap().as_slice(), b"secret");
         assert_eq!(open(&key(2), "a.sealed", &sealed), Err(OpenError::OtherKey));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_named() {
+    fn a_newer_format_is_reported() {
         let mut sealed = seal(&key(1), "a", b"x").unwrap();
         sealed[MAGIC.len()] = 9;
         assert_eq!(open(&key(1), "a", &sealed), Err(OpenError::Newer(9)));
@@ -115,7 +115,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_altered_byte_goes_unnoticed(at in 0usize..80, flip in 1u8..) {
+        fn any_altered_byte_is_detected(at in 0usize..80, flip in 1u8..) {
             let mut sealed = seal(&key(1), "a", b"some content").unwrap();
             let at = at % sealed.len();
             sealed[at] ^= flip;
@@ -123,7 +123,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
             prop_assert!(open(&key(1), "a", &bytes).is_err());
         }
     }

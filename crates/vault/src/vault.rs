@@ -16,7 +16,9 @@ use sha2::{Digest, Sha256};
 use ssod_model::{CachedCredentials, EndpointTokens, SecretStore, SessionName, SessionRecord, StoreError};
 use zeroize::Zeroizing;
 
-use crate::key_store::{self, Places};
+pub use rekey::RekeyError;
+
+use crate::key_store::{self, KeyLocations};
 use crate::record::{CredentialsFile, EndpointTokensFile, SessionFile};
 use crate::{FoundKey, KeyStore, KeyStoreError, OpenError, VaultKey, open, seal};
 
@@ -25,26 +27,34 @@ const SUFFIX: &str = ".sealed";
 const CREDENTIALS: &str = "role-credentials.sealed";
 const ENDPOINT_TOKENS: &str = "endpoint-tokens.sealed";
 const LOCKED: &str = "the vault is locked";
-/// Ten thousand cached credentials have about 20 MB.
-const FILE_CAP: u64 = 256 * 1024 * 1024;
+/// Ten thousand cached credentials take about 20 MB.
+const MAX_FILE_LEN: u64 = 256 * 1024 * 1024;
 
-/// The sealed files of one user, and the key to them while it is unlocked.
+/// The sealed files of one user and, while it is unlocked, their key.
 #[derive(Debug)]
 pub struct Vault {
     folder: PathBuf,
-    /// Held for reading while a file is sealed or opened, and for writing while the key changes.
+    /// Held for reading while a file is sealed or opened, and for writing during a rekey. `None` while locked.
     keys: RwLock<Option<Keys>>,
-    /// Each with the file that was kept.
-    problems: Mutex<Vec<(PathBuf, String)>>,
+    set_aside: Mutex<Vec<SetAsideFile>>,
 }
 
 /// The keys in memory.
 #[derive(Debug)]
 struct Keys {
-    /// What everything is sealed under.
+    /// The key that files are sealed under.
     current: VaultKey,
-    /// What some files are still under, where a change of the key was cut short.
+    /// The key that some files are still sealed under, where a rekey was interrupted.
     former: Option<VaultKey>,
+}
+
+/// A file that did not open.
+#[derive(Debug)]
+struct SetAsideFile {
+    /// Where it is now.
+    path: PathBuf,
+    /// What is wrong with it, with its remedy.
+    problem: String,
 }
 
 impl Keys {
@@ -57,55 +67,58 @@ impl Keys {
 }
 
 impl Vault {
-    /// The vault in that folder, made (0700) where there is none; locked, until it is given its key.
+    /// Returns the vault in that folder, which is created (0700) if it does not exist. It is locked until
+    /// [`unlock`](Self::unlock).
     pub fn new(folder: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        Ok(Self { folder: folder.to_owned(), keys: RwLock::default(), problems: Mutex::default() })
+        Ok(Self { folder: folder.to_owned(), keys: RwLock::default(), set_aside: Mutex::default() })
     }
 
-    /// Takes the key. A change of the key that was cut short is brought to its end. Blocks on disk and key store.
+    /// Unlocks the vault with its key, and completes a rekey that was interrupted. Blocks on the disk and the key
+    /// store.
     pub fn unlock(&self, found: FoundKey) {
         if !found.key.is_locked_in_memory() {
             tracing::warn!(
-                "the vault's key may reach the swap: this user's limit of locked memory (ulimit -l) is used up"
+                "the vault's key may be written to swap: this user's limit of locked memory (ulimit -l) is used up"
             );
         }
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let keys = keys.insert(Keys { current: found.key, former: found.former });
         if let Err(error) = self.finish_rekey(keys) {
-            // Both keys open everything, so nothing has to wait for that.
-            tracing::warn!(%error, "the vault's change of key is not at its end yet");
+            // Every file opens under one of the two keys, so the vault is usable all the same.
+            tracing::warn!(%error, "the rekey of the vault is not complete yet");
         }
     }
 
-    /// Where the key is, as the vault remembers it.
+    /// Where the key is, according to the `key-store` file.
     pub fn key_store(&self) -> Option<KeyStore> {
-        Places::load(&self.folder).ok().flatten().map(|places| places.current.store)
+        KeyLocations::load(&self.folder).ok().flatten().map(|locations| locations.current.store)
     }
 
-    /// Whether a change of the key was begun and is not at its end.
+    /// Whether a rekey has begun and is not complete.
     pub fn is_changing_key(&self) -> bool {
-        Places::load(&self.folder).is_ok_and(|places| places.is_some_and(|places| places.former.is_some()))
+        KeyLocations::load(&self.folder)
+            .is_ok_and(|locations| locations.is_some_and(|locations| locations.former.is_some()))
     }
 
-    /// Looks at the key in its store, so that the kernel keeps it, and puts it back where the store lost it meanwhile. Does
-    /// it as best it can while the vault is locked. Blocks on the key store.
-    pub fn keep_key(&self) -> Result<(), KeyStoreError> {
+    /// Reads the key from its store, so that the kernel does not expire it, and saves it again if the store has lost
+    /// it; the latter only while the vault is unlocked. Blocks on the key store.
+    pub fn touch_key(&self) -> Result<(), KeyStoreError> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        key_store::keep(&self.folder, keys.as_ref().map(|keys| &keys.current))
+        key_store::touch(&self.folder, keys.as_ref().map(|keys| &keys.current))
     }
 
-    /// Forgets the key; nothing can be read or saved until [`unlock`](Self::unlock).
+    /// Forgets the key. Nothing can be read or saved until [`unlock`](Self::unlock).
     pub fn lock(&self) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// What could not be read since the start, each a sentence with its remedy, as long as the file that was kept is there.
+    /// Returns what could not be read since the start, each as a sentence with its remedy, until the user removes the
+    /// file.
     pub fn problems(&self) -> Vec<String> {
-        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever removed what was kept has read about it.
-        problems.retain(|(kept, _)| kept.exists());
-        problems.iter().map(|(_, problem)| problem.clone()).collect()
+        let mut set_aside = self.set_aside.lock().unwrap_or_else(PoisonError::into_inner);
+        set_aside.retain(|file| file.path.exists());
+        set_aside.iter().map(|file| file.problem.clone()).collect()
     }
 
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
@@ -116,19 +129,19 @@ impl Vault {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let keys = keys.as_ref().ok_or_else(|| failed(&LOCKED))?;
         let sealed = seal(&keys.current, name, &content).map_err(|error| failed(&error))?;
-        self.replace(name, &sealed).map_err(|error| failed(&error))
+        self.replace_file(name, &sealed).map_err(|error| failed(&error))
     }
 
-    /// Puts a file in place, whole or not at all.
-    fn replace(&self, name: &str, sealed: &[u8]) -> io::Result<()> {
+    /// Replaces a file atomically.
+    fn replace_file(&self, name: &str, sealed: &[u8]) -> io::Result<()> {
         let path = self.folder.join(name);
         let mut file = AtomicWriteFile::options().preserve_mode(false).mode(0o600).open(path)?;
         file.write_all(sealed)?;
         file.commit()
     }
 
-    /// The names of the sealed files.
-    fn names(&self) -> io::Result<Vec<String>> {
+    /// Returns the names of the sealed files.
+    fn sealed_names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
@@ -137,7 +150,7 @@ impl Vault {
         Ok(names)
     }
 
-    /// The content of a file: `None` where there is none, or where it does not open and was set aside.
+    /// Reads a file; `None` if it does not exist, or if it did not open and was set aside.
     fn read<F: DeserializeOwned, T: TryFrom<F>>(&self, name: &str) -> Result<Option<T>, StoreError>
     where
         T::Error: std::fmt::Display,
@@ -156,31 +169,35 @@ impl Vault {
             Err(error) => return self.set_aside(&path, &error.to_string()),
         };
         let parsed = serde_json::from_slice::<F>(&content)
-            .map_err(|_| "its content is not what ssod writes".to_owned());
+            .map_err(|_| "its content was not written by ssod".to_owned());
         match parsed.and_then(|file| T::try_from(file).map_err(|error| error.to_string())) {
             Ok(value) => Ok(Some(value)),
             Err(why) => self.set_aside(&path, &why),
         }
     }
 
-    /// Moves a file that does not open out of the way, so that nothing overwrites it, and says so.
+    /// Renames a file that does not open, so that nothing overwrites it, and reports that.
     fn set_aside<T>(&self, path: &Path, why: &str) -> Result<Option<T>, StoreError> {
-        let free = |number: &u32| !aside(path, *number).exists();
-        let to = (1..1_000).find(free).map_or_else(|| aside(path, 1_000), |number| aside(path, number));
+        let is_free = |number: &u32| !set_aside_path(path, *number).exists();
+        let number = (1..1_000).find(is_free).unwrap_or(1_000);
+        let to = set_aside_path(path, number);
         fs::rename(path, &to)
             .map_err(|error| StoreError(format!("cannot set {} aside: {error}", path.display())))?;
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let remedy = if file.starts_with(SESSION_PREFIX) {
             "Sign in again: ssod login"
         } else if file == CREDENTIALS {
-            "Nothing is lost: role credentials are fetched anew"
+            "Nothing is lost: role credentials are fetched again"
         } else {
             "Open shells need a new environment: eval \"$(ssod env PROFILE)\""
         };
         let problem =
             format!("{} does not open: {why}. It was kept as {}. {remedy}.", path.display(), to.display());
         tracing::warn!("{problem}");
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).push((to, problem));
+        self.set_aside
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(SetAsideFile { path: to, problem });
         Ok(None)
     }
 }
@@ -190,7 +207,7 @@ impl SecretStore for Vault {
         let unreadable =
             |error: io::Error| StoreError(format!("cannot read {}: {error}", self.folder.display()));
         let mut records = Vec::new();
-        for name in self.names().map_err(unreadable)? {
+        for name in self.sealed_names().map_err(unreadable)? {
             if name.starts_with(SESSION_PREFIX) {
                 records.extend(self.read::<SessionFile, SessionRecord>(&name)?);
             }
@@ -199,13 +216,13 @@ impl SecretStore for Vault {
     }
 
     fn save_session(&self, record: &SessionRecord) -> Result<(), StoreError> {
-        self.write(&session_file(&record.name), &SessionFile::from(record))
+        self.write(&session_file_name(&record.name), &SessionFile::from(record))
     }
 
     fn forget_session(&self, name: &SessionName) -> Result<(), StoreError> {
-        // Not while a change of the key seals it anew, which would bring it back.
+        // Waits for a rekey, which could otherwise write the file again.
         let _keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let path = self.folder.join(session_file(name));
+        let path = self.folder.join(session_file_name(name));
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError(format!("cannot remove {}: {error}", path.display())))
@@ -231,13 +248,14 @@ impl SecretStore for Vault {
     }
 }
 
-/// A session's file: named by digest, because a session's name can be longer and stranger than a file's.
-fn session_file(name: &SessionName) -> String {
+/// Returns the name of a session's file: a digest, because a session's name may be too long for a file or contain
+/// slashes.
+fn session_file_name(name: &SessionName) -> String {
     let digest = Sha256::digest(name.as_str());
     format!("{SESSION_PREFIX}{}{SUFFIX}", base16ct::lower::encode_string(&digest[..16]))
 }
 
-fn aside(path: &Path, number: u32) -> PathBuf {
+fn set_aside_path(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".set-aside-{number}"));
     name.into()
@@ -248,11 +266,14 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
         .read(true)
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)?;
-    if file.metadata()?.len() > FILE_CAP {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is far larger than anything ssod writes"));
+    if file.metadata()?.len() > MAX_FILE_LEN {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is larger than any file that ssod writes",
+        ));
     }
     let mut content = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(file, FILE_CAP), &mut content)?;
+    io::Read::read_to_end(&mut io::Read::take(file, MAX_FILE_LEN), &mut content)?;
     Ok(content)
 }
 

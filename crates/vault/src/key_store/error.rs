@@ -1,4 +1,4 @@
-//! Why there is no key: each reason has a word of its own, and a remedy of its own.
+//! Why the vault's key is not available. Each reason has its own word and its own remedy.
 
 use std::path::PathBuf;
 
@@ -6,47 +6,72 @@ use thiserror::Error;
 
 use super::KeyStore;
 
-/// Why there is no key. Its `Display` is the reason without a full stop; [`remedy`](Self::remedy) says what to do.
+/// Why the vault's key is not available. `Display` is the reason without a full stop; [`remedy`](Self::remedy) is what
+/// the user can do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum KeyStoreError {
-    /// It is there, but locked.
+    /// The store is available, but locked.
     #[error("the key store {0} is locked")]
     Locked(KeyStore),
-    /// It is not there.
+    /// The store is not available.
     #[error("the key store {store} is not available: {reason}")]
     Absent {
-        /// Which.
+        /// The store.
         store: KeyStore,
-        /// Why.
+        /// Why it is not available.
         reason: String,
     },
-    /// None of those that `auto` tries is there.
+    /// The Secret Service has nowhere to save a key, and no key of this vault was saved there before.
+    #[error("the Secret Service runs, but it has no default keyring")]
+    NoDefaultKeyring,
+    /// None of the stores that `auto` tries is usable.
     #[error("no key store is available on this machine ({0})")]
     NoneAvailable(String),
-    /// It is there, but somebody or something said no.
+    /// The store, a policy or the user refused access.
     #[error("the key store {store} refused: {reason}")]
     Refused {
-        /// Which.
+        /// The store.
         store: KeyStore,
-        /// Why.
+        /// Why it refused.
         reason: String,
     },
-    /// It is there, but no longer has what it was given.
-    #[error("the key store {store} does not have the key of {} any more", .folder.display())]
+    /// The store does not have a key that was saved there.
+    #[error("the key store {store} does not have the key of {} any more{}", .folder.display(), .cause.detail())]
     Missing {
-        /// Which.
+        /// The store.
         store: KeyStore,
         /// The vault's folder.
         folder: PathBuf,
+        /// What the store has lost.
+        cause: MissingCause,
     },
     /// Anything else.
     #[error("the key store {store} does not work: {reason}")]
     Broken {
-        /// Which.
+        /// The store.
         store: KeyStore,
-        /// Why.
+        /// What failed.
         reason: String,
     },
+}
+
+/// What a key store has lost, together with the vault's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingCause {
+    /// The entry of the key.
+    Entry,
+    /// The whole default keyring. It may be only closed: KeePassXC has none until a database is open.
+    DefaultKeyring,
+}
+
+impl MissingCause {
+    /// The end of the error message.
+    fn detail(self) -> &'static str {
+        match self {
+            Self::Entry => "",
+            Self::DefaultKeyring => ": it has no default keyring",
+        }
+    }
 }
 
 impl KeyStoreError {
@@ -55,38 +80,91 @@ impl KeyStoreError {
         match self {
             Self::Locked(_) => "locked",
             Self::Absent { .. } | Self::NoneAvailable(_) => "absent",
+            Self::NoDefaultKeyring => "no-default-keyring",
             Self::Refused { .. } => "refused",
             Self::Missing { .. } => "missing",
             Self::Broken { .. } => "broken",
         }
     }
 
-    /// What to do, without a full stop.
+    /// Whether trying again without the user can succeed. Retrying a store that refused would only show the user more
+    /// prompts, and an entry that is gone does not come back. A default keyring can, and checking for it never prompts.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Locked(_)
+            | Self::Absent { .. }
+            | Self::NoDefaultKeyring
+            | Self::NoneAvailable(_)
+            | Self::Missing { cause: MissingCause::DefaultKeyring, .. }
+            | Self::Broken { .. } => true,
+            Self::Refused { .. } | Self::Missing { cause: MissingCause::Entry, .. } => false,
+        }
+    }
+
+    /// What the user can do, without a full stop.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Locked(_) => {
-                "Unlock the keyring (signing in to the desktop does); ssod then goes on by itself"
+                "Unlock the keyring (logging in to the desktop does so); ssod then continues automatically"
             }
             Self::Absent { store: KeyStore::SecretService, .. } => {
-                "Start a keyring such as gnome-keyring, or choose another [vault] key in config.toml; ssod tries again by itself"
+                "Start a keyring such as gnome-keyring, or choose another [vault] key in config.toml; ssod retries \
+                 automatically"
             }
             Self::Absent { store: KeyStore::Keyutils, .. } => {
-                "Start ssod from a login session (or under: keyctl session), or choose another [vault] key in config.toml"
+                "Start ssod from a login session (or under: keyctl session), or choose another [vault] key in \
+                 config.toml"
             }
             Self::Absent { .. } => "Choose another [vault] key in config.toml",
+            Self::NoDefaultKeyring => {
+                "Create a default keyring (log in to the desktop, or use seahorse), or choose another [vault] key in \
+                 config.toml; ssod retries automatically"
+            }
             Self::NoneAvailable(_) => {
-                "To keep the key in a file that only you can read, put key = \"file\" under [vault] in config.toml"
+                "To store the key in a file that only you can read, put key = \"file\" under [vault] in config.toml"
             }
             Self::Refused { store: KeyStore::Keyutils, .. } => {
-                "End the daemon and start it from the login session that has the key (or under: keyctl session); or move the \
-                 vault's folder away and sign in again"
+                "End the daemon and start it from the login session that has the key (or under: keyctl session); or \
+                 move the vault's folder away and sign in again"
             }
             Self::Refused { .. } => "Allow ssod to use it, then run: ssod unlock",
-            Self::Missing { .. } => {
-                "If another keyring program answers now, start the one that has it; if the key is lost, move that folder \
-                 away and sign in again"
+            Self::Missing { cause: MissingCause::Entry, .. } => {
+                "If another keyring program is running now, start the one that has the key; if the key is lost, move \
+                 that folder away and sign in again"
             }
-            Self::Broken { .. } => "Mend it, then run: ssod unlock",
+            Self::Missing { cause: MissingCause::DefaultKeyring, .. } => {
+                "If the keyring still exists, open it (log in to the desktop, or start its program); ssod retries \
+                 automatically. If the key is lost, move that folder away and sign in again"
+            }
+            Self::Broken { .. } => "Fix the cause, then run: ssod unlock",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(cause: MissingCause) -> KeyStoreError {
+        KeyStoreError::Missing { store: KeyStore::SecretService, folder: "/vault".into(), cause }
+    }
+
+    #[test]
+    fn a_store_that_refused_or_lost_the_key_is_not_asked_again() {
+        let refused = KeyStoreError::Refused { store: KeyStore::Keychain, reason: "denied".into() };
+        assert!(!refused.is_retryable());
+        assert!(!missing(MissingCause::Entry).is_retryable());
+        assert!(KeyStoreError::Locked(KeyStore::SecretService).is_retryable());
+        assert!(KeyStoreError::NoDefaultKeyring.is_retryable());
+    }
+
+    #[test]
+    fn a_key_that_is_gone_with_its_keyring_is_missing_but_can_come_back() {
+        let error = missing(MissingCause::DefaultKeyring);
+        assert_eq!((error.word(), error.is_retryable()), ("missing", true));
+        assert_eq!(
+            error.to_string(),
+            "the key store secret-service does not have the key of /vault any more: it has no default keyring"
+        );
     }
 }

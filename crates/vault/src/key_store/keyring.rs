@@ -1,7 +1,7 @@
 //! The operating system's key stores, through the keyring family of crates.
 //!
-//! A store is built anew for each question and asked on a thread of its own: a held store is dead for ever
-//! once its service restarted, and a prompt that nobody sees never returns.
+//! Each call opens the store again and runs on its own thread: a store object never recovers once its service has
+//! restarted, and a prompt that the user cannot see never returns.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,54 +12,56 @@ use keyring_core::api::CredentialStore;
 use keyring_core::{Entry, Error};
 use zeroize::Zeroizing;
 
-use super::{Kept, KeyStore, KeyStoreError, hex, unhex};
+#[cfg(target_os = "linux")]
+use super::secret_service_probe;
+use super::{KeyStore, KeyStoreError, decode_key, encode_key};
 use crate::VaultKey;
 
-/// The name under which the keyring lists it.
+/// The service name under which a keyring program lists the key.
 const SERVICE: &str = "ssod";
-/// Calls take up to a quarter of a second; a prompt that a person answers takes longer.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Questions that wait for an answer, each on a thread of its own. A store that never answers is not asked for ever.
-static UNANSWERED: AtomicUsize = AtomicUsize::new(0);
-const MOST_UNANSWERED: usize = 3;
+/// A call takes up to a quarter of a second; a prompt that the user answers takes longer.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// How many calls have no answer yet. Each occupies a thread, so their number is limited.
+static UNANSWERED_CALLS: AtomicUsize = AtomicUsize::new(0);
+const MAX_UNANSWERED_CALLS: usize = 3;
 
-pub(super) fn load(store: KeyStore, id: &str) -> Result<Kept, KeyStoreError> {
-    let user = user(id);
-    within(store, move || match entry(store, &user)?.get_secret() {
+pub(super) fn load(store: KeyStore, id: &str) -> Result<Option<VaultKey>, KeyStoreError> {
+    let user = user_name(id);
+    with_timeout(store, move || match entry(store, &user)?.get_secret() {
         Ok(secret) => {
             let secret = Zeroizing::new(secret);
             let reason = "its entry for ssod is not a key".to_owned();
-            unhex(&secret).map(Kept::Key).ok_or(KeyStoreError::Broken { store, reason })
+            decode_key(&secret).map(Some).ok_or(KeyStoreError::Broken { store, reason })
         }
-        Err(Error::NoEntry) => Ok(Kept::Missing),
+        Err(Error::NoEntry) => Ok(None),
         Err(error) => Err(classify(store, error)),
     })
 }
 
 pub(super) fn save(store: KeyStore, id: &str, key: &VaultKey) -> Result<(), KeyStoreError> {
-    let (user, text) = (user(id), Zeroizing::new(hex(key.expose())));
-    within(store, move || {
+    let (user, text) = (user_name(id), encode_key(key));
+    with_timeout(store, move || {
         entry(store, &user)?.set_secret(text.as_bytes()).map_err(|error| classify(store, error))
     })
 }
 
 pub(super) fn forget(store: KeyStore, id: &str) -> Result<(), KeyStoreError> {
-    let user = user(id);
-    within(store, move || match entry(store, &user)?.delete_credential() {
+    let user = user_name(id);
+    with_timeout(store, move || match entry(store, &user)?.delete_credential() {
         Ok(()) | Err(Error::NoEntry) => Ok(()),
         Err(error) => Err(classify(store, error)),
     })
 }
 
-fn user(id: &str) -> String {
+fn user_name(id: &str) -> String {
     format!("vault-key-{id}")
 }
 
 fn entry(store: KeyStore, user: &str) -> Result<Entry, KeyStoreError> {
-    let built: Arc<CredentialStore> = match store {
+    let opened: Arc<CredentialStore> = match store {
         #[cfg(target_os = "linux")]
         KeyStore::SecretService => {
-            super::secret_service_probe::probe()?;
+            secret_service_probe::probe()?;
             zbus_secret_service_keyring_store::Store::new().map_err(|error| classify(store, error))?
         }
         #[cfg(target_os = "linux")]
@@ -75,49 +77,41 @@ fn entry(store: KeyStore, user: &str) -> Result<Entry, KeyStoreError> {
             return Err(KeyStoreError::Absent { store, reason });
         }
     };
-    built.build(SERVICE, user, None).map_err(|error| classify(store, error))
+    opened.build(SERVICE, user, None).map_err(|error| classify(store, error))
 }
 
 fn classify(store: KeyStore, error: Error) -> KeyStoreError {
+    #[cfg(target_os = "linux")]
+    if let Error::NoStorageAccess(source) | Error::PlatformFailure(source) = &error
+        && let Some(error) = secret_service_probe::classify_client_error(source.as_ref())
+    {
+        return error;
+    }
     match error {
-        #[cfg(target_os = "linux")]
-        Error::NoStorageAccess(source) | Error::PlatformFailure(source)
-            if super::secret_service_probe::is_locked(source.as_ref()) =>
-        {
-            KeyStoreError::Locked(store)
-        }
-        #[cfg(target_os = "linux")]
-        Error::NoStorageAccess(source) | Error::PlatformFailure(source)
-            if super::secret_service_probe::is_refused(source.as_ref()) =>
-        {
-            KeyStoreError::Refused { store, reason: source.to_string() }
-        }
         Error::NoStorageAccess(source) => KeyStoreError::Refused { store, reason: source.to_string() },
         Error::PlatformFailure(source) => KeyStoreError::Absent { store, reason: source.to_string() },
         error => KeyStoreError::Broken { store, reason: error.to_string() },
     }
 }
 
-fn within<T: Send + 'static>(
+fn with_timeout<T: Send + 'static>(
     store: KeyStore,
-    ask: impl FnOnce() -> Result<T, KeyStoreError> + Send + 'static,
+    call: impl FnOnce() -> Result<T, KeyStoreError> + Send + 'static,
 ) -> Result<T, KeyStoreError> {
-    if UNANSWERED.fetch_add(1, Ordering::SeqCst) >= MOST_UNANSWERED {
-        UNANSWERED.fetch_sub(1, Ordering::SeqCst);
-        let reason = "it has not answered earlier questions; a prompt may be waiting unseen".to_owned();
+    if UNANSWERED_CALLS.fetch_add(1, Ordering::SeqCst) >= MAX_UNANSWERED_CALLS {
+        UNANSWERED_CALLS.fetch_sub(1, Ordering::SeqCst);
+        let reason = "it has not answered earlier calls; a prompt may be waiting unseen".to_owned();
         return Err(KeyStoreError::Broken { store, reason });
     }
-    let (answer, answered) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        // Nobody listens any more when it comes too late.
-        let _ = answer.send(ask());
-        UNANSWERED.fetch_sub(1, Ordering::SeqCst);
+        // After the timeout the receiver is gone, and the answer is dropped.
+        let _ = sender.send(call());
+        UNANSWERED_CALLS.fetch_sub(1, Ordering::SeqCst);
     });
-    answered.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-        let reason = format!(
-            "it did not answer within {} seconds; a prompt may be waiting unseen",
-            PATIENCE.as_secs()
-        );
+    receiver.recv_timeout(TIMEOUT).unwrap_or_else(|_| {
+        let reason =
+            format!("it did not answer within {} seconds; a prompt may be waiting unseen", TIMEOUT.as_secs());
         Err(KeyStoreError::Broken { store, reason })
     })
 }

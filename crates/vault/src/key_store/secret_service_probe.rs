@@ -1,7 +1,7 @@
-//! Looks whether a Secret Service can be used, without ever causing a prompt.
+//! Checks whether the Secret Service is usable, without ever causing a prompt.
 //!
-//! The store itself cannot tell: for a locked collection it opens a prompt, which on a machine without a
-//! visible screen never ends, and for a missing one it says "no entry", on which a new key would be made.
+//! The keyring crate cannot do this: for a locked keyring it opens a prompt, which never ends on a machine without a
+//! visible screen; and without a default keyring it reports "no entry", after which a new key would be made.
 
 use std::error::Error;
 use std::time::Duration;
@@ -17,60 +17,149 @@ const NAME: &str = "org.freedesktop.secrets";
 const PATH: &str = "/org/freedesktop/secrets";
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Succeeds where there is a default collection and it is unlocked.
+const ACCESS_DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
+const IS_LOCKED: &str = "org.freedesktop.Secret.Error.IsLocked";
+/// What a call to an object that no longer exists returns: gnome-keyring the first.
+const NO_SUCH_OBJECT: [&str; 3] = [
+    "org.freedesktop.DBus.Error.UnknownMethod",
+    "org.freedesktop.DBus.Error.UnknownObject",
+    "org.freedesktop.Secret.Error.NoSuchObject",
+];
+
+/// Succeeds where there is a default keyring and it is unlocked.
 pub(super) fn probe() -> Result<(), KeyStoreError> {
-    let locked = locked().map_err(|error| match error {
-        zbus::Error::MethodError(name, ..) if name.as_str() == "org.freedesktop.DBus.Error.AccessDenied" => {
-            KeyStoreError::Refused { store: KeyStore::SecretService, reason: name.to_string() }
-        }
-        error => absent(error.to_string()),
-    })?;
-    if locked.ok_or_else(|| absent("no keyring runs".to_owned()))? {
-        return Err(KeyStoreError::Locked(KeyStore::SecretService));
-    }
-    Ok(())
+    classify(query())
 }
 
-/// Whether an error of the store means that it is locked.
-pub(super) fn is_locked(error: &(dyn Error + 'static)) -> bool {
+/// Translates an error of the Secret Service client that has a state of its own.
+pub(super) fn classify_client_error(error: &(dyn Error + 'static)) -> Option<KeyStoreError> {
     use secret_service::Error as E;
-    match error.downcast_ref::<E>() {
-        Some(E::Locked) => true,
-        Some(E::Zbus(zbus::Error::MethodError(name, ..))) => {
-            name.as_str() == "org.freedesktop.Secret.Error.IsLocked"
-        }
-        _ => false,
+    let refused = || KeyStoreError::Refused { store: KeyStore::SecretService, reason: error.to_string() };
+    match error.downcast_ref::<E>()? {
+        E::Locked => Some(KeyStoreError::Locked(KeyStore::SecretService)),
+        // The default keyring went away after the probe.
+        E::NoResult => Some(KeyStoreError::NoDefaultKeyring),
+        E::Prompt => Some(refused()),
+        E::Zbus(zbus::Error::MethodError(name, ..)) => match name.as_str() {
+            IS_LOCKED => Some(KeyStoreError::Locked(KeyStore::SecretService)),
+            ACCESS_DENIED => Some(refused()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
-/// Whether an error of the store means that somebody, or a policy, said no.
-pub(super) fn is_refused(error: &(dyn Error + 'static)) -> bool {
-    use secret_service::Error as E;
-    match error.downcast_ref::<E>() {
-        Some(E::Prompt) => true,
-        Some(E::Zbus(zbus::Error::MethodError(name, ..))) => {
-            name.as_str() == "org.freedesktop.DBus.Error.AccessDenied"
+/// The default keyring, which the Secret Service API calls a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DefaultKeyring {
+    Unlocked,
+    Locked,
+    /// The service runs without one.
+    None,
+    /// No program runs that could have one, and the bus can start none.
+    NoService,
+}
+
+fn classify(answer: zbus::Result<DefaultKeyring>) -> Result<(), KeyStoreError> {
+    let store = KeyStore::SecretService;
+    match answer {
+        Ok(DefaultKeyring::Unlocked) => Ok(()),
+        Ok(DefaultKeyring::Locked) => Err(KeyStoreError::Locked(store)),
+        Ok(DefaultKeyring::None) => Err(KeyStoreError::NoDefaultKeyring),
+        Ok(DefaultKeyring::NoService) => {
+            Err(KeyStoreError::Absent { store, reason: "no keyring program is running".to_owned() })
         }
-        _ => false,
+        Err(zbus::Error::MethodError(name, ..)) if name.as_str() == ACCESS_DENIED => {
+            Err(KeyStoreError::Refused { store, reason: name.to_string() })
+        }
+        Err(error) => Err(KeyStoreError::Absent { store, reason: error.to_string() }),
     }
 }
 
-/// Whether the default collection is locked; `None` where there is no service or no such collection.
-fn locked() -> zbus::Result<Option<bool>> {
+fn query() -> zbus::Result<DefaultKeyring> {
     let bus: Connection = Builder::session()?.method_timeout(TIMEOUT).build()?;
     let names = DBusProxy::new(&bus)?;
     let owned = names.name_has_owner(NAME.try_into()?)?;
     if !owned && !names.list_activatable_names()?.iter().any(|name| name.as_str() == NAME) {
-        return Ok(None);
+        return Ok(DefaultKeyring::NoService);
     }
     let service = Proxy::new(&bus, NAME, PATH, "org.freedesktop.Secret.Service")?;
     let collection: OwnedObjectPath = service.call("ReadAlias", &("default",))?;
     if collection.as_str() == "/" {
-        return Ok(None);
+        return Ok(DefaultKeyring::None);
     }
-    Proxy::new(&bus, NAME, collection, "org.freedesktop.Secret.Collection")?.get_property("Locked").map(Some)
+    let collection = Proxy::new(&bus, NAME, collection, "org.freedesktop.Secret.Collection")?;
+    match collection.get_property("Locked") {
+        Ok(true) => Ok(DefaultKeyring::Locked),
+        Ok(false) => Ok(DefaultKeyring::Unlocked),
+        // It went away after the first call.
+        Err(error) if is_no_such_object(&error) => Ok(DefaultKeyring::None),
+        Err(error) => Err(error),
+    }
 }
 
-fn absent(reason: String) -> KeyStoreError {
-    KeyStoreError::Absent { store: KeyStore::SecretService, reason }
+fn is_no_such_object(error: &zbus::Error) -> bool {
+    match error {
+        zbus::Error::MethodError(name, ..) => NO_SUCH_OBJECT.contains(&name.as_str()),
+        zbus::Error::FDO(error) => {
+            matches!(**error, zbus::fdo::Error::UnknownMethod(_) | zbus::fdo::Error::UnknownObject(_))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zbus::message::Message;
+    use zbus::names::OwnedErrorName;
+
+    use super::*;
+
+    const STORE: KeyStore = KeyStore::SecretService;
+
+    fn method_error(name: &str) -> zbus::Error {
+        let name = OwnedErrorName::try_from(name).unwrap();
+        let message = Message::method_call("/", "Any").unwrap().build(&()).unwrap();
+        zbus::Error::MethodError(name, None, message)
+    }
+
+    #[test]
+    fn each_state_of_the_default_keyring_has_its_own_error() {
+        assert_eq!(classify(Ok(DefaultKeyring::Unlocked)), Ok(()));
+        assert_eq!(classify(Ok(DefaultKeyring::Locked)), Err(KeyStoreError::Locked(STORE)));
+        assert_eq!(classify(Ok(DefaultKeyring::None)), Err(KeyStoreError::NoDefaultKeyring));
+        let reason = "no keyring program is running".to_owned();
+        assert_eq!(
+            classify(Ok(DefaultKeyring::NoService)),
+            Err(KeyStoreError::Absent { store: STORE, reason })
+        );
+    }
+
+    #[test]
+    fn a_bus_that_denies_access_is_a_refusal_and_one_that_does_not_work_is_absent() {
+        assert_eq!(classify(Err(method_error(ACCESS_DENIED))).unwrap_err().word(), "refused");
+        assert_eq!(classify(Err(zbus::Error::Unsupported)).unwrap_err().word(), "absent");
+    }
+
+    #[test]
+    fn a_keyring_that_goes_away_between_two_calls_is_no_default_keyring() {
+        for name in NO_SUCH_OBJECT {
+            assert!(is_no_such_object(&method_error(name)), "{name}");
+        }
+        let unknown = zbus::fdo::Error::UnknownMethod("gone".to_owned());
+        assert!(is_no_such_object(&zbus::Error::FDO(Box::new(unknown))));
+        assert!(!is_no_such_object(&method_error(ACCESS_DENIED)));
+        let error = classify_client_error(&secret_service::Error::NoResult);
+        assert_eq!(error, Some(KeyStoreError::NoDefaultKeyring));
+    }
+
+    #[test]
+    fn errors_of_the_client_that_have_a_state_are_recognized() {
+        let word = |error| classify_client_error(&error).map(|error| error.word());
+        assert_eq!(word(secret_service::Error::Locked), Some("locked"));
+        assert_eq!(word(secret_service::Error::Zbus(method_error(IS_LOCKED))), Some("locked"));
+        assert_eq!(word(secret_service::Error::Zbus(method_error(ACCESS_DENIED))), Some("refused"));
+        assert_eq!(word(secret_service::Error::Prompt), Some("refused"));
+        assert_eq!(word(secret_service::Error::Unavailable), None);
+    }
 }

@@ -1,77 +1,100 @@
-//! A new key for everything, perhaps in another key store, without ever being unable to open what is there.
+//! Replaces the vault's key, perhaps in another key store, without ever being unable to open a file.
 //!
-//! Both keys are known (to the place file, and each to its store) from before the first file is sealed anew until
-//! after the last one was; so whenever it is cut short, [`Vault::unlock`] finds both and brings it to its end.
+//! Both keys are in their stores, and both locations in the `key-store` file, from before the first file is resealed
+//! until after the last one is. So after an interruption at any step, [`Vault::unlock`] finds both keys and completes
+//! the rekey.
 
+use std::io;
 use std::sync::PoisonError;
 
-use super::{Keys, Vault, read_bounded};
-use crate::key_store::{self, Place, Places};
-use crate::{KeyStore, KeyStoreError, OpenError, seal};
+use thiserror::Error;
+
+use super::{Keys, LOCKED, Vault, read_bounded};
+use crate::key_store::{self, KeyLocation, KeyLocations};
+use crate::{KeyStore, KeyStoreError, OpenError, open, seal};
+
+/// Why a rekey is not complete. No secret is lost in either case.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RekeyError {
+    /// The old key is still the vault's key.
+    #[error("{0}")]
+    NotStarted(KeyStoreError),
+    /// The new key is the vault's key. Some files are still under the old key and open, too; the next unlock or rekey
+    /// reseals them.
+    #[error("{0}")]
+    Incomplete(KeyStoreError),
+}
 
 impl Vault {
-    /// Seals every file anew under a new key in that store, then forgets the old key. Blocks on disk and key store; what is
-    /// saved meanwhile waits. Fails where the vault is locked, or a store or the disk says no; nothing is lost by that, and
-    /// what was begun is finished by the next change or the next unlock.
-    pub fn rekey(&self, store: KeyStore) -> Result<(), KeyStoreError> {
+    /// Reseals every file under a new key in that store, then forgets the old key. Blocks on the disk and the key
+    /// store; saves wait until it returns. Fails while the vault is locked, or where a store or the disk fails.
+    pub fn rekey(&self, store: KeyStore) -> Result<(), RekeyError> {
+        self.try_rekey(store).map_err(|error| {
+            if self.is_changing_key() { RekeyError::Incomplete(error) } else { RekeyError::NotStarted(error) }
+        })
+    }
+
+    fn try_rekey(&self, store: KeyStore) -> Result<(), KeyStoreError> {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let keys = keys.as_mut().ok_or_else(|| broken(store, "the vault is locked"))?;
+        let keys = keys.as_mut().ok_or_else(|| broken(store, LOCKED))?;
         self.finish_rekey(keys)?;
         self.begin_rekey(keys, store)?;
         self.finish_rekey(keys)
     }
 
     pub(super) fn begin_rekey(&self, keys: &mut Keys, store: KeyStore) -> Result<(), KeyStoreError> {
-        let places = Places::load(&self.folder)?.ok_or_else(|| broken(store, "the vault has no key yet"))?;
-        let (current, key) = key_store::make(&self.folder, store)?;
-        let saved = Places { current: current.clone(), former: Some(places.current) }.save(&self.folder);
-        if let Err(error) = saved {
-            // The new key counts for nothing yet; that it may stay behind in its store harms nobody.
-            let _ = key_store::forget(&self.folder, &current);
+        let old =
+            KeyLocations::load(&self.folder)?.ok_or_else(|| broken(store, "the vault has no key yet"))?;
+        let (current, key) = key_store::create(&self.folder, store)?;
+        let locations = KeyLocations { current, former: Some(old.current) };
+        if let Err(error) = locations.save(&self.folder) {
+            // The new key is not in use yet, so it does no harm if it stays in its store.
+            let _ = key_store::forget(&self.folder, &locations.current);
             return Err(broken(store, &error));
         }
         keys.former = Some(std::mem::replace(&mut keys.current, key));
         Ok(())
     }
 
-    /// Seals what is still under the former key, then forgets that key; does nothing where there is none.
+    /// Reseals what is still under the former key, then forgets that key. Does nothing if there is none.
     pub(super) fn finish_rekey(&self, keys: &mut Keys) -> Result<(), KeyStoreError> {
-        // No places where tests hand over a key by themselves.
-        let Some(Places { current, former: Some(former) }) = Places::load(&self.folder)? else {
+        // Tests that supply a key themselves have no locations.
+        let Some(KeyLocations { current, former: Some(former) }) = KeyLocations::load(&self.folder)? else {
             return Ok(());
         };
-        for name in self.names().map_err(|error| broken(current.store, &error))? {
+        for name in self.sealed_names().map_err(|error| broken(current.store, &error))? {
             self.reseal(keys, &name).map_err(|error| broken(current.store, &error))?;
         }
-        let done = Places { current: current.clone(), former: None };
-        done.save(&self.folder).map_err(|error| broken(current.store, &error))?;
+        let completed = KeyLocations { current, former: None };
+        let store = completed.current.store;
+        completed.save(&self.folder).map_err(|error| broken(store, &error))?;
         keys.former = None;
-        forget(self, &former);
-        tracing::info!(store = %current.store, "the vault has a new key");
+        self.forget_old_key(&former);
+        tracing::info!(%store, "the vault has a new key");
         Ok(())
     }
 
-    /// Seals one file under the current key. One that opens under neither key is left as it is: whoever reads it sets it
-    /// aside and says so.
-    pub(super) fn reseal(&self, keys: &Keys, name: &str) -> std::io::Result<()> {
+    /// Seals one file under the current key. A file that opens under neither key stays as it is; reading it sets it
+    /// aside and reports it.
+    pub(super) fn reseal(&self, keys: &Keys, name: &str) -> io::Result<()> {
         let sealed = match read_bounded(&self.folder.join(name)) {
             Ok(sealed) => sealed,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        match (crate::open(&keys.current, name, &sealed), keys.open(name, &sealed)) {
+        match (open(&keys.current, name, &sealed), keys.open(name, &sealed)) {
             (Err(OpenError::OtherKey), Ok(content)) => {
-                self.replace(name, &seal(&keys.current, name, &content).map_err(std::io::Error::other)?)
+                self.replace_file(name, &seal(&keys.current, name, &content).map_err(io::Error::other)?)
             }
             _ => Ok(()),
         }
     }
-}
 
-/// A key that nothing is under opens nothing, so that it stays behind is only worth a warning.
-fn forget(vault: &Vault, place: &Place) {
-    if let Err(error) = key_store::forget(&vault.folder, place) {
-        tracing::warn!(%error, "the old key could not be removed from its store");
+    /// Removes the old key from its store. No file is sealed under it, so a failure is only a warning.
+    fn forget_old_key(&self, location: &KeyLocation) {
+        if let Err(error) = key_store::forget(&self.folder, location) {
+            tracing::warn!(%error, "the old key could not be removed from its store");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use ssod_model::{
 };
 
 use super::*;
-use crate::{KeyStore, KeyStoreChoice, find_key};
+use crate::{KeyStore, KeyStoreChoice, find_or_create_key};
 
 fn key(byte: u8) -> VaultKey {
     VaultKey::from_bytes(&[byte; 32]).expect("32 bytes")
@@ -59,7 +59,7 @@ fn credentials() -> Vec<CachedCredentials> {
 }
 
 #[test]
-fn what_was_saved_is_there_after_a_restart_and_unreadable_to_others() {
+fn saved_secrets_survive_a_restart_and_are_unreadable_to_other_users() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let vault = unlocked(&path, key(1));
@@ -81,19 +81,19 @@ fn what_was_saved_is_there_after_a_restart_and_unreadable_to_others() {
 }
 
 #[test]
-fn under_the_wrong_key_a_file_is_set_aside_and_named_never_deleted() {
+fn a_file_under_another_key_is_set_aside_and_reported_never_deleted() {
     let folder = tempfile::tempdir().unwrap();
     unlocked(folder.path(), key(1)).save_session(&record()).unwrap();
     let other = unlocked(folder.path(), key(2));
     assert_eq!(other.load_sessions().unwrap(), []);
     let problem = other.problems().concat();
     assert!(problem.contains("another key") && problem.contains("ssod login"), "{problem}");
-    let kept: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(kept.iter().any(|path| path.to_string_lossy().ends_with(".set-aside-1")), "{kept:?}");
+    let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.iter().any(|path| path.to_string_lossy().ends_with(".set-aside-1")), "{files:?}");
 }
 
 #[test]
-fn a_damaged_file_costs_only_itself() {
+fn a_damaged_file_does_not_affect_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let vault = unlocked(folder.path(), key(1));
     vault.save_session(&record()).unwrap();
@@ -107,7 +107,7 @@ fn a_damaged_file_costs_only_itself() {
 }
 
 #[test]
-fn a_locked_vault_gives_and_takes_nothing() {
+fn a_locked_vault_neither_loads_nor_saves() {
     let folder = tempfile::tempdir().unwrap();
     let vault = unlocked(folder.path(), key(1));
     vault.save_session(&record()).unwrap();
@@ -120,10 +120,10 @@ fn a_locked_vault_gives_and_takes_nothing() {
 
 const FILE: KeyStoreChoice = KeyStoreChoice::Only(KeyStore::File);
 
-/// A vault with its key in a file, and something in it.
+/// Returns a vault that has its key in a file, a session and credentials.
 fn filled(folder: &Path) -> Vault {
     let vault = Vault::new(folder).unwrap();
-    vault.unlock(find_key(folder, FILE).unwrap());
+    vault.unlock(find_or_create_key(folder, FILE).unwrap());
     vault.save_session(&record()).unwrap();
     vault.save_credentials(&credentials()).unwrap();
     vault
@@ -131,7 +131,7 @@ fn filled(folder: &Path) -> Vault {
 
 fn reopened(folder: &Path) -> Vault {
     let vault = Vault::new(folder).unwrap();
-    vault.unlock(find_key(folder, FILE).unwrap());
+    vault.unlock(find_or_create_key(folder, FILE).unwrap());
     vault
 }
 
@@ -141,37 +141,36 @@ fn names_beginning_with(folder: &Path, start: &str) -> Vec<String> {
 }
 
 #[test]
-fn after_a_rekey_everything_is_under_the_new_key_and_the_old_one_is_gone() {
+fn a_rekey_reseals_every_file_and_removes_the_old_key() {
     let folder = tempfile::tempdir().unwrap();
     let vault = filled(folder.path());
-    let old = find_key(folder.path(), FILE).unwrap().key;
+    let old = find_or_create_key(folder.path(), FILE).unwrap().key;
     vault.rekey(KeyStore::File).unwrap();
     vault.save_endpoint_tokens(&EndpointTokens::default()).unwrap();
-    let found = find_key(folder.path(), FILE).unwrap();
+    let found = find_or_create_key(folder.path(), FILE).unwrap();
     assert!(found.former.is_none() && found.key.expose() != old.expose());
-    for name in vault.names().unwrap() {
+    for name in vault.sealed_names().unwrap() {
         let sealed = fs::read(folder.path().join(&name)).unwrap();
         assert_eq!(open(&old, &name, &sealed), Err(OpenError::OtherKey), "{name}");
     }
-    assert_eq!(names_beginning_with(folder.path(), "key-").len(), 2, "the place and one key");
+    assert_eq!(names_beginning_with(folder.path(), "key-").len(), 2, "the locations and one key");
     let again = reopened(folder.path());
     assert_eq!(again.load_sessions().unwrap(), [record()]);
     assert_eq!(again.load_credentials().unwrap(), credentials());
 }
 
-/// Whatever the instruction at which the power failed: both keys are known, each file is under one of them.
 #[test]
-fn a_rekey_that_was_cut_short_is_finished_at_the_next_start() {
+fn an_interrupted_rekey_is_completed_at_the_next_start() {
     for resealed in 0..=2 {
         let folder = tempfile::tempdir().unwrap();
         let vault = filled(folder.path());
         let mut keys = vault.keys.write().unwrap();
         let keys = keys.as_mut().unwrap();
         vault.begin_rekey(keys, KeyStore::File).unwrap();
-        for name in vault.names().unwrap().iter().take(resealed) {
+        for name in vault.sealed_names().unwrap().iter().take(resealed) {
             vault.reseal(keys, name).unwrap();
         }
-        assert_eq!(names_beginning_with(folder.path(), "key-").len(), 3, "the place and two keys");
+        assert_eq!(names_beginning_with(folder.path(), "key-").len(), 3, "the locations and two keys");
         let again = reopened(folder.path());
         assert_eq!(again.load_sessions().unwrap(), [record()]);
         assert_eq!(again.load_credentials().unwrap(), credentials());
@@ -180,9 +179,9 @@ fn a_rekey_that_was_cut_short_is_finished_at_the_next_start() {
     }
 }
 
-/// A folder as the first version left it. Kept for ever: no release may be unable to read it.
+/// A folder that the first version wrote. It stays in the tests because every release must read it.
 #[test]
-fn the_first_versions_folder_opens() {
+fn a_folder_of_the_first_version_opens() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/folder-1");
     for entry in fs::read_dir(fixture).unwrap() {
@@ -197,13 +196,14 @@ fn the_first_versions_folder_opens() {
     assert_eq!(vault.problems(), [""; 0]);
 }
 
-/// Power failed while the key moved to a store that forgets: the old key is still there, and opens what was not sealed anew.
+/// The power failed during a move to a store that may lose keys. The old key still opens the files that are not
+/// resealed.
 #[test]
-fn a_new_key_that_its_store_forgot_gives_way_to_the_old_one() {
+fn the_old_key_is_used_again_when_the_new_keys_store_has_lost_it() {
     let folder = tempfile::tempdir().unwrap();
     let vault = filled(folder.path());
     vault.begin_rekey(vault.keys.write().unwrap().as_mut().unwrap(), KeyStore::File).unwrap();
-    let new = Places::load(folder.path()).unwrap().unwrap().current;
+    let new = KeyLocations::load(folder.path()).unwrap().unwrap().current;
     key_store::forget(folder.path(), &new).unwrap();
     let again = reopened(folder.path());
     assert_eq!(again.load_sessions().unwrap(), [record()]);
@@ -212,26 +212,40 @@ fn a_new_key_that_its_store_forgot_gives_way_to_the_old_one() {
 }
 
 #[test]
-fn a_change_of_key_that_cannot_end_keeps_nothing_shut() {
+fn a_rekey_that_cannot_complete_leaves_every_file_readable() {
     let folder = tempfile::tempdir().unwrap();
     let vault = filled(folder.path());
     fs::create_dir(folder.path().join("in-the-way.sealed")).unwrap();
-    vault.rekey(KeyStore::File).unwrap_err();
+    let error = vault.rekey(KeyStore::File).unwrap_err();
+    assert!(matches!(error, RekeyError::Incomplete(_)), "{error:?}");
     let again = reopened(folder.path());
     assert_eq!(again.load_sessions().unwrap(), [record()]);
     assert_eq!(again.load_credentials().unwrap(), credentials());
     fs::remove_dir(folder.path().join("in-the-way.sealed")).unwrap();
-    let done = reopened(folder.path());
-    assert_eq!(names_beginning_with(folder.path(), "key-").len(), 2, "finished, and the old key is gone");
-    assert_eq!(done.load_sessions().unwrap(), [record()]);
+    let completed = reopened(folder.path());
+    assert_eq!(
+        names_beginning_with(folder.path(), "key-").len(),
+        2,
+        "the rekey is complete, and the old key is gone"
+    );
+    assert_eq!(completed.load_sessions().unwrap(), [record()]);
 }
 
 #[test]
-fn a_key_that_the_store_lost_meanwhile_is_put_back() {
+fn a_rekey_of_a_locked_vault_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let vault = filled(folder.path());
-    let place = Places::load(folder.path()).unwrap().unwrap().current;
-    key_store::forget(folder.path(), &place).unwrap();
-    vault.keep_key().unwrap();
+    vault.lock();
+    let error = vault.rekey(KeyStore::File).unwrap_err();
+    assert!(matches!(error, RekeyError::NotStarted(_)), "{error:?}");
+}
+
+#[test]
+fn a_key_that_its_store_has_lost_is_saved_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = filled(folder.path());
+    let location = KeyLocations::load(folder.path()).unwrap().unwrap().current;
+    key_store::forget(folder.path(), &location).unwrap();
+    vault.touch_key().unwrap();
     assert_eq!(reopened(folder.path()).load_sessions().unwrap(), [record()]);
 }

@@ -1,4 +1,4 @@
-//! Which store has the vault's key, and under which name: a small file beside what the key seals. Not secret.
+//! Which store has the vault's key, and under which name: the file `key-store` beside the sealed files. Not secret.
 
 use std::fs;
 use std::io;
@@ -6,25 +6,25 @@ use std::path::Path;
 
 use super::{KeyStore, KeyStoreError, hex, write_private};
 
-const FILE: &str = "key-store";
+const FILE_NAME: &str = "key-store";
 
-/// One key's place.
+/// Where one key is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct KeyLocation {
     pub(crate) store: KeyStore,
     /// Part of the entry's name, so that two vaults (a test's, a demo's) never share a key.
     pub(crate) id: String,
 }
 
-/// Where the key is; and, while the vault changes its key, where the one is that some files are still under.
+/// Where the vault's key is and, during a rekey, also the former key, which some files are still sealed under.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Places {
-    pub(crate) current: Place,
-    pub(crate) former: Option<Place>,
+pub(crate) struct KeyLocations {
+    pub(crate) current: KeyLocation,
+    pub(crate) former: Option<KeyLocation>,
 }
 
-impl Place {
-    /// A name that no other key has.
+impl KeyLocation {
+    /// Returns a location with a random id, which no other key has.
     pub(crate) fn new(store: KeyStore) -> Result<Self, KeyStoreError> {
         let mut id = [0; 8];
         getrandom::fill(&mut id)
@@ -43,20 +43,20 @@ impl Place {
     }
 }
 
-impl Places {
-    /// What the vault remembers; `None` where it never had a key.
+impl KeyLocations {
+    /// Loads the locations; `None` where the vault has never had a key.
     pub(crate) fn load(folder: &Path) -> Result<Option<Self>, KeyStoreError> {
-        let path = folder.join(FILE);
+        let path = folder.join(FILE_NAME);
         let broken = |reason: String| KeyStoreError::Broken {
             store: KeyStore::File,
-            reason: format!("{} {reason}; move the vault's folder away to begin anew", path.display()),
+            reason: format!("{} {reason}; to start over, move the vault's folder away", path.display()),
         };
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(broken(format!("cannot be read: {error}"))),
         };
-        let mut lines = text.lines().map(Place::parse);
+        let mut lines = text.lines().map(KeyLocation::parse);
         match (lines.next(), lines.next()) {
             (Some(Some(current)), None) => Ok(Some(Self { current, former: None })),
             (Some(Some(current)), Some(Some(former))) => Ok(Some(Self { current, former: Some(former) })),
@@ -65,8 +65,8 @@ impl Places {
     }
 
     pub(crate) fn save(&self, folder: &Path) -> io::Result<()> {
-        let line = |place: &Place| format!("{} {}\n", place.store, place.id);
+        let line = |location: &KeyLocation| format!("{} {}\n", location.store, location.id);
         let text = line(&self.current) + &self.former.as_ref().map(line).unwrap_or_default();
-        write_private(&folder.join(FILE), text.as_bytes())
+        write_private(&folder.join(FILE_NAME), text.as_bytes())
     }
 }
