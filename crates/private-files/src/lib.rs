@@ -12,5 +12,5 @@ mod write;
 pub use error::FileError;
 pub use folder::{FolderError, FolderState, create_folder, private_folder};
 pub use open::{open_for_append, open_lock_file};
-pub use read::{MAX_PRIVATE_BYTES, MAX_USER_BYTES, ReadPolicy, read, read_to_string};
+pub use read::{MAX_PRIVATE_BYTES, MAX_USER_BYTES, ReadPolicy, open_to_read, read, read_to_string};
 pub use write::{write, write_user_file};

@@ -59,7 +59,7 @@ impl ReadPolicy {
         Self { owner: Owner::Any, ..self }
     }
 
-    fn open(&self, path: &Path) -> Result<(File, u64), FileError> {
+    fn check_and_open(&self, path: &Path) -> Result<(File, u64), FileError> {
         let (file, metadata) = open_regular(path, OpenOptions::new().read(true), self.symlinks)?;
         if self.owner == Owner::ThisUser {
             check_owner(&metadata)?;
@@ -74,12 +74,17 @@ impl ReadPolicy {
     }
 }
 
+/// Opens the file for reading after the checks of the policy, for a log that grows while it is read.
+pub fn open_to_read(path: &Path, policy: &ReadPolicy) -> Result<File, FileError> {
+    Ok(policy.check_and_open(path)?.0)
+}
+
 /// Reads the whole file.
 ///
 /// The buffer has room for the file's size from the start, so a secret is not copied while the buffer grows. A caller that
 /// reads a secret wraps the result in `Zeroizing`.
 pub fn read(path: &Path, policy: &ReadPolicy) -> Result<Vec<u8>, FileError> {
-    let (file, size) = policy.open(path)?;
+    let (file, size) = policy.check_and_open(path)?;
     // One byte more, so that the read that finds the end needs no larger buffer.
     let mut content = Vec::with_capacity(usize::try_from(size + 1).unwrap_or_default());
     // The file may grow while it is read.
