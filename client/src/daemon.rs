@@ -1,13 +1,13 @@
 //! Reaching the daemon, and starting it where none runs.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ssod_control::{ALREADY_RUNS, ControlClient, DaemonStatus, Paths};
+use ssod_private_files::{ReadPolicy, open_to_read};
 use ssod_profiles::Environment;
 
 use crate::commands::service;
@@ -60,11 +60,11 @@ pub(crate) fn stop(paths: &Paths) -> Outcome<bool> {
 
 /// The process that holds the daemon's lock.
 fn lock_holder(paths: &Paths) -> Option<rustix::process::Pid> {
-    let lock = File::open(paths.lock()).ok()?;
+    let lock = open_to_read(&paths.lock(), &ReadPolicy::user_file()).ok()?;
     if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockShared).is_ok() {
         return None;
     }
-    let pid = fs::read_to_string(paths.lock()).ok()?.trim().parse().ok()?;
+    let pid = std::io::read_to_string(lock).ok()?.trim().parse().ok()?;
     rustix::process::Pid::from_raw(pid)
 }
 
@@ -121,9 +121,9 @@ pub(crate) fn program() -> Outcome<PathBuf> {
 
 fn open_log(path: &Path) -> std::io::Result<File> {
     if let Some(folder) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        ssod_private_files::create_folder(folder)?;
     }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+    Ok(ssod_private_files::open_for_append(path)?)
 }
 
 /// In a process group of its own, so that Ctrl-C in this terminal does not end it.

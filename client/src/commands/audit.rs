@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use console::{Alignment, Term, pad_str};
 use ssod_control::{AuditEntry, Done, Paths};
 use ssod_model::Timestamp;
+use ssod_private_files::{FileError, ReadPolicy, open_to_read};
 
 use super::Context;
 use crate::cli::Audit;
@@ -20,6 +21,8 @@ use crate::{daemon, terminal};
 const POLL: Duration = Duration::from_millis(250);
 /// A line is a few hundred bytes; a longer one is not ours.
 const LINE_CAP: usize = 64 * 1024;
+/// The log is read line by line, so its size is no limit.
+const LOG_POLICY: ReadPolicy = ReadPolicy::user_file().max_bytes(u64::MAX);
 
 pub(crate) fn run(context: &Context, command: &Audit) -> Outcome<()> {
     let path = context.paths.audit();
@@ -105,12 +108,12 @@ struct Lines {
 
 impl Lines {
     fn open(path: &Path) -> Outcome<Option<Self>> {
-        match File::open(path) {
+        match open_to_read(path, &LOG_POLICY) {
             Ok(file) => {
                 let inode = file.metadata()?.ino();
                 Ok(Some(Self { file: BufReader::new(file), inode, cut: Vec::new() }))
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(FileError::NotFound) => Ok(None),
             Err(error) => Err(Failure::new(format!("Cannot read {}: {error}.", path.display()))),
         }
     }

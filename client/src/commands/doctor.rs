@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use ssod_control::{Check, CheckState, ControlClient, DaemonStatus, EnvRequest, Environment, Status};
+use ssod_private_files::ReadPolicy;
 use ssod_profiles::static_keys;
 
 use super::Context;
@@ -140,7 +141,7 @@ fn files(context: &Context, profiles: &[String]) -> Vec<Check> {
     let credentials = std::env::var_os("AWS_SHARED_CREDENTIALS_FILE").map_or(beside, PathBuf::from);
     let mut checks = Vec::new();
     for path in [credentials, context.paths.aws_config.clone()] {
-        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let Ok(text) = ssod_private_files::read_to_string(&path, &ReadPolicy::user_file()) else { continue };
         let shown = path.display();
         match static_keys(&text) {
             Ok(names) if names.iter().any(|name| name == "default") => checks.push(Check::failed(

@@ -4,6 +4,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use ssod_control::DaemonStatus;
+use ssod_private_files::{ReadPolicy, open_to_read};
 
 use super::super::Context;
 use crate::failure::{Failure, Outcome};
@@ -49,7 +50,8 @@ pub(super) fn logs(context: &Context, follow: bool) -> Outcome<()> {
     let path = context.paths.log();
     let unreadable =
         |error: std::io::Error| Failure::new(format!("Cannot read {}: {error}.", path.display()));
-    let mut file = std::fs::File::open(&path).map_err(unreadable)?;
+    let policy = ReadPolicy::user_file().max_bytes(u64::MAX);
+    let mut file = open_to_read(&path, &policy).map_err(|error| unreadable(error.into()))?;
     let length = file.metadata().map_err(unreadable)?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).map_err(unreadable)?;
     loop {

@@ -1,7 +1,6 @@
 //! Under launchd. Untested: no Mac was at hand.
 
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -31,8 +30,8 @@ pub(super) fn install(context: &Context) -> Outcome<()> {
         .replace("/tmp/ssod-control.sock", &socket.to_string_lossy())
         .replace("/tmp/ssod-daemon.log", &log.to_string_lossy());
     if let Some(folder) = socket.parent() {
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| Failure::new(format!("Cannot make {}: {error}.", folder.display())))?;
+        ssod_private_files::create_folder(folder)
+            .map_err(|error| Failure::new(format!("Cannot make {}: {error}.", folder.display())))?;
     }
     aws_file::write(&agent, &text)?;
     daemon::stop(&context.paths)?;

@@ -1,0 +1,119 @@
+//! Folders that only this user may enter.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use thiserror::Error;
+
+use crate::open::OTHERS;
+
+const PRIVATE_MODE: u32 = 0o700;
+
+/// What [`private_folder`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolderState {
+    /// It made the folder.
+    Created,
+    /// The folder was there, and nothing had to change.
+    AlreadyPrivate,
+    /// The folder was there, and others had rights to it; its mode is 0700 now.
+    MadePrivate {
+        /// The mode before.
+        mode: u32,
+    },
+}
+
+/// Why a folder is not used. The text continues "cannot use PATH: ".
+#[derive(Debug, Error)]
+pub enum FolderError {
+    /// It is a file or a symlink.
+    #[error("it is not a folder (a symlink to one is not accepted)")]
+    NotFolder,
+    /// It belongs to another user.
+    #[error("it belongs to user {uid}, not to you")]
+    OtherOwner {
+        /// The owner.
+        uid: u32,
+    },
+    /// The operating system reports an error.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Makes the folder with mode 0700, and its missing parents with the usual mode. A folder of this user that others may enter
+/// is made private. A symlink and another user's folder are refused.
+pub fn private_folder(path: &Path) -> Result<FolderState, FolderError> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let created = match DirBuilder::new().mode(PRIVATE_MODE).create(path) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(error.into()),
+    };
+    let mode = check(&fs::symlink_metadata(path)?)?;
+    if mode & OTHERS == 0 {
+        return Ok(if created { FolderState::Created } else { FolderState::AlreadyPrivate });
+    }
+    // The mode of what is open is changed, so a symlink that has just replaced the folder is not followed.
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+    let folder = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    check(&folder.metadata()?)?;
+    folder.set_permissions(Permissions::from_mode(PRIVATE_MODE))?;
+    Ok(FolderState::MadePrivate { mode })
+}
+
+/// Makes the folder and its missing parents with mode 0700; a folder that is there stays as it is, whatever its mode.
+pub fn create_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(PRIVATE_MODE).create(path)
+}
+
+/// Returns the mode of a folder that belongs to this user.
+fn check(metadata: &fs::Metadata) -> Result<u32, FolderError> {
+    if !metadata.is_dir() {
+        return Err(FolderError::NotFolder);
+    }
+    let uid = metadata.uid();
+    if uid != rustix::process::geteuid().as_raw() {
+        return Err(FolderError::OtherOwner { uid });
+    }
+    Ok(metadata.mode() & 0o7777)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_private_once() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("parent/folder");
+        assert_eq!(private_folder(&path).unwrap(), FolderState::Created);
+        assert_eq!(private_folder(&path).unwrap(), FolderState::AlreadyPrivate);
+        fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(private_folder(&path).unwrap(), FolderState::MadePrivate { mode: 0o777 });
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn symlinks_files_and_other_users_folders_are_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let link = home.path().join("link");
+        std::os::unix::fs::symlink(home.path(), &link).unwrap();
+        assert!(matches!(private_folder(&link), Err(FolderError::NotFolder)));
+        let file = home.path().join("file");
+        fs::File::create(&file).unwrap();
+        assert!(matches!(private_folder(&file), Err(FolderError::NotFolder)));
+        let foreign = home.path().join("foreign");
+        if rustix::process::geteuid().is_root() {
+            create_folder(&foreign).unwrap();
+            std::os::unix::fs::chown(&foreign, Some(4242), None).unwrap();
+            assert!(matches!(private_folder(&foreign), Err(FolderError::OtherOwner { uid: 4242 })));
+        } else {
+            assert!(matches!(private_folder(Path::new("/usr")), Err(FolderError::OtherOwner { uid: 0 })));
+        }
+    }
+}

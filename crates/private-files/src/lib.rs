@@ -1,0 +1,16 @@
+//! Reads and writes files that only this user may access.
+//!
+//! Every check is made on the open file, not on its path, so another program cannot exchange the file in between. Nothing
+//! here blocks on a FIFO, follows a symlink unless asked to, or reads more than a limit.
+
+mod error;
+mod folder;
+mod open;
+mod read;
+mod write;
+
+pub use error::FileError;
+pub use folder::{FolderError, FolderState, create_folder, private_folder};
+pub use open::{open_for_append, open_lock_file};
+pub use read::{MAX_PRIVATE_BYTES, MAX_USER_BYTES, ReadPolicy, open_to_read, read, read_to_string};
+pub use write::{write, write_user_file};

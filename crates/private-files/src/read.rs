@@ -1,0 +1,209 @@
+//! Reads a whole file, up to a limit.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::FileError;
+use crate::open::{OTHERS, Symlinks, check_owner, open_regular};
+
+/// The default limit for files that only ssod writes; most have less than a hundred kilobytes.
+pub const MAX_PRIVATE_BYTES: u64 = 1024 * 1024;
+/// The default limit for files that the user manages. AWS config files of large organisations have some hundred kilobytes.
+pub const MAX_USER_BYTES: u64 = 8 * 1024 * 1024;
+
+/// What a file must be like to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadPolicy {
+    symlinks: Symlinks,
+    owner: Owner,
+    /// The rights that other users may have, of `OTHERS`.
+    others: u32,
+    max_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Any,
+    ThisUser,
+}
+
+impl ReadPolicy {
+    /// For a file that only ssod writes: not a symlink, this user's own, no rights for others.
+    pub const fn private() -> Self {
+        Self { symlinks: Symlinks::Refuse, owner: Owner::ThisUser, others: 0, max_bytes: MAX_PRIVATE_BYTES }
+    }
+
+    /// For a file that the user manages, perhaps with a dotfile manager: symlinks are followed, and any owner and mode is
+    /// accepted, but it must be a regular file within the limit.
+    pub const fn user_file() -> Self {
+        Self { symlinks: Symlinks::Follow, owner: Owner::Any, others: OTHERS, max_bytes: MAX_USER_BYTES }
+    }
+
+    /// Refuses a file that has more bytes.
+    #[must_use]
+    pub const fn max_bytes(self, max_bytes: u64) -> Self {
+        Self { max_bytes, ..self }
+    }
+
+    /// Accepts a file to which group and others have these rights, for example 0o044.
+    #[must_use]
+    pub const fn allow_others(self, rights: u32) -> Self {
+        Self { others: rights & OTHERS, ..self }
+    }
+
+    /// Accepts a file of any owner.
+    #[must_use]
+    pub const fn any_owner(self) -> Self {
+        Self { owner: Owner::Any, ..self }
+    }
+
+    fn check_and_open(&self, path: &Path) -> Result<(File, u64), FileError> {
+        let (file, metadata) = open_regular(path, OpenOptions::new().read(true), self.symlinks)?;
+        if self.owner == Owner::ThisUser {
+            check_owner(&metadata)?;
+        }
+        if metadata.mode() & OTHERS & !self.others != 0 {
+            return Err(FileError::TooOpen { mode: metadata.mode() & 0o7777 });
+        }
+        if metadata.len() > self.max_bytes {
+            return Err(FileError::TooLarge { max_bytes: self.max_bytes });
+        }
+        Ok((file, metadata.len()))
+    }
+}
+
+/// Opens the file for reading after the checks of the policy, for a log that grows while it is read.
+pub fn open_to_read(path: &Path, policy: &ReadPolicy) -> Result<File, FileError> {
+    Ok(policy.check_and_open(path)?.0)
+}
+
+/// Reads the whole file.
+///
+/// The buffer has room for the file's size from the start, so a secret is not copied while the buffer grows. A caller that
+/// reads a secret wraps the result in `Zeroizing`.
+pub fn read(path: &Path, policy: &ReadPolicy) -> Result<Vec<u8>, FileError> {
+    let (file, size) = policy.check_and_open(path)?;
+    // One byte more, so that the read that finds the end needs no larger buffer.
+    let mut content = Vec::with_capacity(usize::try_from(size + 1).unwrap_or_default());
+    // The file may grow while it is read.
+    file.take(policy.max_bytes + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > policy.max_bytes {
+        return Err(FileError::TooLarge { max_bytes: policy.max_bytes });
+    }
+    Ok(content)
+}
+
+/// Reads the whole file as UTF-8 text.
+pub fn read_to_string(path: &Path, policy: &ReadPolicy) -> Result<String, FileError> {
+    String::from_utf8(read(path, policy)?).map_err(|_| FileError::NotText)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use super::*;
+
+    pub(crate) fn make_fifo(path: &Path) {
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+
+    fn file_with_mode(folder: &Path, mode: u32) -> PathBuf {
+        let path = folder.join(format!("mode-{mode:o}"));
+        File::create(&path).unwrap().write_all(b"text").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    #[test]
+    fn reads_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        crate::write(&path, b"secret").unwrap();
+        assert_eq!(read(&path, &ReadPolicy::private()).unwrap(), b"secret");
+        assert_eq!(read_to_string(&path, &ReadPolicy::user_file()).unwrap(), "secret");
+        crate::write(&path, b"\xff").unwrap();
+        assert!(matches!(read_to_string(&path, &ReadPolicy::private()), Err(FileError::NotText)));
+    }
+
+    #[test]
+    fn a_missing_file_has_its_own_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(read(&folder.path().join("no"), &ReadPolicy::private()), Err(FileError::NotFound)));
+    }
+
+    #[test]
+    fn a_symlink_is_refused_unless_the_user_manages_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        symlink(file_with_mode(folder.path(), 0o600), &link).unwrap();
+        assert!(matches!(read(&link, &ReadPolicy::private()), Err(FileError::Symlink)));
+        assert_eq!(read(&link, &ReadPolicy::user_file()).unwrap(), b"text");
+    }
+
+    #[test]
+    fn fifos_sockets_folders_and_devices_are_refused_without_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        make_fifo(&fifo);
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for path in [&fifo, &socket, folder.path(), Path::new("/dev/zero")] {
+            for policy in [ReadPolicy::private(), ReadPolicy::user_file()] {
+                assert!(matches!(read(path, &policy), Err(FileError::NotRegular)), "{}", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn another_users_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_root = rustix::process::geteuid().is_root();
+        let (path, owner) =
+            if is_root { (file_with_mode(folder.path(), 0o600), 4242) } else { ("/etc/passwd".into(), 0) };
+        if is_root {
+            std::os::unix::fs::chown(&path, Some(owner), None).unwrap();
+        }
+        let refused = read(&path, &ReadPolicy::private().allow_others(0o044));
+        assert!(matches!(refused, Err(FileError::OtherOwner { uid }) if uid == owner));
+        read(&path, &ReadPolicy::private().allow_others(0o044).any_owner()).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused_unless_allowed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file_with_mode(folder.path(), 0o644);
+        let refused = read(&path, &ReadPolicy::private()).unwrap_err();
+        assert_eq!(refused.to_string(), "other users have access to it (mode 0644)");
+        read(&path, &ReadPolicy::private().allow_others(0o044)).unwrap();
+        let writable = file_with_mode(folder.path(), 0o666);
+        let refused = read(&writable, &ReadPolicy::private().allow_others(0o044));
+        assert!(matches!(refused, Err(FileError::TooOpen { mode: 0o666 })));
+        read(&writable, &ReadPolicy::user_file()).unwrap();
+    }
+
+    #[test]
+    fn a_large_or_sparse_file_is_refused_before_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file_with_mode(folder.path(), 0o600);
+        read(&path, &ReadPolicy::private().max_bytes(4)).unwrap();
+        let refused = read(&path, &ReadPolicy::private().max_bytes(3));
+        assert!(matches!(refused, Err(FileError::TooLarge { max_bytes: 3 })));
+        File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+        assert!(matches!(read(&path, &ReadPolicy::user_file()), Err(FileError::TooLarge { .. })));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_file_that_hides_its_size_is_read_up_to_the_limit() {
+        let path = Path::new("/proc/self/status");
+        let refused = read(path, &ReadPolicy::user_file().max_bytes(10));
+        assert!(matches!(refused, Err(FileError::TooLarge { max_bytes: 10 })));
+    }
+}

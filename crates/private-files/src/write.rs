@@ -1,0 +1,127 @@
+//! Replaces a whole file atomically: after a crash, the old content or the new content is there.
+//!
+//! `atomic-write-file` writes a temporary file in the same folder, syncs it, renames it and syncs the folder.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use atomic_write_file::AtomicWriteFile;
+use atomic_write_file::unix::OpenOptionsExt;
+
+use crate::FileError;
+use crate::folder::create_folder;
+use crate::open::PRIVATE_MODE;
+
+/// The number of symlinks that Linux follows before it reports a loop.
+const MAX_SYMLINKS: u32 = 40;
+
+/// Replaces the file. The new file is this user's own with mode 0600, whatever was there before; a symlink is replaced, not
+/// followed.
+pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let mut options = AtomicWriteFile::options();
+    options.preserve_mode(false).preserve_owner(false).mode(PRIVATE_MODE);
+    commit(options.open(path)?, content)
+}
+
+/// Replaces a file that the user manages. Symlinks stay and their target is replaced, mode and owner stay, and a new file
+/// gets mode 0600. Missing folders are made (0700).
+pub fn write_user_file(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let target = follow_symlinks(path)?;
+    match fs::symlink_metadata(&target) {
+        Ok(metadata) if !metadata.is_file() => return Err(FileError::NotRegular),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    if let Some(folder) = target.parent() {
+        create_folder(folder)?;
+    }
+    let mut options = AtomicWriteFile::options();
+    options.preserve_mode(true).try_preserve_owner(true).mode(PRIVATE_MODE);
+    commit(options.open(&target)?, content)
+}
+
+fn commit(mut file: AtomicWriteFile, content: &[u8]) -> Result<(), FileError> {
+    file.write_all(content)?;
+    Ok(file.commit()?)
+}
+
+/// Returns the path that the last symlink names, whether or not a file is there.
+fn follow_symlinks(path: &Path) -> Result<PathBuf, FileError> {
+    let mut target = path.to_owned();
+    for _ in 0..MAX_SYMLINKS {
+        match fs::read_link(&target) {
+            Ok(next) => target = target.parent().unwrap_or(Path::new("/")).join(next),
+            Err(_) => return Ok(target),
+        }
+    }
+    Err(FileError::Io(io::Error::other("its symlinks form a loop")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use super::*;
+    use crate::read::tests::make_fifo;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn a_private_file_gets_mode_0600_and_replaces_a_symlink() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write(&path, b"one").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!((fs::read(&path).unwrap().as_slice(), mode(&path)), (b"two".as_slice(), 0o600));
+        let link = folder.path().join("link");
+        symlink(&path, &link).unwrap();
+        write(&link, b"three").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_file());
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert!(matches!(write(&folder.path().join("no/file"), b""), Err(FileError::NotFound)));
+    }
+
+    #[test]
+    fn symlinks_stay_symlinks_even_dangling_ones() {
+        let home = tempfile::tempdir().unwrap();
+        let link = home.path().join("config");
+        symlink("dotfiles/aws", &link).unwrap();
+        write_user_file(&link, b"[default]\n").unwrap();
+        write_user_file(&link, b"[profile a]\n").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let target = home.path().join("dotfiles/aws");
+        assert_eq!(
+            (fs::read(&target).unwrap().as_slice(), mode(&target)),
+            (b"[profile a]\n".as_slice(), 0o600)
+        );
+        assert_eq!(mode(&home.path().join("dotfiles")), 0o700);
+    }
+
+    #[test]
+    fn a_users_file_keeps_its_mode() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config");
+        write(&path, b"one").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        write_user_file(&path, b"two").unwrap();
+        assert_eq!(mode(&path), 0o640);
+    }
+
+    #[test]
+    fn a_fifo_a_folder_and_a_loop_are_not_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        let fifo = home.path().join("fifo");
+        make_fifo(&fifo);
+        assert!(matches!(write_user_file(&fifo, b""), Err(FileError::NotRegular)));
+        assert!(matches!(write_user_file(home.path(), b""), Err(FileError::NotRegular)));
+        let (one, other) = (home.path().join("one"), home.path().join("other"));
+        symlink(&one, &other).unwrap();
+        symlink(&other, &one).unwrap();
+        assert_eq!(write_user_file(&one, b"").unwrap_err().to_string(), "its symlinks form a loop");
+    }
+}
