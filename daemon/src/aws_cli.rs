@@ -1,170 +1,180 @@
-//! Where the person opted in: each session's access token also lies where the AWS CLI looks for it, for tools that know
-//! nothing else. A sign-in or a sign-out with the CLI counts here, too.
+//! Shares access tokens with the AWS CLI, if the user opted in: each session's access token is also in the AWS CLI's token file,
+//! for tools that know nothing else. A sign-in or a sign-out with the AWS CLI is one of ssod's, too.
 
 mod token_file;
 
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use atomic_write_file::AtomicWriteFile;
-use atomic_write_file::unix::OpenOptionsExt;
 use ssod_broker::Event;
+use ssod_clock::Clock;
 use ssod_model::{CredentialSource, Secret, SessionName, SsoSession, Timestamp};
+use ssod_private_files::{FileError, ReadPolicy};
 use tokio::sync::broadcast::error::RecvError;
 
 use self::token_file::{Content, Known, SharedToken, Step, decide, is_ours, path};
-use crate::app::Shared;
-use crate::file_watch::FileWatch;
+use crate::config::FileWatch;
+use crate::config::live_settings::LiveSettings;
+use crate::live_broker::LiveBroker;
+use crate::state_file::StateFile;
+use crate::vault::keeper::VaultKeeper;
 
-/// Some programs truncate the file before they write it: it is looked at again so often, and so soon.
-const LOOKS: usize = 5;
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// What failed is tried again after this.
-const TRY_AGAIN: Duration = Duration::from_secs(30);
-/// A token file has about two kilobytes.
-const CAP: u64 = 64 * 1024;
+/// Some programs truncate a file before they write it, so a strange file is read again, this often and after this delay.
+const READ_ATTEMPTS: usize = 5;
+const READ_DELAY: Duration = Duration::from_millis(100);
+/// The delay after a failure.
+const RETRY_DELAY: Duration = Duration::from_secs(30);
+/// The limit for a token file, which has about two kilobytes.
+const MAX_TOKEN_FILE: u64 = 64 * 1024;
 
-/// Keeps the files as long as the setting says so, until the stop.
-pub(crate) async fn run(shared: Arc<Shared>) {
-    let mut settings = shared.settings_changes();
-    let mut stopped = std::pin::pin!(shared.stopped());
-    loop {
-        let wanted = settings.borrow_and_update().aws_cli.share_access_token;
-        if !wanted {
-            // What was shared before must not stay.
-            shared.broker.session_names().iter().for_each(|name| remove(&shared, name));
-        }
-        tokio::select! {
-            () = &mut stopped => return,
-            // The daemon keeps the sender.
-            _ = settings.changed() => {}
-            () = share(&shared), if wanted => {}
-        }
-    }
+/// What the sharing of access tokens depends on.
+pub(crate) struct AwsCliSharing {
+    pub(crate) broker: LiveBroker,
+    pub(crate) settings: LiveSettings,
+    pub(crate) keeper: VaultKeeper,
+    pub(crate) state_file: Arc<StateFile>,
+    pub(crate) clock: Clock,
+    /// `~/.aws/sso/cache`.
+    pub(crate) folder: PathBuf,
 }
 
-/// Looks at every file whenever a token, a file or the vault may have changed.
-async fn share(shared: &Arc<Shared>) {
-    let (mut events, mut vault) = (shared.broker.events(), shared.keeper.changes());
-    // Watched from the start, so that nothing above it has to be.
-    let made = make_folder(&shared.paths.aws_cache);
-    let watched = made.and_then(|()| Ok(FileWatch::new(vec![shared.paths.aws_cache.join("any.json")])?));
-    let mut watch = match watched {
-        Ok(watch) => watch,
-        Err(error) => {
-            tracing::warn!("the AWS CLI's token files are not watched: {error:#}");
-            return tokio::time::sleep(TRY_AGAIN).await;
-        }
-    };
-    loop {
-        let mut failed = false;
-        for name in shared.broker.session_names() {
-            if let Err(error) = settle(shared, &name).await {
-                tracing::warn!(session = %name, "the access token is not shared with the AWS CLI: {error:#}");
-                failed = true;
+impl AwsCliSharing {
+    /// Shares the tokens while the setting is on, until the stop.
+    pub(crate) async fn run(self, stop: impl Future<Output = ()> + Send) {
+        let mut settings = self.settings.changes();
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let is_on = settings.borrow_and_update().aws_cli.share_access_token;
+            if !is_on {
+                // What was shared before must not remain.
+                self.broker.session_names().iter().for_each(|name| self.remove(name));
+            }
+            tokio::select! {
+                () = &mut stop => return,
+                // The settings keep the sender.
+                _ = settings.changed() => {}
+                () = self.share(), if is_on => {}
             }
         }
-        // What failed left its own traces in the folder: it is not tried again because of them.
-        let changed = async {
-            if failed {
-                tokio::time::sleep(TRY_AGAIN).await;
+    }
+
+    /// Checks every file whenever a token, a file or the vault may have changed.
+    async fn share(&self) {
+        let (mut events, mut vault) = (self.broker.events(), self.keeper.changes());
+        // The folder is made first, so that no folder above it must be watched.
+        let made = make_folder(&self.folder);
+        let watched = made.and_then(|()| Ok(FileWatch::new(vec![self.folder.join("any.json")])?));
+        let mut watch = match watched {
+            Ok(watch) => watch,
+            Err(error) => {
+                tracing::warn!("the AWS CLI's token files are not watched: {error:#}");
+                return tokio::time::sleep(RETRY_DELAY).await;
             }
-            watch.changed().await;
         };
-        tokio::select! {
-            () = changed => {}
-            // The keeper keeps the sender.
-            _ = vault.changed() => {}
-            event = events.recv() => match event {
-                Ok(Event::SignedOut(session)) => remove(shared, &session),
-                Ok(Event::TokenChanged(_) | Event::Ended { .. } | Event::Configured) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return,
-            },
+        loop {
+            let mut failed = false;
+            for name in self.broker.session_names() {
+                if let Err(error) = self.synchronise(&name).await {
+                    tracing::warn!(session = %name, "the access token is not shared with the AWS CLI: {error:#}");
+                    failed = true;
+                }
+            }
+            // A failed attempt leaves changes in the folder, which must not cause the next attempt.
+            let changed = async {
+                if failed {
+                    tokio::time::sleep(RETRY_DELAY).await;
+                }
+                watch.changed().await;
+            };
+            tokio::select! {
+                () = changed => {}
+                // The keeper keeps the sender.
+                _ = vault.changed() => {}
+                event = events.recv() => match event {
+                    Ok(Event::SignedOut(session)) => self.remove(&session),
+                    Ok(Event::TokenChanged(_) | Event::Ended { .. } | Event::Configured)
+                    | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                },
+            }
         }
     }
-}
 
-/// Does what is to be done about one session's file.
-async fn settle(shared: &Arc<Shared>, name: &SessionName) -> Result<()> {
-    let Some(session) = shared.broker.session(name) else { return Ok(()) };
-    for _ in 0..LOOKS {
-        // While the vault is not open, nobody knows who is signed in.
-        if shared.broker.closed().is_some() {
-            return Ok(());
-        }
-        let file = path(&shared.paths.aws_cache, name);
-        let content = read(&file)?;
-        let ours = shared.broker.access_token(name);
-        let ours = ours.as_ref().map(|(token, end)| (token, *end));
-        let known = Known { session: &session, ours, was_shared: shared.memory.is_shared(name) };
-        match decide(shared.clock.now(), &known, &content) {
-            Step::Rest => return Ok(()),
-            Step::Forget => return shared.memory.keep_shared(name, false),
-            Step::Remove => {
-                remove(shared, name);
+    /// Makes one session's file and the session agree.
+    async fn synchronise(&self, name: &SessionName) -> Result<()> {
+        let Some(session) = self.broker.session(name) else { return Ok(()) };
+        for _ in 0..READ_ATTEMPTS {
+            // While the vault is closed, it is not known which sessions are signed in.
+            if self.broker.closed().is_some() {
                 return Ok(());
             }
-            Step::Write => {
-                let Some((token, end)) = ours else { return Ok(()) };
-                // Remembered first: a crash in between is a sign-in too many, the other way round it is a sign-out undone.
-                shared.memory.keep_shared(name, true)?;
-                return write(&shared.paths.aws_cache, &session, token, end, &content);
+            let file = path(&self.folder, name);
+            let content = read(&file)?;
+            let ours = self.broker.access_token(name);
+            let ours = ours.as_ref().map(|(token, end)| (token, *end));
+            let known = Known { session: &session, ours, was_shared: self.state_file.is_shared(name) };
+            match decide(self.clock.now(), &known, &content) {
+                Step::Rest => return Ok(()),
+                Step::Forget => return self.state_file.keep_shared(name, false),
+                Step::Remove => {
+                    self.remove(name);
+                    return Ok(());
+                }
+                Step::Write => {
+                    let Some((token, end)) = ours else { return Ok(()) };
+                    // Recorded first: after a crash in between, the user signs in once too often. In the other order, a crash
+                    // would undo a sign-out.
+                    self.state_file.keep_shared(name, true)?;
+                    return write(&self.folder, &session, token, end, &content);
+                }
+                Step::SignOut => {
+                    tracing::info!(session = %name, "the user signed out with the AWS CLI");
+                    // The record goes at the next check: a crash in between must not put the file back.
+                    self.broker.logout(name).await?;
+                }
+                Step::Adopt(tokens) => {
+                    tracing::info!(session = %name, "the user signed in with the AWS CLI");
+                    self.broker.begin_sign_in(name)?.complete(*tokens, None).await?;
+                    self.state_file.keep_shared(name, true)?;
+                }
+                Step::LookAgain => tokio::time::sleep(READ_DELAY).await,
             }
-            Step::SignOut => {
-                tracing::info!(session = %name, "somebody signed out with the AWS CLI");
-                // Forgotten with the file's next look: a crash in between must not put it back.
-                shared.broker.logout(name).await?;
-            }
-            Step::Adopt(tokens) => {
-                tracing::info!(session = %name, "somebody signed in with the AWS CLI");
-                shared.broker.begin_sign_in(name)?.complete(*tokens, None).await?;
-                shared.memory.keep_shared(name, true)?;
-            }
-            Step::LookAgain => tokio::time::sleep(LOOK_AGAIN).await,
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Takes away what we put there, and nothing that somebody else did.
-fn remove(shared: &Shared, session: &SessionName) {
-    if !shared.memory.is_shared(session) {
-        return;
-    }
-    let file = path(&shared.paths.aws_cache, session);
-    let remove = || {
-        if is_ours(&read(&file)?) {
-            std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+    /// Removes the file that ssod wrote, but no file that another program wrote.
+    fn remove(&self, session: &SessionName) {
+        if !self.state_file.is_shared(session) {
+            return;
         }
-        shared.memory.keep_shared(session, false)
-    };
-    if let Err(error) = remove() {
-        tracing::warn!(%session, "{error:#}");
+        let file = path(&self.folder, session);
+        let remove = || {
+            if is_ours(&read(&file)?) {
+                std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+            }
+            self.state_file.keep_shared(session, false)
+        };
+        if let Err(error) = remove() {
+            tracing::warn!(%session, "{error:#}");
+        }
     }
 }
 
 fn make_folder(folder: &Path) -> Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .with_context(|| format!("cannot make {}", folder.display()))
+    ssod_private_files::create_folder(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
+/// The AWS CLI and other tools write these files, too, so any mode and any owner is read; a symlink is not.
 fn read(file: &Path) -> Result<Content> {
-    let unreadable = || format!("cannot read {}", file.display());
-    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    let opened = match std::fs::OpenOptions::new().read(true).custom_flags(flags).open(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::Missing),
-        opened => opened.with_context(unreadable)?,
-    };
-    let mut text = zeroize::Zeroizing::new(Vec::new());
-    io::Read::read_to_end(&mut io::Read::take(opened, CAP), &mut text).with_context(unreadable)?;
-    Ok(Content::parse(&text))
+    let policy = ReadPolicy::private().allow_others(0o077).any_owner().max_bytes(MAX_TOKEN_FILE);
+    match ssod_private_files::read(file, &policy) {
+        Ok(text) => Ok(Content::parse(&zeroize::Zeroizing::new(text))),
+        Err(FileError::NotFound) => Ok(Content::Missing),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+    }
 }
 
 fn write(
@@ -175,10 +185,7 @@ fn write(
     before: &Content,
 ) -> Result<()> {
     let file = path(folder, &session.name);
-    let unwritable = || format!("cannot write {}", file.display());
     make_folder(folder)?;
     let text = zeroize::Zeroizing::new(serde_json::to_vec(&SharedToken::of(session, token, end, before))?);
-    let mut target =
-        AtomicWriteFile::options().preserve_mode(false).mode(0o600).open(&file).with_context(unwritable)?;
-    target.write_all(&text).and_then(|()| target.commit()).with_context(unwritable)
+    ssod_private_files::write(&file, &text).with_context(|| format!("cannot write {}", file.display()))
 }

@@ -60,10 +60,10 @@ fn files_that_others_get_at_and_a_broken_config_file_are_found() {
     let sandbox = Sandbox::signed_in(Person::ADMIN);
     let token = sandbox.home().join("run/ssod/tokens/profile-adminUser");
     fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
-    finds(&sandbox, &[], &["Others can get at", "chmod go=", "profile-adminUser"]);
+    finds(&sandbox, &[], &["Other users can access", "chmod go=", "profile-adminUser"]);
     fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
     fs::set_permissions(sandbox.aws_config(), fs::Permissions::from_mode(0o666)).unwrap();
-    finds(&sandbox, &[], &["Others can change", ".aws/config"]);
+    finds(&sandbox, &[], &["Other users can change", ".aws/config"]);
     fs::set_permissions(sandbox.aws_config(), fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(doctor(&sandbox, &[]).status, 0);
     let text = fs::read_to_string(sandbox.aws_config()).unwrap();

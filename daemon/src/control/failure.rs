@@ -1,11 +1,14 @@
-//! The one place where errors become answers of the control API.
+//! The one place that turns errors into answers of the control API.
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ssod_broker::{Closed, SignInError};
-use ssod_control::{ErrorBody, VaultStatus};
+use ssod_control::ErrorBody;
 use ssod_model::{IdentityError, Refusal, StoreError};
+
+use crate::sentence::sentence;
+use crate::vault::state::{ClosedReason, VaultState};
 
 /// An answer that is not a success.
 #[derive(Debug)]
@@ -28,23 +31,21 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "NotFound", message, None)
     }
 
-    /// The vault is locked, or is just being opened.
-    pub(crate) fn closed(vault: VaultStatus) -> Self {
-        let message = vault.reason.unwrap_or_else(|| "The vault is being opened.".to_owned());
-        Self::new(
-            StatusCode::FORBIDDEN,
-            "Locked",
-            message,
-            vault.hint.or(Some("Try again in a moment".to_owned())),
-        )
+    /// The vault is locked, failed, or is being opened.
+    pub(crate) fn closed(vault: &VaultState) -> Self {
+        let ClosedReason { reason, remedy } = vault.closed_reason().unwrap_or_else(|| ClosedReason {
+            reason: "The vault is being opened.".to_owned(),
+            remedy: "Try again in a moment".to_owned(),
+        });
+        Self::new(StatusCode::FORBIDDEN, "Locked", reason, Some(remedy))
     }
 
-    /// Something that only this machine can be blamed for.
+    /// An error of this machine or of ssod itself.
     pub(crate) fn broken(error: &anyhow::Error) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Broken", sentence(&format!("{error:#}")), None)
     }
 
-    /// A session's name where a profile's is needed.
+    /// The client named a session, but the route needs a profile.
     pub(crate) fn needs_profile(session: &str, profiles: &[String]) -> Self {
         let hint = match profiles {
             [] => format!("It has no profiles yet. Add one: ssod configure --session {session}"),
@@ -54,7 +55,7 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "ProfileNotFound", message, Some(hint))
     }
 
-    /// A name that is neither a profile nor a session.
+    /// The name is neither a profile nor a session.
     pub(crate) fn unknown(name: &str) -> Self {
         let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
         Self::new(
@@ -64,7 +65,7 @@ impl Failure {
                 "\"{name}\" is neither a profile with an Identity Center role nor an sso-session in the AWS config file."
             ),
             Some(
-                "See what there is, and what is wrong in the file: ssod status; add it: ssod configure"
+                "To see all names and the problems of the file: ssod status; to add a profile: ssod configure"
                     .to_owned(),
             ),
         )
@@ -86,7 +87,7 @@ impl From<SignInError> for Failure {
     fn from(error: SignInError) -> Self {
         match error {
             SignInError::NoSession(name) => Self::unknown(name.as_str()),
-            SignInError::Closed(Closed::Opening) => Self::closed(VaultStatus::default()),
+            SignInError::Closed(Closed::Opening) => Self::closed(&VaultState::Opening),
             SignInError::Closed(Closed::Locked { reason, remedy }) => {
                 Self::new(StatusCode::FORBIDDEN, "Locked", reason, Some(remedy))
             }
@@ -126,7 +127,7 @@ impl From<StoreError> for Failure {
             StatusCode::INSUFFICIENT_STORAGE,
             "NotSaved",
             sentence(&error.to_string()),
-            Some("Make room on the disk, or mend the folder's permissions, and try again".to_owned()),
+            Some("Free space on the disk, or fix the folder's permissions, and try again".to_owned()),
         )
     }
 }
@@ -137,9 +138,5 @@ impl IntoResponse for Failure {
     }
 }
 
-/// With a capital and a full stop.
-pub(crate) fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
-}
+/// What every route returns.
+pub(crate) type Answer<T> = Result<Json<T>, Failure>;

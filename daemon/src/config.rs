@@ -1,0 +1,11 @@
+//! What the daemon is configured by: its settings, the AWS config file, and the changes of both.
+
+pub(crate) mod aws_config;
+mod file_watch;
+pub(crate) mod live_settings;
+pub(crate) mod network;
+pub(crate) mod problem;
+pub(crate) mod reload;
+pub(crate) mod settings;
+
+pub(crate) use file_watch::FileWatch;

@@ -1,0 +1,89 @@
+//! Reloads both files when they change on disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ssod_control::Paths;
+
+use super::FileWatch;
+use super::aws_config::LiveAwsConfig;
+use super::live_settings::LiveSettings;
+use super::problem::{Area, Problem, Problems};
+use crate::listen::imds_ports::ImdsPorts;
+use crate::live_broker::LiveBroker;
+use crate::shutdown::Shutdown;
+use crate::vault::keeper::VaultKeeper;
+
+/// What a change of the files affects.
+pub(crate) struct ConfigReloader {
+    pub(crate) paths: Arc<Paths>,
+    pub(crate) aws_config: LiveAwsConfig,
+    pub(crate) settings: LiveSettings,
+    pub(crate) imds_enabled: Arc<AtomicBool>,
+    pub(crate) imds_ports: ImdsPorts,
+    pub(crate) broker: LiveBroker,
+    pub(crate) keeper: VaultKeeper,
+    pub(crate) problems: Problems,
+}
+
+impl ConfigReloader {
+    /// Reloads changed files until the stop. It compares contents, because an editor makes many events for one change.
+    pub(crate) async fn run(self, shutdown: Shutdown) {
+        let files = vec![self.paths.aws_config.clone(), self.paths.settings.clone()];
+        let mut watch = match FileWatch::new(files.clone()) {
+            Ok(watch) => watch,
+            Err(error) => {
+                tracing::warn!(%error, "cannot watch the configuration files; after a change, restart the daemon");
+                self.apply_imds_ports().await;
+                return;
+            }
+        };
+        let content = |file: &PathBuf| std::fs::read(file).ok();
+        let mut seen: Vec<_> = files.iter().map(content).collect();
+        // A file may have changed between its first reading and the start of the watch.
+        self.aws_config.reload().await;
+        self.reload_settings();
+        self.apply_imds_ports().await;
+        loop {
+            tokio::select! {
+                () = shutdown.begun() => return,
+                () = watch.changed() => {}
+            }
+            let now: Vec<_> = files.iter().map(content).collect();
+            if now[0] != seen[0] {
+                self.aws_config.reload().await;
+            }
+            if now[1] != seen[1] {
+                self.reload_settings();
+                self.apply_imds_ports().await;
+            }
+            seen = now;
+        }
+    }
+
+    fn reload_settings(&self) {
+        match self.settings.reload(&self.paths.settings) {
+            Ok(needs_restart) => {
+                let settings = self.settings.current();
+                self.imds_enabled.store(settings.imds.enabled, Ordering::Relaxed);
+                self.broker.set_policy(settings.policy());
+                self.keeper.wake();
+                self.problems.replace(Area::Settings, Vec::new());
+                let restart = needs_restart.map(|changed| Problem::new(Area::Restart, changed));
+                self.problems.replace(Area::Restart, restart.into_iter().collect());
+            }
+            Err(error) => {
+                let problem =
+                    Problem::new(Area::Settings, format!("{error}. ssod keeps the settings that it has"));
+                self.problems.replace(Area::Settings, vec![problem]);
+                self.problems.replace(Area::Restart, Vec::new());
+            }
+        }
+    }
+
+    async fn apply_imds_ports(&self) {
+        let problems = self.imds_ports.apply(&self.settings.current().imds.profiles).await;
+        self.problems.replace(Area::Imds, problems);
+    }
+}

@@ -1,0 +1,42 @@
+//! What the routes may use. Each route names the parts that it needs in its signature.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use ssod_clock::Clock;
+use ssod_control::Paths;
+
+use crate::audit::AuditLog;
+use crate::config::aws_config::LiveAwsConfig;
+use crate::config::live_settings::LiveSettings;
+use crate::config::problem::Problems;
+use crate::listen::imds_ports::ImdsPorts;
+use crate::live_broker::LiveBroker;
+use crate::state_file::StateFile;
+use crate::vault::endpoint_tokens::EndpointTokens;
+use crate::vault::keeper::VaultKeeper;
+
+/// The parts of the daemon that a route can ask for (`State<VaultKeeper>`). All are cheap handles.
+#[derive(Clone, FromRef)]
+pub(crate) struct Context {
+    pub(crate) broker: LiveBroker,
+    pub(crate) clock: Clock,
+    pub(crate) settings: LiveSettings,
+    pub(crate) keeper: VaultKeeper,
+    pub(crate) tokens: EndpointTokens,
+    pub(crate) state_file: Arc<StateFile>,
+    pub(crate) aws_config: LiveAwsConfig,
+    pub(crate) imds_ports: ImdsPorts,
+    pub(crate) problems: Problems,
+    pub(crate) audit: Arc<AuditLog>,
+    pub(crate) paths: Arc<Paths>,
+    pub(crate) facts: Arc<DaemonFacts>,
+}
+
+/// What does not change while the daemon runs.
+pub(crate) struct DaemonFacts {
+    /// The endpoint's port on 127.0.0.1.
+    pub(crate) port: u16,
+    /// The variables in the daemon's environment that override where Identity Center is called, with their values.
+    pub(crate) overrides: Vec<(String, String)>,
+}

@@ -1,0 +1,19 @@
+//! `POST /v1/audit/write`: writes the lines that wait for the audit log, for a client that reads the log now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use ssod_control::Done;
+
+use crate::audit::AuditLog;
+use crate::control::failure::{Answer, Failure};
+
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+pub(in crate::control) async fn flush(State(audit): State<Arc<AuditLog>>) -> Answer<Done> {
+    let writing = tokio::task::spawn_blocking(move || audit.finish(TIMEOUT));
+    writing.await.map_err(|panicked| Failure::broken(&panicked.into()))?;
+    Ok(Json(Done {}))
+}

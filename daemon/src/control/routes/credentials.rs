@@ -1,0 +1,78 @@
+//! `POST /v1/credentials`: one profile's credentials for `credential_process`; `POST /v1/check`: only whether there
+//! are any. Both wait longer than an SDK does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use ssod_clock::Clock;
+use ssod_control::{Checked, Credentials, CredentialsRequest};
+use ssod_model::{CredentialSource, Floor, Profile, ProfileName, Refusal, RoleCredentials};
+use ssod_peer::UnixPeer;
+
+use crate::audit::AuditLog;
+use crate::control::failure::{Answer, Failure};
+use crate::control::lookup::{caller, find_profile};
+use crate::control::time::whole_seconds;
+use crate::live_broker::LiveBroker;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(in crate::control) async fn answer(
+    State(broker): State<LiveBroker>,
+    State(audit): State<Arc<AuditLog>>,
+    State(clock): State<Clock>,
+    Extension(peer): Extension<UnixPeer>,
+    Json(request): Json<CredentialsRequest>,
+) -> Answer<Credentials> {
+    let outcome = fetch(&broker, &request.profile).await;
+    record(&broker, &audit, &clock, &peer, &request.profile, outcome.as_ref().err());
+    let (profile, credentials) = outcome?;
+    Ok(Json(Credentials {
+        version: 1,
+        access_key_id: credentials.access_key_id.clone(),
+        secret_access_key: credentials.secret_access_key.expose().to_owned(),
+        session_token: credentials.session_token.expose().to_owned(),
+        expiration: whole_seconds(credentials.expiration),
+        account_id: profile.account_id.to_string(),
+    }))
+}
+
+pub(in crate::control) async fn check(
+    State(broker): State<LiveBroker>,
+    Json(request): Json<CredentialsRequest>,
+) -> Answer<Checked> {
+    let (profile, _) = fetch(&broker, &request.profile).await?;
+    Ok(Json(Checked { profile: profile.name.to_string(), session: profile.session.to_string() }))
+}
+
+/// Notes for the audit log which program got the credentials, or was refused: the program that runs `ssod`.
+fn record(
+    broker: &LiveBroker,
+    audit: &AuditLog,
+    clock: &Clock,
+    peer: &UnixPeer,
+    name: &str,
+    failure: Option<&Failure>,
+) {
+    let (program, profile) = (caller(peer), ProfileName::parse(name).ok());
+    let refused = failure.map(|failure| format!("{}: {}", failure.body.code, failure.body.message));
+    if let (Some(profile), None) = (&profile, &refused) {
+        broker.used(profile, program.as_ref().map(|program| program.name.clone()));
+    }
+    audit.note_control(clock.now(), "credential-process", peer, program, profile, refused);
+}
+
+async fn fetch(broker: &LiveBroker, name: &str) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Failure> {
+    let profile = find_profile(broker, name)?;
+    let name = profile.name.clone();
+    let credentials = match tokio::time::timeout(PATIENCE, broker.fetch(&name, Floor::CONTAINER)).await {
+        Ok(outcome) => outcome?,
+        Err(_) => broker.held(&name).ok_or_else(|| Refusal::Unavailable {
+            profile: name,
+            reason: "AWS did not answer within 10 seconds".to_owned(),
+        })?,
+    };
+    Ok((profile, credentials))
+}

@@ -1,0 +1,65 @@
+//! `POST /v1/logout`.
+
+use axum::Json;
+use axum::extract::State;
+use ssod_control::{LoggedOut, LogoutRequest, LogoutResult, StillValid};
+use ssod_model::{CredentialSource, ProfileName, SessionName};
+
+use crate::control::failure::{Answer, Failure};
+use crate::control::lookup::{find, require_open};
+use crate::control::time::whole_seconds;
+use crate::live_broker::LiveBroker;
+use crate::vault::keeper::{RevokeError, VaultKeeper};
+
+pub(in crate::control) async fn answer(
+    State(keeper): State<VaultKeeper>,
+    State(broker): State<LiveBroker>,
+    Json(request): Json<LogoutRequest>,
+) -> Answer<LogoutResult> {
+    require_open(&keeper)?;
+    let sessions = match &request.name {
+        Some(name) => vec![find(&broker, name)?.0],
+        None => broker.known_sessions(),
+    };
+    // All at the same time, so that handing out stops before AWS answers the first call.
+    let logouts = sessions.iter().map(|session| broker.logout(session));
+    let mut done = Vec::new();
+    for outcome in futures_util::future::join_all(logouts).await {
+        let logout = outcome?;
+        let still_valid = logout.still_valid.into_iter();
+        done.push(LoggedOut {
+            session: logout.session.to_string(),
+            was_signed_in: logout.was_signed_in,
+            still_valid: still_valid
+                .map(|(profile, until)| StillValid {
+                    profile: profile.to_string(),
+                    until: whole_seconds(until),
+                })
+                .collect(),
+            not_told: logout.not_told,
+        });
+    }
+    if request.revoke_shells {
+        revoke(&keeper, &broker, request.name.as_ref().map(|_| sessions.as_slice())).await?;
+    }
+    Ok(Json(LogoutResult { sessions: done }))
+}
+
+/// Renews the endpoint tokens of these sessions' profiles, or all of them: open shells are refused from now on. The token that
+/// follows `ssod use` can give any profile, so it is always renewed.
+async fn revoke(
+    keeper: &VaultKeeper,
+    broker: &LiveBroker,
+    sessions: Option<&[SessionName]>,
+) -> Result<(), Failure> {
+    let is_revoked = |profile: Option<&ProfileName>| match (profile, sessions) {
+        (Some(profile), Some(sessions)) => {
+            broker.profile(profile).is_none_or(|profile| sessions.contains(&profile.session))
+        }
+        _ => true,
+    };
+    keeper.revoke_tokens(is_revoked).await.map_err(|error| match error {
+        RevokeError::Closed(state) => Failure::closed(&state),
+        RevokeError::Failed(error) => Failure::broken(&error),
+    })
+}

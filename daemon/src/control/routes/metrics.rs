@@ -1,0 +1,113 @@
+//! `GET /v1/metrics`: what `ssod status` shows, in Prometheus' text format. Both are made from the same report, so they never
+//! differ.
+
+use std::fmt::Write as _;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use ssod_control::Status;
+
+use crate::control::report::Reporter;
+use crate::live_broker::LiveBroker;
+
+/// Prometheus' text format, version 0.0.4.
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(in crate::control) async fn answer(
+    State(reporter): State<Reporter>,
+    State(broker): State<LiveBroker>,
+) -> impl IntoResponse {
+    let (rounds, worked) = (*broker.rounds().borrow(), broker.worked());
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text(&reporter.status(), rounds, worked))
+}
+
+fn text(status: &Status, rounds: u64, worked: u64) -> String {
+    let mut text = Metrics::default();
+    let daemon = &status.daemon;
+    text.family("ssod_build_info", "gauge", "The daemon's version.");
+    text.sample("ssod_build_info", &[("version", &daemon.version)], 1);
+    text.family("ssod_vault_state", "gauge", "1 for the state that the vault is in.");
+    text.sample("ssod_vault_state", &[("state", &daemon.vault.state)], 1);
+    text.family("ssod_problems", "gauge", "What ssod status calls a problem.");
+    text.sample("ssod_problems", &[], daemon.problems.len() as u64);
+    text.family("ssod_engine_rounds_total", "counter", "Looks at the clock.");
+    text.sample("ssod_engine_rounds_total", &[], rounds);
+    text.family("ssod_engine_rounds_with_work_total", "counter", "Looks that found something due.");
+    text.sample("ssod_engine_rounds_with_work_total", &[], worked);
+    text.family("ssod_session_state", "gauge", "1 for the state that a session is in.");
+    for session in &status.sessions {
+        text.sample("ssod_session_state", &[("session", &session.name), ("state", &word(session.state))], 1);
+    }
+    text.family("ssod_session_token_seconds", "gauge", "What is left of a session's access token.");
+    for session in &status.sessions {
+        text.sample_if("ssod_session_token_seconds", &[("session", &session.name)], session.remaining);
+    }
+    text.family("ssod_profile_state", "gauge", "1 for the state that a profile is in.");
+    for profile in &status.profiles {
+        text.sample("ssod_profile_state", &[("profile", &profile.name), ("state", &word(profile.state))], 1);
+    }
+    text.family("ssod_profile_credentials_seconds", "gauge", "What is left of a profile's credentials.");
+    for profile in &status.profiles {
+        text.sample_if("ssod_profile_credentials_seconds", &[("profile", &profile.name)], profile.remaining);
+    }
+    text.0
+}
+
+/// Returns the word that the JSON has for a state.
+fn word(state: impl Serialize) -> String {
+    serde_json::to_value(state).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Metrics(String);
+
+impl Metrics {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample_if(&mut self, name: &str, labels: &[(&str, &String)], value: Option<u64>) {
+        if let Some(value) = value {
+            self.sample(name, labels, value);
+        }
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &String)], value: u64) {
+        let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let labels: Vec<_> =
+            labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_status_shows_is_what_prometheus_reads() {
+        let status: Status = serde_json::from_str(
+            r#"{"daemon":{"version":"1.2.3","vault":{"state":"open"},"problems":["the clock"]},
+            "sessions":[{"name":"work","state":"active","start_url":"x","region":"r","remaining":60}],
+            "profiles":[{"name":"odd \"name\"","session":"work","account_id":"1","role_name":"R","state":"on_demand"}]}"#,
+        )
+        .unwrap();
+        let lines = text(&status, 7, 5);
+        for line in [
+            "ssod_build_info{version=\"1.2.3\"} 1",
+            "ssod_vault_state{state=\"open\"} 1",
+            "ssod_problems 1",
+            "ssod_engine_rounds_total 7",
+            "ssod_session_state{session=\"work\",state=\"active\"} 1",
+            "ssod_session_token_seconds{session=\"work\"} 60",
+            "ssod_profile_state{profile=\"odd \\\"name\\\"\",state=\"on_demand\"} 1",
+        ] {
+            assert!(lines.lines().any(|one| one == line), "{line} is missing in:\n{lines}");
+        }
+        assert!(!lines.contains("ssod_profile_credentials_seconds{"), "there are none");
+    }
+}

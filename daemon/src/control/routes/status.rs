@@ -1,0 +1,16 @@
+//! `GET /v1/status`; `GET /v1/daemon` is its part about the daemon alone.
+
+use axum::Json;
+use axum::extract::State;
+use ssod_control::{DaemonStatus, Status};
+
+use crate::control::failure::Answer;
+use crate::control::report::Reporter;
+
+pub(in crate::control) async fn answer(State(reporter): State<Reporter>) -> Answer<Status> {
+    Ok(Json(reporter.status()))
+}
+
+pub(in crate::control) async fn daemon(State(reporter): State<Reporter>) -> Answer<DaemonStatus> {
+    Ok(Json(reporter.daemon()))
+}

@@ -1,0 +1,34 @@
+//! `POST /v1/use`: chooses the active profile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use ssod_control::{ActiveProfile, UseRequest};
+
+use crate::control::failure::{Answer, Failure};
+use crate::control::lookup::find_profile;
+use crate::control::report::active_profile;
+use crate::live_broker::LiveBroker;
+use crate::state_file::StateFile;
+
+pub(in crate::control) async fn answer(
+    State(broker): State<LiveBroker>,
+    State(state_file): State<Arc<StateFile>>,
+    Json(request): Json<UseRequest>,
+) -> Answer<ActiveProfile> {
+    let profile = match &request.profile {
+        Some(name) => Some(find_profile(&broker, name)?.name.clone()),
+        None => None,
+    };
+    if let Some(profile) = &profile {
+        broker.used(profile, None);
+    }
+    let choose = || broker.choose(profile, request.seconds.map(Duration::from_secs));
+    let active = state_file.keep_active(choose).map_err(|error| {
+        Failure::new(StatusCode::INSUFFICIENT_STORAGE, "NotSaved", format!("{error:#}."), None)
+    })?;
+    Ok(Json(active_profile(&active)))
+}

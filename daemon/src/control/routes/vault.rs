@@ -1,0 +1,76 @@
+//! `POST /v1/vault/rekey`: a new key for the vault, in the same key store or in another.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use ssod_control::{Paths, RekeyRequest, Rekeyed};
+use ssod_vault::{KeyStore, KeyStoreChoice, RekeyError};
+
+use crate::config::live_settings::LiveSettings;
+use crate::control::failure::{Answer, Failure};
+use crate::sentence::sentence;
+use crate::vault::keeper::{NotRekeyed, VaultKeeper};
+
+pub(in crate::control) async fn rekey(
+    State(keeper): State<VaultKeeper>,
+    State(settings): State<LiveSettings>,
+    State(paths): State<Arc<Paths>>,
+    Json(request): Json<RekeyRequest>,
+) -> Answer<Rekeyed> {
+    let store =
+        request.key_store.as_deref().map(|word| target(&keeper, &settings, &paths, word)).transpose()?;
+    // A task of its own completes the rekey even if the client disconnects.
+    let rekeying = tokio::spawn(async move { keeper.rekey(store).await });
+    match rekeying.await {
+        Ok(Ok(store)) => Ok(Json(Rekeyed { key_store: store.to_string() })),
+        Ok(Err(NotRekeyed::Failed(error))) => Err(failure(&error)),
+        Ok(Err(NotRekeyed::Closed(state))) => Err(Failure::closed(&state)),
+        Err(panicked) => Err(Failure::broken(&panicked.into())),
+    }
+}
+
+/// Returns the store that the word names, if the settings allow it; otherwise they would contradict the facts.
+fn target(
+    keeper: &VaultKeeper,
+    settings: &LiveSettings,
+    paths: &Paths,
+    word: &str,
+) -> Result<KeyStore, Failure> {
+    let wrong = |message: String, hint: String| {
+        Failure::new(StatusCode::BAD_REQUEST, "KeyStore", sentence(&message), Some(hint))
+    };
+    let store = match word.parse() {
+        Ok(KeyStoreChoice::Only(store)) => store,
+        Ok(KeyStoreChoice::Auto) => {
+            let hint = "Name one: secret-service, keyutils, keychain or file".to_owned();
+            return Err(wrong("auto is not a key store".to_owned(), hint));
+        }
+        Err(error) => return Err(wrong(error, "See: ssod vault move --help".to_owned())),
+    };
+    if keeper.state().key_store() == Some(store) && !keeper.is_changing_key() {
+        let hint = "For a new key in the same store: ssod vault rekey".to_owned();
+        return Err(wrong(format!("the vault's key is in {store} already"), hint));
+    }
+    match settings.current().vault.key {
+        KeyStoreChoice::Only(configured) if configured != store => {
+            let file = paths.settings.display();
+            Err(wrong(
+                format!("[vault] key in config.toml says {configured}"),
+                format!("Set it to \"{store}\" (or \"auto\") in {file}, then run this again"),
+            ))
+        }
+        _ => Ok(store),
+    }
+}
+
+fn failure(error: &RekeyError) -> Failure {
+    let hint = match error {
+        RekeyError::Incomplete(_) => {
+            "The new key is in force, and the old one still opens the other files; the next start completes the change"
+        }
+        RekeyError::NotStarted(_) => "The old key is still in force, and nothing is lost",
+    };
+    Failure::new(StatusCode::BAD_GATEWAY, "KeyStore", sentence(&error.to_string()), Some(hint.to_owned()))
+}

@@ -1,0 +1,8 @@
+//! The sockets: bound to loopback or taken over from a service manager, with limits, and with a check of each caller's uid
+//! before a byte is read.
+
+pub(crate) mod admit;
+pub(crate) mod bind;
+pub(crate) mod imds_ports;
+pub(crate) mod inherited;
+pub(crate) mod limits;

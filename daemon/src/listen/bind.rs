@@ -1,0 +1,109 @@
+//! Binding: the endpoint's port on loopback and the control socket, or taking them over from a service manager.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use ssod_control::Paths;
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
+
+use super::inherited::Inherited;
+use crate::config::settings::{DEFAULT_PORT, Settings};
+use crate::state_file::StateFile;
+
+/// A thousand clients that connect at one instant must not wait for a retransmission.
+const BACKLOG: u32 = 1_024;
+
+/// Returns the ports that a daemon with these settings serves: the endpoint's first, then those of IMDS.
+pub fn ports(settings: &Settings, paths: &Paths) -> Result<Vec<u16>> {
+    let remembered = StateFile::load(&paths.memory())?.port();
+    let port = settings.endpoint.port.or(remembered).unwrap_or(DEFAULT_PORT);
+    Ok(std::iter::once(port).chain(settings.imds.profiles.values().copied()).collect())
+}
+
+/// Binds the endpoint's port: the configured one, else the remembered one, else the default, else any free one. It may be any
+/// only at the very first start: later, open shells would send their tokens to the program that took the port.
+pub(crate) fn endpoint(
+    configured: Option<u16>,
+    state_file: &StateFile,
+    inherited: &mut Inherited,
+) -> Result<TcpListener> {
+    let first = inherited.has_ports().then_some(DEFAULT_PORT);
+    if let Some(port) = configured.or(state_file.port()).or(first)
+        && let Some(listener) = inherited.take_port(port)
+    {
+        state_file.keep_port(port)?;
+        return Ok(TcpListener::from_std(listener)?);
+    }
+    if let Some(port) = configured.or(state_file.port()) {
+        let listener = match bind(port) {
+            Ok(listener) => listener,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::AddrInUse && !is_ours(port) {
+                    // Open shells send their tokens there, so the next start renews the tokens.
+                    state_file.keep_port_was_taken(true)?;
+                }
+                return Err(port_taken(port, &error));
+            }
+        };
+        state_file.keep_port(port)?;
+        return Ok(listener);
+    }
+    let listener = match bind(DEFAULT_PORT) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => bind(0),
+        outcome => outcome,
+    };
+    let listener = listener.context("cannot listen on 127.0.0.1")?;
+    state_file.keep_port(listener.local_addr()?.port())?;
+    Ok(listener)
+}
+
+/// Takes the control socket over from the service manager, or binds it with mode 0600. The caller holds the instance lock, so a
+/// socket that is there already is stale.
+pub(crate) fn control(path: &Path, inherited: &mut Inherited) -> Result<UnixListener> {
+    if let Some(listener) = inherited.take_control(path) {
+        return Ok(UnixListener::from_std(listener)?);
+    }
+    let shown = path.display();
+    match std::fs::symlink_metadata(path) {
+        Ok(facts) if facts.file_type().is_socket() => {
+            std::fs::remove_file(path).with_context(|| format!("cannot remove the stale socket {shown}"))?;
+        }
+        Ok(_) => bail!("{shown} is not a socket. Remove it and start again"),
+        Err(_) => {}
+    }
+    // The umask sets the mode at the bind; a mode that is set later leaves a moment in which other users could connect.
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+    let bound = UnixListener::bind(path);
+    rustix::process::umask(before);
+    bound.with_context(|| format!("cannot listen on {shown}"))
+}
+
+/// Binds that port on loopback.
+pub(crate) fn bind(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    // A restart must not wait for the timers of old connections. On Linux this lets no other program share the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    socket.listen(BACKLOG)
+}
+
+/// Returns whether a program of this user holds the port. Such a program could read the tokens anyway.
+fn is_ours(port: u16) -> bool {
+    ssod_peer::port_holder(port) == Some(ssod_peer::own_uid())
+}
+
+/// Returns the error for a port that another program holds.
+pub(crate) fn port_taken(port: u16, error: &io::Error) -> anyhow::Error {
+    let holder = match ssod_peer::port_holder(port) {
+        Some(uid) if uid == ssod_peer::own_uid() => "another program of yours holds it".to_owned(),
+        Some(uid) => format!("user {uid} holds it"),
+        None => error.to_string(),
+    };
+    anyhow::anyhow!(
+        "port {port} on 127.0.0.1 is taken: {holder}. End that program, or set another port in config.toml; \
+         ssod never changes its port automatically, because open shells would send their tokens to the old one"
+    )
+}

@@ -1,0 +1,129 @@
+//! The ports that serve one profile's IMDS each, as `[imds] profiles` names them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ssod_control::ImdsPort;
+use ssod_endpoint::{Capacity, Endpoint, Limits, Port, Surroundings, serve};
+use ssod_model::ProfileName;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::admit::admit;
+use super::bind::{bind, port_taken};
+use super::inherited::Inherited;
+use crate::audit::AuditLog;
+use crate::config::problem::{Area, Problem};
+use crate::live_broker::LiveBroker;
+use crate::shutdown::Shutdown;
+
+/// The open IMDS ports. Clones share them.
+#[derive(Clone)]
+pub(crate) struct ImdsPorts(Arc<Inner>);
+
+struct Inner {
+    /// By profile.
+    open: Mutex<BTreeMap<String, ImdsListener>>,
+    /// Ports that the service manager holds and that are not in use yet.
+    inherited: Mutex<Inherited>,
+    services: Surroundings<LiveBroker>,
+    audit: Arc<AuditLog>,
+    capacity: Capacity,
+    shutdown: Shutdown,
+}
+
+/// An open port; dropping `stop` closes it.
+struct ImdsListener {
+    port: u16,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl ImdsPorts {
+    /// No port is open yet.
+    pub(crate) fn new(
+        inherited: Inherited,
+        services: Surroundings<LiveBroker>,
+        audit: Arc<AuditLog>,
+        capacity: Capacity,
+        shutdown: Shutdown,
+    ) -> Self {
+        let (open, inherited) = (Mutex::default(), Mutex::new(inherited));
+        Self(Arc::new(Inner { open, inherited, services, audit, capacity, shutdown }))
+    }
+
+    /// Returns the port that serves that profile.
+    pub(crate) fn port_of(&self, profile: &ProfileName) -> Option<u16> {
+        self.open().get(profile.as_str()).map(|listener| listener.port)
+    }
+
+    /// Returns all open ports, by profile.
+    pub(crate) fn list(&self) -> Vec<ImdsPort> {
+        let open = self.open();
+        open.iter()
+            .map(|(profile, listener)| ImdsPort { profile: profile.clone(), port: listener.port })
+            .collect()
+    }
+
+    /// Opens and closes ports until the open ones are those that are wanted, and returns what prevented it. It closes first,
+    /// so that a port can change its profile.
+    pub(crate) async fn apply(&self, wanted: &BTreeMap<String, u16>) -> Vec<Problem> {
+        let closing: Vec<ImdsListener> = self
+            .open()
+            .extract_if(.., |name, listener| wanted.get(name) != Some(&listener.port))
+            .map(|(_, closed)| closed)
+            .collect();
+        for ImdsListener { stop, task, .. } in closing {
+            drop(stop);
+            // A task that panicked has logged it, and its port is closed, too.
+            let _ = task.await;
+        }
+        let mut problems = Vec::new();
+        for (name, port) in wanted {
+            let mut open = self.open();
+            if open.contains_key(name) {
+                continue;
+            }
+            let held = self.inherited().take_port(*port);
+            let listener = held.map_or_else(|| bind(*port), TcpListener::from_std);
+            match (ProfileName::parse(name), listener) {
+                (Ok(profile), Ok(listener)) => {
+                    open.insert(name.clone(), self.serve(profile, *port, listener));
+                }
+                (Err(error), _) => problems.push(format!("[imds] profiles: {error}")),
+                (_, Err(error)) => problems.push(format!("{:#}", port_taken(*port, &error))),
+            }
+        }
+        problems.extend(self.inherited().ports().map(|port| {
+            format!(
+                "the service manager holds port {port}, which the settings do not name. Run: ssod service install"
+            )
+        }));
+        problems.into_iter().map(|problem| Problem::new(Area::Imds, problem)).collect()
+    }
+
+    fn serve(&self, profile: ProfileName, port: u16, listener: TcpListener) -> ImdsListener {
+        let endpoint = Endpoint::new(self.0.services.clone(), Port::Imds(profile), port);
+        let (stop, closed) = oneshot::channel();
+        let shutdown = self.0.shutdown.begun();
+        let until = async move {
+            tokio::select! {
+                () = shutdown => {}
+                // Nothing is ever sent: the sender is dropped.
+                _ = closed => {}
+            }
+        };
+        let admit = admit(endpoint, self.0.audit.clone());
+        let task = tokio::spawn(serve(listener, self.0.capacity.clone(), Limits::default(), admit, until));
+        ImdsListener { port, stop, task }
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<String, ImdsListener>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn inherited(&self) -> MutexGuard<'_, Inherited> {
+        self.0.inherited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,8 @@
+//! The broker with the implementations that the daemon uses.
+
+use ssod_broker::Broker;
+use ssod_identity_center::IdentityCenter;
+use ssod_vault::Vault;
+
+/// The broker as the daemon has it.
+pub(crate) type LiveBroker = Broker<IdentityCenter, Vault>;

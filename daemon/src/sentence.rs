@@ -1,0 +1,8 @@
+//! Error texts as sentences.
+
+/// Returns the text with a capital at its start and a full stop at its end.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}

@@ -1,0 +1,11 @@
+//! What the operating system asks of a daemon and tells it.
+
+pub(crate) mod folders;
+pub(crate) mod hardening;
+pub(crate) mod instance_lock;
+pub(crate) mod logging;
+#[cfg(target_os = "linux")]
+pub(crate) mod network_watch;
+#[cfg(target_os = "linux")]
+pub(crate) mod resume;
+pub(crate) mod service_manager;

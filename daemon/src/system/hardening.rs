@@ -1,0 +1,24 @@
+//! What protects the daemon's memory and files before anything secret is read.
+
+/// More than all listeners together use.
+#[cfg(target_os = "linux")]
+const MAX_DESCRIPTORS: u64 = 65_536;
+
+/// Disables core dumps, prevents other processes of this user from reading this process's memory, and makes every new file
+/// private. Call it first in `main`.
+pub fn harden() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{
+            DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+        };
+        // If one of these fails, the default remains, and every other defence still works.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+        // Thousands of idle connections must not use the descriptors that the vault's files need.
+        let descriptors = getrlimit(Resource::Nofile);
+        let current = descriptors.maximum.map_or(MAX_DESCRIPTORS, |most| most.min(MAX_DESCRIPTORS));
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..descriptors });
+    }
+}

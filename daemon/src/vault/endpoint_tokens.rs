@@ -1,0 +1,78 @@
+//! The endpoint's tokens: kept in the vault, and as files in the runtime folder for the SDKs that read files.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use ssod_control::Paths;
+use ssod_endpoint::Tokens;
+use ssod_model::{ProfileName, SecretStore};
+
+use crate::state_file::StateFile;
+use crate::system::folders;
+
+/// The endpoint's tokens and their files. Clones share them.
+#[derive(Clone)]
+pub(crate) struct EndpointTokens {
+    tokens: Arc<Tokens>,
+    state_file: Arc<StateFile>,
+    paths: Arc<Paths>,
+}
+
+impl EndpointTokens {
+    /// There are no tokens before the vault is open.
+    pub(crate) fn new(state_file: Arc<StateFile>, paths: Arc<Paths>) -> Self {
+        Self { tokens: Arc::default(), state_file, paths }
+    }
+
+    /// Returns the tokens in force.
+    pub(crate) fn in_force(&self) -> &Arc<Tokens> {
+        &self.tokens
+    }
+
+    /// Returns the file that has that profile's token at present; `None` is the token that follows `ssod use`.
+    pub(crate) fn file(&self, profile: Option<&ProfileName>) -> PathBuf {
+        self.paths.token(profile.map(ProfileName::as_str), self.state_file.generation(profile))
+    }
+
+    /// Makes the tokens that are missing, saves them in the vault, and writes their files. Blocks on the disk.
+    pub(crate) fn provide(&self, profiles: &[ProfileName], vault: &impl SecretStore) -> Result<()> {
+        if self.tokens.ensure(profiles)? {
+            tracing::debug!("endpoint tokens were made");
+        }
+        self.tokens.save(|all| vault.save_endpoint_tokens(all))?;
+        folders::private(&self.paths.tokens())?;
+        for profile in std::iter::once(None).chain(profiles.iter().map(Some)) {
+            self.write(profile)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the present tokens of these profiles worthless. New ones are in force and in files when it returns.
+    /// Blocks on the disk; the caller holds the vault's transition lock.
+    pub(crate) fn revoke(
+        &self,
+        revoked: &[Option<ProfileName>],
+        profiles: &[ProfileName],
+        vault: &impl SecretStore,
+    ) -> Result<()> {
+        let old: Vec<_> = revoked.iter().map(|profile| self.file(profile.as_ref())).collect();
+        self.state_file.keep_revoked(revoked.iter().map(Option::as_ref))?;
+        for file in old {
+            // Shells read the new token from a file of another name, so failing to remove the old file is harmless.
+            let _ = std::fs::remove_file(file);
+        }
+        self.tokens.renew(|profile| revoked.iter().any(|revoked| revoked.as_ref() == profile))?;
+        self.provide(profiles, vault)
+    }
+
+    /// The file has no newline at its end: most SDKs would take it as part of the token, or refuse it.
+    fn write(&self, profile: Option<&ProfileName>) -> Result<()> {
+        let Some(token) = self.tokens.of(profile) else { return Ok(()) };
+        let (path, token) = (self.file(profile), token.expose().as_bytes());
+        if std::fs::read(&path).is_ok_and(|present| present == token) {
+            return Ok(());
+        }
+        ssod_private_files::write(&path, token).with_context(|| format!("cannot write {}", path.display()))
+    }
+}

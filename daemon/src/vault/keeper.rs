@@ -1,0 +1,390 @@
+//! Opens the vault outside any request, retries after a failure, and locks it when the user asks for it or was idle.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use ssod_clock::Clock;
+use ssod_control::Paths;
+use ssod_model::{ProfileName, SecretStore, SessionName, Timestamp, TimestampExt};
+use ssod_vault::{KeyStore, KeyStoreError, RekeyError, Vault, find_or_create_key};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
+
+use super::endpoint_tokens::EndpointTokens;
+use super::state::{ClosedReason, VaultState};
+use crate::audit::AuditLog;
+use crate::config::live_settings::LiveSettings;
+use crate::live_broker::LiveBroker;
+use crate::shutdown::Shutdown;
+use crate::state_file::StateFile;
+
+/// How long the start waits for the key before SDKs are told that the vault is being opened. Key stores take up to a quarter of
+/// a second.
+const START_TIMEOUT: Duration = Duration::from_secs(2);
+/// The shortest and the longest delay before a key store that failed is asked again.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_mins(1);
+/// The idle lock waits this long for a sign-in that is in progress.
+const BUSY_DELAY: Duration = Duration::from_secs(30);
+/// The kernel forgets a key that was not used for three days (keyrings(7)).
+const TOUCH_INTERVAL: Duration = Duration::from_hours(24);
+
+/// Opens, locks and rekeys the vault. Clones share it.
+#[derive(Clone)]
+pub(crate) struct VaultKeeper(Arc<Inner>);
+
+/// What the keeper works with.
+pub(crate) struct VaultServices {
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) broker: LiveBroker,
+    pub(crate) tokens: EndpointTokens,
+    pub(crate) state_file: Arc<StateFile>,
+    pub(crate) settings: LiveSettings,
+    pub(crate) audit: Arc<AuditLog>,
+    pub(crate) clock: Clock,
+    pub(crate) paths: Arc<Paths>,
+}
+
+struct Inner {
+    services: VaultServices,
+    state: watch::Sender<VaultState>,
+    /// Held during each transition, so that there is one at a time.
+    transition: Mutex<()>,
+    /// The user wants it locked, so an opening that is in progress stops.
+    lock_requested: AtomicBool,
+    /// Wakes the loop.
+    woken: Notify,
+    /// Becomes true after the first attempt.
+    attempted: watch::Sender<bool>,
+    /// The last opening or sign-in, in milliseconds since 1970.
+    used_at: AtomicI64,
+}
+
+/// Why there is no new key.
+pub(crate) enum NotRekeyed {
+    /// The vault is not open.
+    Closed(VaultState),
+    /// The key store or the disk failed.
+    Failed(RekeyError),
+}
+
+impl VaultKeeper {
+    /// The vault is closed until [`run`](Self::run) opens it.
+    pub(crate) fn new(services: VaultServices) -> Self {
+        let used_at = AtomicI64::new(services.clock.now().as_millisecond());
+        Self(Arc::new(Inner {
+            services,
+            state: watch::channel(VaultState::Opening).0,
+            transition: Mutex::default(),
+            lock_requested: AtomicBool::new(false),
+            woken: Notify::new(),
+            attempted: watch::channel(false).0,
+            used_at,
+        }))
+    }
+
+    /// Returns the present state.
+    pub(crate) fn state(&self) -> VaultState {
+        self.0.state.borrow().clone()
+    }
+
+    /// Returns whether everything can be read and saved.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state().is_open()
+    }
+
+    /// Returns whether a rekey was interrupted, so some files are still under the former key.
+    pub(crate) fn is_changing_key(&self) -> bool {
+        self.0.services.vault.is_changing_key()
+    }
+
+    /// Returns what is wrong with the vault's files.
+    pub(crate) fn file_problems(&self) -> Vec<String> {
+        self.0.services.vault.problems()
+    }
+
+    /// Returns a receiver that is notified when the vault is opened or closed.
+    pub(crate) fn changes(&self) -> watch::Receiver<VaultState> {
+        self.0.state.subscribe()
+    }
+
+    /// Ends when the vault is no longer open.
+    pub(crate) async fn closed(&self) {
+        // The keeper keeps the sender.
+        let _ = self.changes().wait_for(|state| !state.is_open()).await;
+    }
+
+    /// Ends when the vault is open, or the first attempt has failed, or took too long.
+    pub(crate) async fn started(&self) {
+        let mut attempted = self.0.attempted.subscribe();
+        // After that time, SDKs are told that the vault is being opened.
+        let _ = tokio::time::timeout(START_TIMEOUT, attempted.wait_for(|attempted| *attempted)).await;
+    }
+
+    /// Records a sign-in, which postpones the idle lock.
+    pub(crate) fn used(&self, now: Timestamp) {
+        self.0.used_at.store(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// Makes the loop check again, for example after a change of the settings.
+    pub(crate) fn wake(&self) {
+        self.0.woken.notify_one();
+    }
+
+    /// Makes the endpoint tokens that are missing, and their files. While the vault is locked, it is not known which are.
+    pub(crate) async fn provide_tokens(&self) -> Result<()> {
+        let _transition = self.lock_transition().await;
+        if self.is_open() { self.provide_tokens_in_transition().await } else { Ok(()) }
+    }
+
+    /// Revokes the endpoint tokens of the profiles that `is_revoked` chooses; `None` is the token that follows `ssod use`.
+    pub(crate) async fn revoke_tokens(
+        &self,
+        is_revoked: impl Fn(Option<&ProfileName>) -> bool,
+    ) -> Result<(), RevokeError> {
+        // Ordered with a lock: after a lock there are no tokens that could be revoked.
+        let _transition = self.lock_transition().await;
+        let state = self.state();
+        if !state.is_open() {
+            return Err(RevokeError::Closed(state));
+        }
+        let profiles = self.0.services.broker.profile_names();
+        let all = std::iter::once(None).chain(profiles.iter().cloned().map(Some));
+        let revoked: Vec<_> = all.filter(|profile| is_revoked(profile.as_ref())).collect();
+        let keeper = self.clone();
+        let revoking = tokio::task::spawn_blocking(move || {
+            let services = &keeper.0.services;
+            services.tokens.revoke(&revoked, &profiles, services.vault.as_ref())
+        });
+        revoking.await.map_err(anyhow::Error::from).and_then(|done| done).map_err(RevokeError::Failed)
+    }
+
+    /// Keeps the vault open until the user locks it or was idle, until the stop.
+    pub(crate) async fn run(self, shutdown: Shutdown) {
+        let Inner { services, woken, attempted, .. } = self.0.as_ref();
+        let mut stopped = std::pin::pin!(shutdown.begun());
+        let mut failures = 0;
+        if services.state_file.is_locked() {
+            // A restart does not unlock.
+            self.lock_now().await;
+        }
+        loop {
+            let next = self.keep_open(&mut failures).await;
+            attempted.send_replace(true);
+            tokio::select! {
+                () = &mut stopped => return,
+                () = woken.notified() => continue,
+                () = services.clock.sleep_until(next) => {}
+            }
+            let lock_is_due = self.idle_lock_at().is_some_and(|at| at <= services.clock.now());
+            if self.is_open() && lock_is_due && !services.broker.is_busy() {
+                tracing::info!("ssod was idle, so it locks itself");
+                if let Err(error) = self.lock().await {
+                    tracing::error!("{error:#}");
+                }
+            } else if self.key_needs_touch() {
+                self.touch_key().await;
+            }
+        }
+    }
+
+    /// Opens the vault unless it is locked, and returns when to check again.
+    async fn keep_open(&self, failures: &mut u32) -> Option<Timestamp> {
+        let services = &self.0.services;
+        let now = services.clock.now();
+        let touch = || self.key_needs_touch().then(|| now.plus(TOUCH_INTERVAL));
+        if self.state() == VaultState::Locked {
+            return touch();
+        }
+        let state = self.open().await;
+        if state.is_open() {
+            *failures = 0;
+            // Not during a sign-in, and not while a sign-in is in memory only.
+            let busy = services.broker.is_busy().then(|| now.plus(BUSY_DELAY));
+            let lock = self.idle_lock_at().map(|at| busy.map_or(at, |busy| at.max(busy)));
+            return touch().into_iter().chain(lock).min();
+        }
+        *failures += 1;
+        let delay = RETRY_MIN.saturating_mul(1 << (*failures).min(6)).min(RETRY_MAX);
+        state.is_retryable().then(|| now.plus(delay))
+    }
+
+    /// Returns when the vault will have been idle for as long as the settings allow.
+    fn idle_lock_at(&self) -> Option<Timestamp> {
+        let services = &self.0.services;
+        let idle_after = services.settings.current().lock.idle_after?;
+        let used_at = Timestamp::from_millisecond(self.0.used_at.load(Ordering::Relaxed)).ok()?;
+        let last = services.audit.last_served().map_or(used_at, |served| served.max(used_at));
+        Some(last.plus(idle_after))
+    }
+
+    /// Returns whether the key is in the kernel's keyring, which forgets unused keys.
+    fn key_needs_touch(&self) -> bool {
+        self.0.services.vault.key_store() == Some(KeyStore::Keyutils)
+    }
+
+    /// Opens the vault if it is closed, and returns the state. Key stores are asked on a thread of their own.
+    async fn open(&self) -> VaultState {
+        let services = &self.0.services;
+        let _transition = self.lock_transition().await;
+        if self.is_open() {
+            return self.state();
+        }
+        let keeper = self.clone();
+        let opening = tokio::task::spawn_blocking(move || keeper.open_blocking());
+        let state = match opening.await {
+            Ok(Ok(store)) => VaultState::Open(store),
+            Ok(Err(closed)) => closed,
+            Err(panicked) => broken(&panicked),
+        };
+        if state.is_open() {
+            self.set_state(state.clone());
+            self.used(services.clock.now());
+            let provided = match self.provide_tokens_in_transition().await {
+                Ok(()) => services.state_file.keep_port_was_taken(false),
+                error => error,
+            };
+            if let Err(error) = provided {
+                tracing::warn!("{error:#}");
+            }
+            return state;
+        }
+        if state != VaultState::Locked
+            && let Some(closed) = state.closed_reason()
+        {
+            if self.state() != state {
+                tracing::warn!("the vault cannot be opened: {} {}", closed.reason, closed.remedy);
+            }
+            services.broker.stop_handing_out(closed.into());
+        }
+        self.set_state(state.clone());
+        state
+    }
+
+    fn open_blocking(&self) -> Result<KeyStore, VaultState> {
+        let VaultServices { vault, tokens, broker, state_file, settings, paths, .. } = &self.0.services;
+        let found =
+            find_or_create_key(&paths.vault(), settings.current().vault.key).map_err(VaultState::Failed)?;
+        let store = found.store;
+        // A key store may take its time, and the user may have locked ssod meanwhile.
+        if self.0.lock_requested.load(Ordering::SeqCst) {
+            return Err(VaultState::Locked);
+        }
+        vault.unlock(found);
+        let load = || {
+            let saved = vault.load_endpoint_tokens().map_err(|error| broken(&error))?;
+            tokens.in_force().replace(saved);
+            // Another user may know these tokens: if that user held our port, open shells sent them there; and if the caller's
+            // uid cannot be checked, they were in use while no daemon held the port.
+            if state_file.port_was_taken() || !ssod_peer::TELLS_TCP_PEERS {
+                tracing::warn!(
+                    "the endpoint's tokens are renewed; open shells need a new environment: eval \"$(ssod env PROFILE)\""
+                );
+                tokens.in_force().renew(|_| true).map_err(|error| broken(&error))?;
+            }
+            broker.open().map_err(|error| broken(&error))
+        };
+        load().inspect_err(|_| {
+            tokens.in_force().forget();
+            vault.lock();
+        })?;
+        Ok(store)
+    }
+
+    /// Removes every secret from memory, also after a restart. Handing out stops at once; the rest may wait for a renewal that is
+    /// in progress. Returns the sessions whose renewed sign-in could not be saved and is lost; fails if a restart would unlock.
+    pub(crate) async fn lock(&self) -> Result<Vec<SessionName>> {
+        let lost = self.lock_now().await;
+        let saved = self.0.services.state_file.keep_locked(true);
+        saved.context("ssod is locked, but a restart would unlock it")?;
+        Ok(lost)
+    }
+
+    async fn lock_now(&self) -> Vec<SessionName> {
+        let VaultServices { vault, tokens, broker, .. } = &self.0.services;
+        self.0.lock_requested.store(true, Ordering::SeqCst);
+        broker.stop_handing_out(ClosedReason::locked().into());
+        let _transition = self.lock_transition().await;
+        let lost = broker.close(ClosedReason::locked().into()).await;
+        for session in &lost {
+            tracing::error!(%session, "the renewed sign-in could not be saved, and is lost by the lock");
+        }
+        tokens.in_force().forget();
+        broker.provider().disconnect();
+        vault.lock();
+        self.set_state(VaultState::Locked);
+        self.wake();
+        tracing::info!("locked");
+        lost
+    }
+
+    /// Opens the vault again after a lock, and returns the state that this led to.
+    pub(crate) async fn unlock(&self) -> Result<VaultState> {
+        self.0.services.state_file.keep_locked(false)?;
+        self.0.lock_requested.store(false, Ordering::SeqCst);
+        let state = self.open().await;
+        self.wake();
+        Ok(state)
+    }
+
+    /// Makes a new key, in that store or where the key is now, and returns where it is. No sign-in is lost, and no request waits.
+    pub(crate) async fn rekey(&self, store: Option<KeyStore>) -> Result<KeyStore, NotRekeyed> {
+        let vault = &self.0.services.vault;
+        let _transition = self.lock_transition().await;
+        let VaultState::Open(current) = self.state() else { return Err(NotRekeyed::Closed(self.state())) };
+        let store = store.unwrap_or(current);
+        let rekeying = vault.clone();
+        let rekeyed = tokio::task::spawn_blocking(move || rekeying.rekey(store)).await;
+        // The vault records where its key is, so this is right whether the rekey succeeded or not.
+        self.set_state(VaultState::Open(vault.key_store().unwrap_or(current)));
+        self.wake();
+        let rekeyed = rekeyed.unwrap_or_else(|panicked| {
+            let error = KeyStoreError::Broken { store, reason: panicked.to_string() };
+            let is_changing = vault.is_changing_key();
+            Err(if is_changing { RekeyError::Incomplete(error) } else { RekeyError::NotStarted(error) })
+        });
+        rekeyed.map(|()| store).map_err(NotRekeyed::Failed)
+    }
+
+    /// Reads the key, so that the kernel keeps it.
+    async fn touch_key(&self) {
+        let _transition = self.lock_transition().await;
+        let vault = self.0.services.vault.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || vault.touch_key()).await {
+            tracing::warn!(%error, "the vault's key is no longer in its store; after a restart the vault may not open");
+        }
+    }
+
+    /// The caller holds the transition lock.
+    async fn provide_tokens_in_transition(&self) -> Result<()> {
+        let keeper = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let VaultServices { tokens, broker, vault, .. } = &keeper.0.services;
+            tokens.provide(&broker.profile_names(), vault.as_ref())
+        })
+        .await?
+    }
+
+    /// Waits until no transition is in progress, and prevents the next one.
+    async fn lock_transition(&self) -> MutexGuard<'_, ()> {
+        self.0.transition.lock().await
+    }
+
+    fn set_state(&self, state: VaultState) {
+        self.0.state.send_replace(state);
+    }
+}
+
+/// Why tokens were not revoked.
+pub(crate) enum RevokeError {
+    /// The vault is not open.
+    Closed(VaultState),
+    /// The disk failed.
+    Failed(anyhow::Error),
+}
+
+fn broken(error: &dyn Display) -> VaultState {
+    VaultState::Broken { reason: error.to_string() }
+}

@@ -1,0 +1,99 @@
+//! The states of the vault.
+
+use ssod_broker::Closed;
+use ssod_control::VaultStatus;
+use ssod_vault::{KeyStore, KeyStoreError};
+
+use crate::sentence::sentence;
+
+/// The state of the vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum VaultState {
+    /// The key is not known yet.
+    Opening,
+    /// The key is known; it is in that store.
+    Open(KeyStore),
+    /// The user locked it, or it was idle for too long.
+    Locked,
+    /// The key is not available.
+    Failed(KeyStoreError),
+    /// The key is available, but the vault's files cannot be used.
+    Broken {
+        /// Why, without a full stop.
+        reason: String,
+    },
+}
+
+/// Why the vault is closed, for users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClosedReason {
+    /// One sentence.
+    pub(crate) reason: String,
+    /// What to do.
+    pub(crate) remedy: String,
+}
+
+impl ClosedReason {
+    /// The reason while ssod is locked.
+    pub(crate) fn locked() -> Self {
+        Self { reason: "ssod is locked.".to_owned(), remedy: "Run: ssod unlock".to_owned() }
+    }
+}
+
+impl From<ClosedReason> for Closed {
+    fn from(ClosedReason { reason, remedy }: ClosedReason) -> Self {
+        Self::Locked { reason, remedy }
+    }
+}
+
+impl VaultState {
+    /// Returns whether everything can be read and saved.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
+    /// Returns where the key is, if the vault is open.
+    pub(crate) fn key_store(&self) -> Option<KeyStore> {
+        match self {
+            Self::Open(store) => Some(*store),
+            _ => None,
+        }
+    }
+
+    /// Returns whether opening it again without the user can succeed.
+    pub(crate) fn is_retryable(&self) -> bool {
+        match self {
+            Self::Failed(error) => error.is_retryable(),
+            Self::Broken { .. } => true,
+            Self::Opening | Self::Open(_) | Self::Locked => false,
+        }
+    }
+
+    /// Returns why it is closed; `None` while it is open or being opened.
+    pub(crate) fn closed_reason(&self) -> Option<ClosedReason> {
+        let (reason, remedy) = match self {
+            Self::Opening | Self::Open(_) => return None,
+            Self::Locked => return Some(ClosedReason::locked()),
+            Self::Failed(error) => (error.to_string(), error.remedy()),
+            Self::Broken { reason } => (reason.clone(), "Fix the cause, then run: ssod unlock"),
+        };
+        Some(ClosedReason { reason: sentence(&reason), remedy: remedy.to_owned() })
+    }
+
+    /// Returns it in the words of `ssod status`.
+    pub(crate) fn status(&self) -> VaultStatus {
+        let word = match self {
+            Self::Opening => "opening",
+            Self::Open(_) => "open",
+            Self::Locked => "locked",
+            Self::Failed(error) => error.word(),
+            Self::Broken { .. } => "broken",
+        };
+        let closed = self.closed_reason();
+        VaultStatus {
+            state: word.to_owned(),
+            reason: closed.as_ref().map(|closed| closed.reason.clone()),
+            hint: closed.map(|closed| closed.remedy),
+        }
+    }
+}
