@@ -1,9 +1,10 @@
-//! `cargo xtask demo`, `test`, `bench`, `week`, `install`, `uninstall` and `package`:
+//! `cargo xtask demo`, `test`, `imports`, `bench`, `week`, `install`, `uninstall` and `package`:
 //! each does all of its own set-up.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people before a terminal")]
 
 mod bench;
 mod demo;
+mod imports;
 mod install;
 mod package;
 mod test;
@@ -30,6 +31,8 @@ enum Task {
     Demo(demo::Demo),
     /// Run every check: format, lints, documentation, dependencies, tests, real AWS clients, the demo.
     Test(test::Test),
+    /// Fail where files of one crate import one another in a cycle, and list each cycle.
+    Imports,
     /// Install programs, systemd units, completions and man pages below a prefix.
     Install(install::Install),
     /// Remove what was installed.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let done: Result<()> = match Arguments::parse().task {
         Task::Demo(demo) => demo::run(&demo),
         Task::Test(test) => test::run(&test),
+        Task::Imports => imports::run(),
         Task::Install(install) => install::install(&install),
         Task::Uninstall(uninstall) => install::uninstall(&uninstall),
         Task::Package => package::run(),

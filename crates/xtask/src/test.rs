@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use crate::imports;
 use crate::package;
 use crate::tools::{self, cargo, cargo_tools, debian, python, target};
 
@@ -29,6 +30,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
     cargo_tools()?;
     let python = python()?;
     tools::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    imports::run()?;
     tools::run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     tools::run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     tools::run(&mut cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
