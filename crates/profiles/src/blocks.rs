@@ -91,19 +91,18 @@ impl BlockReader {
 
     fn header(&mut self, line: usize, section: &Section, spelling: HeaderSpelling) {
         let known = self.blocks.iter().position(|block| block.section == *section);
+        let previous_spelling = match section {
+            Section::Profile(name) if name == "default" => self.default_spelling.replace(spelling),
+            _ => None,
+        };
         if known.is_some() && !matches!(section, Section::Other(_)) {
-            let is_other_spelling = self.default_spelling.is_some_and(|before| before != spelling);
             self.problem(
                 line,
-                if is_other_spelling {
-                    ProblemKind::TwoDefaults
-                } else {
-                    ProblemKind::DuplicateSection { header: section.header() }
+                match previous_spelling {
+                    Some(previous) if previous != spelling => ProblemKind::TwoDefaults,
+                    _ => ProblemKind::DuplicateSection { header: section.header() },
                 },
             );
-        }
-        if *section == Section::Profile("default".to_owned()) {
-            self.default_spelling = Some(spelling);
         }
         self.current = Some(known.unwrap_or_else(|| {
             self.blocks.push(Block::new(section.clone(), line));

@@ -102,6 +102,14 @@ sso_role_name = R2
 }
 
 #[test]
+fn a_duplicate_profile_is_not_mistaken_for_a_second_default() {
+    assert_eq!(
+        problems("[default]\n[profile a]\n[profile a]\n"),
+        ["line 3: a second [profile a]: the AWS CLI refuses the whole file. Merge the two"]
+    );
+}
+
+#[test]
 fn a_wrong_part_is_left_out_and_reported_while_the_rest_is_used() {
     let text = "\
 [sso-session half]
