@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::cycles::SourceFile;
 use super::scan::{ModulePath, scan};
-use crate::tools::{cargo, root};
+use crate::workspace::{cargo, root};
 
 /// A crate as the compiler sees it: a library, a program, or a test with its modules.
 pub(crate) struct Crate {
