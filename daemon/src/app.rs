@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ssod_broker::Broker;
+use ssod_clock::Clock;
 use ssod_control::Paths;
 use ssod_endpoint::{ImdsTokens, Surroundings, Tokens};
 use ssod_identity_center::IdentityCenter;
-use ssod_model::{ProfileName, Timer};
+use ssod_model::ProfileName;
 use ssod_profiles::Environment;
 use ssod_vault::Vault;
 use tokio::net::{TcpListener, UnixListener};
@@ -52,11 +53,11 @@ pub struct Options {
 pub type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// The broker as the daemon has it.
-pub(crate) type LiveBroker<C> = Broker<IdentityCenter<C>, Vault, C>;
+pub(crate) type LiveBroker = Broker<IdentityCenter, Vault>;
 
 /// A daemon that listens.
-pub struct App<C> {
-    shared: Arc<Shared<C>>,
+pub struct App {
+    shared: Arc<Shared>,
     endpoint: TcpListener,
     control: UnixListener,
     /// Whether the control socket is ours to remove.
@@ -65,21 +66,21 @@ pub struct App<C> {
 }
 
 /// What every route and task needs.
-pub(crate) struct Shared<C> {
+pub(crate) struct Shared {
     pub(crate) paths: Paths,
     pub(crate) environment: Environment,
     pub(crate) overrides: Vec<(String, String)>,
     settings: watch::Sender<Arc<Settings>>,
     /// The settings of the start: some of them count until the end.
     started_with: Arc<Settings>,
-    pub(crate) broker: LiveBroker<C>,
+    pub(crate) broker: LiveBroker,
     pub(crate) keeper: VaultKeeper,
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) capacities: Capacities,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) imds_tokens: ImdsTokens,
     pub(crate) memory: Memory,
-    pub(crate) timer: C,
+    pub(crate) clock: Clock,
     pub(crate) port: u16,
     /// Whether the endpoint serves IMDS at present.
     pub(crate) imds_enabled: Arc<AtomicBool>,
@@ -101,10 +102,10 @@ pub(crate) struct Problems {
     pub(crate) imds: Vec<String>,
 }
 
-impl<C: Timer + Clone> App<C> {
+impl App {
     /// Reads the files and listens; nothing is served yet, and the vault is not open yet. Fails with one sentence that says
     /// what to do.
-    pub async fn start(options: Options, timer: C) -> Result<Self> {
+    pub async fn start(options: Options, clock: Clock) -> Result<Self> {
         let Options { paths, settings, variable, mut inherited } = options;
         folders::private(&paths.state)?;
         folders::private(&paths.runtime)?;
@@ -112,8 +113,8 @@ impl<C: Timer + Clone> App<C> {
         folders::private(&paths.vault())?;
         let vault = Arc::new(Vault::new(&paths.vault()).context("cannot open the vault's folder")?);
         let network = network::load(&settings.network, &variable)?;
-        let provider = IdentityCenter::new(&network, timer.clone())?;
-        let broker = Broker::new(provider, vault.clone(), timer.clone(), settings.policy());
+        let provider = IdentityCenter::new(&network, clock.clone())?;
+        let broker = Broker::new(provider, vault.clone(), clock.clone(), settings.policy());
         let memory = Memory::load(&paths.memory())?;
         broker.restore_choice(memory.active());
         let endpoint = listeners::endpoint(settings.endpoint.port, &memory, &mut inherited)?;
@@ -133,7 +134,7 @@ impl<C: Timer + Clone> App<C> {
             started_with: settings.clone(),
             settings: watch::channel(settings).0,
             tokens: Arc::default(),
-            keeper: VaultKeeper::new(vault, timer.now()),
+            keeper: VaultKeeper::new(vault, clock.now()),
             audit: Arc::new(audit),
             capacities: capacity::by_descriptors(),
             imds_tokens: ImdsTokens::new().context("no random numbers")?,
@@ -145,7 +146,7 @@ impl<C: Timer + Clone> App<C> {
             paths,
             broker,
             memory,
-            timer,
+            clock,
         });
         shared.reload_aws_config().await;
         Ok(Self { shared, endpoint, control, owns_socket, _lock: lock })
@@ -174,7 +175,7 @@ impl<C: Timer + Clone> App<C> {
             keeper,
             tokio::spawn(listeners::serve_endpoint(shared.clone(), self.endpoint)),
             tokio::spawn(control::serve(shared.clone(), self.control)),
-            tokio::spawn(refresher::run(shared.broker.clone(), shared.timer.clone(), shared.stopped())),
+            tokio::spawn(refresher::run(shared.broker.clone(), shared.clock.clone(), shared.stopped())),
             tokio::spawn(watch_files(shared.clone())),
             tokio::spawn(notices::run(shared.clone())),
             tokio::spawn(service_manager::run(shared.clone())),
@@ -206,7 +207,7 @@ impl<C: Timer + Clone> App<C> {
     }
 }
 
-impl<C: Timer + Clone> Shared<C> {
+impl Shared {
     pub(crate) fn settings(&self) -> Arc<Settings> {
         self.settings.borrow().clone()
     }
@@ -217,7 +218,7 @@ impl<C: Timer + Clone> Shared<C> {
     }
 
     /// Ends when the daemon stops.
-    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<C> {
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut stop = self.stop.subscribe();
         async move {
             // The sender lives as long as the daemon; an error means the same as a stop.
@@ -283,10 +284,10 @@ impl<C: Timer + Clone> Shared<C> {
     }
 
     /// What the endpoint's ports share.
-    pub(crate) fn surroundings(&self) -> Surroundings<LiveBroker<C>, C> {
+    pub(crate) fn surroundings(&self) -> Surroundings<LiveBroker> {
         Surroundings {
             source: self.broker.clone(),
-            clock: self.timer.clone(),
+            clock: self.clock.clone(),
             tokens: self.tokens.clone(),
             imds_tokens: self.imds_tokens.clone(),
             audit: self.audit.clone(),
@@ -316,7 +317,7 @@ impl<C: Timer + Clone> Shared<C> {
 }
 
 /// What makes a wait for AWS's answer pointless: another network, and a machine that woke from sleep.
-async fn watch_surroundings<C: Timer + Clone>(shared: Arc<Shared<C>>) {
+async fn watch_surroundings(shared: Arc<Shared>) {
     let try_again = || {
         // Connections of before lead nowhere, and whoever took one would wait for fifteen seconds.
         shared.broker.provider().disconnect();
@@ -334,7 +335,7 @@ async fn watch_surroundings<C: Timer + Clone>(shared: Arc<Shared<C>>) {
 }
 
 /// Takes up changes of both files, by content: an editor's many events are one change.
-async fn watch_files<C: Timer + Clone>(shared: Arc<Shared<C>>) {
+async fn watch_files(shared: Arc<Shared>) {
     let files = vec![shared.paths.aws_config.clone(), shared.paths.settings.clone()];
     let mut watch = match FileWatch::new(files.clone()) {
         Ok(watch) => watch,

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use atomic_write_file::AtomicWriteFile;
 use atomic_write_file::unix::OpenOptionsExt;
 use ssod_broker::Event;
-use ssod_model::{CredentialSource, Secret, SessionName, SsoSession, Timer, Timestamp};
+use ssod_model::{CredentialSource, Secret, SessionName, SsoSession, Timestamp};
 use tokio::sync::broadcast::error::RecvError;
 
 use self::token_file::{Content, Known, SharedToken, Step, decide, is_ours, path};
@@ -29,7 +29,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(30);
 const CAP: u64 = 64 * 1024;
 
 /// Keeps the files as long as the setting says so, until the stop.
-pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
+pub(crate) async fn run(shared: Arc<Shared>) {
     let mut settings = shared.settings_changes();
     let mut stopped = std::pin::pin!(shared.stopped());
     loop {
@@ -48,7 +48,7 @@ pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
 }
 
 /// Looks at every file whenever a token, a file or the vault may have changed.
-async fn share<C: Timer + Clone>(shared: &Arc<Shared<C>>) {
+async fn share(shared: &Arc<Shared>) {
     let (mut events, mut vault) = (shared.broker.events(), shared.keeper.changes());
     // Watched from the start, so that nothing above it has to be.
     let made = make_folder(&shared.paths.aws_cache);
@@ -89,7 +89,7 @@ async fn share<C: Timer + Clone>(shared: &Arc<Shared<C>>) {
 }
 
 /// Does what is to be done about one session's file.
-async fn settle<C: Timer + Clone>(shared: &Arc<Shared<C>>, name: &SessionName) -> Result<()> {
+async fn settle(shared: &Arc<Shared>, name: &SessionName) -> Result<()> {
     let Some(session) = shared.broker.session(name) else { return Ok(()) };
     for _ in 0..LOOKS {
         // While the vault is not open, nobody knows who is signed in.
@@ -101,7 +101,7 @@ async fn settle<C: Timer + Clone>(shared: &Arc<Shared<C>>, name: &SessionName) -
         let ours = shared.broker.access_token(name);
         let ours = ours.as_ref().map(|(token, end)| (token, *end));
         let known = Known { session: &session, ours, was_shared: shared.memory.is_shared(name) };
-        match decide(shared.timer.now(), &known, &content) {
+        match decide(shared.clock.now(), &known, &content) {
             Step::Rest => return Ok(()),
             Step::Forget => return shared.memory.keep_shared(name, false),
             Step::Remove => {
@@ -131,7 +131,7 @@ async fn settle<C: Timer + Clone>(shared: &Arc<Shared<C>>, name: &SessionName) -
 }
 
 /// Takes away what we put there, and nothing that somebody else did.
-fn remove<C: Timer + Clone>(shared: &Shared<C>, session: &SessionName) {
+fn remove(shared: &Shared, session: &SessionName) {
     if !shared.memory.is_shared(session) {
         return;
     }

@@ -24,7 +24,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use ssod_control::{API_HEADER, API_VERSION};
 use ssod_endpoint::{Admission, Limits, serve as serve_connections};
-use ssod_model::{CredentialSource, Profile, ProfileName, Program, SessionName, Timer};
+use ssod_model::{CredentialSource, Profile, ProfileName, Program, SessionName};
 use ssod_peer::UnixPeer;
 use tokio::net::{UnixListener, UnixStream};
 
@@ -39,7 +39,7 @@ const BODY_CAP: usize = 64 * 1024;
 type Answer<T> = Result<axum::Json<T>, Failure>;
 
 /// Answers this user's clients until the stop.
-pub(crate) async fn serve<C: Timer + Clone>(shared: Arc<Shared<C>>, listener: UnixListener) {
+pub(crate) async fn serve(shared: Arc<Shared>, listener: UnixListener) {
     let stop = shared.stopped();
     let (capacity, limits) = (shared.capacities.control.clone(), Limits::default());
     let routes = routes().with_state(shared.clone());
@@ -49,7 +49,7 @@ pub(crate) async fn serve<C: Timer + Clone>(shared: Arc<Shared<C>>, listener: Un
         if peer.uid != ssod_peer::own_uid() {
             tracing::warn!(uid = peer.uid, "another user's control connection is refused");
             let why = Some("CallerRefused: it belongs to another user".to_owned());
-            shared.audit.note_control(shared.timer.now(), "control", &peer, None, None, why);
+            shared.audit.note_control(shared.clock.now(), "control", &peer, None, None, why);
             return Admission::Closed;
         }
         Admission::Own(routes.clone().layer(axum::Extension(peer)))
@@ -57,7 +57,7 @@ pub(crate) async fn serve<C: Timer + Clone>(shared: Arc<Shared<C>>, listener: Un
     serve_connections(listener, capacity, limits, admit, stop).await;
 }
 
-fn routes<C: Timer + Clone>() -> Router<Arc<Shared<C>>> {
+fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/v1/status", get(status::answer))
         .route("/v1/daemon", get(status::daemon_alone))
@@ -111,12 +111,12 @@ async fn guard(request: axum::extract::Request, next: axum::middleware::Next) ->
 }
 
 /// Fails while the vault is locked: nothing is known then about who is signed in.
-fn must_be_open<C: Timer + Clone>(shared: &Shared<C>) -> Result<(), Failure> {
+fn must_be_open(shared: &Shared) -> Result<(), Failure> {
     if shared.keeper.is_open() { Ok(()) } else { Err(Failure::closed(shared.keeper.status())) }
 }
 
 /// A profile, and nothing else.
-fn find_profile<C: Timer>(broker: &LiveBroker<C>, name: &str) -> Result<Arc<Profile>, Failure> {
+fn find_profile(broker: &LiveBroker, name: &str) -> Result<Arc<Profile>, Failure> {
     if let Some(profile) = ProfileName::parse(name).ok().and_then(|name| broker.profile(&name)) {
         return Ok(profile);
     }
@@ -129,7 +129,7 @@ fn find_profile<C: Timer>(broker: &LiveBroker<C>, name: &str) -> Result<Arc<Prof
 }
 
 /// NAME is a profile first, a session second.
-fn find<C: Timer>(broker: &LiveBroker<C>, name: &str) -> Result<(SessionName, Option<ProfileName>), Failure> {
+fn find(broker: &LiveBroker, name: &str) -> Result<(SessionName, Option<ProfileName>), Failure> {
     let profile = ProfileName::parse(name).ok().and_then(|name| broker.profile(&name));
     if let Some(profile) = profile {
         return Ok((profile.session.clone(), Some(profile.name.clone())));

@@ -26,7 +26,6 @@ mod service_manager;
 mod settings;
 mod sign_in_hosts;
 mod vault_keeper;
-mod wall_timer;
 
 pub use app::{App, Options, Variables};
 pub use inherited::Inherited;
@@ -35,4 +34,3 @@ pub use listeners::ports;
 pub use logging::{LogFormat, init as init_logging};
 pub use refresher::run as run_refresher;
 pub use settings::{Settings, SettingsError};
-pub use wall_timer::{WallTimer, sleep_supervised};

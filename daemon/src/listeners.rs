@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use anyhow::{Context, Result, bail};
 use ssod_control::Paths;
 use ssod_endpoint::{Admission, Caller, Endpoint, Limits, Port, serve};
-use ssod_model::{ProfileName, Timer};
+use ssod_model::ProfileName;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -88,7 +88,7 @@ pub(crate) fn control(path: &Path, inherited: &mut Inherited) -> Result<UnixList
 }
 
 /// Answers SDKs until the stop.
-pub(crate) async fn serve_endpoint<C: Timer + Clone>(shared: Arc<Shared<C>>, listener: TcpListener) {
+pub(crate) async fn serve_endpoint(shared: Arc<Shared>, listener: TcpListener) {
     let endpoint =
         Endpoint::new(shared.surroundings(), Port::Main { imds: shared.imds_enabled.clone() }, shared.port);
     serve(
@@ -109,7 +109,7 @@ pub(crate) struct ImdsListener {
 }
 
 /// Makes the open IMDS ports those that `[imds] profiles` names: closes first, so that a port can change hands.
-pub(crate) async fn settle_imds_ports<C: Timer + Clone>(shared: &Arc<Shared<C>>) {
+pub(crate) async fn settle_imds_ports(shared: &Arc<Shared>) {
     let settings = shared.settings();
     let wanted = &settings.imds.profiles;
     let closing: Vec<ImdsListener> = {
@@ -151,12 +151,7 @@ pub(crate) async fn settle_imds_ports<C: Timer + Clone>(shared: &Arc<Shared<C>>)
     shared.problems.lock().unwrap_or_else(PoisonError::into_inner).imds = problems;
 }
 
-fn serve_imds<C: Timer + Clone>(
-    shared: &Arc<Shared<C>>,
-    profile: ProfileName,
-    port: u16,
-    listener: TcpListener,
-) -> ImdsListener {
+fn serve_imds(shared: &Arc<Shared>, profile: ProfileName, port: u16, listener: TcpListener) -> ImdsListener {
     let endpoint = Endpoint::new(shared.surroundings(), Port::Imds(profile), port);
     let (stop, closed) = oneshot::channel();
     let stopped = shared.stopped();
@@ -180,8 +175,8 @@ fn serve_imds<C: Timer + Clone>(
 
 /// Finds out whose each connection is, once, before a byte of it is read. What that means for its requests is the guard's
 /// to say; here it decides whose share of the connections it takes. No answer from the kernel counts as a stranger.
-fn admit<C: Timer + Clone>(
-    endpoint: Endpoint<LiveBroker<C>, C>,
+fn admit(
+    endpoint: Endpoint<LiveBroker>,
     audit: Arc<AuditLog>,
 ) -> impl Fn(&TcpStream, &SocketAddr) -> Admission {
     move |connection, client| {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use ssod_clock::WallClock;
 use ssod_control::Paths;
-use ssod_daemon::{AlreadyRuns, App, Inherited, Options, Settings, WallTimer, init_logging};
+use ssod_daemon::{AlreadyRuns, App, Inherited, Options, Settings, init_logging};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The ssod daemon: keeps AWS IAM Identity Center sign-ins fresh and serves their credentials on 127.0.0.1.
@@ -91,7 +92,7 @@ async fn run(paths: Paths, settings: Settings, inherited: Inherited) -> Result<(
     let mut stop = std::pin::pin!(stop);
     // A key store may take its time; the stop does not wait for it.
     let app = tokio::select! {
-        app = App::start(options, WallTimer::default()) => app?,
+        app = App::start(options, WallClock::default().into()) => app?,
         () = &mut stop => return Ok(()),
     };
     app.run_until(stop).await;

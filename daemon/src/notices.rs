@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_broker::{Event, SessionStatus};
-use ssod_model::{SessionName, Timer, Timestamp, TimestampExt};
+use ssod_model::{SessionName, Timestamp, TimestampExt};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::Shared;
@@ -42,14 +42,14 @@ impl Notice {
 }
 
 /// Tells, until it is stopped.
-pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
+pub(crate) async fn run(shared: Arc<Shared>) {
     let (mut events, mut settings) = (shared.broker.events(), shared.settings_changes());
     let mut vault = shared.keeper.changes();
     let mut told = Told::default();
     let mut stopped = std::pin::pin!(shared.stopped());
     loop {
         let next = tell_what_is_due(&shared, &mut told);
-        let due = shared.timer.sleep_until_due(next);
+        let due = shared.clock.sleep_until(next);
         tokio::select! {
             () = &mut stopped => return,
             event = events.recv() => match event {
@@ -71,8 +71,8 @@ pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
 struct Told(HashSet<(SessionName, Timestamp, &'static str)>);
 
 /// Tells of what ends soon and of what has ended by itself, and says when to look again.
-fn tell_what_is_due<C: Timer + Clone>(shared: &Arc<Shared<C>>, told: &mut Told) -> Option<Timestamp> {
-    let (now, before) = (shared.timer.now(), shared.settings().notifications.before_expiry);
+fn tell_what_is_due(shared: &Arc<Shared>, told: &mut Told) -> Option<Timestamp> {
+    let (now, before) = (shared.clock.now(), shared.settings().notifications.before_expiry);
     let mut next = None::<Timestamp>;
     for session in shared.broker.sessions() {
         let Some(ends_at) = session.ends_at else { continue };
@@ -110,8 +110,8 @@ fn warning_at(session: &SessionStatus, ends_at: Timestamp, before: Duration) -> 
     ends_at.minus(half.map_or(before, |half| before.min(half)))
 }
 
-fn tell<C: Timer + Clone>(shared: &Arc<Shared<C>>, notice: &Notice) {
-    let (summary, body) = (notice.summary(), notice.body(shared.timer.now()));
+fn tell(shared: &Arc<Shared>, notice: &Notice) {
+    let (summary, body) = (notice.summary(), notice.body(shared.clock.now()));
     tracing::info!("{summary}. {body}");
     if shared.settings().notifications.desktop {
         tokio::spawn(async move {

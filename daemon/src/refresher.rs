@@ -3,12 +3,13 @@
 use std::future::Future;
 
 use ssod_broker::Broker;
-use ssod_model::{IdentityProvider, SecretStore, Timer};
+use ssod_clock::Clock;
+use ssod_model::{IdentityProvider, SecretStore};
 
 /// Renews until `stop` ends. With nothing due it does not wake.
-pub async fn run<P: IdentityProvider, S: SecretStore, C: Timer>(
-    broker: Broker<P, S, C>,
-    timer: C,
+pub async fn run<P: IdentityProvider, S: SecretStore>(
+    broker: Broker<P, S>,
+    clock: Clock,
     stop: impl Future<Output = ()> + Send,
 ) {
     let mut stop = std::pin::pin!(stop);
@@ -16,7 +17,7 @@ pub async fn run<P: IdentityProvider, S: SecretStore, C: Timer>(
         #[cfg(debug_assertions)]
         stall::while_wanted().await;
         let round = broker.renew_due();
-        let due = timer.sleep_until_due(round.next);
+        let due = clock.sleep_until(round.next);
         let room = async {
             if round.wants_room {
                 broker.room().await;

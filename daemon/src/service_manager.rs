@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use ssod_broker::SessionState;
-use ssod_model::Timer;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::Shared;
 
 /// Tells until it is stopped; the daemon is ready when this begins.
-pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
+pub(crate) async fn run(shared: Arc<Shared>) {
     tell(&[NotifyState::Ready, NotifyState::Status(&status(&shared))]);
     tokio::select! {
         () = shared.stopped() => {}
@@ -28,7 +27,7 @@ fn tell(state: &[NotifyState<'_>]) {
     }
 }
 
-async fn keep_status<C: Timer + Clone>(shared: &Shared<C>) {
+async fn keep_status(shared: &Shared) {
     let (mut events, mut vault) = (shared.broker.events(), shared.keeper.changes());
     loop {
         tokio::select! {
@@ -41,7 +40,7 @@ async fn keep_status<C: Timer + Clone>(shared: &Shared<C>) {
 }
 
 /// "2 of 3 sessions signed in, 5 profiles; port 7746".
-fn status<C: Timer + Clone>(shared: &Shared<C>) -> String {
+fn status(shared: &Shared) -> String {
     let (all, vault) = (shared.broker.sessions(), shared.keeper.status());
     if vault.state != "open" {
         let reason = vault.reason.unwrap_or_else(|| "the vault is being opened".to_owned());
@@ -54,7 +53,7 @@ fn status<C: Timer + Clone>(shared: &Shared<C>) -> String {
 
 /// Pings the watchdog, where there is one, each time that the engine's own loop went round: it is asked for a round, and a loop
 /// that hangs gives none, so that the service manager starts the daemon anew.
-async fn keep_alive<C: Timer + Clone>(shared: &Shared<C>) {
+async fn keep_alive(shared: &Shared) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
     loop {
         tokio::time::sleep(limit / 3).await;
@@ -66,7 +65,7 @@ async fn keep_alive<C: Timer + Clone>(shared: &Shared<C>) {
     }
 }
 
-async fn goes_round<C: Timer + Clone>(shared: &Shared<C>, patience: Duration) -> bool {
+async fn goes_round(shared: &Shared, patience: Duration) -> bool {
     let mut rounds = shared.broker.rounds();
     rounds.mark_unchanged();
     shared.broker.go_round();

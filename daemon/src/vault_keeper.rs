@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use ssod_broker::Closed;
 use ssod_control::VaultStatus;
-use ssod_model::{SecretStore, SessionName, Timer, Timestamp, TimestampExt};
+use ssod_model::{SecretStore, SessionName, Timestamp, TimestampExt};
 use ssod_vault::{KeyStore, KeyStoreError, Vault, find_key};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 
@@ -143,7 +143,7 @@ const LOCKED: &str = "ssod is locked.";
 const UNLOCK: &str = "Run: ssod unlock";
 
 /// When nobody will have used it for so long that it locks itself.
-fn locks_itself_at<C: Timer + Clone>(shared: &Shared<C>) -> Option<Timestamp> {
+fn locks_itself_at(shared: &Shared) -> Option<Timestamp> {
     let idle_after = shared.settings().lock.idle_after?;
     let used_at = Timestamp::from_millisecond(shared.keeper.used_at.load(Ordering::Relaxed)).ok()?;
     let last = shared.audit.last_served().map_or(used_at, |served| served.max(used_at));
@@ -151,7 +151,7 @@ fn locks_itself_at<C: Timer + Clone>(shared: &Shared<C>) -> Option<Timestamp> {
 }
 
 /// Keeps the vault open as long as nobody wants it locked, until the stop.
-pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
+pub(crate) async fn run(shared: Arc<Shared>) {
     let mut failures = 0;
     let mut stopped = std::pin::pin!(shared.stopped());
     if shared.memory.is_locked() {
@@ -160,7 +160,7 @@ pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
     }
     loop {
         let keeper = &shared.keeper;
-        let now = shared.timer.now();
+        let now = shared.clock.now();
         let next = match keeper.standing() {
             Standing::Locked => keeps_its_key(&shared).then(|| now.plus(TOUCH)),
             Standing::Opening | Standing::Open(_) | Standing::Failed { .. } => match open(&shared).await {
@@ -181,13 +181,13 @@ pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
             },
         };
         keeper.tried.send_replace(true);
-        let due = shared.timer.sleep_until_due(next);
+        let due = shared.clock.sleep_until(next);
         tokio::select! {
             () = &mut stopped => return,
             () = keeper.changed.notified() => continue,
             () = due => {}
         }
-        let is_due = locks_itself_at(&shared).is_some_and(|at| at <= shared.timer.now());
+        let is_due = locks_itself_at(&shared).is_some_and(|at| at <= shared.clock.now());
         if keeper.is_open() && is_due && !shared.broker.is_busy() {
             tracing::info!("nobody used it for long, so ssod locks itself");
             if let Err(error) = lock(&shared).await {
@@ -200,13 +200,13 @@ pub(crate) async fn run<C: Timer + Clone>(shared: Arc<Shared<C>>) {
 }
 
 /// Whether the key is in the kernel's keyring, which forgets what nobody looks at.
-fn keeps_its_key<C: Timer + Clone>(shared: &Shared<C>) -> bool {
+fn keeps_its_key(shared: &Shared) -> bool {
     shared.keeper.vault.key_store() == Some(KeyStore::Keyutils)
 }
 
 /// Opens the vault where it is not open, and says where the key is; or whether to try again by itself. Blocks nobody: key
 /// stores are asked on a thread of their own.
-async fn open<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Result<KeyStore, bool> {
+async fn open(shared: &Arc<Shared>) -> Result<KeyStore, bool> {
     let keeper = &shared.keeper;
     let _changing = keeper.unchanging().await;
     if let Standing::Open(store) = keeper.standing() {
@@ -219,7 +219,7 @@ async fn open<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Result<KeyStore, boo
     let failure = match opening.await {
         Ok(Ok(store)) => {
             keeper.stand(Standing::Open(store));
-            keeper.used(shared.timer.now());
+            keeper.used(shared.clock.now());
             let kept = match shared.provide_tokens_now().await {
                 Ok(()) => shared.memory.keep_port_was_taken(false),
                 error => error,
@@ -245,7 +245,7 @@ async fn open<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Result<KeyStore, boo
     Err(asks_again)
 }
 
-fn open_now<C: Timer + Clone>(shared: &Shared<C>) -> Result<KeyStore, Standing> {
+fn open_now(shared: &Shared) -> Result<KeyStore, Standing> {
     let vault = shared.keeper.vault();
     let found =
         find_key(&shared.paths.vault(), shared.settings().vault.key).map_err(|error| no_key(&error))?;
@@ -291,13 +291,13 @@ fn locked() -> Closed {
 
 /// Every secret leaves the memory; it stays so over a restart. Handing out stops at once, the rest may wait for a renewal
 /// under way. Gives the sessions whose renewed sign-in could not be saved, and is lost; fails where a restart would unlock.
-pub(crate) async fn lock<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> anyhow::Result<Vec<SessionName>> {
+pub(crate) async fn lock(shared: &Arc<Shared>) -> anyhow::Result<Vec<SessionName>> {
     let lost = lock_now(shared).await;
     shared.memory.keep_locked(true).context("ssod is locked, but a restart would unlock it")?;
     Ok(lost)
 }
 
-async fn lock_now<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Vec<SessionName> {
+async fn lock_now(shared: &Arc<Shared>) -> Vec<SessionName> {
     let keeper = &shared.keeper;
     keeper.wanted_locked.store(true, Ordering::SeqCst);
     shared.broker.stop_handing_out(locked());
@@ -316,9 +316,7 @@ async fn lock_now<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Vec<SessionName>
 }
 
 /// Opens it again; says why where that cannot be.
-pub(crate) async fn unlock<C: Timer + Clone>(
-    shared: &Arc<Shared<C>>,
-) -> anyhow::Result<Result<(), VaultStatus>> {
+pub(crate) async fn unlock(shared: &Arc<Shared>) -> anyhow::Result<Result<(), VaultStatus>> {
     shared.memory.keep_locked(false)?;
     shared.keeper.wanted_locked.store(false, Ordering::SeqCst);
     let opened = open(shared).await;
@@ -335,10 +333,7 @@ pub(crate) enum NotRekeyed {
 }
 
 /// A new key, in that store or where the key is now. No sign-in is lost, and nothing is served late.
-pub(crate) async fn rekey<C: Timer + Clone>(
-    shared: &Arc<Shared<C>>,
-    store: Option<KeyStore>,
-) -> Result<KeyStore, NotRekeyed> {
+pub(crate) async fn rekey(shared: &Arc<Shared>, store: Option<KeyStore>) -> Result<KeyStore, NotRekeyed> {
     let keeper = &shared.keeper;
     let _changing = keeper.unchanging().await;
     let Standing::Open(current) = keeper.standing() else { return Err(NotRekeyed::Closed(keeper.status())) };
@@ -354,7 +349,7 @@ pub(crate) async fn rekey<C: Timer + Clone>(
 }
 
 /// Looks at the key, so that the kernel keeps it.
-async fn touch<C: Timer + Clone>(shared: &Arc<Shared<C>>) {
+async fn touch(shared: &Arc<Shared>) {
     let _changing = shared.keeper.unchanging().await;
     let vault = shared.keeper.vault.clone();
     if let Ok(Err(error)) = tokio::task::spawn_blocking(move || vault.keep_key()).await {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ssod_control::{ControlClient, LoginEvent, LoginFlow, LoginRequest, Paths};
 use ssod_daemon::{App, Inherited, Options, Settings};
 use ssod_fake_identity_center::{Center, Lifetimes, Minter, Server, World};
-use ssod_model::{Clock, Timestamp, TimestampExt};
+use ssod_model::{Timestamp, TimestampExt};
 use ssod_testkit::{ManualClock, approve_device, get_with};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -26,7 +26,7 @@ fn paths(home: &Path) -> Paths {
     }
 }
 
-async fn fake(clock: ManualClock) -> (Server<ManualClock>, String) {
+async fn fake(clock: ManualClock) -> (Server, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let lifetimes = Lifetimes { portal_session: Duration::from_hours(24), ..Lifetimes::default() };
@@ -67,7 +67,7 @@ async fn ten_hours_with_one_approval_and_never_short_lived_credentials() {
     let variable = move |name: &str| name.starts_with("AWS_ENDPOINT_URL_SSO").then(|| fake_url.clone());
     let (variable, inherited) = (Box::new(variable), Inherited::default());
     let options = Options { paths: paths.clone(), settings, variable, inherited };
-    let app = App::start(options, clock.clone()).await.unwrap();
+    let app = App::start(options, clock.clone().into()).await.unwrap();
     let endpoint = format!("http://127.0.0.1:{}/credentials/adminUser", app.port());
     let (stop, stopped) = oneshot::channel::<()>();
     let daemon = tokio::spawn(app.run_until(async move { drop(stopped.await) }));

@@ -10,7 +10,7 @@ use ssod_control::{
     Status as Everything, Trouble,
 };
 
-use ssod_model::{Clock, SystemClock, Timestamp, TimestampExt};
+use ssod_model::{Timestamp, TimestampExt, system_time};
 
 use super::Context;
 use crate::cli::Status;
@@ -168,7 +168,7 @@ fn remark(trouble: &Trouble) -> String {
 /// The time until then; the text itself where it is none.
 fn left(until: &str) -> String {
     match until.parse::<Timestamp>() {
-        Ok(until) => show(until.since_or_zero(SystemClock.now()).as_secs()),
+        Ok(until) => show(until.since_or_zero(system_time()).as_secs()),
         Err(_) => until.to_owned(),
     }
 }

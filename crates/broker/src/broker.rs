@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ssod_clock::Clock;
 use ssod_model::{
-    Clock, IdentityProvider, Profile, ProfileName, SecretStore, SessionName, SsoSession, Timestamp,
-    TimestampExt,
+    IdentityProvider, Profile, ProfileName, SecretStore, SessionName, SsoSession, Timestamp, TimestampExt,
 };
 use tokio::sync::{Notify, broadcast, watch};
 
@@ -67,18 +67,18 @@ impl Default for Policy {
 }
 
 /// Decides and hands out. Clones share one state.
-pub struct Broker<P, S, C>(pub(crate) Arc<Shared<P, S, C>>);
+pub struct Broker<P, S>(pub(crate) Arc<Shared<P, S>>);
 
-impl<P, S, C> Clone for Broker<P, S, C> {
+impl<P, S> Clone for Broker<P, S> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-pub(crate) struct Shared<P, S, C> {
+pub(crate) struct Shared<P, S> {
     pub(crate) provider: P,
     pub(crate) store: Arc<S>,
-    pub(crate) clock: C,
+    pub(crate) clock: Clock,
     /// Never held across an await.
     state: Mutex<State>,
     policy: Mutex<Arc<Policy>>,
@@ -93,9 +93,9 @@ pub(crate) struct Shared<P, S, C> {
     pub(crate) disk: Arc<tokio::sync::Mutex<()>>,
 }
 
-impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
+impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     /// A broker that knows nothing yet; see [`open`](Self::open).
-    pub fn new(provider: P, store: Arc<S>, clock: C, policy: Policy) -> Self {
+    pub fn new(provider: P, store: Arc<S>, clock: Clock, policy: Policy) -> Self {
         Self(Arc::new(Shared {
             provider,
             store,

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use ssod_model::{Clock, IdentityProvider, Refusal, SecretStore, SessionName, StoreError};
+use ssod_model::{IdentityProvider, Refusal, SecretStore, SessionName, StoreError};
 
 use crate::Broker;
 use crate::state::{Held, State, is_running};
@@ -34,7 +34,7 @@ impl Closed {
     }
 }
 
-impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
+impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     /// Hands out nothing from now on; what is held stays held until [`close`](Self::close).
     pub fn stop_handing_out(&self, why: Closed) {
         self.state().closed = Some(why);

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use ssod_model::{
-    Clock, IdentityProvider, Profile, ProfileName, RoleCredentials, SecretStore, SsoSession, Timestamp,
-    TimestampExt,
+    IdentityProvider, Profile, ProfileName, RoleCredentials, SecretStore, SsoSession, Timestamp, TimestampExt,
 };
 use tokio::sync::watch;
 
@@ -22,7 +21,7 @@ struct Order {
     generation: u64,
 }
 
-impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
+impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     /// Joins the fetch that is under way, or starts one where a fetch may help, for somebody who waits for it.
     pub(crate) fn start_fetch(&self, name: &ProfileName) -> Option<Done> {
         let (now, policy) = (self.now(), self.policy());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
-    Clock, IdentityProvider, SecretStore, SessionName, SessionRecord, SsoSession, StoreError, Timestamp,
+    IdentityProvider, SecretStore, SessionName, SessionRecord, SsoSession, StoreError, Timestamp,
     TimestampExt,
 };
 use tokio::sync::OwnedMutexGuard;
@@ -52,7 +52,7 @@ impl Unsaved {
 /// Whoever has it may write.
 pub(crate) type Order = OwnedMutexGuard<()>;
 
-impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
+impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     /// Ends in order: nothing new is begun, renewals under way are waited for (each may carry the one refresh token that
     /// still works), and everything is written. Whoever calls it sets the limit.
     pub async fn finish(&self) {

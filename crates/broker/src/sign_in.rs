@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
-    ClientRegistration, Clock, Grant, IdentityError, IdentityProvider, ProfileName, SecretStore, SessionName,
+    ClientRegistration, Grant, IdentityError, IdentityProvider, ProfileName, SecretStore, SessionName,
     SessionRecord, SessionTokens, SignInFlow, SsoSession, StoreError, Timestamp, TimestampExt,
 };
 use thiserror::Error;
@@ -46,12 +46,12 @@ pub struct Logout {
 }
 
 /// A sign-in under way; the session shows it until this is dropped.
-pub struct SigningIn<P: IdentityProvider, S: SecretStore, C: Clock> {
-    broker: Broker<P, S, C>,
+pub struct SigningIn<P: IdentityProvider, S: SecretStore> {
+    broker: Broker<P, S>,
     session: Arc<SsoSession>,
 }
 
-impl<P: IdentityProvider, S: SecretStore, C: Clock> SigningIn<P, S, C> {
+impl<P: IdentityProvider, S: SecretStore> SigningIn<P, S> {
     /// The session as it is configured.
     pub fn session(&self) -> &SsoSession {
         &self.session
@@ -120,7 +120,7 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> SigningIn<P, S, C> {
     }
 }
 
-impl<P: IdentityProvider, S: SecretStore, C: Clock> Drop for SigningIn<P, S, C> {
+impl<P: IdentityProvider, S: SecretStore> Drop for SigningIn<P, S> {
     fn drop(&mut self) {
         if let Some(entry) = self.broker.state().sessions.get_mut(&self.session.name) {
             entry.signing_in = entry.signing_in.saturating_sub(1);
@@ -128,9 +128,9 @@ impl<P: IdentityProvider, S: SecretStore, C: Clock> Drop for SigningIn<P, S, C> 
     }
 }
 
-impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
+impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     /// Begins a sign-in; what is served stays as it is until it is complete.
-    pub fn begin_sign_in(&self, name: &SessionName) -> Result<SigningIn<P, S, C>, SignInError> {
+    pub fn begin_sign_in(&self, name: &SessionName) -> Result<SigningIn<P, S>, SignInError> {
         let mut state = self.state();
         if let Some(closed) = &state.closed {
             return Err(SignInError::Closed(closed.clone()));

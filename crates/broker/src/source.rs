@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ssod_model::{
-    Cached, Clock, CredentialSource, Floor, IdentityProvider, Profile, ProfileName, Refusal, RoleCredentials,
+    Cached, CredentialSource, Floor, IdentityProvider, Profile, ProfileName, Refusal, RoleCredentials,
     SecretStore,
 };
 
@@ -11,7 +11,7 @@ use crate::decide::Serve;
 use crate::state::State;
 use crate::{Broker, Closed};
 
-impl<P: IdentityProvider, S: SecretStore, C: Clock> CredentialSource for Broker<P, S, C> {
+impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
     fn cached(&self, name: &ProfileName, floor: Floor) -> Cached {
         let (now, policy) = (self.now(), self.policy());
         let state = self.state();

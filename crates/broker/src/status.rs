@@ -1,8 +1,8 @@
 //! What a person sees of it all.
 
 use ssod_model::{
-    AccountId, Clock, Floor, IdentityProvider, ProfileName, Region, RoleName, SecretStore, SessionName,
-    StartUrl, Timestamp, TimestampExt,
+    AccountId, Floor, IdentityProvider, ProfileName, Region, RoleName, SecretStore, SessionName, StartUrl,
+    Timestamp, TimestampExt,
 };
 
 use crate::decide::{RETRY_MIN, Renew, Standing, renew_token};
@@ -110,7 +110,7 @@ pub struct ProfileStatus {
     pub used_by: Option<String>,
 }
 
-impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
+impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     /// The sessions, now, by name.
     pub fn sessions(&self) -> Vec<SessionStatus> {
         let (now, policy) = (self.now(), self.policy());

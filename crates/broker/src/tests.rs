@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ssod_fake_identity_center::Lifetimes;
 use ssod_model::{
-    AccountId, Cached, Clock, CredentialSource, Endpoints, Floor, Profile, ProfileName, Refusal, Region,
-    RoleName, SecretStore, SessionName, SignInFlow, SsoSession, StartUrl, TimestampExt,
+    AccountId, Cached, CredentialSource, Endpoints, Floor, Profile, ProfileName, Refusal, Region, RoleName,
+    SecretStore, SessionName, SignInFlow, SsoSession, StartUrl, TimestampExt,
 };
 use ssod_testkit::{ManualClock, MemoryStore, SimulatedIdentityCenter};
 
@@ -20,7 +20,7 @@ struct World {
     clock: ManualClock,
     aws: SimulatedIdentityCenter,
     store: Arc<MemoryStore>,
-    broker: Broker<SimulatedIdentityCenter, MemoryStore, ManualClock>,
+    broker: Broker<SimulatedIdentityCenter, MemoryStore>,
 }
 
 fn session() -> SsoSession {
@@ -52,7 +52,7 @@ impl World {
     fn new() -> Self {
         let clock = ManualClock::at(1_800_000_000);
         let lifetimes = Lifetimes { portal_session: 100 * HOUR, ..Lifetimes::default() };
-        let aws = SimulatedIdentityCenter::new(&clock, lifetimes);
+        let aws = SimulatedIdentityCenter::new(clock.clone(), lifetimes);
         let store = Arc::new(MemoryStore::default());
         let broker = Self::start(&aws, &store, &clock);
         Self { clock, aws, store, broker }
@@ -62,9 +62,9 @@ impl World {
         aws: &SimulatedIdentityCenter,
         store: &Arc<MemoryStore>,
         clock: &ManualClock,
-    ) -> Broker<SimulatedIdentityCenter, MemoryStore, ManualClock> {
+    ) -> Broker<SimulatedIdentityCenter, MemoryStore> {
         let policy = Policy { keep_fresh: KeepFresh::All, portal_rate: 100_000.0, ..Policy::default() };
-        let broker = Broker::new(aws.clone(), store.clone(), clock.clone(), policy);
+        let broker = Broker::new(aws.clone(), store.clone(), clock.clone().into(), policy);
         broker.open().unwrap();
         let profiles = [profile("adminUser", "AdminRole"), profile("readOnlyUser", "ReadOnlyRole")];
         let profiles = profiles.map(|profile| (profile.name.clone(), profile));

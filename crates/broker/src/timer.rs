@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use ssod_model::{Clock, Floor, IdentityProvider, ProfileName, SecretStore, SessionName, Timestamp};
+use ssod_model::{Floor, IdentityProvider, ProfileName, SecretStore, SessionName, Timestamp};
 
 use crate::decide::{Readiness, Renew, is_waiting, readiness, renew_token};
 use crate::state::{State, is_running};
@@ -19,7 +19,7 @@ pub struct Round {
     pub wants_room: bool,
 }
 
-impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
+impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     /// Starts everything that is due and may go out, each in a task of its own.
     pub fn renew_due(&self) -> Round {
         self.0.rounds.send_modify(|rounds| *rounds += 1);

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use ssod_model::{
-    Clock, Grant, IdentityError, IdentityProvider, Secret, SecretStore, SessionName, SessionTokens,
-    SsoSession, Timestamp, TimestampExt,
+    Grant, IdentityError, IdentityProvider, Secret, SecretStore, SessionName, SessionTokens, SsoSession,
+    Timestamp, TimestampExt,
 };
 use tokio::sync::watch;
 
@@ -56,7 +56,7 @@ impl fmt::Display for Ended {
     }
 }
 
-impl<P: IdentityProvider, S: SecretStore, C: Clock> Broker<P, S, C> {
+impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     /// A signed-in session's access token and its end, which may have passed; for those who pass it on.
     pub fn access_token(&self, name: &SessionName) -> Option<(Secret, Timestamp)> {
         let state = self.state();

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
-use ssod_model::{Cached, Clock, CredentialSource, Floor, Profile, ProfileName, Refusal};
+use ssod_model::{Cached, CredentialSource, Floor, Profile, ProfileName, Refusal};
 
 use crate::document::credentials;
 use crate::imds_token::MAX_TTL;
@@ -75,7 +75,7 @@ pub(crate) async fn answer<S: CredentialSource>(
 }
 
 /// The time to live must come, and goes back in the answer: Go fails without it.
-pub(crate) fn token<S, C: Clock>(around: &Surroundings<S, C>, port: u16, headers: &HeaderMap) -> Answer {
+pub(crate) fn token<S>(around: &Surroundings<S>, port: u16, headers: &HeaderMap) -> Answer {
     let asked =
         headers.get(TTL_HEADER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let Some(ttl) = asked.filter(|ttl| (1..=MAX_TTL).contains(ttl)) else {

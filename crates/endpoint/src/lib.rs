@@ -20,7 +20,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::{Extension, Router};
-use ssod_model::{Clock, CredentialSource, ProfileName, Refusal};
+use ssod_clock::Clock;
+use ssod_model::{CredentialSource, ProfileName, Refusal};
 
 pub use audit::{Access, Audit, Caller, SharedAudit, Way};
 pub use imds_token::ImdsTokens;
@@ -43,11 +44,11 @@ pub enum Port {
 
 /// What all ports share.
 #[derive(Clone)]
-pub struct Surroundings<S, C> {
+pub struct Surroundings<S> {
     /// Who has the credentials.
     pub source: S,
     /// The wall clock.
-    pub clock: C,
+    pub clock: Clock,
     /// The container endpoint's tokens.
     pub tokens: Arc<Tokens>,
     /// IMDSv2's.
@@ -59,17 +60,17 @@ pub struct Surroundings<S, C> {
 }
 
 /// The answers of one port.
-pub struct Endpoint<S, C> {
-    shared: Arc<Shared<S, C>>,
+pub struct Endpoint<S> {
+    shared: Arc<Shared<S>>,
 }
 
-struct Shared<S, C> {
-    around: Surroundings<S, C>,
+struct Shared<S> {
+    around: Surroundings<S>,
     port: Port,
     number: u16,
 }
 
-impl<S, C> Clone for Endpoint<S, C> {
+impl<S> Clone for Endpoint<S> {
     fn clone(&self) -> Self {
         Self { shared: self.shared.clone() }
     }
@@ -85,20 +86,20 @@ struct Answer {
     noted: bool,
 }
 
-impl<S: CredentialSource, C: Clock> Endpoint<S, C> {
+impl<S: CredentialSource> Endpoint<S> {
     /// The endpoint for the port of that number on 127.0.0.1.
-    pub fn new(around: Surroundings<S, C>, port: Port, number: u16) -> Self {
+    pub fn new(around: Surroundings<S>, port: Port, number: u16) -> Self {
         Self { shared: Arc::new(Shared { around, port, number }) }
     }
 
     /// The router for one connection; every request goes through the guard before anything looks at it.
     pub fn router(&self, caller: Caller) -> Router {
-        Router::new().fallback(answer::<S, C>).layer(Extension(caller)).with_state(self.clone())
+        Router::new().fallback(answer::<S>).layer(Extension(caller)).with_state(self.clone())
     }
 }
 
-async fn answer<S: CredentialSource, C: Clock>(
-    State(endpoint): State<Endpoint<S, C>>,
+async fn answer<S: CredentialSource>(
+    State(endpoint): State<Endpoint<S>>,
     Extension(caller): Extension<Caller>,
     request: Request<Body>,
 ) -> Response {
@@ -113,7 +114,7 @@ async fn answer<S: CredentialSource, C: Clock>(
     answer.response
 }
 
-impl<S: CredentialSource, C: Clock> Shared<S, C> {
+impl<S: CredentialSource> Shared<S> {
     async fn answer(&self, parts: &axum::http::request::Parts, caller: Caller) -> Answer {
         let around = &self.around;
         let facts = Facts {

@@ -16,7 +16,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::Value;
-use ssod_model::{Clock, Timestamp, TimestampExt};
+use ssod_clock::Clock;
+use ssod_model::{Timestamp, TimestampExt};
 use tokio::net::TcpListener;
 
 use crate::{ApiError, Center, Fault, FaultKind, Minter};
@@ -25,29 +26,24 @@ use crate::{ApiError, Center, Fault, FaultKind, Minter};
 const OIDC: [&str; 3] = ["RegisterClient", "StartDeviceAuthorization", "CreateToken"];
 
 /// A center behind HTTP.
-pub struct Server<C> {
-    shared: Arc<Shared<C>>,
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
 }
 
-struct Shared<C> {
+struct Shared {
     center: Mutex<Center>,
-    clock: C,
+    clock: Clock,
     /// How far `/fake/clock` moved the clock, in milliseconds.
     advanced: AtomicI64,
     minter: Minter,
     base_url: String,
 }
 
-impl<C> Clone for Server<C> {
-    fn clone(&self) -> Self {
-        Self { shared: self.shared.clone() }
-    }
-}
-
-impl<C: Clock> Server<C> {
+impl Server {
     /// A server that will be reached at that base URL, for the links that it gives out.
-    pub fn new(center: Center, clock: C, minter: Minter, base_url: String) -> Self {
-        let center = Mutex::new(center);
+    pub fn new(center: Center, clock: impl Into<Clock>, minter: Minter, base_url: String) -> Self {
+        let (center, clock) = (Mutex::new(center), clock.into());
         Self { shared: Arc::new(Shared { center, clock, advanced: AtomicI64::new(0), minter, base_url }) }
     }
 

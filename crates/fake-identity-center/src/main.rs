@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use jiff::SignedDuration;
+use ssod_clock::WallClock;
 use ssod_fake_identity_center::{Center, Lifetimes, Minter, Server, StsKeys, World};
-use ssod_model::SystemClock;
 use tokio::net::TcpListener;
 
 /// An IAM Identity Center on 127.0.0.1, for testing SSO tools. It stores nothing and asks for no passwords.
@@ -99,7 +99,10 @@ async fn main() -> Result<()> {
     if arguments.portal_rate.is_some() || arguments.throttled_share > 0.0 {
         center.throttle(arguments.portal_rate.unwrap_or(f64::MAX), arguments.throttled_share);
     }
-    Server::new(center, SystemClock, minter, base_url).serve(listener, stop()).await.context("cannot serve")
+    Server::new(center, WallClock::default(), minter, base_url)
+        .serve(listener, stop())
+        .await
+        .context("cannot serve")
 }
 
 /// Ends at the first SIGTERM or Ctrl-C.

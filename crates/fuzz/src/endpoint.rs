@@ -135,7 +135,7 @@ impl CredentialSource for OneProfile {
     }
 }
 
-fn surroundings() -> Surroundings<OneProfile, ManualClock> {
+fn surroundings() -> Surroundings<OneProfile> {
     let name = ProfileName::parse("adminUser").unwrap();
     let profile = Profile {
         name: name.clone(),
@@ -158,7 +158,7 @@ fn surroundings() -> Surroundings<OneProfile, ManualClock> {
     tokens.replace(EndpointTokens { active: Some(token()), profiles: [(name, token())].into() });
     Surroundings {
         source: OneProfile(Arc::new(profile), Arc::new(credentials)),
-        clock: ManualClock::at(1_800_000_000),
+        clock: ManualClock::at(1_800_000_000).into(),
         tokens: Arc::new(tokens),
         imds_tokens: ImdsTokens::new().unwrap(),
         audit: Arc::new(Silent),

@@ -6,9 +6,10 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_LENGTH, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Url};
 use serde::Serialize;
+use ssod_clock::Clock;
 use ssod_model::{
-    Account, AccountId, ClientRegistration, Clock, DeviceAuthorization, Grant, IdentityError,
-    IdentityProvider, RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, Timestamp,
+    Account, AccountId, ClientRegistration, DeviceAuthorization, Grant, IdentityError, IdentityProvider,
+    RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, Timestamp,
 };
 use thiserror::Error;
 
@@ -48,17 +49,17 @@ pub enum SetupError {
 
 /// IAM Identity Center over HTTPS.
 #[derive(Clone, Debug)]
-pub struct IdentityCenter<C> {
+pub struct IdentityCenter {
     http: Arc<Mutex<Option<Client>>>,
     proxy: Option<reqwest::Proxy>,
     certificates: Vec<reqwest::Certificate>,
-    clock: C,
+    clock: Clock,
 }
 
-impl<C: Clock> IdentityCenter<C> {
+impl IdentityCenter {
     /// Checks the settings; nothing is sent. The system's certificates are read at the first call, not now: that takes
     /// longer than all the rest of a start, and a restarted daemon answers from its vault.
-    pub fn new(network: &Network, clock: C) -> Result<Self, SetupError> {
+    pub fn new(network: &Network, clock: Clock) -> Result<Self, SetupError> {
         // Fails only when a provider is installed already, which then is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let proxy = if network.proxy.is_empty() {
@@ -142,7 +143,7 @@ impl<C: Clock> IdentityCenter<C> {
         let mut response = request.send().await.map_err(|error| unreachable(&error))?;
         let date = response.headers().get(DATE).and_then(|value| instant(value.to_str().ok()?));
         if let Some(date) = date {
-            self.clock.heard(date, asked_at);
+            self.clock.learn(date, asked_at);
         }
         let status = response.status();
         if response
@@ -174,7 +175,7 @@ impl<C: Clock> IdentityCenter<C> {
     }
 }
 
-impl<C: Clock> IdentityProvider for IdentityCenter<C> {
+impl IdentityProvider for IdentityCenter {
     async fn register_client(
         &self,
         session: &SsoSession,

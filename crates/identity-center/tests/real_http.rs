@@ -3,12 +3,13 @@
 
 use std::time::{Duration, Instant};
 
+use ssod_clock::WallClock;
 use ssod_fake_identity_center::{Account, Center, Lifetimes, Minter, Server, World};
 use ssod_identity_center::{IdentityCenter, Network};
 use ssod_model::{
-    AccountId, ClientRegistration, Clock, Endpoints, Grant, IdentityError, IdentityProvider, Region,
-    RoleName, Secret, SessionName, SessionTokens, SignInFlow, SsoSession, StartUrl, SystemClock, Timestamp,
-    TimestampExt,
+    AccountId, ClientRegistration, Endpoints, Grant, IdentityError, IdentityProvider, Region, RoleName,
+    Secret, SessionName, SessionTokens, SignInFlow, SsoSession, StartUrl, Timestamp, TimestampExt,
+    system_time,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -27,27 +28,31 @@ fn session(url: &str) -> SsoSession {
     }
 }
 
-fn client() -> IdentityCenter<SystemClock> {
-    IdentityCenter::new(&Network::default(), SystemClock).unwrap()
+fn client() -> IdentityCenter {
+    IdentityCenter::new(&Network::default(), WallClock::default().into()).unwrap()
 }
 
-async fn fake(world: World) -> (Server<SystemClock>, SsoSession) {
+async fn fake(world: World) -> (Server, SsoSession) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let server =
-        Server::new(Center::new(world, Lifetimes::default(), 1), SystemClock, Minter::MadeUp, url.clone());
+    let server = Server::new(
+        Center::new(world, Lifetimes::default(), 1),
+        WallClock::default(),
+        Minter::MadeUp,
+        url.clone(),
+    );
     tokio::spawn(server.clone().serve(listener, std::future::pending()));
     (server, session(&url))
 }
 
-async fn sign_in(server: &Server<SystemClock>, session: &SsoSession) -> SessionTokens {
+async fn sign_in(server: &Server, session: &SsoSession) -> SessionTokens {
     let aws = client();
     let registered = aws.register_client(session, SignInFlow::DeviceCode).await.unwrap();
     let device = aws.start_device_authorization(session, &registered).await.unwrap();
     let poll = || aws.create_token(session, &registered, Grant::DeviceCode(device.device_code.clone()));
     assert_eq!(poll().await.unwrap_err(), IdentityError::Pending);
     assert_eq!(poll().await.unwrap_err(), IdentityError::SlowDown);
-    server.center().answer_device(SystemClock.now(), &device.user_code, "alice", true).unwrap();
+    server.center().answer_device(system_time(), &device.user_code, "alice", true).unwrap();
     poll().await.unwrap()
 }
 
@@ -139,7 +144,7 @@ fn json(body: &str) -> Vec<u8> {
 }
 
 fn registered() -> ClientRegistration {
-    let expires_at = SystemClock.now().plus(Duration::from_hours(1));
+    let expires_at = system_time().plus(Duration::from_hours(1));
     ClientRegistration { client_id: "id".into(), client_secret: Secret::new("secret".into()), expires_at }
 }
 
@@ -185,7 +190,7 @@ async fn impossible_lifetimes_are_clamped_and_control_characters_refused() {
     for (expires_in, at_most) in [("-1", 0), ("9223372036854775807", 366 * 24 * 3_600 + 5)] {
         let session =
             hostile(json(&format!(r#"{{"accessToken":"a","expiresIn":{expires_in}}}"#)), None).await;
-        let life = token(&session).await.unwrap().expires_at.since_or_zero(SystemClock.now());
+        let life = token(&session).await.unwrap().expires_at.since_or_zero(system_time());
         assert!(life.as_secs() <= at_most, "{expires_in}: {life:?}");
     }
     let too_large = hostile(json(r#"{"accessToken":"a","expiresIn":18446744073709551616}"#), None).await;

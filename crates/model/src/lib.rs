@@ -2,8 +2,6 @@
 //!
 //! No I/O, no runtime, no wire formats: every other crate meets its siblings through these types.
 
-mod clock;
-mod correction;
 mod credentials;
 mod identity;
 mod names;
@@ -14,9 +12,8 @@ mod secret;
 mod session;
 mod source;
 mod store;
+mod timestamp;
 
-pub use clock::{Clock, SystemClock, Timer, TimestampExt};
-pub use correction::{Correction, Reading};
 pub use credentials::RoleCredentials;
 pub use identity::{Account, DeviceAuthorization, Grant, IdentityError, IdentityProvider, SignInFlow};
 pub use jiff::{SignedDuration, Timestamp};
@@ -28,3 +25,4 @@ pub use secret::Secret;
 pub use session::{ClientRegistration, Endpoints, SessionRecord, SessionTokens, SsoSession};
 pub use source::{Cached, CredentialSource, Floor};
 pub use store::{CachedCredentials, EndpointTokens, SecretStore, StoreError};
+pub use timestamp::{TimestampExt, system_time};

@@ -60,7 +60,7 @@ async fn poll<P: IdentityProvider>(
 #[cfg(test)]
 mod tests {
     use ssod_fake_identity_center::Lifetimes;
-    use ssod_model::{Clock, Endpoints, Region, SessionName, SignInFlow, StartUrl};
+    use ssod_model::{Endpoints, Region, SessionName, SignInFlow, StartUrl};
     use ssod_testkit::{ManualClock, SimulatedIdentityCenter};
     use tokio::time::Instant;
 
@@ -83,7 +83,7 @@ mod tests {
     ) -> (Result<SessionTokens, Failure>, usize) {
         // The simulation's clock stands still, so it finds every second poll too fast.
         let clock = ManualClock::at(1_800_000_000);
-        let aws = SimulatedIdentityCenter::new(&clock, Lifetimes::default());
+        let aws = SimulatedIdentityCenter::new(clock.clone(), Lifetimes::default());
         let client = aws.register_client(&session(), SignInFlow::DeviceCode).await.unwrap();
         let before = aws.calls();
         let person = aws.clone();

@@ -4,10 +4,11 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use ssod_clock::TimeSource;
 use ssod_fake_identity_center::{Center, Lifetimes, World};
 use ssod_model::{
-    Account, AccountId, ClientRegistration, Clock, DeviceAuthorization, Grant, IdentityError,
-    IdentityProvider, RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, TimestampExt,
+    Account, AccountId, ClientRegistration, DeviceAuthorization, Grant, IdentityError, IdentityProvider,
+    RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, TimestampExt,
 };
 use ssod_testkit::SimulatedIdentityCenter;
 
@@ -23,7 +24,7 @@ const NO_ROUTE: Duration = Duration::from_secs(1);
 /// AWS and the way to it. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Cloud {
-    aws: SimulatedIdentityCenter<Time>,
+    aws: SimulatedIdentityCenter,
     time: Time,
     weather: Arc<Mutex<Weather>>,
     ledger: Ledger,
@@ -80,7 +81,7 @@ impl Cloud {
     /// A cloud with those people and lives.
     pub(crate) fn new(world: World, lifetimes: Lifetimes, time: &Time, ledger: &Ledger, seed: u64) -> Self {
         Self {
-            aws: SimulatedIdentityCenter::of(world, time, lifetimes),
+            aws: SimulatedIdentityCenter::of(world, time.clone(), lifetimes),
             time: time.clone(),
             weather: Arc::new(Mutex::new(Weather::fine(seed))),
             ledger: ledger.clone(),
@@ -175,7 +176,7 @@ impl Link {
             return Err(IdentityError::Unavailable("no answer in time".to_owned()));
         }
         self.life.go_on().await;
-        self.clock.heard(theirs, asked_at);
+        self.clock.learn(theirs, asked_at);
         outcome
     }
 }

@@ -32,7 +32,7 @@ const SHORT: Duration = Duration::from_mins(2);
 /// AWS tells nobody that it ended a session; whoever renews credentials learns of it, after half an hour at the latest.
 const LEARNS: Duration = Duration::from_mins(40);
 
-type Engine = Broker<Link, Store, LocalClock>;
+type Engine = Broker<Link, Store>;
 
 /// One run of the daemon.
 struct Run {
@@ -99,14 +99,19 @@ impl Laptop {
         let clock = LocalClock::new(time, setup.has_alarm);
         let store = Arc::new(disk.store(&life, ledger));
         ledger.begin_run(setup.policy.portal_rate);
-        let broker = Broker::new(cloud.link(&clock, &life), store, clock.clone(), setup.policy.clone());
+        let broker =
+            Broker::new(cloud.link(&clock, &life), store, clock.clone().into(), setup.policy.clone());
         broker.open().unwrap();
         broker.configure(&sessions(setup), &profiles(setup));
         let counted = broker.clone();
         clock.counts(move || counted.worked());
         let (stop, stopped) = oneshot::channel::<()>();
         let refresher =
-            ssod_daemon::run_refresher(broker.clone(), clock.clone(), async move { drop(stopped.await) });
+            ssod_daemon::run_refresher(
+                broker.clone(),
+                clock.clone().into(),
+                async move { drop(stopped.await) },
+            );
         tokio::spawn(refresher);
         Run { life, clock, events: broker.events(), broker, _stop: stop }
     }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use ssod_daemon::sleep_supervised;
-use ssod_model::{Clock, Correction, Reading, SignedDuration, Timer, Timestamp, TimestampExt};
+use ssod_clock::{Correction, Reading, Sleep, TimeSource, sleep_supervised};
+use ssod_model::{SignedDuration, Timestamp, TimestampExt};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ const BEGIN: i64 = 1_800_230_400;
 /// A clock that is off by less counts as right.
 const TOLERATED: Duration = Duration::from_secs(61);
 
-/// The world's time. Clones share it; as a [`Clock`] it is the true one, which AWS has.
+/// The world's time. Clones share it; as a [`TimeSource`] it is the true one, which AWS has.
 #[derive(Clone)]
 pub(crate) struct Time(Arc<Inner>);
 
@@ -102,9 +102,13 @@ impl Time {
     }
 }
 
-impl Clock for Time {
+impl TimeSource for Time {
     fn now(&self) -> Timestamp {
         self.truth()
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Sleep<'_> {
+        Box::pin(async move { tokio::time::sleep(deadline.since_or_zero(self.truth())).await })
     }
 }
 
@@ -190,18 +194,22 @@ impl LocalClock {
     }
 }
 
-impl Clock for LocalClock {
+impl TimeSource for LocalClock {
     fn now(&self) -> Timestamp {
         self.correction.lock().unwrap().now(self.time.reading())
     }
 
-    fn heard(&self, theirs: Timestamp, asked_at: Timestamp) {
-        self.correction.lock().unwrap().heard(theirs, asked_at, self.time.reading());
+    fn learn(&self, aws_time: Timestamp, asked_at: Timestamp) {
+        self.correction.lock().unwrap().learn(aws_time, asked_at, self.time.reading());
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Sleep<'_> {
+        Box::pin(self.sleep_and_count(deadline))
     }
 }
 
-impl Timer for LocalClock {
-    async fn sleep_until(&self, deadline: Timestamp) {
+impl LocalClock {
+    async fn sleep_and_count(&self, deadline: Timestamp) {
         self.looks();
         self.time.note(|| {
             format!("the engine sleeps for {:?}; {}", deadline.since_or_zero(self.now()), self.describe())

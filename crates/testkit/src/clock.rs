@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ssod_model::{Clock, Timer, Timestamp, TimestampExt};
+use ssod_clock::{Sleep, TimeSource};
+use ssod_model::{Timestamp, TimestampExt};
 use tokio::sync::watch;
 
 /// Clones share one time.
@@ -13,6 +14,11 @@ impl ManualClock {
     /// A clock at that second of the epoch.
     pub fn at(second: i64) -> Self {
         Self(watch::channel(Timestamp::from_second(second).unwrap()).0)
+    }
+
+    /// The time that it shows.
+    pub fn now(&self) -> Timestamp {
+        *self.0.borrow()
     }
 
     /// Moves it forward; whoever sleeps until then wakes.
@@ -26,16 +32,16 @@ impl ManualClock {
     }
 }
 
-impl Clock for ManualClock {
+impl TimeSource for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.0.borrow()
+        self.now()
     }
-}
 
-impl Timer for ManualClock {
-    async fn sleep_until(&self, deadline: Timestamp) {
+    fn sleep_until(&self, deadline: Timestamp) -> Sleep<'_> {
         let mut now = self.0.subscribe();
-        // The sender lives as long as this clock.
-        let _ = now.wait_for(|now| *now >= deadline).await;
+        Box::pin(async move {
+            // The sender lives as long as this clock.
+            let _ = now.wait_for(|now| *now >= deadline).await;
+        })
     }
 }

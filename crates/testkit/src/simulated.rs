@@ -4,45 +4,38 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use ssod_clock::Clock;
 use ssod_fake_identity_center::{ApiError, Center, Grant as FakeGrant, Lifetimes, Registration, World};
 use ssod_model::{
-    Account, AccountId, ClientRegistration, Clock, DeviceAuthorization, Grant, IdentityError,
-    IdentityProvider, RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, Timestamp,
-    TimestampExt,
+    Account, AccountId, ClientRegistration, DeviceAuthorization, Grant, IdentityError, IdentityProvider,
+    RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, Timestamp, TimestampExt,
 };
 use tokio::sync::Semaphore;
 
-use crate::ManualClock;
-
 /// Clones share one state.
-pub struct SimulatedIdentityCenter<C = ManualClock>(Arc<Inner<C>>);
+#[derive(Clone)]
+pub struct SimulatedIdentityCenter(Arc<Inner>);
 
-impl<C> Clone for SimulatedIdentityCenter<C> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-struct Inner<C> {
+struct Inner {
     center: Mutex<Center>,
-    clock: C,
+    clock: Clock,
     away: AtomicBool,
     calls: AtomicUsize,
     /// A closed gate holds every answer of GetRoleCredentials and of a renewal until it is opened.
     gate: Semaphore,
 }
 
-impl<C: Clock + Clone> SimulatedIdentityCenter<C> {
+impl SimulatedIdentityCenter {
     /// alice and bob on that clock.
-    pub fn new(clock: &C, lifetimes: Lifetimes) -> Self {
+    pub fn new(clock: impl Into<Clock>, lifetimes: Lifetimes) -> Self {
         Self::of(World::seed(), clock, lifetimes)
     }
 
     /// Those people and what they may use.
-    pub fn of(world: World, clock: &C, lifetimes: Lifetimes) -> Self {
+    pub fn of(world: World, clock: impl Into<Clock>, lifetimes: Lifetimes) -> Self {
         Self(Arc::new(Inner {
             center: Mutex::new(Center::new(world, lifetimes, 1)),
-            clock: clock.clone(),
+            clock: clock.into(),
             away: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
@@ -126,7 +119,7 @@ impl<C: Clock + Clone> SimulatedIdentityCenter<C> {
     }
 }
 
-impl<C: Clock + Clone> IdentityProvider for SimulatedIdentityCenter<C> {
+impl IdentityProvider for SimulatedIdentityCenter {
     async fn register_client(
         &self,
         session: &SsoSession,

@@ -6,14 +6,13 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use ssod_control::Done;
-use ssod_model::Timer;
 
 use super::{Answer, Failure};
 use crate::app::Shared;
 
 const PATIENCE: Duration = Duration::from_millis(500);
 
-pub(super) async fn write<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<Done> {
+pub(super) async fn write(State(shared): State<Arc<Shared>>) -> Answer<Done> {
     let writing = tokio::task::spawn_blocking(move || shared.audit.finish(PATIENCE));
     writing.await.map_err(|panicked| Failure::broken(&panicked.into()))?;
     Ok(Json(Done {}))

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use ssod_model::Timer;
 
 use super::Answer;
 use crate::app::Shared;
 
-pub(super) async fn reload<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<()> {
+pub(super) async fn reload(State(shared): State<Arc<Shared>>) -> Answer<()> {
     shared.reload_aws_config().await;
     Ok(Json(()))
 }

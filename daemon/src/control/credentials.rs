@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::{Extension, Json};
 use ssod_control::{Checked, Credentials, CredentialsRequest};
-use ssod_model::{CredentialSource, Floor, Profile, ProfileName, Refusal, RoleCredentials, Timer};
+use ssod_model::{CredentialSource, Floor, Profile, ProfileName, Refusal, RoleCredentials};
 use ssod_peer::UnixPeer;
 
 use super::status::whole_seconds;
@@ -16,8 +16,8 @@ use crate::app::{LiveBroker, Shared};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) async fn answer<C: Timer + Clone>(
-    State(shared): State<Arc<Shared<C>>>,
+pub(super) async fn answer(
+    State(shared): State<Arc<Shared>>,
     Extension(peer): Extension<UnixPeer>,
     Json(request): Json<CredentialsRequest>,
 ) -> Answer<Credentials> {
@@ -32,8 +32,8 @@ pub(super) async fn answer<C: Timer + Clone>(
     }))
 }
 
-pub(super) async fn check<C: Timer + Clone>(
-    State(shared): State<Arc<Shared<C>>>,
+pub(super) async fn check(
+    State(shared): State<Arc<Shared>>,
     Json(request): Json<CredentialsRequest>,
 ) -> Answer<Checked> {
     let (profile, _) = wanted(&shared.broker, &request.profile).await?;
@@ -41,13 +41,13 @@ pub(super) async fn check<C: Timer + Clone>(
 }
 
 /// Hands out, and notes who got it: for `credential_process` that is whoever runs `ssod`.
-async fn fetch<C: Timer + Clone>(
-    shared: &Shared<C>,
+async fn fetch(
+    shared: &Shared,
     name: &str,
     peer: &UnixPeer,
 ) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Failure> {
     let outcome = wanted(&shared.broker, name).await;
-    let (now, program, profile) = (shared.timer.now(), caller(peer), ProfileName::parse(name).ok());
+    let (now, program, profile) = (shared.clock.now(), caller(peer), ProfileName::parse(name).ok());
     let refused =
         outcome.as_ref().err().map(|failure| format!("{}: {}", failure.body.code, failure.body.message));
     if let (Some(profile), None) = (&profile, &refused) {
@@ -57,10 +57,7 @@ async fn fetch<C: Timer + Clone>(
     outcome
 }
 
-async fn wanted<C: Timer>(
-    broker: &LiveBroker<C>,
-    name: &str,
-) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Failure> {
+async fn wanted(broker: &LiveBroker, name: &str) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Failure> {
     let profile = find_profile(broker, name)?;
     let name = profile.name.clone();
     let credentials = match tokio::time::timeout(PATIENCE, broker.fetch(&name, Floor::CONTAINER)).await {

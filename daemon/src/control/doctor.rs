@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::State;
 use ssod_control::{Check, Paths};
-use ssod_model::{CredentialSource, Timer};
+use ssod_model::CredentialSource;
 use tokio::net::TcpStream;
 
 use super::{Answer, sentence, status};
@@ -17,13 +17,13 @@ use crate::app::Shared;
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
-pub(super) async fn answer<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<Vec<Check>> {
+pub(super) async fn answer(State(shared): State<Arc<Shared>>) -> Answer<Vec<Check>> {
     let mut checks = port(shared.port).await;
     checks.push(key_store(&shared));
     let paths = shared.paths.clone();
     checks.extend(tokio::task::spawn_blocking(move || permissions(&paths)).await.unwrap_or_default());
     checks.push(memory());
-    checks.push(match shared.timer.wrong_by() {
+    checks.push(match shared.clock.wrong_by() {
         Some(by) => Check::failed("clock", status::wrong_clock(by), status::WRONG_CLOCK),
         None => Check::ok("clock", "Nothing says that this machine's clock is wrong."),
     });
@@ -69,7 +69,7 @@ fn unreachable(port: u16, why: &str) -> Check {
     Check::failed("port", format!("127.0.0.1:{port} cannot be reached: {why}."), hint)
 }
 
-fn key_store<C: Timer + Clone>(shared: &Shared<C>) -> Check {
+fn key_store(shared: &Shared) -> Check {
     if let Some(store) = shared.keeper.key_store() {
         return match store {
             ssod_vault::KeyStore::File => Check::warning(
@@ -156,7 +156,7 @@ fn memory() -> Check {
     Check::ok("memory", "The system keeps other processes out of the daemon's memory.")
 }
 
-fn configuration<C: Timer + Clone>(shared: &Shared<C>) -> Vec<Check> {
+fn configuration(shared: &Shared) -> Vec<Check> {
     let mut checks = Vec::new();
     {
         let problems = shared.problems.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,13 +7,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use ssod_control::{EnvRequest, Environment, Paths};
-use ssod_model::{CredentialSource, ProfileName, Timer};
+use ssod_model::{CredentialSource, ProfileName};
 
 use super::{Answer, Failure, find_profile, must_be_open};
 use crate::app::Shared;
 
-pub(super) async fn answer<C: Timer + Clone>(
-    State(shared): State<Arc<Shared<C>>>,
+pub(super) async fn answer(
+    State(shared): State<Arc<Shared>>,
     Json(request): Json<EnvRequest>,
 ) -> Answer<Environment> {
     must_be_open(&shared)?;
@@ -49,8 +49,8 @@ pub(super) async fn answer<C: Timer + Clone>(
 }
 
 /// The port that serves that profile by IMDS.
-fn imds_port<C: Timer + Clone>(
-    shared: &Shared<C>,
+fn imds_port(
+    shared: &Shared,
     name: Option<&ProfileName>,
     active: Option<&ProfileName>,
 ) -> Result<u16, Failure> {

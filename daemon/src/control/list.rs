@@ -7,8 +7,9 @@ use axum::Json;
 use axum::extract::State;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use ssod_broker::decide::{backoff, seed};
+use ssod_clock::Clock;
 use ssod_control::{Account, ErrorBody, ListRequest, ListedSession};
-use ssod_model::{Clock, IdentityError, IdentityProvider, SessionName, Timer};
+use ssod_model::{IdentityError, IdentityProvider, SessionName};
 
 use super::{Answer, Failure, find, must_be_open};
 use crate::app::{LiveBroker, Shared};
@@ -18,8 +19,8 @@ const CALLS: usize = 4;
 /// Tries of one call that AWS throttles.
 const TRIES: u32 = 6;
 
-pub(super) async fn answer<C: Timer + Clone>(
-    State(shared): State<Arc<Shared<C>>>,
+pub(super) async fn answer(
+    State(shared): State<Arc<Shared>>,
     Json(request): Json<ListRequest>,
 ) -> Answer<Vec<ListedSession>> {
     must_be_open(&shared)?;
@@ -29,7 +30,7 @@ pub(super) async fn answer<C: Timer + Clone>(
     };
     let mut listed = Vec::new();
     for session in sessions {
-        let (accounts, error) = match accounts(&shared.broker, &shared.timer, &session).await {
+        let (accounts, error) = match accounts(&shared.broker, &shared.clock, &session).await {
             Ok(accounts) => (accounts, None),
             Err(IdentityError::Unauthorized) => (Vec::new(), Some(signed_out(&session))),
             Err(error) => (Vec::new(), Some(Failure::from(error).body)),
@@ -39,9 +40,9 @@ pub(super) async fn answer<C: Timer + Clone>(
     Ok(Json(listed))
 }
 
-async fn accounts<C: Timer>(
-    broker: &LiveBroker<C>,
-    clock: &C,
+async fn accounts(
+    broker: &LiveBroker,
+    clock: &Clock,
     name: &SessionName,
 ) -> Result<Vec<Account>, IdentityError> {
     let session = broker.session(name).ok_or(IdentityError::Unauthorized)?;
@@ -69,7 +70,7 @@ async fn accounts<C: Timer>(
 }
 
 /// Calls again, later each time, while AWS asks to slow down.
-async fn patiently<T, F>(clock: &impl Clock, call: impl Fn() -> F) -> Result<T, IdentityError>
+async fn patiently<T, F>(clock: &Clock, call: impl Fn() -> F) -> Result<T, IdentityError>
 where
     F: Future<Output = Result<T, IdentityError>>,
 {

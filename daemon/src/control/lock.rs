@@ -5,13 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use ssod_control::{Locked, Unlocked};
-use ssod_model::Timer;
 
 use super::{Answer, Failure};
 use crate::app::Shared;
 use crate::vault_keeper;
 
-pub(super) async fn lock<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<Locked> {
+pub(super) async fn lock(State(shared): State<Arc<Shared>>) -> Answer<Locked> {
     // Whole, also where whoever asked goes away.
     let locking = tokio::spawn(async move { vault_keeper::lock(&shared).await });
     let locked = locking.await.unwrap_or_else(|panicked| Err(panicked.into()));
@@ -19,7 +18,7 @@ pub(super) async fn lock<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>)
     Ok(Json(Locked { lost: lost.iter().map(ToString::to_string).collect() }))
 }
 
-pub(super) async fn unlock<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<Unlocked> {
+pub(super) async fn unlock(State(shared): State<Arc<Shared>>) -> Answer<Unlocked> {
     let was_open = shared.keeper.is_open();
     let unlocking = tokio::spawn(async move { vault_keeper::unlock(&shared).await });
     let opened = unlocking.await.unwrap_or_else(|panicked| Err(panicked.into()));

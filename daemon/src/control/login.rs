@@ -13,7 +13,7 @@ use futures_util::stream;
 use ssod_broker::SignInError;
 use ssod_control::{LoginEvent, LoginFlow, LoginRequest};
 use ssod_model::{
-    CredentialSource, DeviceAuthorization, IdentityError, ProfileName, SessionName, SignInFlow, Timer,
+    CredentialSource, DeviceAuthorization, IdentityError, ProfileName, SessionName, SignInFlow,
 };
 use ssod_sign_in::{Failure as SignInFailure, browser, device_code};
 use tokio::sync::mpsc;
@@ -27,8 +27,8 @@ use crate::sign_in_hosts;
 /// A sign-in has three events at the most.
 const EVENTS: usize = 8;
 
-pub(super) async fn answer<C: Timer + Clone>(
-    State(shared): State<Arc<Shared<C>>>,
+pub(super) async fn answer(
+    State(shared): State<Arc<Shared>>,
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Failure> {
     must_be_open(&shared)?;
@@ -60,19 +60,19 @@ pub(super) async fn answer<C: Timer + Clone>(
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
-struct SignIn<C> {
-    shared: Arc<Shared<C>>,
+struct SignIn {
+    shared: Arc<Shared>,
     session: SessionName,
     profile: Option<ProfileName>,
     flow: SignInFlow,
     events: mpsc::Sender<Bytes>,
 }
 
-impl<C: Timer + Clone> SignIn<C> {
+impl SignIn {
     async fn run(&self) {
         let last = match self.sign_in().await {
             Ok(()) => {
-                self.shared.keeper.used(self.shared.timer.now());
+                self.shared.keeper.used(self.shared.clock.now());
                 LoginEvent::SignedIn { session: self.session.to_string() }
             }
             Err(failure) => {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use ssod_control::{LoggedOut, LogoutRequest, LogoutResult, StillValid};
-use ssod_model::{CredentialSource, ProfileName, SessionName, Timer};
+use ssod_model::{CredentialSource, ProfileName, SessionName};
 
 use super::status::whole_seconds;
 use super::{Answer, Failure, find, must_be_open};
 use crate::app::Shared;
 
-pub(super) async fn answer<C: Timer + Clone>(
-    State(shared): State<Arc<Shared<C>>>,
+pub(super) async fn answer(
+    State(shared): State<Arc<Shared>>,
     Json(request): Json<LogoutRequest>,
 ) -> Answer<LogoutResult> {
     must_be_open(&shared)?;
@@ -46,10 +46,7 @@ pub(super) async fn answer<C: Timer + Clone>(
 
 /// Gives new endpoint tokens to the profiles of these sessions, or to all: what an open shell has is refused from now on. The
 /// token that follows `ssod use` may stand for any profile, so it is always among them.
-async fn revoke<C: Timer + Clone>(
-    shared: &Arc<Shared<C>>,
-    sessions: Option<&[SessionName]>,
-) -> Result<(), Failure> {
+async fn revoke(shared: &Arc<Shared>, sessions: Option<&[SessionName]>) -> Result<(), Failure> {
     let is_meant = |profile: Option<&ProfileName>| match (profile, sessions) {
         (Some(profile), Some(sessions)) => {
             shared.broker.profile(profile).is_none_or(|profile| sessions.contains(&profile.session))

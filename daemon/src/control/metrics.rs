@@ -9,7 +9,6 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use serde::Serialize;
 use ssod_control::Status;
-use ssod_model::Timer;
 
 use super::status;
 use crate::app::Shared;
@@ -17,7 +16,7 @@ use crate::app::Shared;
 /// Prometheus' text format, version 0.0.4.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(super) async fn answer<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> impl IntoResponse {
+pub(super) async fn answer(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let (rounds, worked) = (*shared.broker.rounds().borrow(), shared.broker.worked());
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text(&status::everything(&shared), rounds, worked))
 }

@@ -11,21 +11,21 @@ use ssod_broker::{
 use ssod_control::{
     DaemonStatus, ImdsPort, ProfileState, ProfileStatus, SessionState, SessionStatus, Status, Trouble,
 };
-use ssod_model::{SignedDuration, Timer, Timestamp, TimestampExt};
+use ssod_model::{SignedDuration, Timestamp, TimestampExt};
 
 use ssod_vault::KeyStoreChoice;
 
 use super::Answer;
 use super::use_profile::active_profile;
 use crate::app::Shared;
-use crate::wall_timer::in_words;
+use ssod_clock::describe_clock_error;
 
-pub(super) async fn answer<C: Timer + Clone>(State(shared): State<Arc<Shared<C>>>) -> Answer<Status> {
+pub(super) async fn answer(State(shared): State<Arc<Shared>>) -> Answer<Status> {
     Ok(Json(everything(&shared)))
 }
 
 /// What there is to show.
-pub(super) fn everything<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Status {
+pub(super) fn everything(shared: &Arc<Shared>) -> Status {
     let status = shared.broker.status();
     let now = status.now;
     Status {
@@ -36,13 +36,11 @@ pub(super) fn everything<C: Timer + Clone>(shared: &Arc<Shared<C>>) -> Status {
     }
 }
 
-pub(super) async fn daemon_alone<C: Timer + Clone>(
-    State(shared): State<Arc<Shared<C>>>,
-) -> Answer<DaemonStatus> {
+pub(super) async fn daemon_alone(State(shared): State<Arc<Shared>>) -> Answer<DaemonStatus> {
     Ok(Json(daemon(&shared)))
 }
 
-fn daemon<C: Timer + Clone>(shared: &Shared<C>) -> DaemonStatus {
+fn daemon(shared: &Shared) -> DaemonStatus {
     let problems = shared.problems.lock().unwrap_or_else(PoisonError::into_inner);
     let mut all = problems.aws_config.clone();
     all.extend(problems.settings.clone());
@@ -51,7 +49,7 @@ fn daemon<C: Timer + Clone>(shared: &Shared<C>) -> DaemonStatus {
     drop(problems);
     all.extend(shared.keeper.vault().problems());
     all.extend(misplaced_key(shared));
-    all.extend(shared.timer.wrong_by().map(|by| format!("{} {WRONG_CLOCK}", wrong_clock(by))));
+    all.extend(shared.clock.wrong_by().map(|by| format!("{} {WRONG_CLOCK}", wrong_clock(by))));
     let ports = shared.imds_ports.lock().unwrap_or_else(PoisonError::into_inner);
     DaemonStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -74,11 +72,14 @@ pub(super) const WRONG_CLOCK: &str = "Set it, on most systems by: sudo timedatec
 
 /// The machine's clock is wrong, in a sentence.
 pub(super) fn wrong_clock(by: SignedDuration) -> String {
-    format!("This machine's clock is {}. ssod goes by AWS's, but SDKs sign with this one.", in_words(by))
+    format!(
+        "This machine's clock is {}. ssod goes by AWS's, but SDKs sign with this one.",
+        describe_clock_error(by)
+    )
 }
 
 /// The key is elsewhere than the settings say.
-pub(super) fn misplaced_key<C: Timer + Clone>(shared: &Shared<C>) -> Option<String> {
+pub(super) fn misplaced_key(shared: &Shared) -> Option<String> {
     match (shared.keeper.key_store(), shared.settings().vault.key) {
         (Some(kept), KeyStoreChoice::Only(asked)) if kept != asked => Some(format!(
             "[vault] key says {asked}, but the vault's key is in {kept}. Move it: ssod vault move {asked}"

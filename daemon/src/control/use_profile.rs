@@ -8,14 +8,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use ssod_broker::Active;
 use ssod_control::{ActiveProfile, UseRequest};
-use ssod_model::Timer;
 
 use super::status::whole_seconds;
 use super::{Answer, Failure, find_profile};
 use crate::app::Shared;
 
-pub(super) async fn answer<C: Timer + Clone>(
-    State(shared): State<Arc<Shared<C>>>,
+pub(super) async fn answer(
+    State(shared): State<Arc<Shared>>,
     Json(request): Json<UseRequest>,
 ) -> Answer<ActiveProfile> {
     let profile = match &request.profile {

@@ -6,15 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use ssod_control::{RekeyRequest, Rekeyed};
-use ssod_model::Timer;
 use ssod_vault::{KeyStore, KeyStoreChoice, KeyStoreError};
 
 use super::{Answer, Failure, sentence};
 use crate::app::Shared;
 use crate::vault_keeper::{self, NotRekeyed};
 
-pub(super) async fn rekey<C: Timer + Clone>(
-    State(shared): State<Arc<Shared<C>>>,
+pub(super) async fn rekey(
+    State(shared): State<Arc<Shared>>,
     Json(request): Json<RekeyRequest>,
 ) -> Answer<Rekeyed> {
     let store = request.key_store.as_deref().map(|word| target(&shared, word)).transpose()?;
@@ -29,7 +28,7 @@ pub(super) async fn rekey<C: Timer + Clone>(
 }
 
 /// The store of that word, where the settings allow it: otherwise they would contradict what is.
-fn target<C: Timer + Clone>(shared: &Shared<C>, word: &str) -> Result<KeyStore, Failure> {
+fn target(shared: &Shared, word: &str) -> Result<KeyStore, Failure> {
     let wrong = |message: String, hint: String| {
         Failure::new(StatusCode::BAD_REQUEST, "KeyStore", sentence(&message), Some(hint))
     };

@@ -6,7 +6,6 @@ use axum::routing::{get, post};
 use axum::{Router, response::IntoResponse};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use ssod_model::Clock;
 
 use super::Server;
 use crate::{Assignment, Fault};
@@ -25,47 +24,44 @@ struct EndSession {
     user: Option<String>,
 }
 
-pub(super) fn routes<C: Clock>() -> Router<Server<C>> {
+pub(super) fn routes() -> Router<Server> {
     Router::new()
-        .route("/aws-config", get(aws_config::<C>))
-        .route("/log", get(log::<C>))
-        .route("/clock", post(clock::<C>))
-        .route("/end-session", post(end_session::<C>))
-        .route("/forget-registrations", post(forget_registrations::<C>))
-        .route("/remove-assignment", post(remove_assignment::<C>))
-        .route("/add-assignment", post(add_assignment::<C>))
-        .route("/fault", post(add_fault::<C>).delete(clear_faults::<C>))
+        .route("/aws-config", get(aws_config))
+        .route("/log", get(log))
+        .route("/clock", post(clock))
+        .route("/end-session", post(end_session))
+        .route("/forget-registrations", post(forget_registrations))
+        .route("/remove-assignment", post(remove_assignment))
+        .route("/add-assignment", post(add_assignment))
+        .route("/fault", post(add_fault).delete(clear_faults))
 }
 
-async fn aws_config<C: Clock>(State(server): State<Server<C>>) -> String {
+async fn aws_config(State(server): State<Server>) -> String {
     let start_url = format!("{}/start", server.base_url());
     server.center().world().aws_config(&start_url)
 }
 
-async fn log<C: Clock>(State(server): State<Server<C>>) -> Json<Value> {
+async fn log(State(server): State<Server>) -> Json<Value> {
     let center = server.center();
     Json(json!(center.log().collect::<Vec<_>>()))
 }
 
-async fn clock<C: Clock>(State(server): State<Server<C>>, Json(body): Json<Advance>) -> Json<Value> {
+async fn clock(State(server): State<Server>, Json(body): Json<Advance>) -> Json<Value> {
     server.advance(body.advance_ms);
     Json(json!({ "now_ms": server.now().as_millisecond() }))
 }
 
-async fn end_session<C: Clock>(State(server): State<Server<C>>, Json(body): Json<EndSession>) -> StatusCode {
+async fn end_session(State(server): State<Server>, Json(body): Json<EndSession>) -> StatusCode {
     server.center().end_sessions(body.user.as_deref());
     StatusCode::NO_CONTENT
 }
 
-async fn forget_registrations<C: Clock>(State(server): State<Server<C>>) -> StatusCode {
+async fn forget_registrations(State(server): State<Server>) -> StatusCode {
     server.center().forget_registrations();
     StatusCode::NO_CONTENT
 }
 
-async fn remove_assignment<C: Clock>(
-    State(server): State<Server<C>>,
-    Json(body): Json<Assignment>,
-) -> impl IntoResponse {
+async fn remove_assignment(State(server): State<Server>, Json(body): Json<Assignment>) -> impl IntoResponse {
     if server.center().remove_assignment(&body.user, &body.account, &body.role) {
         StatusCode::NO_CONTENT
     } else {
@@ -73,20 +69,17 @@ async fn remove_assignment<C: Clock>(
     }
 }
 
-async fn add_assignment<C: Clock>(
-    State(server): State<Server<C>>,
-    Json(body): Json<Assignment>,
-) -> StatusCode {
+async fn add_assignment(State(server): State<Server>, Json(body): Json<Assignment>) -> StatusCode {
     server.center().add_assignment(&body.user, &body.account, &body.role);
     StatusCode::NO_CONTENT
 }
 
-async fn add_fault<C: Clock>(State(server): State<Server<C>>, Json(body): Json<Fault>) -> StatusCode {
+async fn add_fault(State(server): State<Server>, Json(body): Json<Fault>) -> StatusCode {
     server.center().add_fault(body);
     StatusCode::NO_CONTENT
 }
 
-async fn clear_faults<C: Clock>(State(server): State<Server<C>>) -> StatusCode {
+async fn clear_faults(State(server): State<Server>) -> StatusCode {
     server.center().clear_faults();
     StatusCode::NO_CONTENT
 }

@@ -6,7 +6,6 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use ssod_model::Clock;
 
 use super::Server;
 use crate::{ApiError, Grant, Registration};
@@ -19,7 +18,7 @@ struct DeviceInput {
     start_url: String,
 }
 
-pub(super) async fn register_client<C: Clock>(State(server): State<Server<C>>, body: Bytes) -> Response {
+pub(super) async fn register_client(State(server): State<Server>, body: Bytes) -> Response {
     server
         .operation("RegisterClient", async |server| {
             let outcome = parse::<Registration>(&body).and_then(|input| {
@@ -37,10 +36,7 @@ pub(super) async fn register_client<C: Clock>(State(server): State<Server<C>>, b
         .await
 }
 
-pub(super) async fn start_device_authorization<C: Clock>(
-    State(server): State<Server<C>>,
-    body: Bytes,
-) -> Response {
+pub(super) async fn start_device_authorization(State(server): State<Server>, body: Bytes) -> Response {
     server
         .operation("StartDeviceAuthorization", async |server| {
             let outcome = parse::<DeviceInput>(&body).and_then(|input| {
@@ -66,7 +62,7 @@ pub(super) async fn start_device_authorization<C: Clock>(
         .await
 }
 
-pub(super) async fn create_token<C: Clock>(State(server): State<Server<C>>, body: Bytes) -> Response {
+pub(super) async fn create_token(State(server): State<Server>, body: Bytes) -> Response {
     server
         .operation("CreateToken", async |server| {
             let mut detail = String::new();

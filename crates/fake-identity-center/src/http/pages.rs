@@ -6,7 +6,6 @@ use axum::extract::{Form, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use ssod_model::Clock;
 
 use super::Server;
 use crate::Authorization;
@@ -32,7 +31,7 @@ pub(super) struct AuthorizationAnswer {
     action: String,
 }
 
-pub(super) async fn start<C: Clock>(State(server): State<Server<C>>) -> Html<String> {
+pub(super) async fn start(State(server): State<Server>) -> Html<String> {
     let world = server.center().world().clone();
     let mut list = String::new();
     for assignment in &world.assignments {
@@ -48,10 +47,7 @@ pub(super) async fn start<C: Clock>(State(server): State<Server<C>>) -> Html<Str
     page("Access portal", &format!("<p>A fake IAM Identity Center, for tests.</p><ul>{list}</ul>"))
 }
 
-pub(super) async fn device<C: Clock>(
-    State(server): State<Server<C>>,
-    Query(query): Query<DeviceQuery>,
-) -> Html<String> {
+pub(super) async fn device(State(server): State<Server>, Query(query): Query<DeviceQuery>) -> Html<String> {
     let code = escape(&query.user_code);
     let input = format!(
         "<label>Code <input name=user_code value=\"{code}\" required autocomplete=off></label>\
@@ -60,8 +56,8 @@ pub(super) async fn device<C: Clock>(
     form(&server, "Authorize a device", "/device", &input)
 }
 
-pub(super) async fn answer_device<C: Clock>(
-    State(server): State<Server<C>>,
+pub(super) async fn answer_device(
+    State(server): State<Server>,
     Form(answer): Form<DeviceAnswer>,
 ) -> Response {
     let now = server.now();
@@ -76,8 +72,8 @@ pub(super) async fn answer_device<C: Clock>(
     }
 }
 
-pub(super) async fn authorize<C: Clock>(
-    State(server): State<Server<C>>,
+pub(super) async fn authorize(
+    State(server): State<Server>,
     Query(request): Query<Authorization>,
 ) -> Response {
     let now = server.now();
@@ -101,8 +97,8 @@ pub(super) async fn authorize<C: Clock>(
     form(&server, "Allow access to your data?", "/authorize", &hidden).into_response()
 }
 
-pub(super) async fn answer_authorization<C: Clock>(
-    State(server): State<Server<C>>,
+pub(super) async fn answer_authorization(
+    State(server): State<Server>,
     Form(answer): Form<AuthorizationAnswer>,
 ) -> Response {
     let now = server.now();
@@ -116,7 +112,7 @@ pub(super) async fn answer_authorization<C: Clock>(
     }
 }
 
-fn form<C: Clock>(server: &Server<C>, title: &str, action: &str, fields: &str) -> Html<String> {
+fn form(server: &Server, title: &str, action: &str, fields: &str) -> Html<String> {
     let users = server.center().world().users.clone();
     let options: String =
         users.iter().map(|user| format!("<option>{}</option>", escape(&user.name))).collect();

@@ -5,7 +5,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use ssod_model::Clock;
 
 use super::Server;
 use crate::ApiError;
@@ -26,8 +25,8 @@ pub(super) struct CredentialsQuery {
     account_id: Option<String>,
 }
 
-pub(super) async fn list_accounts<C: Clock>(
-    State(server): State<Server<C>>,
+pub(super) async fn list_accounts(
+    State(server): State<Server>,
     Query(query): Query<ListQuery>,
     headers: HeaderMap,
 ) -> Response {
@@ -46,8 +45,8 @@ pub(super) async fn list_accounts<C: Clock>(
         .await
 }
 
-pub(super) async fn list_account_roles<C: Clock>(
-    State(server): State<Server<C>>,
+pub(super) async fn list_account_roles(
+    State(server): State<Server>,
     Query(query): Query<ListQuery>,
     headers: HeaderMap,
 ) -> Response {
@@ -65,8 +64,8 @@ pub(super) async fn list_account_roles<C: Clock>(
         .await
 }
 
-pub(super) async fn role_credentials<C: Clock>(
-    State(server): State<Server<C>>,
+pub(super) async fn role_credentials(
+    State(server): State<Server>,
     Query(query): Query<CredentialsQuery>,
     headers: HeaderMap,
 ) -> Response {
@@ -96,7 +95,7 @@ pub(super) async fn role_credentials<C: Clock>(
         .await
 }
 
-pub(super) async fn logout<C: Clock>(State(server): State<Server<C>>, headers: HeaderMap) -> Response {
+pub(super) async fn logout(State(server): State<Server>, headers: HeaderMap) -> Response {
     server
         .operation("Logout", async |server| {
             let (now, mut center) = (server.now(), server.center());
