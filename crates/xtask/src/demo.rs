@@ -35,14 +35,16 @@ const USERS: [Person; 2] = [Person::ADMIN, Person::READ_ONLY];
 pub(crate) fn run(demo: &Demo) -> Result<()> {
     build_programs(BuildProfile::Debug)?;
     let interrupted = watch_for_interrupt()?;
-    say("ssod keeps AWS IAM Identity Center sign-ins alive and serves their credentials to every AWS tool.")?;
-    say(
+    print_line(
+        "ssod keeps AWS IAM Identity Center sign-ins alive and serves their credentials to every AWS tool.",
+    )?;
+    print_line(
         "This demo runs in its own temporary folder: it does not touch your files, and no data leaves this machine.",
     )?;
 
     let mut sandbox = Sandbox::with_lives(LIFETIME);
     step(1, &format!("A fake IAM Identity Center listens at {}.", sandbox.fake_url()))?;
-    say(&format!(
+    print_line(&format!(
         "   alice may administer the account, bob may only read. Tokens and credentials expire after {LIFETIME}, so \
          you see them renewed."
     ))?;
@@ -57,11 +59,11 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     for (number, user) in (3..).zip(USERS) {
         step(number, &format!("`ssod login {}`: {} signs in once.", user.profile, user.user))?;
         if is_interactive && !demo.unattended {
-            say(&format!("   Choose {} on the page and approve.", user.user))?;
+            print_line(&format!("   Choose {} on the page and approve.", user.user))?;
             ask_user(&sandbox, user)?;
         } else {
             sandbox.login(user).succeeded();
-            say("   Approved, as a user would in the browser.")?;
+            print_line("   Approved, as a user would in the browser.")?;
         }
     }
 
@@ -69,9 +71,13 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     sandbox.ssod(&["use", Person::READ_ONLY.profile]).succeeded();
     for user in USERS {
         let served = by_container(&sandbox, user)?;
-        say(&format!("   container credentials  {:<13} {served}", user.profile))?;
+        print_line(&format!("   container credentials  {:<13} {served}", user.profile))?;
     }
-    say(&format!("   IMDSv2                 {:<13} {}", Person::READ_ONLY.profile, by_imds(&sandbox)?))?;
+    print_line(&format!(
+        "   IMDSv2                 {:<13} {}",
+        Person::READ_ONLY.profile,
+        by_imds(&sandbox)?
+    ))?;
 
     let end =
         demo.duration.map_or("until Ctrl-C".to_owned(), |duration| format!("for {}s", duration.as_secs()));
@@ -83,7 +89,7 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     watch_renewals(&sandbox, || {
         interrupted.load(Ordering::SeqCst) || deadline.is_some_and(|deadline| Instant::now() >= deadline)
     })?;
-    say("The README explains how to install ssod.")
+    print_line("The README explains how to install ssod.")
 }
 
 /// Prints the status again and again until the demo ends; fails if ssod renewed nothing.
@@ -94,7 +100,7 @@ fn watch_renewals(sandbox: &Sandbox, has_ended: impl Fn() -> bool) -> Result<()>
             by_container(sandbox, user)?;
             served += 1;
         }
-        say(&format!("\n{}", sandbox.ssod(&["status"]).succeeded().trim_end()))?;
+        print_line(&format!("\n{}", sandbox.ssod(&["status"]).succeeded().trim_end()))?;
         let next = Instant::now() + INTERVAL;
         while Instant::now() < next && !has_ended() {
             std::thread::sleep(Duration::from_millis(50));
@@ -102,7 +108,7 @@ fn watch_renewals(sandbox: &Sandbox, has_ended: impl Fn() -> bool) -> Result<()>
     }
     let renewed = sandbox.count("GetRoleCredentials").saturating_sub(USERS.len());
     let sign_ins = USERS.len();
-    say(&format!(
+    print_line(&format!(
         "\n{served} requests were served, credentials were renewed {renewed} times, and users signed in {sign_ins} \
          times in total."
     ))?;
@@ -177,11 +183,11 @@ fn watch_for_interrupt() -> Result<Arc<AtomicBool>> {
 }
 
 fn step(number: usize, text: &str) -> Result<()> {
-    say(&format!("\n{number}. {text}"))
+    print_line(&format!("\n{number}. {text}"))
 }
 
 /// Prints a line. A closed pipe is an error, so that the demo stops its processes before it ends.
-fn say(text: &str) -> Result<()> {
+fn print_line(text: &str) -> Result<()> {
     writeln!(std::io::stdout(), "{text}").context("cannot write to stdout")
 }
 

@@ -8,7 +8,7 @@ type Row = (&'static str, fn(&Tally) -> usize);
 const ROWS: [Row; 7] = [
     ("programs that asked for credentials", |week| week.requests),
     ("  failed because the network was down", |week| week.failed),
-    ("  failed until the user signed in", |week| week.thrown_out),
+    ("  failed until the user signed in", |week| week.blocked_by_sign_in),
     ("sign-ins by the user", |week| week.sign_ins),
     ("notices that a session had ended", |week| week.notices),
     ("renewals of access tokens", |week| week.renewals),
