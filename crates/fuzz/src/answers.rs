@@ -1,14 +1,14 @@
-//! Identity Center's answers. The first byte says how the call went, the rest is the body.
+//! Identity Center's answers. The first byte determines service and status, and the rest is the body.
 
 use std::time::Duration;
 
 use ssod_identity_center::{ErrorAnswer, Service, answers, classify};
 use ssod_model::{ClientRegistration, IdentityError, Secret, Timestamp, TimestampExt};
 
-/// What nobody may be granted for longer.
+/// The longest lifetime that ssod accepts.
 const YEAR: Duration = Duration::from_hours(8_784);
 
-/// Whatever the body: a noun whose parts can be sent on and whose life is sane, or an error in printable words.
+/// Checks that a body is parsed to a value whose secrets can be sent and whose lifetime is bounded, or to a printable error.
 pub(crate) fn check(data: &[u8]) {
     let Some((kind, body)) = data.split_first() else { return };
     let now = Timestamp::from_second(1_800_000_000).unwrap();
@@ -17,46 +17,48 @@ pub(crate) fn check(data: &[u8]) {
         client_secret: Secret::new("s".to_owned()),
         expires_at: now,
     };
-    if let Ok(made) = seen(answers::registration(body, now)) {
-        assert!(made.expires_at <= now.plus(YEAR));
+    if let Ok(registration) = check_error(answers::registration(body, now)) {
+        assert!(registration.expires_at <= now.plus(YEAR));
     }
-    if let Ok(started) = seen(answers::device_authorization(body)) {
-        assert!(started.expires_in <= YEAR && (1..=60).contains(&started.interval.as_secs()));
-        assert!(!started.user_code.chars().any(char::is_control));
+    if let Ok(authorization) = check_error(answers::device_authorization(body)) {
+        assert!(authorization.expires_in <= YEAR && (1..=60).contains(&authorization.interval.as_secs()));
+        assert!(!authorization.user_code.chars().any(char::is_control));
     }
-    if let Ok(tokens) = seen(answers::tokens(body, now, now, client, Some(Secret::new("kept".to_owned())))) {
+    if let Ok(tokens) =
+        check_error(answers::tokens(body, now, now, client, Some(Secret::new("previous".to_owned()))))
+    {
         assert!(
             tokens.expires_at >= now && tokens.expires_at <= now.plus(YEAR) && tokens.refresh_token.is_some()
         );
-        sendable(&tokens.access_token);
+        check_secret(&tokens.access_token);
     }
-    if let Ok(granted) = seen(answers::role_credentials(body, now, now)) {
-        assert!(granted.expiration <= now.plus(YEAR));
-        sendable(&granted.secret_access_key);
-        sendable(&granted.session_token);
+    if let Ok(credentials) = check_error(answers::role_credentials(body, now, now)) {
+        assert!(credentials.expiration <= now.plus(YEAR));
+        check_secret(&credentials.secret_access_key);
+        check_secret(&credentials.session_token);
     }
-    if let Ok(page) = seen(answers::accounts(body)) {
+    if let Ok(page) = check_error(answers::accounts(body)) {
         assert!(page.entries.iter().all(|account| !account.name.chars().any(char::is_control)));
     }
-    let _ = seen(answers::roles(body));
+    let _ = check_error(answers::roles(body));
     let service = if kind & 1 == 0 { Service::Oidc } else { Service::Portal };
     let status = [400, 401, 403, 404, 407, 408, 429, 500, 502, 503][usize::from(kind >> 1) % 10];
     let text = String::from_utf8_lossy(body.get(..16).unwrap_or_default()).into_owned();
     let error_type = (kind & 128 != 0).then_some(text.as_str());
     let answer = ErrorAnswer { service, status, error_type, retry_after: Some(u64::from(*kind)), body };
-    let _ = seen::<()>(Err(classify(&answer)));
+    let _ = check_error::<()>(Err(classify(&answer)));
 }
 
-/// It will stand in a header, and in the JSON of others.
-fn sendable(secret: &Secret) {
+/// Checks a secret: it is sent in a header, and served to SDKs in JSON.
+fn check_secret(secret: &Secret) {
     assert!(!secret.expose().is_empty() && !secret.expose().chars().any(char::is_control));
 }
 
-/// An error is shown on a terminal.
-fn seen<T>(outcome: Result<T, IdentityError>) -> Result<T, IdentityError> {
+/// Checks the text of an error, because it is shown on a terminal.
+fn check_error<T>(outcome: Result<T, IdentityError>) -> Result<T, IdentityError> {
     if let Err(error) = &outcome {
-        let words = error.to_string();
-        assert!(!words.chars().any(char::is_control) && words.len() < 2_000, "{words:?}");
+        let text = error.to_string();
+        assert!(!text.chars().any(char::is_control) && text.len() < 2_000, "{text:?}");
     }
     outcome
 }

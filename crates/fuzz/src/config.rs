@@ -3,10 +3,10 @@
 use ssod_daemon::Settings;
 use ssod_profiles::{Document, Environment, Section, remove_keys, resolve, set_keys, static_keys};
 
-/// Whatever the file: it is read or refused, a setting that is written is read back, and no other byte is lost.
+/// Checks that a file is read or refused, that a written setting is read back, and that no other byte is lost.
 pub(crate) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    // A mistake is named in words; it is never a panic.
+    // A mistake in a file is an error, never a panic.
     let _ = Settings::parse(&text);
     let _ = static_keys(&text);
     let Ok(document) = Document::parse(&text) else { return };
@@ -24,8 +24,8 @@ pub(crate) fn check(data: &[u8]) {
     }
     let entries = [("region", "eu-west-1".to_owned())];
     let written = set_keys(&text, &section, &entries).unwrap();
-    let kept = text.trim_end_matches(['\n', '\r']);
-    assert!(written.starts_with(kept), "a byte of the rest was lost");
+    let original = text.trim_end_matches(['\n', '\r']);
+    assert!(written.starts_with(original), "a byte of the rest was lost");
     let again = Document::parse(&written).unwrap();
     assert!(again.has(&section));
     assert_eq!(resolve(&again, &environment).sessions, before.sessions);

@@ -8,34 +8,34 @@ use ssod_control::{
 };
 use ssod_model::{AccountId, ProfileName, Region, RoleName, SessionName, StartUrl};
 
-/// Whatever the body: it is a message or none, and a message means the same after it was written again.
+/// Checks that a body is a message or an error, and that a message is the same after it is written and read again.
 pub(crate) fn check(data: &[u8]) {
-    same::<LoginRequest>(data);
-    same::<LogoutRequest>(data);
-    same::<UseRequest>(data);
-    same::<EnvRequest>(data);
-    same::<CredentialsRequest>(data);
-    same::<ListRequest>(data);
-    same::<RekeyRequest>(data);
-    same::<Status>(data);
-    same::<LoginEvent>(data);
-    same::<LogoutResult>(data);
-    same::<Vec<ListedSession>>(data);
-    same::<Vec<Check>>(data);
-    same::<AuditEntry>(data);
-    same::<ErrorBody>(data);
+    check_round_trip::<LoginRequest>(data);
+    check_round_trip::<LogoutRequest>(data);
+    check_round_trip::<UseRequest>(data);
+    check_round_trip::<EnvRequest>(data);
+    check_round_trip::<CredentialsRequest>(data);
+    check_round_trip::<ListRequest>(data);
+    check_round_trip::<RekeyRequest>(data);
+    check_round_trip::<Status>(data);
+    check_round_trip::<LoginEvent>(data);
+    check_round_trip::<LogoutResult>(data);
+    check_round_trip::<Vec<ListedSession>>(data);
+    check_round_trip::<Vec<Check>>(data);
+    check_round_trip::<AuditEntry>(data);
+    check_round_trip::<ErrorBody>(data);
     let text = String::from_utf8_lossy(data);
-    names(&text);
+    check_names(&text);
 }
 
-fn same<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(data: &[u8]) {
+fn check_round_trip<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(data: &[u8]) {
     let Ok(message) = serde_json::from_slice::<T>(data) else { return };
     let written = serde_json::to_vec(&message).unwrap();
     assert_eq!(serde_json::from_slice::<T>(&written).unwrap(), message);
 }
 
-/// A name that is taken leaves no folder, no line and no URL by itself.
-fn names(text: &str) {
+/// Checks that a valid name cannot escape from a folder, a line or a URL.
+fn check_names(text: &str) {
     if let Ok(profile) = ProfileName::parse(text) {
         assert!(!profile.as_str().chars().any(char::is_control));
         let route = Paths::credentials_route(Some(profile.as_str()));

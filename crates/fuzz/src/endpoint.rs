@@ -22,7 +22,7 @@ const UID: u32 = 1_000;
 const TOKEN: &str = "the-right-token";
 const SECRET: &str = "MARKER-OF-THE-SECRET";
 
-/// Whatever the bytes: the secret is in an answer only where the bytes name the right token and the right Host.
+/// Checks that an answer has the secret only if the request has the right token and the right Host.
 pub(crate) fn check(data: &[u8]) {
     thread_local! {
         static RUNTIME: RefCell<Option<tokio::runtime::Runtime>> = const { RefCell::new(None) };
@@ -35,21 +35,21 @@ pub(crate) fn check(data: &[u8]) {
         if answer.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()) {
             let sent = String::from_utf8_lossy(data).to_lowercase();
             assert!(sent.contains(TOKEN), "no token was sent");
-            assert!(sent.contains("127.0.0.1"), "no Host of ours was sent");
+            assert!(sent.contains("127.0.0.1"), "no Host of this endpoint was sent");
         }
-        let others = runtime.block_on(answer_to_a_stranger(data));
+        let other_users = runtime.block_on(answer_to_another_user(data));
         assert!(
-            !others.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()),
-            "a stranger was served"
+            !other_users.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()),
+            "another user was served"
         );
     });
 }
 
-async fn answer_to_a_stranger(data: &[u8]) -> Vec<u8> {
+async fn answer_to_another_user(data: &[u8]) -> Vec<u8> {
     answer(data, Some(UID + 1)).await
 }
 
-/// One connection, then no more.
+/// Accepts one connection.
 struct Once(Option<DuplexStream>);
 
 impl Listener for Once {
@@ -80,9 +80,9 @@ async fn answer(data: &[u8], uid: Option<u32>) -> Vec<u8> {
         let _ = stopped.await;
     }));
     let mut answer = Vec::new();
-    // A server that closes early is within its rights.
+    // A server may close the connection early.
     let _ = client.write_all(data).await;
-    // Nothing here waits for anything but its turn; after that, hyper takes the end of the sending side for a hang-up.
+    // Lets all tasks run. After that, hyper treats the end of the sending side as a closed connection.
     for _ in 0..64 {
         tokio::task::yield_now().await;
     }
@@ -97,7 +97,7 @@ struct Silent;
 
 impl Audit for Silent {
     fn note(&self, access: Access) {
-        // Whatever is noted is one line of JSON later; the words themselves must be bounded.
+        // The audit log writes it as one line of JSON, so its length must be bounded.
         assert!(access.refused.is_none_or(|why| why.len() < 1_000));
     }
 }
@@ -170,11 +170,11 @@ fn surroundings() -> Surroundings<OneProfile> {
 mod tests {
     use super::*;
 
-    /// Otherwise the body could not fail.
+    /// Without a request that is served, the check could not fail.
     #[tokio::test]
-    async fn the_right_token_is_served_and_a_stranger_is_not() {
+    async fn the_right_token_is_served_and_another_user_is_not() {
         let request = include_bytes!("../corpus/endpoint/credentials");
         assert!(String::from_utf8_lossy(&answer(request, Some(UID)).await).contains(SECRET));
-        assert!(String::from_utf8_lossy(&answer_to_a_stranger(request).await).contains("CallerRefused"));
+        assert!(String::from_utf8_lossy(&answer_to_another_user(request).await).contains("CallerRefused"));
     }
 }

@@ -1,12 +1,12 @@
-//! What must hold whatever bytes come in: one body for each edge where foreign bytes enter.
+//! Properties that must hold for any input bytes: one check for each boundary where untrusted bytes enter.
 //!
-//! The tests run each body over its corpus and over random changes of it; `libfuzzer/` runs the same bodies under
-//! cargo-fuzz (see its README). What a fuzzer finds is mended and stays in `corpus/TARGET/` as a case.
+//! The tests run each check on its corpus and on random mutations of it; `libfuzzer/` runs the same checks under cargo-fuzz
+//! (see the README). What a fuzzer finds is fixed, and its input stays in `corpus/TARGET/`.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::missing_panics_doc,
-    reason = "a broken promise is a panic here, which is what a fuzzer looks for"
+    reason = "a broken property is a panic, which a fuzzer detects"
 )]
 
 mod answers;
@@ -15,7 +15,7 @@ mod control;
 mod endpoint;
 mod vault;
 
-/// A name, and what must hold for any bytes.
+/// A target's name, and its check, which panics if a property does not hold.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.

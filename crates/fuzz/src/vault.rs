@@ -9,7 +9,7 @@ fn key() -> VaultKey {
     VaultKey::from_bytes(&[7; 32]).unwrap()
 }
 
-/// Whatever the file: it does not open, unless it is what was sealed.
+/// Checks that a file does not open unless it was sealed with this key and name.
 pub(crate) fn check_header(data: &[u8]) {
     if let Ok(content) = open(&key(), "fixture", data) {
         // Only the fixture of the corpus is sealed under this key.
@@ -20,7 +20,7 @@ pub(crate) fn check_header(data: &[u8]) {
     assert!(open(&key(), "other", &sealed).is_err());
 }
 
-/// Whatever was sealed: it is a record, or it is set aside with words that say what to do; nothing is deleted.
+/// Checks that a sealed file is a valid record, or is set aside with a problem that describes it, and that no file is deleted.
 pub(crate) fn check_record(data: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let vault = Vault::new(folder.path()).unwrap();
@@ -32,11 +32,11 @@ pub(crate) fn check_record(data: &[u8]) {
     let sessions = vault.load_sessions().unwrap();
     let credentials = vault.load_credentials().unwrap();
     let tokens = vault.load_endpoint_tokens().unwrap();
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), names.len(), "nothing is deleted");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), names.len(), "a file was deleted");
     for problem in vault.problems() {
         assert!(problem.contains("was kept as"), "{problem}");
     }
-    // What was read is written and read again as the same.
+    // Records are the same after they are written and read again.
     for session in &sessions {
         vault.save_session(session).unwrap();
     }
@@ -50,9 +50,9 @@ pub(crate) fn check_record(data: &[u8]) {
 mod tests {
     use super::*;
 
-    /// Otherwise the body would only ever see what is set aside.
+    /// Without valid records in the corpus, the check would only see files that are set aside.
     #[test]
-    fn the_corpus_has_records() {
+    fn the_corpus_has_valid_records() {
         let folder = tempfile::tempdir().unwrap();
         let vault = Vault::new(folder.path()).unwrap();
         vault.unlock(FoundKey { key: key(), former: None, store: KeyStore::File });

@@ -1,6 +1,5 @@
-//! Every body over its corpus, and over random changes of it: a few seconds in every test run. The long runs are
-//! libFuzzer's.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "what fails, fails the test")]
+//! Runs every check on its corpus and on random mutations of it, in a few seconds. libFuzzer does the long runs.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a panic fails the test")]
 
 use std::fs;
 use std::path::Path;
@@ -13,20 +12,20 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    assert!(files.len() >= 3, "{} has too few cases", folder.display());
+    assert!(files.len() >= 3, "{} has too few inputs", folder.display());
     files.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// One change of some bytes.
+/// A change of some bytes.
 #[derive(Clone, Debug)]
-enum Change {
+enum Mutation {
     Flip(Index, u8),
     Insert(Index, Vec<u8>),
     Remove(Index, u8),
     Repeat(Index, u8),
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn mutation() -> impl Strategy<Value = Mutation> {
     let some = prop::collection::vec(any::<u8>(), 1..8);
     let words = prop::sample::select(vec![
         "\r\n",
@@ -45,28 +44,28 @@ fn change() -> impl Strategy<Value = Change> {
         "-1",
     ]);
     prop_oneof![
-        (any::<Index>(), 1u8..).prop_map(|(at, flip)| Change::Flip(at, flip)),
-        (any::<Index>(), some).prop_map(|(at, bytes)| Change::Insert(at, bytes)),
-        (any::<Index>(), words).prop_map(|(at, word)| Change::Insert(at, word.as_bytes().to_vec())),
-        (any::<Index>(), 1u8..32).prop_map(|(at, count)| Change::Remove(at, count)),
-        (any::<Index>(), 1u8..64).prop_map(|(at, count)| Change::Repeat(at, count)),
+        (any::<Index>(), 1u8..).prop_map(|(at, flip)| Mutation::Flip(at, flip)),
+        (any::<Index>(), some).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
+        (any::<Index>(), words).prop_map(|(at, word)| Mutation::Insert(at, word.as_bytes().to_vec())),
+        (any::<Index>(), 1u8..32).prop_map(|(at, count)| Mutation::Remove(at, count)),
+        (any::<Index>(), 1u8..64).prop_map(|(at, count)| Mutation::Repeat(at, count)),
     ]
 }
 
-fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
-    for change in changes {
+fn mutate(mut bytes: Vec<u8>, mutations: &[Mutation]) -> Vec<u8> {
+    for mutation in mutations {
         let end = bytes.len();
-        match change {
-            Change::Flip(at, flip) if end > 0 => bytes[at.index(end)] ^= flip,
-            Change::Insert(at, new) => {
+        match mutation {
+            Mutation::Flip(at, flip) if end > 0 => bytes[at.index(end)] ^= flip,
+            Mutation::Insert(at, new) => {
                 let at = at.index(end + 1);
                 bytes.splice(at..at, new.iter().copied());
             }
-            Change::Remove(at, count) if end > 0 => {
+            Mutation::Remove(at, count) if end > 0 => {
                 let at = at.index(end);
                 bytes.drain(at..(at + usize::from(*count)).min(end));
             }
-            Change::Repeat(at, count) if end > 0 => {
+            Mutation::Repeat(at, count) if end > 0 => {
                 let at = at.index(end);
                 let part = bytes[at..(at + usize::from(*count)).min(end)].to_vec();
                 bytes.splice(at..at, part);
@@ -86,41 +85,41 @@ fn run(target: &str, cases: u32) {
     }
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
-    let strategy = (any::<Index>(), prop::collection::vec(change(), 1..6));
+    let strategy = (any::<Index>(), prop::collection::vec(mutation(), 1..6));
     runner
-        .run(&strategy, |(case, changes)| {
-            check(&changed(corpus[case.index(corpus.len())].clone(), &changes));
+        .run(&strategy, |(case, mutations)| {
+            check(&mutate(corpus[case.index(corpus.len())].clone(), &mutations));
             Ok(())
         })
         .unwrap();
 }
 
 #[test]
-fn the_config_files() {
+fn config_files_are_read_or_refused() {
     run("config", 3_000);
 }
 
 #[test]
-fn the_control_apis_bodies() {
+fn control_messages_survive_a_round_trip() {
     run("control", 3_000);
 }
 
 #[test]
-fn the_endpoints_connections() {
+fn the_endpoint_serves_only_the_right_token() {
     run("endpoint", 1_500);
 }
 
 #[test]
-fn identity_centers_answers() {
+fn identity_centers_answers_are_parsed_or_refused() {
     run("answers", 5_000);
 }
 
 #[test]
-fn the_vaults_header() {
+fn only_intact_sealed_files_open() {
     run("vault_header", 3_000);
 }
 
 #[test]
-fn the_vaults_records() {
+fn invalid_records_are_set_aside() {
     run("vault_record", 300);
 }

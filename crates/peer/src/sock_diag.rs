@@ -1,8 +1,8 @@
-//! One exact-match query to the kernel's socket diagnostics: 5 microseconds, however many sockets there are.
-//! (`/proc/net/tcp` lists them all and takes milliseconds.)
+//! One exact-match query to the kernel's socket diagnostics: it takes 5 microseconds however many sockets are open.
+//! (`/proc/net/tcp` lists all sockets and takes milliseconds.)
 //!
-//! The layouts are those of `linux/inet_diag.h` and `linux/netlink.h`; all fields but the addresses and ports
-//! are in the machine's byte order.
+//! The layouts are those of `linux/inet_diag.h` and `linux/netlink.h`; all fields except addresses and ports are in
+//! native byte order.
 
 use std::io;
 use std::net::SocketAddrV4;
@@ -22,30 +22,32 @@ const NLM_F_REQUEST: u16 = 1;
 const NLMSG_ERROR: u16 = 2;
 const IPPROTO_TCP: u8 = 6;
 const HEADER: usize = 16;
-/// `inet_diag_req_v2`.
+/// Length of `inet_diag_req_v2`.
 const REQUEST: usize = 56;
-/// Where `idiag_uid` stands in `inet_diag_msg`.
+/// Offset of `idiag_uid` in `inet_diag_msg`.
 const UID_AT: usize = HEADER + 64;
-/// Where `idiag_inode` stands in `inet_diag_msg`.
+/// Offset of `idiag_inode` in `inet_diag_msg`.
 const INODE_AT: usize = UID_AT + 4;
-/// Where `inet_diag_sockid` stands in `inet_diag_msg`.
+/// Offset of `inet_diag_sockid` in `inet_diag_msg`.
 const ID_AT: usize = HEADER + 4;
-/// The kernel answers at once; this only bounds what cannot happen.
+/// The kernel answers at once; the limit only makes sure that a lost answer cannot block a request.
 const TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Kept open: opening one for each connection would cost more than the query.
+/// Stays open, because opening a socket costs more than the query.
 static SOCKET: Mutex<Option<OwnedFd>> = Mutex::new(None);
 
-pub(crate) fn owner_of(client: SocketAddrV4, server: SocketAddrV4) -> io::Result<Option<TcpPeer>> {
-    let mut kept = SOCKET.lock().unwrap_or_else(PoisonError::into_inner);
-    let socket = match kept.take() {
+/// Returns the client's end of a loopback TCP connection; `None` if the kernel does not know the connection (any more).
+/// The caller must treat that as another user's.
+pub fn tcp_peer(client: SocketAddrV4, server: SocketAddrV4) -> io::Result<Option<TcpPeer>> {
+    let mut cached = SOCKET.lock().unwrap_or_else(PoisonError::into_inner);
+    let socket = match cached.take() {
         Some(socket) => socket,
         None => open()?,
     };
-    let answer = ask(&socket, client, server);
-    // A socket that failed may hold an answer that came too late; the next question gets a new one.
+    let answer = query(&socket, client, server);
+    // After a failure the socket may still receive a late answer, so the next query opens a new socket.
     if answer.is_ok() {
-        *kept = Some(socket);
+        *cached = Some(socket);
     }
     answer
 }
@@ -57,23 +59,23 @@ fn open() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn ask(socket: &OwnedFd, client: SocketAddrV4, server: SocketAddrV4) -> io::Result<Option<TcpPeer>> {
-    let question = question(client, server);
-    sendto(socket, &question, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+fn query(socket: &OwnedFd, client: SocketAddrV4, server: SocketAddrV4) -> io::Result<Option<TcpPeer>> {
+    let request = request(client, server);
+    sendto(socket, &request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut answer = [0; 512];
     let (length, _) = recv(socket, &mut answer, RecvFlags::empty())?;
-    read_answer(answer.get(..length).unwrap_or_default(), &question)
+    read_answer(answer.get(..length).unwrap_or_default(), &request)
 }
 
-/// The client's own socket: its source is the client, its destination the server.
-fn question(client: SocketAddrV4, server: SocketAddrV4) -> [u8; HEADER + REQUEST] {
+/// Builds the request for the client's socket: its source is the client and its destination the server.
+fn request(client: SocketAddrV4, server: SocketAddrV4) -> [u8; HEADER + REQUEST] {
     let mut message = [0; HEADER + REQUEST];
     let mut put = |at: usize, bytes: &[u8]| message[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &u32::try_from(HEADER + REQUEST).unwrap_or_default().to_ne_bytes());
     put(4, &SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     put(6, &NLM_F_REQUEST.to_ne_bytes());
     put(HEADER, &[u8::try_from(AddressFamily::INET.as_raw()).unwrap_or_default(), IPPROTO_TCP]);
-    // All states: the client may have closed its half already.
+    // All states, because the client may already have closed its half.
     put(HEADER + 4, &u32::MAX.to_ne_bytes());
     put(HEADER + 8, &client.port().to_be_bytes());
     put(HEADER + 10, &server.port().to_be_bytes());
@@ -84,19 +86,19 @@ fn question(client: SocketAddrV4, server: SocketAddrV4) -> [u8; HEADER + REQUEST
     message
 }
 
-/// Ports and addresses of the socket that an answer is about.
-fn sockets(answer: &[u8]) -> Option<&[u8]> {
+/// Returns the bytes with the ports and addresses of the socket that an answer is about.
+fn socket_id(answer: &[u8]) -> Option<&[u8]> {
     answer.get(ID_AT..ID_AT + 36)
 }
 
-/// What they must be. A dual-stack socket (Java's and .NET's) is asked for by its IPv4 addresses, too, but told of by
-/// the mapped IPv6 ones, `::ffff:a.b.c.d`.
-fn expected(question: &[u8], family: Option<u8>) -> Vec<u8> {
-    let asked = question.get(HEADER + 8..HEADER + 44).unwrap_or_default();
-    let mut expected = asked.to_vec();
+/// Returns what these bytes must be. For a dual-stack socket (as in Java and .NET) the request has the IPv4 addresses, but
+/// the answer has the mapped IPv6 addresses, `::ffff:a.b.c.d`.
+fn expected_id(request: &[u8], family: Option<u8>) -> Vec<u8> {
+    let requested = request.get(HEADER + 8..HEADER + 44).unwrap_or_default();
+    let mut expected = requested.to_vec();
     if family.map(u16::from) == Some(AddressFamily::INET6.as_raw()) {
         for at in [4, 20] {
-            let address = asked.get(at..at + 4).unwrap_or_default();
+            let address = requested.get(at..at + 4).unwrap_or_default();
             let mapped = [&[0; 10][..], &[0xff; 2], address].concat();
             expected.splice(at..at + 16, mapped);
         }
@@ -104,28 +106,71 @@ fn expected(question: &[u8], family: Option<u8>) -> Vec<u8> {
     expected
 }
 
-/// The owner in the answer; `None` where the kernel knows no such socket. An answer about another socket than
-/// the one asked for is no answer.
-fn read_answer(answer: &[u8], question: &[u8]) -> io::Result<Option<TcpPeer>> {
+/// Returns the owner in the answer; `None` if the kernel knows no such socket, or if the answer is about another socket.
+fn read_answer(answer: &[u8], request: &[u8]) -> io::Result<Option<TcpPeer>> {
     let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
     match kind {
         Some(SOCK_DIAG_BY_FAMILY) => {
-            let same = sockets(answer) == Some(expected(question, answer.get(HEADER).copied()).as_slice());
+            let same =
+                socket_id(answer) == Some(expected_id(request, answer.get(HEADER).copied()).as_slice());
             let number = |at: usize| {
                 answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes)
             };
             let owner = number(UID_AT).zip(number(INODE_AT)).map(|(uid, inode)| TcpPeer { uid, inode });
             Ok(owner.filter(|_| same))
         }
-        // ENOENT, in the ordinary case; whatever it is, nobody is vouched for.
+        // Usually ENOENT. Whatever the error is, no owner is known.
         Some(NLMSG_ERROR) => Ok(None),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel's socket diagnostics made no sense")),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the kernel's socket diagnostics gave an invalid answer",
+        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+
     use super::*;
+    use crate::{holder_of, own_uid};
+
+    fn v4(address: SocketAddr) -> SocketAddrV4 {
+        match address {
+            SocketAddr::V4(address) => address,
+            SocketAddr::V6(_) => unreachable!("the tests listen on 127.0.0.1"),
+        }
+    }
+
+    #[test]
+    fn identifies_a_loopback_client_while_it_is_connected() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = v4(listener.local_addr().unwrap());
+        let client = TcpStream::connect(server).unwrap();
+        let from = v4(client.local_addr().unwrap());
+        let peer = tcp_peer(from, server).unwrap().unwrap();
+        assert_eq!(peer.uid, own_uid());
+        let program = holder_of(peer).unwrap().program().unwrap();
+        assert_eq!(program.pid, std::process::id());
+        let unconnected = SocketAddrV4::new(*from.ip(), 1);
+        assert_eq!(tcp_peer(unconnected, server).unwrap(), None);
+        drop(client);
+        assert!(holder_of(peer).is_none(), "no process holds a closed socket");
+    }
+
+    /// Java and .NET connect with dual-stack sockets.
+    #[test]
+    fn identifies_a_dual_stack_client() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = v4(listener.local_addr().unwrap());
+        let Ok(client) = TcpStream::connect(("::ffff:127.0.0.1", server.port())) else {
+            // A machine without IPv6 has no such clients.
+            return;
+        };
+        let (_, from) = listener.accept().unwrap();
+        assert_eq!(tcp_peer(v4(from), server).unwrap().map(|peer| peer.uid), Some(own_uid()));
+        drop(client);
+    }
 
     fn answer(kind: u16, id: &[u8], uid: u32, inode: u32) -> Vec<u8> {
         let mut message = vec![0; HEADER + 72];
@@ -137,16 +182,16 @@ mod tests {
     }
 
     #[test]
-    fn only_an_answer_about_the_socket_in_question_counts() {
+    fn accepts_only_an_answer_about_the_requested_socket() {
         let client: SocketAddrV4 = "127.0.0.1:40000".parse().unwrap();
         let other: SocketAddrV4 = "127.0.0.1:40001".parse().unwrap();
         let server: SocketAddrV4 = "127.0.0.1:7746".parse().unwrap();
-        let asked = question(client, server);
+        let asked = request(client, server);
         let id = &asked[HEADER + 8..HEADER + 44];
         let right = answer(SOCK_DIAG_BY_FAMILY, id, 1_000, 77);
         assert_eq!(read_answer(&right, &asked).unwrap(), Some(TcpPeer { uid: 1_000, inode: 77 }));
         let of_another =
-            answer(SOCK_DIAG_BY_FAMILY, &question(other, server)[HEADER + 8..HEADER + 44], 1_000, 77);
+            answer(SOCK_DIAG_BY_FAMILY, &request(other, server)[HEADER + 8..HEADER + 44], 1_000, 77);
         assert_eq!(read_answer(&of_another, &asked).unwrap(), None);
         assert_eq!(read_answer(&answer(NLMSG_ERROR, id, 1_000, 77), &asked).unwrap(), None);
         assert!(read_answer(&answer(7, id, 1_000, 77), &asked).is_err());

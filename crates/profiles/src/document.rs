@@ -1,16 +1,40 @@
-//! The file as lines: what each one is, where it stands, nothing resolved yet.
+//! The file as lines, each with its kind and its exact text. Nothing is resolved yet.
 
 use std::fmt;
 
 use crate::Section;
 
-/// A file that the AWS tools could not read either: ssod keeps what it had.
+/// A file that no AWS tool can read either. The daemon keeps the last good configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
     /// The line, counted from 1.
     pub line: usize,
-    /// What should have stood there.
-    pub expected: &'static str,
+    /// What should have been there.
+    pub expected: Expected,
+}
+
+/// What a line that cannot be read should have had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// A section before the first setting.
+    Section,
+    /// The end of a section's name.
+    ClosingBracket,
+    /// A setting, a section or a comment.
+    Setting,
+    /// A key before the `=`.
+    Key,
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Section => "a section such as [profile NAME] before the first setting",
+            Self::ClosingBracket => "a closing ] after the section's name",
+            Self::Setting => "KEY = VALUE, a [section], or a # comment",
+            Self::Key => "a key before the =",
+        })
+    }
 }
 
 impl fmt::Display for Broken {
@@ -21,22 +45,31 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// What one line is.
+/// The meaning of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LineKind {
-    /// Blank, or a comment of its own.
-    Silent,
-    /// `[profile NAME]` and its like. `plain_default` tells `[default]` from `[profile default]`.
-    Header { section: Section, plain_default: bool },
+    /// A blank line, or a comment on its own line.
+    Ignored,
+    /// `[profile NAME]` and the like.
+    Header { section: Section, spelling: HeaderSpelling },
     /// `key = value`, the key in lower case.
-    Entry(Entry),
+    Setting(Setting),
     /// An indented `key = value` below a key with an empty value, or the continuation of a value.
     Nested { key: String, value: String },
 }
 
+/// How a header names its section: the default profile has two spellings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderSpelling {
+    /// `[default]`.
+    Default,
+    /// The kind and the name, as in `[profile default]`.
+    Full,
+}
+
 /// A `key = value` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct Setting {
     pub(crate) key: String,
     /// The value as the SDKs read it.
     pub(crate) value: String,
@@ -46,15 +79,15 @@ pub(crate) struct Entry {
 
 /// A line with its exact text, line ending included.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line<'a> {
+pub(crate) struct SourceLine<'a> {
     pub(crate) text: &'a str,
     pub(crate) kind: LineKind,
 }
 
-/// A parsed file that still knows all its bytes.
+/// A parsed file that still has all its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document<'a> {
-    pub(crate) lines: Vec<Line<'a>>,
+    pub(crate) lines: Vec<SourceLine<'a>>,
 }
 
 impl<'a> Document<'a> {
@@ -62,79 +95,86 @@ impl<'a> Document<'a> {
     pub fn parse(text: &'a str) -> Result<Self, Broken> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut lines = Vec::new();
-        let mut place = Place::Outside;
+        let mut position = Position::BeforeSections;
         for (index, line) in text.split_inclusive('\n').enumerate() {
-            let kind = parse_line(line, place).map_err(|expected| Broken { line: index + 1, expected })?;
-            place = match &kind {
-                LineKind::Header { .. } => Place::Section,
-                LineKind::Entry(_) => Place::Value,
-                LineKind::Silent | LineKind::Nested { .. } => place,
+            let kind = parse_line(line, position).map_err(|expected| Broken { line: index + 1, expected })?;
+            position = match &kind {
+                LineKind::Header { .. } => Position::AfterHeader,
+                LineKind::Setting(_) => Position::AfterSetting,
+                LineKind::Ignored | LineKind::Nested { .. } => position,
             };
-            lines.push(Line { text: line, kind });
+            lines.push(SourceLine { text: line, kind });
         }
         Ok(Self { lines })
     }
 
-    /// Whether the section stands in the file.
+    /// Returns whether the file has the section.
     pub fn has(&self, section: &Section) -> bool {
-        self.lines
-            .iter()
-            .any(|line| matches!(&line.kind, LineKind::Header { section: here, .. } if here == section))
+        self.lines.iter().any(|line| line.is_header_of(section))
     }
 }
 
-/// What an indented line would belong to.
-#[derive(Clone, Copy)]
-enum Place {
-    Outside,
-    Section,
-    Value,
+impl SourceLine<'_> {
+    pub(crate) fn is_header_of(&self, wanted: &Section) -> bool {
+        matches!(&self.kind, LineKind::Header { section, .. } if section == wanted)
+    }
 }
 
-fn parse_line(line: &str, place: Place) -> Result<LineKind, &'static str> {
+/// What the lines above allow: an indented line continues a setting, and a setting needs a section.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Position {
+    BeforeSections,
+    AfterHeader,
+    AfterSetting,
+}
+
+fn parse_line(line: &str, position: Position) -> Result<LineKind, Expected> {
     let content = line.trim();
     if content.is_empty() || content.starts_with(['#', ';']) {
-        return Ok(LineKind::Silent);
+        return Ok(LineKind::Ignored);
     }
-    if line.starts_with([' ', '\t']) && matches!(place, Place::Value) {
+    if line.starts_with([' ', '\t']) && position == Position::AfterSetting {
         let (key, value) = content.split_once('=').unwrap_or((content, ""));
         return Ok(LineKind::Nested { key: key.trim().to_ascii_lowercase(), value: value.trim().to_owned() });
     }
     if let Some(rest) = content.strip_prefix('[') {
-        let (inside, _after) = rest.split_once(']').ok_or("a closing ] after the section's name")?;
-        let (section, plain_default) = parse_header(inside.trim());
-        return Ok(LineKind::Header { section, plain_default });
+        let (inside, _after) = rest.split_once(']').ok_or(Expected::ClosingBracket)?;
+        let inside = inside.trim();
+        let is_default = inside.split(char::is_whitespace).next() == Some("default");
+        let spelling = if is_default { HeaderSpelling::Default } else { HeaderSpelling::Full };
+        return Ok(LineKind::Header { section: parse_section(inside), spelling });
     }
-    if matches!(place, Place::Outside) {
-        return Err("a section such as [profile NAME] before the first setting");
+    if position == Position::BeforeSections {
+        return Err(Expected::Section);
     }
-    let (key, value) = content.split_once('=').ok_or("KEY = VALUE, a [section], or a # comment")?;
+    let (key, value) = content.split_once('=').ok_or(Expected::Setting)?;
     let key = key.trim();
     if key.is_empty() {
-        return Err("a key before the =");
+        return Err(Expected::Key);
     }
     let (value, comment) = split_comment(value);
-    Ok(LineKind::Entry(Entry { key: key.to_ascii_lowercase(), value: value.to_owned(), comment }))
+    Ok(LineKind::Setting(Setting { key: key.to_ascii_lowercase(), value: value.to_owned(), comment }))
 }
 
-fn parse_header(inside: &str) -> (Section, bool) {
+/// Reads the text between a header's brackets.
+fn parse_section(inside: &str) -> Section {
     let (kind, name) = inside.split_once(char::is_whitespace).unwrap_or((inside, ""));
     let name = unquote(name.trim()).to_owned();
     match (kind, name.is_empty()) {
-        ("default", true) => (Section::Profile("default".to_owned()), true),
-        ("profile", false) => (Section::Profile(name), false),
-        ("sso-session", false) => (Section::SsoSession(name), false),
-        ("services", false) => (Section::Services(name), false),
-        _ => (Section::Other(inside.to_owned()), false),
+        ("default", true) => Section::Profile("default".to_owned()),
+        ("profile", false) => Section::Profile(name),
+        ("sso-session", false) => Section::SsoSession(name),
+        ("services", false) => Section::Services(name),
+        _ => Section::Other(inside.to_owned()),
     }
 }
 
-/// A name without the quotes that the AWS CLI allows around it in a header.
+/// Removes the quotes that the AWS CLI allows around a name in a header.
 fn unquote(name: &str) -> &str {
     ['"', '\''].into_iter().find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(name)
 }
 
-/// Splits `value # comment` as the SDKs do: a comment starts at a `#` or `;` after white space.
+/// Splits `value # comment` as the SDKs do: a comment starts at a `#` or `;` after whitespace.
 fn split_comment(value: &str) -> (&str, Option<String>) {
     let start = value
         .char_indices()
@@ -156,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_names_its_line_and_what_was_expected() {
+    fn an_unreadable_file_is_reported_with_its_line_and_what_was_expected() {
         assert_eq!(
             broken("region = x\n"),
             "line 1: expected a section such as [profile NAME] before the first setting"
@@ -178,17 +218,20 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_read_as_the_cli_and_the_sdks_read_them() {
-        assert_eq!(parse_header("default"), (Section::Profile("default".to_owned()), true));
-        assert_eq!(parse_header("profile default"), (Section::Profile("default".to_owned()), false));
-        assert_eq!(parse_header("profile \"q w\""), (Section::Profile("q w".to_owned()), false));
-        assert_eq!(parse_header("sso-session\tmy-sso"), (Section::SsoSession("my-sso".to_owned()), false));
-        assert_eq!(parse_header("foo"), (Section::Other("foo".to_owned()), false));
+    fn headers_are_read_as_the_aws_tools_read_them() {
+        let header = |text| parse_line(text, Position::BeforeSections).unwrap();
+        let profile =
+            |name: &str, spelling| LineKind::Header { section: Section::Profile(name.to_owned()), spelling };
+        assert_eq!(header("[default]"), profile("default", HeaderSpelling::Default));
+        assert_eq!(header("[profile default]"), profile("default", HeaderSpelling::Full));
+        assert_eq!(header("[profile \"q w\"]"), profile("q w", HeaderSpelling::Full));
+        assert_eq!(parse_section("sso-session\tmy-sso"), Section::SsoSession("my-sso".to_owned()));
+        assert_eq!(parse_section("foo"), Section::Other("foo".to_owned()));
     }
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic_and_no_byte_is_lost(text in "(?s).{0,400}") {
+        fn parsing_never_panics_and_loses_no_byte(text in "(?s).{0,400}") {
             if let Ok(document) = Document::parse(&text) {
                 let whole: String = document.lines.iter().map(|line| line.text).collect();
                 proptest::prop_assert_eq!(whole, text.strip_prefix('\u{feff}').unwrap_or(&text));

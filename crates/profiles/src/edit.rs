@@ -1,20 +1,20 @@
-//! Changing single settings of a file, keeping every other byte of it.
+//! Changes single settings of a file and preserves all its other bytes.
 
-use crate::document::LineKind;
+use crate::document::{LineKind, Setting};
 use crate::{Broken, Document, Section};
 
-/// Sets each `key = value` in the section, which is appended where it does not exist. Lines that already say
-/// so stay as they are, byte for byte. Fails only for a file that no AWS tool can read.
+/// Sets each `key = value` in the section, which is appended if it does not exist. A line that already has the value
+/// is not changed. Fails only for a file that no AWS tool can read.
 pub fn set_keys(text: &str, section: &Section, entries: &[(&str, String)]) -> Result<String, Broken> {
     edit(text, section, entries, &[])
 }
 
-/// Removes the keys from the section, with what is nested below them.
+/// Removes the keys from the section, with the lines nested below them.
 pub fn remove_keys(text: &str, section: &Section, keys: &[&str]) -> Result<String, Broken> {
     edit(text, section, &[], keys)
 }
 
-/// Sets and removes in one go.
+/// Sets and removes keys of the section together.
 pub fn edit(
     text: &str,
     section: &Section,
@@ -32,7 +32,7 @@ pub fn edit(
     };
     let mut inside = false;
     let mut removing = false;
-    // New keys go behind the section's last setting, before the blank lines that part it from the next.
+    // New keys go after the section's last setting, before the blank lines that separate it from the next section.
     let mut insert_at = 0;
     for (index, line) in document.lines.iter().enumerate() {
         match &line.kind {
@@ -40,23 +40,23 @@ pub fn edit(
                 inside = here == section;
                 removing = false;
             }
-            LineKind::Entry(entry) => {
-                removing = inside && remove.contains(&entry.key.as_str());
-                if inside && !removing && editor.replace(entry, line.text) {
+            LineKind::Setting(setting) => {
+                removing = inside && remove.contains(&setting.key.as_str());
+                if inside && !removing && editor.replace(setting, line.text) {
                     if index >= last {
                         insert_at = editor.lines.len();
                     }
                     continue;
                 }
             }
-            LineKind::Silent => removing = false,
+            LineKind::Ignored => removing = false,
             LineKind::Nested { .. } => {}
         }
         if removing {
             continue;
         }
         editor.lines.push(line.text.to_owned());
-        if index >= last && inside && !matches!(line.kind, LineKind::Silent) {
+        if index >= last && inside && !matches!(line.kind, LineKind::Ignored) {
             insert_at = editor.lines.len();
         }
     }
@@ -64,31 +64,29 @@ pub fn edit(
     Ok(format!("{bom}{}", editor.finish(insert_at)))
 }
 
-/// The line of the last header of that section: later ones win, so new keys go there.
+/// Returns the index of the last header of that section. New keys go below it, because later values win.
 fn last_section(document: &Document<'_>, section: &Section) -> Option<usize> {
-    document
-        .lines
-        .iter()
-        .rposition(|line| matches!(&line.kind, LineKind::Header { section: here, .. } if here == section))
+    document.lines.iter().rposition(|line| line.is_header_of(section))
 }
 
 struct Editor<'a> {
     lines: Vec<String>,
-    /// What is still to be set.
+    /// The settings that are not written yet.
     pending: Vec<(&'a str, String)>,
     newline: &'static str,
 }
 
 impl Editor<'_> {
-    /// Writes the new value for an entry that is to be set; an inline comment moves to a line above.
-    fn replace(&mut self, entry: &crate::document::Entry, text: &str) -> bool {
-        let Some(at) = self.pending.iter().position(|(key, _)| *key == entry.key) else { return false };
+    /// Writes the new value if this setting is one to be set, and returns whether it is. An inline comment moves to the line
+    /// above.
+    fn replace(&mut self, setting: &Setting, text: &str) -> bool {
+        let Some(at) = self.pending.iter().position(|(key, _)| *key == setting.key) else { return false };
         let (key, value) = self.pending.remove(at);
-        if value == entry.value && entry.comment.is_none() {
+        if value == setting.value && setting.comment.is_none() {
             self.lines.push(text.to_owned());
             return true;
         }
-        if let Some(comment) = &entry.comment {
+        if let Some(comment) = &setting.comment {
             self.lines.push(format!("{comment}{}", self.newline));
         }
         self.lines.push(format!("{key} = {value}{}", self.newline));
@@ -137,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_section_is_appended_behind_a_blank_line() {
+    fn a_new_section_is_appended_after_a_blank_line() {
         let made =
             set_keys("[default]\nregion = x", &profile("a"), &[("region", "us-east-1".into())]).unwrap();
         assert_eq!(made, "[default]\nregion = x\n\n[profile a]\nregion = us-east-1\n");
@@ -146,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_change_in_place_and_all_else_stays() {
+    fn settings_change_in_place_and_no_other_byte_changes() {
         let text = "# mine\n\n[profile a]  # first\nREGION=old # why\noutput   =  json\ns3 =\n  max = 1\n\n; end\n[profile b]\nregion = keep\n";
         let made = set_keys(
             text,
@@ -161,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn removing_takes_the_nested_lines_along() {
+    fn removing_a_key_removes_its_nested_lines() {
         let text = "[profile a]\nsso_session = s\ns3 =\n  max = 1\nregion = x\n";
         assert_eq!(
             remove_keys(text, &profile("a"), &["s3", "sso_session"]).unwrap(),
@@ -171,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_line_endings_stay() {
+    fn preserves_windows_line_endings() {
         let made =
             set_keys("[profile a]\r\nregion = x\r\n", &profile("a"), &[("output", "json".into())]).unwrap();
         assert_eq!(made, "[profile a]\r\nregion = x\r\noutput = json\r\n");

@@ -1,6 +1,6 @@
-//! The variables that override where Identity Center is called.
+//! The variables that override Identity Center's endpoints.
 
-/// What the daemon's own environment says about endpoints. Empty variables count as unset, as in the SDKs.
+/// The endpoint settings in a process's environment. Empty variables count as unset, as in the SDKs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     /// `AWS_ENDPOINT_URL_SSO`, else `AWS_ENDPOINT_URL`.
@@ -16,7 +16,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The variables that are looked at, for those who compare two environments.
+    /// The variables that [`Self::from_variables`] reads, so that a caller can compare two environments.
     pub const VARIABLES: [&'static str; 6] = [
         "AWS_ENDPOINT_URL",
         "AWS_ENDPOINT_URL_SSO",
@@ -53,13 +53,13 @@ mod tests {
     }
 
     #[test]
-    fn the_services_own_variable_wins_over_the_global_one() {
+    fn a_services_own_variable_overrides_the_global_one() {
         let both = environment(&[("AWS_ENDPOINT_URL", "http://all"), ("AWS_ENDPOINT_URL_SSO", "http://sso")]);
         assert_eq!((both.portal.as_deref(), both.oidc.as_deref()), (Some("http://sso"), Some("http://all")));
     }
 
     #[test]
-    fn ignoring_and_empty_switch_off() {
+    fn ignored_and_empty_variables_have_no_effect() {
         let off = environment(&[("AWS_ENDPOINT_URL", "x"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True")]);
         assert_eq!((off.portal, off.oidc), (None, None));
         assert_eq!(environment(&[("AWS_ENDPOINT_URL_SSO", "")]), Environment::default());

@@ -1,4 +1,4 @@
-//! The two forms of a profile, and the way from AWS's to ssod's.
+//! The two forms of a profile, and the conversion from AWS's form to ssod's.
 
 use ssod_model::{Profile, SsoSession};
 
@@ -7,8 +7,8 @@ use crate::{Broken, Document, Section, edit, set_keys};
 /// How a profile is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProfileForm {
-    /// `credential_process` and ssod's own keys: `--profile` and every SDK go through ssod. An SDK that finds
-    /// `sso_account_id` uses its own sign-in instead, so those keys must not stand there.
+    /// `credential_process` and ssod's own keys, so that `--profile` and every SDK get credentials from ssod. An SDK that
+    /// finds `sso_account_id` uses its own sign-in instead, so this form has none of AWS's keys.
     Ssod {
         /// The absolute path of the `ssod` program.
         program: String,
@@ -17,7 +17,7 @@ pub enum ProfileForm {
     Aws,
 }
 
-/// The settings of `[sso-session]`.
+/// Returns the settings of `[sso-session]`.
 pub fn session_entries(session: &SsoSession) -> Vec<(&'static str, String)> {
     let scopes = session.scopes.join(",");
     let mut entries =
@@ -28,7 +28,7 @@ pub fn session_entries(session: &SsoSession) -> Vec<(&'static str, String)> {
     entries
 }
 
-/// The settings of `[profile]` in that form, and the keys of the other form, which must go.
+/// Returns the settings of `[profile]` in that form, and the keys of the other form, which must be removed.
 pub fn profile_entries(
     profile: &Profile,
     form: &ProfileForm,
@@ -63,32 +63,32 @@ pub fn profile_entries(
     (set, remove)
 }
 
-/// Turns a profile of AWS's form into ssod's; a legacy one gets an `[sso-session]` of the name given.
+/// Converts a profile from AWS's form to ssod's. For a legacy profile this adds the `[sso-session]`.
 pub fn convert(text: &str, profile: &Profile, session: &SsoSession, program: &str) -> Result<String, Broken> {
     let form = ProfileForm::Ssod { program: program.to_owned() };
     let (set, remove) = profile_entries(profile, &form);
-    let place = Section::SsoSession(session.name.to_string());
-    let text = if Document::parse(text)?.has(&place) {
+    let section = Section::SsoSession(session.name.to_string());
+    let text = if Document::parse(text)?.has(&section) {
         text.to_owned()
     } else {
-        set_keys(text, &place, &session_entries(session))?
+        set_keys(text, &section, &session_entries(session))?
     };
     edit(&text, &Section::Profile(profile.name.to_string()), &set, remove)
 }
 
-/// Whether every AWS tool can read a section of this name; the Rust SDK allows the fewest characters.
+/// Returns whether every AWS tool can read a section of this name; the Rust SDK allows the fewest characters.
 pub fn writable_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('-')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-/.%@:+".contains(&byte))
 }
 
-/// The command line for `credential_process`, which botocore splits by shell rules and others give to `sh -c`.
+/// Returns the command line for `credential_process`, which botocore splits by shell rules and other SDKs pass to `sh -c`.
 fn credential_process(program: &str, profile: &str) -> String {
-    format!("{} credential-process {}", shell_word(program), shell_word(profile))
+    format!("{} credential-process {}", quote_for_shell(program), quote_for_shell(profile))
 }
 
-fn shell_word(word: &str) -> String {
+fn quote_for_shell(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-/.%@:+=,".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
         word.to_owned()
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_some_sdk_refuses_are_not_written() {
+    fn a_name_that_some_sdk_refuses_is_not_writable() {
         assert!(writable_name("123456789012/Admin-Role.x"));
         for bad in ["", "q w", "$(touch x)", "a'b", "-rf", "é"] {
             assert!(!writable_name(bad), "{bad}");

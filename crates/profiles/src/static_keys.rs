@@ -1,22 +1,20 @@
-//! Access keys that lie in a file: every AWS tool takes them before it asks anybody else.
+//! Access keys in a file: every AWS tool prefers them to other sources of credentials.
 
 use crate::document::LineKind;
-use crate::{Broken, Document};
+use crate::{Broken, Document, Section};
 
-/// The names of the profiles that hold an access key of their own, in the AWS config file or the credentials file
+/// Returns the names of the profiles that have an access key of their own, in the AWS config file or the credentials file
 /// (whose sections have no `profile` before the name).
 pub fn static_keys(text: &str) -> Result<Vec<String>, Broken> {
     let mut names = Vec::new();
     let mut section = String::new();
     for line in Document::parse(text)?.lines {
         match line.kind {
-            LineKind::Header {
-                section: crate::Section::Profile(name) | crate::Section::Other(name), ..
-            } => {
+            LineKind::Header { section: Section::Profile(name) | Section::Other(name), .. } => {
                 section = name;
             }
             LineKind::Header { .. } => section.clear(),
-            LineKind::Entry(entry) if entry.key == "aws_access_key_id" && !section.is_empty() => {
+            LineKind::Setting(setting) if setting.key == "aws_access_key_id" && !section.is_empty() => {
                 names.push(section.clone());
             }
             _ => {}
@@ -31,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_found_in_both_files() {
+    fn finds_access_keys_in_both_files() {
         let credentials =
             "[default]\naws_access_key_id = AKIA\naws_secret_access_key = x\n[other]\nregion = eu-west-1\n";
         assert_eq!(static_keys(credentials).unwrap(), ["default"]);

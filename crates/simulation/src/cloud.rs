@@ -1,4 +1,4 @@
-//! AWS as the laptop sees it: the fake's state machine at the end of a network that delays, loses, refuses and is away.
+//! AWS as the laptop sees it: the fake's state machine behind a network that delays, loses and refuses calls, and fails.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,43 +16,43 @@ use crate::ledger::Ledger;
 use crate::life::Life;
 use crate::time::{LocalClock, Time};
 
-/// When nobody answers, the HTTP client gives up after this.
-const GIVES_UP: Duration = Duration::from_secs(15);
-/// A network that is not there says so sooner.
-const NO_ROUTE: Duration = Duration::from_secs(1);
+/// The HTTP client's time limit for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// A missing network fails sooner.
+const NO_ROUTE_DELAY: Duration = Duration::from_secs(1);
 
-/// AWS and the way to it. Clones share it.
+/// AWS and the network to it. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Cloud {
     aws: SimulatedIdentityCenter,
     time: Time,
-    weather: Arc<Mutex<Weather>>,
+    network: Arc<Mutex<Network>>,
     ledger: Ledger,
 }
 
-/// How the way to AWS is at present. Shares are of all calls, from 0 to 1.
+/// The present state of the network and of AWS. Shares are of all calls, from 0 to 1.
 #[derive(Clone, Debug)]
-pub(crate) struct Weather {
-    /// Nobody answers.
-    pub(crate) away: bool,
-    /// Answered with 429.
+pub(crate) struct Network {
+    /// No call reaches AWS.
+    pub(crate) is_down: bool,
+    /// The share that AWS answers with 429.
     pub(crate) throttled: f64,
-    /// What Retry-After says then.
+    /// The Retry-After of these answers.
     pub(crate) retry_after: Option<Duration>,
-    /// Answered with 503.
+    /// The share that AWS answers with 503.
     pub(crate) failing: f64,
-    /// Done by AWS, but the answer never comes.
+    /// The share that AWS executes but whose answer is lost.
     pub(crate) lossy: f64,
-    /// The longest that a call takes.
+    /// The longest duration of a call.
     pub(crate) latency: Duration,
     rng: fastrand::Rng,
 }
 
-impl Weather {
-    /// As it should be.
-    pub(crate) fn fine(seed: u64) -> Self {
+impl Network {
+    /// Returns a network without faults.
+    pub(crate) fn without_faults(seed: u64) -> Self {
         Self {
-            away: false,
+            is_down: false,
             throttled: 0.0,
             retry_after: None,
             failing: 0.0,
@@ -62,15 +62,15 @@ impl Weather {
         }
     }
 
-    /// As it should be, from now on.
-    pub(crate) fn clear(&mut self) {
-        *self = Self { rng: self.rng.clone(), ..Self::fine(0) };
+    /// Removes all faults.
+    pub(crate) fn clear_faults(&mut self) {
+        *self = Self { rng: self.rng.clone(), ..Self::without_faults(0) };
     }
 }
 
-/// What becomes of a call.
+/// What happens to a call.
 enum Fate {
-    Away,
+    NoRoute,
     Throttled(Option<Duration>),
     Failing,
     Lost,
@@ -78,33 +78,33 @@ enum Fate {
 }
 
 impl Cloud {
-    /// A cloud with those people and lives.
+    /// Creates AWS with these users and lifetimes.
     pub(crate) fn new(world: World, lifetimes: Lifetimes, time: &Time, ledger: &Ledger, seed: u64) -> Self {
         Self {
             aws: SimulatedIdentityCenter::of(world, time.clone(), lifetimes),
             time: time.clone(),
-            weather: Arc::new(Mutex::new(Weather::fine(seed))),
+            network: Arc::new(Mutex::new(Network::without_faults(seed))),
             ledger: ledger.clone(),
         }
     }
 
-    /// The state machine.
+    /// Returns AWS's state.
     pub(crate) fn center(&self) -> MutexGuard<'_, Center> {
         self.aws.center()
     }
 
-    /// How the way is.
-    pub(crate) fn weather(&self) -> MutexGuard<'_, Weather> {
-        self.weather.lock().unwrap()
+    /// Returns the network's state.
+    pub(crate) fn network(&self) -> MutexGuard<'_, Network> {
+        self.network.lock().unwrap()
     }
 
-    /// One run's way to AWS.
+    /// Returns one run's connection to AWS.
     pub(crate) fn link(&self, clock: &LocalClock, life: &Life) -> Link {
         Link { cloud: self.clone(), clock: clock.clone(), life: life.clone() }
     }
 }
 
-/// One run's way to AWS: what a dead one asks has no effect and no answer.
+/// One run's connection to AWS. The calls of a dead run have no effect and no answer.
 pub(crate) struct Link {
     cloud: Cloud,
     clock: LocalClock,
@@ -112,29 +112,29 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Signs somebody in, as a person would at a browser; the laptop's clock says when.
+    /// Signs a user in, as in a browser, at the time of the laptop's clock.
     pub(crate) fn tokens(&self, user: &str, client: &ClientRegistration) -> SessionTokens {
         self.by_local_clock(self.cloud.aws.tokens(user, client))
     }
 
-    /// Lives are counted from when the answer was asked for, by the laptop's clock.
+    /// Counts lifetimes by the laptop's clock, from the request on.
     fn by_local_clock(&self, tokens: SessionTokens) -> SessionTokens {
         let (now, life) = (self.clock.now(), tokens.expires_at.since_or_zero(tokens.issued_at));
         SessionTokens { issued_at: now, expires_at: now.plus(life), ..tokens }
     }
 
     fn draw(&self) -> (Fate, Duration) {
-        let mut weather = self.cloud.weather();
-        let (draw, way) = (weather.rng.f64(), weather.rng.f64());
-        let latency = weather.latency.mul_f64(way.max(0.05));
-        let (throttled, failing) = (weather.throttled, weather.throttled + weather.failing);
-        let fate = if weather.away {
-            Fate::Away
+        let mut network = self.cloud.network();
+        let (draw, delay) = (network.rng.f64(), network.rng.f64());
+        let latency = network.latency.mul_f64(delay.max(0.05));
+        let (throttled, failing) = (network.throttled, network.throttled + network.failing);
+        let fate = if network.is_down {
+            Fate::NoRoute
         } else if draw < throttled {
-            Fate::Throttled(weather.retry_after)
+            Fate::Throttled(network.retry_after)
         } else if draw < failing {
             Fate::Failing
-        } else if draw < failing + weather.lossy {
+        } else if draw < failing + network.lossy {
             Fate::Lost
         } else {
             Fate::Answered
@@ -142,22 +142,22 @@ impl Link {
         (fate, latency)
     }
 
-    /// A call: its sending, its effect and its answer are steps at which this run may die.
+    /// Makes a call. Its request, its effect and its answer are steps at which this run may die.
     async fn call<T, F>(&self, effect: impl FnOnce() -> F + Send) -> Result<T, IdentityError>
     where
         F: Future<Output = Result<T, IdentityError>> + Send,
         T: Send,
     {
-        self.life.go_on().await;
+        self.life.step_or_hang().await;
         let asked_at = self.clock.now();
         let (fate, latency) = self.draw();
         tokio::time::sleep(latency / 2).await;
         let theirs = self.cloud.time.truth();
         let outcome = match fate {
-            Fate::Away => {
-                tokio::time::sleep(NO_ROUTE).await;
-                self.life.go_on().await;
-                return Err(IdentityError::Unavailable("nobody answers".to_owned()));
+            Fate::NoRoute => {
+                tokio::time::sleep(NO_ROUTE_DELAY).await;
+                self.life.step_or_hang().await;
+                return Err(IdentityError::Unavailable("there is no route to AWS".to_owned()));
             }
             Fate::Throttled(retry_after) => {
                 self.cloud.ledger.entries().throttled += 1;
@@ -165,17 +165,17 @@ impl Link {
             }
             Fate::Failing => Err(IdentityError::Unavailable("AWS answered 503".to_owned())),
             Fate::Lost | Fate::Answered => {
-                self.life.go_on().await;
+                self.life.step_or_hang().await;
                 effect().await
             }
         };
         tokio::time::sleep(latency / 2).await;
         if matches!(fate, Fate::Lost) {
-            tokio::time::sleep(GIVES_UP).await;
-            self.life.go_on().await;
+            tokio::time::sleep(ANSWER_TIMEOUT).await;
+            self.life.step_or_hang().await;
             return Err(IdentityError::Unavailable("no answer in time".to_owned()));
         }
-        self.life.go_on().await;
+        self.life.step_or_hang().await;
         self.clock.learn(theirs, asked_at);
         outcome
     }
@@ -218,15 +218,15 @@ impl IdentityProvider for Link {
         let asked_at = self.clock.now();
         let effect = move || async move {
             let answer = self.cloud.aws.create_token(session, client, grant).await;
-            self.cloud.time.note(|| format!("{} gets tokens: {:?}", session.name, answer.as_ref().err()));
+            self.cloud.time.trace(|| format!("{} gets tokens: {:?}", session.name, answer.as_ref().err()));
             let tokens = answer?;
             if let Some(token) = &tokens.refresh_token {
-                self.cloud.ledger.given(&session.name, token.expose());
+                self.cloud.ledger.issued(&session.name, token.expose());
             }
             Ok(tokens)
         };
         let tokens = self.call(effect).await?;
-        // As the HTTP client counts: from the question on, or from an answer that put the clock right.
+        // As in the HTTP client: lifetimes start at the request, or at an answer that corrected the clock.
         let (issued_at, life) =
             (asked_at.min(self.clock.now()), tokens.expires_at.since_or_zero(tokens.issued_at));
         Ok(SessionTokens { issued_at, expires_at: issued_at.plus(life), ..tokens })
@@ -256,16 +256,16 @@ impl IdentityProvider for Link {
         account_id: &AccountId,
         role_name: &RoleName,
     ) -> Result<RoleCredentials, IdentityError> {
-        // What the dead would still ask does not count.
-        self.life.go_on().await;
+        // A dead run's call must not be counted.
+        self.life.step_or_hang().await;
         let asked_at = self.clock.now();
-        self.cloud.time.note(|| format!("{} asks for {role_name}", session.name));
-        // What was begun for an earlier sign-in is void, and may be asked for anew.
+        self.cloud.time.trace(|| format!("{} requests {role_name}", session.name));
+        // A call for an earlier sign-in is void, so the same role may be requested again for a new one.
         let sign_in = self.cloud.center().sign_in_of(token.expose());
-        // Tokens that AWS no longer knows are told apart by themselves.
+        // AWS no longer knows the sign-in of some tokens; the token itself identifies these.
         let sign_in = sign_in.map_or_else(|| token.expose().to_owned(), |number| number.to_string());
         let what = format!("{} {account_id}/{role_name} in sign-in {sign_in}", session.name);
-        let _under_way = self.cloud.ledger.call(what);
+        let _in_flight = self.cloud.ledger.call(what);
         if self.cloud.center().is_throttled(self.cloud.time.truth()) {
             tokio::time::sleep(self.draw().1).await;
             self.cloud.ledger.entries().throttled += 1;

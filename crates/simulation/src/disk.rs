@@ -1,4 +1,4 @@
-//! A disk that outlives each run: what is in place stays; a run can die before and after a file is.
+//! A disk that outlives each run. A run can die before and after it replaces a file.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use ssod_model::{CachedCredentials, EndpointTokens, SecretStore, SessionName, Se
 use crate::ledger::Ledger;
 use crate::life::Life;
 
-/// The disk itself. Clones share it.
+/// The disk. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Disk(Arc<Files>);
 
@@ -21,18 +21,18 @@ struct Files {
 }
 
 impl Disk {
-    /// From now on it is full, or has room again.
-    pub(crate) fn fill(&self, full: bool) {
+    /// Sets whether the disk is full.
+    pub(crate) fn set_full(&self, full: bool) {
         self.0.full.store(full, Ordering::SeqCst);
     }
 
-    /// The store of one run.
+    /// Returns the store of one run.
     pub(crate) fn store(&self, life: &Life, ledger: &Ledger) -> Store {
         Store { disk: self.clone(), life: life.clone(), ledger: ledger.clone() }
     }
 }
 
-/// One run's way to the disk.
+/// One run's access to the disk.
 pub(crate) struct Store {
     disk: Disk,
     life: Life,
@@ -40,7 +40,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Temp, fsync, rename: whatever comes before the rename has no effect, and after it nothing is missing.
+    /// Replaces a file atomically: a run that dies before the rename changes nothing, and one that dies after it has written
+    /// everything.
     fn replace(&self, write: impl FnOnce(&Files)) -> Result<(), StoreError> {
         if !self.life.step() {
             return Err(StoreError("dead".to_owned()));

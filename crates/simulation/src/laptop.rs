@@ -1,4 +1,4 @@
-//! The laptop: the engine in its present run, the people who use it, and what they are promised.
+//! The laptop: the present run of the engine, its users, and the promises to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,25 +12,25 @@ use ssod_model::{
 use tokio::sync::broadcast;
 use tokio::sync::oneshot;
 
-use crate::cloud::{Cloud, Link, Weather};
+use crate::cloud::{Cloud, Link, Network};
 use crate::disk::{Disk, Store};
 use crate::ledger::{Entries, Ledger};
 use crate::life::Life;
 use crate::setup::{ACCOUNT, Setup, profile_name, profiles, role, session_name, sessions, user, world};
 use crate::time::{LocalClock, Time};
 
-/// An SDK at the container endpoint waits no longer.
+/// How long an SDK waits at the container endpoint.
 const PATIENCE: Duration = Duration::from_millis(800);
-/// A person who signs in gives up after this.
-const PERSON: Duration = Duration::from_mins(2);
-/// So long after the last trouble, nothing of it is left to be seen: the longest back-off, and what is left to do then.
+/// How long a user waits for a sign-in or a sign-out.
+const USER_PATIENCE: Duration = Duration::from_mins(2);
+/// After this time without faults no effect of a fault may remain: the longest back-off, and the work that follows it.
 const CALM: Duration = Duration::from_mins(7);
-/// Wakes for nothing in a run: a token that ends in the very second of a deadline makes one.
+/// Wakes without work that are allowed in a run: a token that expires in the second of a deadline causes one.
 const IDLE_WAKES: u64 = 2;
-/// A lag that counts for nothing.
-const SHORT: Duration = Duration::from_mins(2);
-/// AWS tells nobody that it ended a session; whoever renews credentials learns of it, after half an hour at the latest.
-const LEARNS: Duration = Duration::from_mins(40);
+/// A clock error that does not matter.
+const TOLERATED_LAG: Duration = Duration::from_mins(2);
+/// AWS does not announce that it ended a session. The engine learns it from a renewal, after half an hour at the latest.
+const LEARNS_OF_END: Duration = Duration::from_mins(40);
 
 type Engine = Broker<Link, Store>;
 
@@ -44,7 +44,7 @@ struct Run {
     _stop: oneshot::Sender<()>,
 }
 
-/// Everything.
+/// The laptop and everything around it.
 pub(crate) struct Laptop {
     setup: Setup,
     time: Time,
@@ -52,27 +52,27 @@ pub(crate) struct Laptop {
     disk: Disk,
     ledger: Ledger,
     run: Run,
-    /// The sessions that somebody believes to be signed in.
+    /// The sessions that the user believes to be signed in.
     expected: BTreeSet<SessionName>,
-    /// The sessions that AWS ended and that are still shown as active, with when that was first so.
+    /// The sessions that AWS ended and the engine still shows as active, with the time when this was first seen.
     ended_at: BTreeMap<SessionName, Duration>,
-    /// When the last trouble ended.
+    /// When the last fault ended.
     calm_since: Duration,
-    /// What a person did and was told.
+    /// Sign-ins by the user.
     pub(crate) sign_ins: usize,
     /// Notices that a session had ended.
     pub(crate) notices: usize,
     /// Requests that were answered with credentials.
     pub(crate) served: usize,
-    /// The shortest remaining life of credentials that were served in calm.
+    /// The shortest remaining lifetime of credentials that were served without faults.
     pub(crate) shortest: Duration,
-    /// Tasks of runs that were killed: they wait for ever, and count for nothing.
+    /// Tasks of killed runs: they never end, and are not leaks.
     dead_tasks: usize,
 }
 
 impl Laptop {
-    /// Switched on for the first time; nobody has signed in. The first run dies at that step, or not, where it is 0.
-    pub(crate) fn new(setup: Setup, dies_at: u64) -> Self {
+    /// Creates a laptop on which no user has signed in. The first run dies at that step, if one is given.
+    pub(crate) fn new(setup: Setup, dies_at: Option<u64>) -> Self {
         let (time, ledger, disk) = (Time::default(), Ledger::default(), Disk::default());
         let cloud = Cloud::new(world(&setup), setup.lifetimes.clone(), &time, &ledger, setup.seed);
         let run = Self::start(&setup, &time, &cloud, &disk, &ledger, dies_at);
@@ -94,8 +94,15 @@ impl Laptop {
         }
     }
 
-    fn start(setup: &Setup, time: &Time, cloud: &Cloud, disk: &Disk, ledger: &Ledger, dies_at: u64) -> Run {
-        let life = Life::that_dies_at(dies_at);
+    fn start(
+        setup: &Setup,
+        time: &Time,
+        cloud: &Cloud,
+        disk: &Disk,
+        ledger: &Ledger,
+        dies_at: Option<u64>,
+    ) -> Run {
+        let life = Life::new(dies_at);
         let clock = LocalClock::new(time, setup.has_alarm);
         let store = Arc::new(disk.store(&life, ledger));
         ledger.begin_run(setup.policy.portal_rate);
@@ -104,7 +111,7 @@ impl Laptop {
         broker.open().unwrap();
         broker.configure(&sessions(setup), &profiles(setup));
         let counted = broker.clone();
-        clock.counts(move || counted.worked());
+        clock.set_busy_ticks(move || counted.worked());
         let (stop, stopped) = oneshot::channel::<()>();
         let refresher =
             ssod_daemon::run_refresher(
@@ -116,91 +123,91 @@ impl Laptop {
         Run { life, clock, events: broker.events(), broker, _stop: stop }
     }
 
-    /// What was counted, and which promises were broken.
+    /// Returns the counts and the broken promises.
     pub(crate) fn entries(&self) -> std::sync::MutexGuard<'_, Entries> {
         self.ledger.entries()
     }
 
-    /// How long it is since the beginning.
+    /// Returns the time since the start, including suspends.
     pub(crate) fn elapsed(&self) -> Duration {
         self.time.elapsed()
     }
 
-    /// The way to AWS, to be made worse or better.
-    pub(crate) fn weather(&self) -> std::sync::MutexGuard<'_, Weather> {
-        self.cloud.weather()
+    /// Returns the network to AWS, so that faults can be set.
+    pub(crate) fn network(&self) -> std::sync::MutexGuard<'_, Network> {
+        self.cloud.network()
     }
 
-    /// The world's time.
+    /// Returns the clocks.
     pub(crate) fn time(&self) -> &Time {
         &self.time
     }
 
-    /// The steps of the present run so far.
+    /// Returns the number of steps of the present run so far.
     pub(crate) fn steps(&self) -> u64 {
         self.run.life.steps()
     }
 
-    /// Something that takes its time to be got over begins, or is still there.
-    pub(crate) fn disturbed(&mut self) {
+    /// Records a fault from which the engine needs time to recover.
+    pub(crate) fn disturb(&mut self) {
         self.calm_since = self.time.elapsed();
     }
 
-    /// Lets time pass, and looks at all promises.
-    pub(crate) async fn pass(&mut self, how_long: Duration) {
-        tokio::time::sleep(how_long).await;
+    /// Lets time pass.
+    pub(crate) async fn wait(&mut self, duration: Duration) {
+        tokio::time::sleep(duration).await;
     }
 
-    /// The lid is closed for so long.
-    pub(crate) fn sleep(&mut self, how_long: Duration) {
-        self.time.suspend(how_long);
-        self.disturbed();
+    /// Suspends the laptop for that long.
+    pub(crate) fn suspend(&mut self, duration: Duration) {
+        self.time.suspend(duration);
+        self.disturb();
     }
 
-    /// `kill -9`.
+    /// Kills the present run as `kill -9` does.
     pub(crate) fn kill(&self) {
         self.run.life.kill();
     }
 
-    /// A new run where the present one is dead, or stopped in order. It dies at that step, or not, where it is 0.
-    pub(crate) async fn restart(&mut self, dies_at: u64) {
+    /// Starts a new run; the present one is dead, or is stopped first. The new one dies at that step, if one is given.
+    pub(crate) async fn restart(&mut self, dies_at: Option<u64>) {
         if self.run.life.is_dead() {
             self.dead_tasks += alive_tasks();
         } else {
-            // A stop in order has its time limit, too.
+            // A stop has a time limit.
             let _ = tokio::time::timeout(Duration::from_secs(20), self.run.broker.finish()).await;
             self.run.life.kill();
         }
         self.run = Self::start(&self.setup, &self.time, &self.cloud, &self.disk, &self.ledger, dies_at);
-        self.disturbed();
+        self.disturb();
     }
 
-    /// The service manager starts what died.
-    pub(crate) async fn restart_where_dead(&mut self) {
+    /// Restarts the daemon if it died, as the service manager does.
+    pub(crate) async fn restart_if_dead(&mut self) {
         if self.run.life.is_dead() {
-            self.restart(0).await;
+            self.restart(None).await;
         }
     }
 
-    /// The disk is full, or has room again.
-    pub(crate) fn fill_disk(&mut self, full: bool) {
-        self.disk.fill(full);
-        self.disturbed();
+    /// Sets whether the disk is full.
+    pub(crate) fn set_disk_full(&mut self, full: bool) {
+        self.disk.set_full(full);
+        self.disturb();
     }
 
-    /// The portal answers so many calls a second, and refuses that share of all calls besides.
+    /// Limits the portal to that many calls a second, and makes it refuse that share of all calls.
     pub(crate) fn throttle(&self, rate: f64, share: f64) {
         self.cloud.center().throttle(rate, share);
     }
 
-    /// How many profiles have credentials.
-    pub(crate) fn held(&self) -> usize {
+    /// Returns how many profiles have credentials.
+    pub(crate) fn profiles_with_credentials(&self) -> usize {
         let status = self.run.broker.status();
         status.profiles.iter().filter(|profile| profile.expiration.is_some()).count()
     }
 
-    /// The shortest remaining life of any profile's credentials; zero where one has none.
-    pub(crate) fn shortest_held(&self) -> Duration {
+    /// Returns the shortest remaining lifetime of any profile's credentials; zero if a profile has none.
+    pub(crate) fn shortest_lifetime(&self) -> Duration {
         let (status, now) = (self.run.broker.status(), self.time.truth());
         let left = |expiration: Option<ssod_model::Timestamp>| {
             expiration.map_or(Duration::ZERO, |expiration| expiration.since_or_zero(now))
@@ -208,38 +215,38 @@ impl Laptop {
         status.profiles.iter().map(|profile| left(profile.expiration)).min().unwrap_or_default()
     }
 
-    /// Somebody lists accounts, which is a call that waits for its turn like any SDK's; gives how long it took.
-    pub(crate) async fn wait_for_a_list(&self) -> Duration {
-        let begun = self.time.elapsed();
+    /// Lists accounts, a call that waits for the limiter like any SDK's, and returns how long it took.
+    pub(crate) async fn time_a_list(&self) -> Duration {
+        let start = self.time.elapsed();
         let (name, broker) = (session_name(0), &self.run.broker);
         let session = broker.session(&name).unwrap();
         let list = broker.portal(&name, |token| {
             let session = session.clone();
             async move { broker.provider().list_accounts(&session, &token).await }
         });
-        // A refusal is an answer, too.
+        // A refusal is also an answer.
         let _ = list.await;
-        self.time.elapsed().saturating_sub(begun)
+        self.time.elapsed().saturating_sub(start)
     }
 
-    /// The network is another one.
+    /// Tells the engine that the network changed.
     pub(crate) fn change_network(&self) {
         self.run.broker.try_again();
     }
 
-    /// The config file loses its profiles, and has them again.
+    /// Removes all profiles from the configuration, and adds them again.
     pub(crate) fn edit_config(&mut self) {
         self.run.broker.configure(&sessions(&self.setup), &BTreeMap::new());
         self.run.broker.configure(&sessions(&self.setup), &profiles(&self.setup));
     }
 
-    /// An administrator ends somebody's sessions.
+    /// Ends the user's sessions at AWS, as an administrator does.
     pub(crate) fn end_session(&mut self, session: usize) {
         self.cloud.center().end_sessions(Some(&user(session)));
-        self.disturbed();
+        self.disturb();
     }
 
-    /// An administrator takes a role away, or gives it back.
+    /// Assigns a role to the user or removes it, as an administrator does.
     pub(crate) fn assign(&mut self, session: usize, profile: usize, assigned: bool) {
         let (user, role) = (user(session), role(profile));
         let mut center = self.cloud.center();
@@ -248,13 +255,13 @@ impl Laptop {
             center.add_assignment(&user, ACCOUNT, &role);
         }
         drop(center);
-        self.disturbed();
+        self.disturb();
     }
 
-    /// Somebody signs in wherever that is needed.
-    pub(crate) async fn sign_in_where_needed(&mut self) {
+    /// Signs in to every session that needs it.
+    pub(crate) async fn sign_in_everywhere(&mut self) {
         for index in 0..self.setup.sessions {
-            self.sign_in_where_needed_for(index).await;
+            self.sign_in_to(index).await;
         }
     }
 
@@ -271,38 +278,38 @@ impl Laptop {
             let tokens = broker.provider().tokens(&user, &client);
             signing.complete(tokens, None).await.ok()
         };
-        let signed_in = tokio::time::timeout(PERSON, signing).await.ok().flatten().is_some();
+        let signed_in = tokio::time::timeout(USER_PATIENCE, signing).await.ok().flatten().is_some();
         if signed_in && !self.run.life.is_dead() {
             self.sign_ins += 1;
             self.expected.insert(name);
         }
-        self.disturbed();
+        self.disturb();
     }
 
-    /// Somebody signs out.
+    /// Signs the user out.
     pub(crate) async fn sign_out(&mut self, index: usize) {
         let name = session_name(index);
-        // Where it fails on a full disk, what is in memory is gone all the same.
-        let _ = tokio::time::timeout(PERSON, self.run.broker.logout(&name)).await;
+        // Even if it fails on a full disk, the tokens are no longer in memory.
+        let _ = tokio::time::timeout(USER_PATIENCE, self.run.broker.logout(&name)).await;
         self.expected.remove(&name);
-        self.disturbed();
+        self.disturb();
     }
 
-    /// The same for one session.
-    pub(crate) async fn sign_in_where_needed_for(&mut self, index: usize) {
+    /// Signs in to that session if it needs it.
+    pub(crate) async fn sign_in_to(&mut self, index: usize) {
         if !self.is_signed_in(index) {
             self.sign_in(index).await;
         }
     }
 
-    /// Whether somebody believes to be signed in there.
+    /// Returns whether the user believes to be signed in to that session.
     pub(crate) fn is_signed_in(&self, index: usize) -> bool {
         self.expected.contains(&session_name(index))
     }
 
-    /// An SDK asks for credentials, as the endpoint would answer it; tells whether it got some.
-    pub(crate) async fn ask(&mut self, session: usize, profile: usize) -> bool {
-        self.time.excuse();
+    /// Requests credentials as an SDK does at the endpoint, and returns whether it got some.
+    pub(crate) async fn request(&mut self, session: usize, profile: usize) -> bool {
+        self.time.excuse_next_wake();
         let (name, floor) = (profile_name(session, profile), Floor::CONTAINER);
         let broker = &self.run.broker;
         let answer = match broker.cached(&name, floor) {
@@ -319,14 +326,14 @@ impl Laptop {
         if let Some(credentials) = &answer {
             self.was_served(session, profile, credentials);
         }
-        self.look();
+        self.check_promises();
         answer.is_some()
     }
 
-    /// So many SDKs ask for the same at one time.
-    pub(crate) async fn ask_at_once(&mut self, session: usize, profile: usize, how_many: usize) {
-        self.time.excuse();
-        let asking: Vec<_> = (0..how_many)
+    /// Requests the same credentials from that many SDKs at once.
+    pub(crate) async fn request_concurrently(&mut self, session: usize, profile: usize, count: usize) {
+        self.time.excuse_next_wake();
+        let requests: Vec<_> = (0..count)
             .map(|_| {
                 let (broker, name) = (self.run.broker.clone(), profile_name(session, profile));
                 tokio::spawn(async move {
@@ -335,20 +342,20 @@ impl Laptop {
                 })
             })
             .collect();
-        for asked in asking {
-            if let Some(credentials) = asked.await.unwrap().filter(|_| !self.run.life.is_dead()) {
+        for request in requests {
+            if let Some(credentials) = request.await.unwrap().filter(|_| !self.run.life.is_dead()) {
                 self.was_served(session, profile, &credentials);
             }
         }
-        self.look();
+        self.check_promises();
     }
 
-    /// As long as AWS told this run no time, a wrong clock is all that it has.
+    /// Returns whether this run's clock is right. Until AWS has told this run the time, it only has the wall clock.
     fn knows_the_time(&self) -> bool {
-        self.run.clock.may_lag() < SHORT
+        self.run.clock.may_lag() < TOLERATED_LAG
     }
 
-    /// Whether somebody is signed in, here and at AWS, who has that role.
+    /// Returns whether the user is signed in, here and at AWS, and has that role.
     fn can_renew(&self, session: usize, profile: usize) -> bool {
         let center = self.cloud.center();
         let is_assigned = |one: &Assignment| one.user == user(session) && one.role == role(profile);
@@ -362,17 +369,17 @@ impl Laptop {
         self.served += 1;
         let left = credentials.expiration.since_or_zero(self.time.truth());
         if left.is_zero() && credentials.expiration.plus(self.run.clock.may_lag()) <= self.time.truth() {
-            self.broken(&format!("{name} was served though it expired at {}", credentials.expiration));
+            self.broken(&format!("{name} was served although it expired at {}", credentials.expiration));
         }
         if self.is_calm() && self.knows_the_time() && self.can_renew(session, profile) {
             self.shortest = self.shortest.min(left);
             if left < Floor::CONTAINER.0 {
-                self.broken(&format!("{name} was served with {left:?} left though AWS answers"));
+                self.broken(&format!("{name} was served with {left:?} left although AWS answers"));
             }
         }
     }
 
-    /// Whether all trouble is over long enough.
+    /// Returns whether the last fault is long enough ago.
     pub(crate) fn is_calm(&self) -> bool {
         self.calm_for() > CALM
     }
@@ -382,12 +389,12 @@ impl Laptop {
     }
 
     fn broken(&self, what: &str) {
-        self.time.note(|| format!("BROKEN: {what}; {}", self.run.clock.describe()));
+        self.time.trace(|| format!("BROKEN: {what}; {}", self.run.clock.describe()));
         self.ledger.broken(self.time.elapsed(), what);
     }
 
-    /// Looks at what is promised at any time.
-    pub(crate) fn look(&mut self) {
+    /// Checks the promises that hold at any time.
+    pub(crate) fn check_promises(&mut self) {
         while let Ok(event) = self.run.events.try_recv() {
             if matches!(event, Event::Ended { .. }) {
                 self.notices += 1;
@@ -404,7 +411,7 @@ impl Laptop {
             if self.expected.contains(&status.name) && !is_here {
                 self.expected.remove(&status.name);
                 if lives {
-                    self.time.note(|| format!("{} is lost", status.name));
+                    self.time.trace(|| format!("{} is lost", status.name));
                     self.ledger.lost(&status.name);
                 }
             }
@@ -414,22 +421,22 @@ impl Laptop {
             }
             let ended_at = *self.ended_at.entry(status.name.clone()).or_insert(self.time.elapsed());
             let since = self.time.elapsed().saturating_sub(ended_at).min(self.calm_for());
-            if since > LEARNS && self.knows_the_time() {
-                self.broken(&format!("{} is shown as active though AWS ended it", status.name));
+            if since > LEARNS_OF_END && self.knows_the_time() {
+                self.broken(&format!("{} is shown as active although AWS ended it", status.name));
             }
         }
         let idle = self.run.clock.idle_wakes();
         if idle > IDLE_WAKES {
-            self.broken(&format!("the engine woke {idle} times for nothing"));
+            self.broken(&format!("the engine woke {idle} times without work"));
         }
         let most = self.dead_tasks + 8 + self.setup.sessions * (2 * self.setup.profiles + 3);
         if alive_tasks() > most {
-            self.broken(&format!("{} tasks, though {most} are enough", alive_tasks()));
+            self.broken(&format!("{} tasks, although {most} are enough", alive_tasks()));
         }
     }
 
-    /// Looks at what is promised when all is well: every role that is assigned is held, with time left.
-    pub(crate) fn look_at_the_calm(&self) {
+    /// Checks the promise for times without faults: every assigned role has credentials with time left.
+    pub(crate) fn check_all_fresh(&self) {
         let (status, now) = (self.run.broker.status(), self.time.truth());
         for profile in status.profiles {
             let left = profile.expiration.map_or(Duration::ZERO, |expiration| expiration.since_or_zero(now));

@@ -1,4 +1,4 @@
-//! What the world outside saw the engine do, and the promises that were broken by it.
+//! The engine's calls and writes as seen from outside, and the promises that it broke.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,102 +8,102 @@ use ssod_broker::limiter::{BURST, IN_FLIGHT};
 use ssod_model::{SessionName, SessionRecord};
 use tokio::time::Instant;
 
-/// How much rounding there may be between the engine's count of time and ours.
+/// Allows for rounding between the engine's and the ledger's count of time.
 const SLACK: f64 = 0.02;
-/// Calls that are looked at together.
+/// How many recent calls the check of the rate covers.
 const RECENT: usize = 200;
 
-/// Clones share it.
+/// The record of a simulation. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Ledger(Arc<Mutex<Entries>>);
 
-/// The counts, and what is under way.
+/// The counts, and the calls in flight.
 #[derive(Default)]
 pub(crate) struct Entries {
-    /// Broken promises, in words.
+    /// Descriptions of broken promises.
     pub(crate) broken: Vec<String>,
     /// Calls to the portal.
     pub(crate) portal_calls: usize,
-    /// Role credentials that were brought.
+    /// Role credentials that were fetched.
     pub(crate) fetches: usize,
     /// Renewals of sign-ins.
     pub(crate) renewals: usize,
     /// Answers with 429.
     pub(crate) throttled: usize,
-    /// Sign-ins lost because AWS spent the refresh token and its answer never reached the disk: the one window that the
+    /// Sign-ins lost because AWS consumed the refresh token and its answer never reached the disk: the one window that the
     /// protocol leaves open.
     pub(crate) lost_in_window: usize,
     rate: f64,
-    /// The portal calls under way, by account and role.
-    under_way: HashMap<String, usize>,
-    /// When the calls of the last while began.
+    /// The portal calls in flight, by account and role.
+    in_flight: HashMap<String, usize>,
+    /// The starts of the most recent calls.
     recent: VecDeque<Instant>,
-    /// By session, the refresh token that AWS gave last, as long as no disk has it.
+    /// For each session, the last refresh token that AWS issued, until the disk has it.
     unsaved: HashMap<SessionName, String>,
 }
 
-/// A call to the portal that is under way; it ends with this.
-pub(crate) struct UnderWay {
+/// A call to the portal that is in flight until this is dropped.
+pub(crate) struct InFlight {
     ledger: Ledger,
-    what: String,
+    key: String,
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
         let mut entries = self.ledger.entries();
-        if let Some(count) = entries.under_way.get_mut(&self.what) {
+        if let Some(count) = entries.in_flight.get_mut(&self.key) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                entries.under_way.remove(&self.what);
+                entries.in_flight.remove(&self.key);
             }
         }
     }
 }
 
 impl Ledger {
-    /// The counts.
+    /// Returns the counts.
     pub(crate) fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap()
     }
 
-    /// A run begins, with a limiter of its own.
+    /// Records the start of a run, which has a new limiter.
     pub(crate) fn begin_run(&self, rate: f64) {
         let mut entries = self.entries();
         entries.rate = rate;
-        entries.under_way.clear();
+        entries.in_flight.clear();
         entries.recent.clear();
     }
 
-    /// A call to the portal begins.
-    pub(crate) fn call(&self, what: String) -> UnderWay {
+    /// Records the start of a call to the portal.
+    pub(crate) fn call(&self, key: String) -> InFlight {
         let mut entries = self.entries();
         entries.portal_calls += 1;
-        let count = entries.under_way.entry(what.clone()).or_default();
+        let count = entries.in_flight.entry(key.clone()).or_default();
         *count += 1;
-        let (count, at_once) = (*count, entries.under_way.values().sum::<usize>());
+        let (count, concurrent) = (*count, entries.in_flight.values().sum::<usize>());
         if count > 1 {
-            entries.broken.push(format!("{count} calls at one time for {what}"));
+            entries.broken.push(format!("{count} concurrent calls for {key}"));
         }
-        if at_once > IN_FLIGHT {
-            entries.broken.push(format!("{at_once} calls at one time"));
+        if concurrent > IN_FLIGHT {
+            entries.broken.push(format!("{concurrent} concurrent calls"));
         }
         entries.begin_call();
-        UnderWay { ledger: self.clone(), what }
+        InFlight { ledger: self.clone(), key }
     }
 
-    /// AWS gave a new refresh token; no disk has it yet.
-    pub(crate) fn given(&self, session: &SessionName, refresh_token: &str) {
+    /// Records that AWS issued a new refresh token, which the disk does not have yet.
+    pub(crate) fn issued(&self, session: &SessionName, refresh_token: &str) {
         let mut entries = self.entries();
         entries.renewals += 1;
         entries.unsaved.insert(session.clone(), refresh_token.to_owned());
     }
 
-    /// Somebody signs in anew: what was given before counts no more.
+    /// Records a new sign-in, which replaces earlier tokens.
     pub(crate) fn forget(&self, session: &SessionName) {
         self.entries().unsaved.remove(session);
     }
 
-    /// A record is on the disk.
+    /// Records that the disk has a session's record.
     pub(crate) fn saved(&self, record: &SessionRecord) {
         let token = record.tokens.as_ref().and_then(|tokens| tokens.refresh_token.as_ref());
         let token = token.map(ssod_model::Secret::expose);
@@ -113,25 +113,25 @@ impl Ledger {
         }
     }
 
-    /// A session is signed out here though AWS holds it alive: that must never be, but for the window.
+    /// Records that the engine signed out a session that is alive at AWS, which may only happen in the window.
     pub(crate) fn lost(&self, session: &SessionName) {
         let mut entries = self.entries();
         if entries.unsaved.remove(session).is_some() {
             entries.lost_in_window += 1;
         } else {
-            entries.broken.push(format!("{session} is lost though AWS holds it alive"));
+            entries.broken.push(format!("{session} is lost although it is alive at AWS"));
         }
     }
 
-    /// A promise is broken.
+    /// Records a broken promise.
     pub(crate) fn broken(&self, when: Duration, what: &str) {
         self.entries().broken.push(format!("after {when:?}: {what}"));
     }
 }
 
 impl Entries {
-    /// In no span of time begin more calls than what a rest saves up and what the span brings.
-    #[expect(clippy::cast_precision_loss, reason = "a few hundred calls")]
+    /// Checks the rate: in no span of time do more calls start than the burst and the rate allow.
+    #[expect(clippy::cast_precision_loss, reason = "at most 200 calls")]
     fn begin_call(&mut self) {
         let now = Instant::now();
         self.recent.push_back(now);

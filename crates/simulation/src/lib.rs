@@ -1,13 +1,13 @@
-//! Months of a laptop's life in seconds: the real engine (the broker, the refresher's loop, the wall clock's supervisor) against
-//! a model of everything around it: Identity Center, the network, the disk, the clock, a person, and `kill -9`.
+//! Simulates months of a laptop in seconds: the real engine (the broker, the refresher's loop, the supervised wall clock)
+//! against a model of Identity Center, the network, the disk, the clock, the user and `kill -9`.
 //!
-//! All of it runs on the runtime's paused clock in one thread and follows from a seed. What is promised to the user is
-//! checked after each step; a promise that breaks is told with its seed.
+//! Everything runs in one thread on the runtime's paused clock, and a seed determines all events and faults. The promises to
+//! the user are checked after each event, and a broken promise is reported with its seed.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
     clippy::print_stderr,
-    reason = "a simulation that cannot go on fails the test that runs it"
+    reason = "a simulation that cannot continue fails the test that runs it"
 )]
 
 mod cloud;

@@ -1,4 +1,4 @@
-//! Many profiles, a portal that answers twenty calls a second and refuses one in twenty for no reason.
+//! Many profiles, and a portal that answers twenty calls a second and randomly refuses one in twenty.
 
 use std::time::Duration;
 
@@ -9,32 +9,32 @@ use crate::laptop::Laptop;
 use crate::setup::Setup;
 use crate::storm::in_paused_time;
 
-/// Calls a second that are allowed, here and there.
+/// Calls a second that the engine makes and the portal allows.
 pub const RATE: f64 = 20.0;
-/// The share that is refused.
-const REFUSED: f64 = 0.05;
+/// The share of calls that the portal refuses.
+const REFUSED_SHARE: f64 = 0.05;
 const SESSIONS: usize = 5;
 
-/// What became of that many profiles in some hours.
+/// The result of a simulation with many profiles.
 #[derive(Clone, Debug)]
 pub struct Scale {
-    /// How many there are.
+    /// The number of profiles.
     pub profiles: usize,
-    /// From the sign-in until each has credentials.
+    /// The time from the sign-in until every profile has credentials.
     pub fill: Duration,
-    /// The calls that this took, refused ones among them.
+    /// The calls that this took, including refused calls.
     pub calls: usize,
-    /// The shortest remaining life of any held credentials from then on.
+    /// The shortest remaining lifetime of any profile's credentials after that.
     pub shortest: Duration,
-    /// Renewals from then on.
+    /// Renewals after that.
     pub renewals: usize,
-    /// Requests of callers meanwhile, and the longest that one of them waited.
+    /// The longest wait of a caller after that.
     pub longest_wait: Duration,
-    /// Promises that were broken, in words.
+    /// Descriptions of broken promises.
     pub broken: Vec<String>,
 }
 
-/// Fills that many profiles, then lives on for so many hours, while somebody asks for one that is not kept fresh each minute.
+/// Fetches credentials for that many profiles, then runs for that many hours while a caller lists accounts each minute.
 pub fn scale(profiles: usize, hours: u64) -> Scale {
     let setup = Setup {
         sessions: SESSIONS,
@@ -44,21 +44,21 @@ pub fn scale(profiles: usize, hours: u64) -> Scale {
         ..Setup::small(1)
     };
     in_paused_time(async {
-        let mut laptop = Laptop::new(setup, 0);
-        laptop.throttle(RATE, REFUSED);
-        laptop.sign_in_where_needed().await;
-        let begun = laptop.elapsed();
-        while laptop.held() < profiles {
-            laptop.pass(Duration::from_millis(200)).await;
+        let mut laptop = Laptop::new(setup, None);
+        laptop.throttle(RATE, REFUSED_SHARE);
+        laptop.sign_in_everywhere().await;
+        let start = laptop.elapsed();
+        while laptop.profiles_with_credentials() < profiles {
+            laptop.wait(Duration::from_millis(200)).await;
         }
-        let fill = laptop.elapsed().saturating_sub(begun);
+        let fill = laptop.elapsed().saturating_sub(start);
         let calls = laptop.entries().portal_calls;
         let before = laptop.entries().fetches;
         let (mut shortest, mut longest_wait) = (Duration::MAX, Duration::ZERO);
         for _ in 0..hours * 60 {
-            laptop.pass(Duration::from_mins(1)).await;
-            shortest = shortest.min(laptop.shortest_held());
-            longest_wait = longest_wait.max(laptop.wait_for_a_list().await);
+            laptop.wait(Duration::from_mins(1)).await;
+            shortest = shortest.min(laptop.shortest_lifetime());
+            longest_wait = longest_wait.max(laptop.time_a_list().await);
         }
         let entries = laptop.entries();
         let (renewals, broken) = (entries.fetches - before, entries.broken.clone());

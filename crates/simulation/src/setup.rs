@@ -1,4 +1,4 @@
-//! How large everything is, and what things are called.
+//! The size of a simulation, and the names in it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,25 +9,25 @@ use ssod_model::{
     AccountId, Endpoints, Profile, ProfileName, Region, RoleName, SessionName, SsoSession, StartUrl,
 };
 
-/// How large everything is.
+/// The size and the policy of a simulation.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
-    /// The seed of all that is drawn.
+    /// The seed of all random numbers.
     pub(crate) seed: u64,
-    /// Sessions, each with a person of its own.
+    /// The number of sessions; each has its own user.
     pub(crate) sessions: usize,
-    /// Profiles of each session.
+    /// The number of profiles of each session.
     pub(crate) profiles: usize,
-    /// What is kept fresh, how often the portal is called, and so on.
+    /// The engine's policy.
     pub(crate) policy: Policy,
-    /// How long things last at AWS.
+    /// AWS's lifetimes of tokens and credentials.
     pub(crate) lifetimes: Lifetimes,
     /// Whether the machine has a timer on the wall clock.
     pub(crate) has_alarm: bool,
 }
 
 impl Setup {
-    /// Two people with three roles each, everything kept fresh, sign-ins of many days.
+    /// Returns two users with three roles each, all profiles kept fresh, and sign-ins that last 30 days.
     pub(crate) fn small(seed: u64) -> Self {
         Self {
             seed,

@@ -1,5 +1,5 @@
-//! Time as a laptop has it: what it really is, what the wall clock says, and what only ever runs forward. The runtime's
-//! paused clock is the monotonic one, which stands still while the machine sleeps.
+//! The clocks of a laptop: true time, its wall clock, and a steady clock that no program can set. The runtime's paused clock is
+//! the monotonic clock, which stops while the machine is suspended.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,19 +11,19 @@ use ssod_model::{SignedDuration, Timestamp, TimestampExt};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The simulated week begins here: a Monday, at midnight.
+/// The simulated week starts here: a Monday, at midnight.
 const BEGIN: i64 = 1_800_230_400;
-/// A clock that is off by less counts as right.
+/// A clock with a smaller error counts as right.
 const TOLERATED: Duration = Duration::from_secs(61);
 
-/// The world's time. Clones share it; as a [`TimeSource`] it is the true one, which AWS has.
+/// True time and the laptop's wall clock. Clones share them. As a [`TimeSource`] it is true time, which is also AWS's.
 #[derive(Clone)]
 pub(crate) struct Time(Arc<Inner>);
 
 struct Inner {
     begun: Instant,
     moved: Mutex<Moved>,
-    /// Told when the wall clock was set, or the machine woke.
+    /// Notified when the wall clock is set or the machine wakes.
     jumped: Notify,
     jumps: AtomicU64,
     traces: bool,
@@ -31,8 +31,8 @@ struct Inner {
 
 #[derive(Clone, Copy, Default)]
 struct Moved {
-    slept: Duration,
-    /// How far the wall clock is ahead of the truth.
+    suspended: Duration,
+    /// How far the wall clock is ahead of true time.
     error: SignedDuration,
 }
 
@@ -49,42 +49,42 @@ impl Default for Time {
 }
 
 impl Time {
-    /// What AWS's clock says.
+    /// Returns true time, which AWS's clock has.
     pub(crate) fn truth(&self) -> Timestamp {
         Timestamp::from_second(BEGIN).unwrap().plus(self.elapsed())
     }
 
-    /// How long it is since the beginning.
+    /// Returns the time since the start, including suspends.
     pub(crate) fn elapsed(&self) -> Duration {
         self.reading().steady
     }
 
-    /// The machine sleeps.
-    pub(crate) fn suspend(&self, for_so_long: Duration) {
-        self.0.moved.lock().unwrap().slept += for_so_long;
+    /// Suspends the machine for that long.
+    pub(crate) fn suspend(&self, duration: Duration) {
+        self.0.moved.lock().unwrap().suspended += duration;
         self.jump();
     }
 
-    /// Somebody sets the wall clock, which is so far ahead from then on, or behind where negative.
+    /// Sets the wall clock that far ahead of true time; a negative value sets it behind.
     pub(crate) fn set_wall(&self, ahead: SignedDuration) {
         self.0.moved.lock().unwrap().error = ahead;
         self.jump();
     }
 
-    /// How far the wall clock is ahead.
+    /// Returns how far the wall clock is ahead.
     pub(crate) fn error(&self) -> SignedDuration {
         self.0.moved.lock().unwrap().error
     }
 
-    /// Says what happens, where somebody wants to read it: `SSOD_TRACE=1`, with one seed.
-    pub(crate) fn note(&self, what: impl Fn() -> String) {
+    /// Prints an event if `SSOD_TRACE` is set, which is useful with a single seed.
+    pub(crate) fn trace(&self, what: impl Fn() -> String) {
         if self.0.traces {
             eprintln!("{:>12.3} {}", self.elapsed().as_secs_f64(), what());
         }
     }
 
-    /// Somebody asks: what the engine was going to do may be done already when it wakes.
-    pub(crate) fn excuse(&self) {
+    /// Excuses the engine's next wake: a caller's request may do the work before it.
+    pub(crate) fn excuse_next_wake(&self) {
         self.0.jumps.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -95,7 +95,7 @@ impl Time {
 
     fn reading(&self) -> Reading {
         let moved = *self.0.moved.lock().unwrap();
-        let steady = self.0.begun.elapsed() + moved.slept;
+        let steady = self.0.begun.elapsed() + moved.suspended;
         let truth = Timestamp::from_second(BEGIN).unwrap().plus(steady);
         let by = moved.error.unsigned_abs();
         Reading { wall: if moved.error.is_negative() { truth.minus(by) } else { truth.plus(by) }, steady }
@@ -112,49 +112,50 @@ impl TimeSource for Time {
     }
 }
 
-/// The clock of one run of the daemon: the wall clock, and what this run heard of AWS's.
+/// The clock of one run of the daemon: the wall clock, corrected by the AWS times that this run has seen.
 #[derive(Clone)]
 pub(crate) struct LocalClock {
     time: Time,
     correction: Arc<Mutex<Correction>>,
-    /// Whether the machine has a timer on the wall clock, or only the supervisor.
+    /// Whether the machine has a timer on the wall clock in addition to the supervisor.
     has_alarm: bool,
     wakes: Arc<Wakes>,
 }
 
-/// Counts how often the engine woke at a deadline and had nothing to do.
+/// Counts how often the engine woke at a deadline and had no work.
 #[derive(Default)]
 struct Wakes {
-    /// How many looks of the engine found something due so far; known when the engine is.
-    worked: OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>,
-    /// That number, and the jumps, at the last waking by a deadline.
+    /// Returns how many of the engine's ticks had work; set once the engine exists.
+    busy_ticks: OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>,
+    /// That number, and the number of jumps, at the last wake by a deadline.
     last: Mutex<Option<(u64, u64)>>,
     idle: AtomicU64,
 }
 
 impl LocalClock {
-    /// For a run that begins now.
+    /// Creates the clock of a run that starts now.
     pub(crate) fn new(time: &Time, has_alarm: bool) -> Self {
         Self { time: time.clone(), correction: Arc::default(), has_alarm, wakes: Arc::default() }
     }
 
-    /// Says where to ask how many looks found something due.
-    pub(crate) fn counts(&self, worked: impl Fn() -> u64 + Send + Sync + 'static) {
-        assert!(self.wakes.worked.set(Box::new(worked)).is_ok(), "one engine to a clock");
+    /// Sets the function that returns how many ticks had work.
+    pub(crate) fn set_busy_ticks(&self, busy_ticks: impl Fn() -> u64 + Send + Sync + 'static) {
+        assert!(self.wakes.busy_ticks.set(Box::new(busy_ticks)).is_ok(), "a clock has one engine");
     }
 
-    /// How often the engine woke for nothing.
+    /// Returns how often the engine woke without work.
     pub(crate) fn idle_wakes(&self) -> u64 {
         self.wakes.idle.load(Ordering::SeqCst)
     }
 
-    /// How far this run may be behind the truth: what is too little to count, and all of it as long as nobody told it.
+    /// Returns how far this run's clock may be behind true time: a tolerated error, or any error until AWS has told this run
+    /// the time.
     pub(crate) fn may_lag(&self) -> Duration {
         let behind = self.time.truth().since_or_zero(self.now());
         if self.correction.lock().unwrap().is_known() { behind.min(TOLERATED) } else { behind }
     }
 
-    /// For whoever reads what happened.
+    /// Describes the clocks for the trace.
     pub(crate) fn describe(&self) -> String {
         let behind = self.time.truth().duration_since(self.now());
         format!("the wall clock is {} ahead, the engine's {} behind", self.time.error(), behind)
@@ -164,18 +165,18 @@ impl LocalClock {
         self.time.0.jumps.load(Ordering::SeqCst)
     }
 
-    /// The engine looks again: what came of the last waking?
-    fn looks(&self) {
-        let Some(worked) = self.wakes.worked.get() else { return };
+    /// Counts the last wake as idle if no tick had work since.
+    fn check_last_wake(&self) {
+        let Some(busy_ticks) = self.wakes.busy_ticks.get() else { return };
         let last = self.wakes.last.lock().unwrap().take();
-        if last.is_some_and(|(before, jumps)| worked() == before && jumps == self.jumps()) {
-            self.time.note(|| "the engine woke for nothing".to_owned());
+        if last.is_some_and(|(before, jumps)| busy_ticks() == before && jumps == self.jumps()) {
+            self.time.trace(|| "the engine woke without work".to_owned());
             self.wakes.idle.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    /// As timerfd does with CANCEL_ON_SET; a suspend ends it where its time has come.
-    fn rings(&self, remaining: Duration) -> impl Future<Output = ()> + Send + use<> {
+    /// Behaves as a timerfd with CANCEL_ON_SET: it completes when the clock is set, and after a suspend if its time has come.
+    fn wall_clock_alarm(&self, remaining: Duration) -> impl Future<Output = ()> + Send + use<> {
         let (time, error) = (self.time.clone(), self.time.error());
         let at = time.reading().wall.plus(remaining);
         async move {
@@ -210,15 +211,15 @@ impl TimeSource for LocalClock {
 
 impl LocalClock {
     async fn sleep_and_count(&self, deadline: Timestamp) {
-        self.looks();
-        self.time.note(|| {
+        self.check_last_wake();
+        self.time.trace(|| {
             format!("the engine sleeps for {:?}; {}", deadline.since_or_zero(self.now()), self.describe())
         });
         let jumps = self.jumps();
-        let alarm = |remaining| self.has_alarm.then(|| self.rings(remaining));
+        let alarm = |remaining| self.has_alarm.then(|| self.wall_clock_alarm(remaining));
         sleep_supervised(self, || self.time.reading().wall, alarm, deadline).await;
-        if let Some(worked) = self.wakes.worked.get().filter(|_| jumps == self.jumps()) {
-            *self.wakes.last.lock().unwrap() = Some((worked(), jumps));
+        if let Some(busy_ticks) = self.wakes.busy_ticks.get().filter(|_| jumps == self.jumps()) {
+            *self.wakes.last.lock().unwrap() = Some((busy_ticks(), jumps));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A working week: two people's identities, five days, closed lids, bad networks; and the same week by the AWS CLI's own rules.
+//! A working week: two identities, five days, suspends, network faults; and the same week by the AWS CLI's own rules.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::storm::in_paused_time;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-/// AWS's default for a sign-in.
-const SESSION: u64 = 8 * HOUR;
-/// Access tokens and role credentials, by default.
-const LIFE: u64 = HOUR;
+/// AWS's default lifetime of a sign-in.
+const SESSION_LIFETIME: u64 = 8 * HOUR;
+/// The default lifetime of access tokens and role credentials.
+const LIFETIME: u64 = HOUR;
 /// botocore renews a token, and the CLI its cached credentials, with less than this left.
 const ADVISORY: u64 = 15 * MINUTE;
-/// botocore goes on with what it has down to this.
+/// If a renewal fails, botocore uses what it has until this much is left.
 const MANDATORY: u64 = 10 * MINUTE;
 
-/// What one week came to.
+/// The numbers of one week.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Programs that asked for credentials.
     pub requests: usize,
-    /// Those that got none, because the network was away.
+    /// Programs that got none because the network was down.
     pub failed: usize,
-    /// Those that got none until somebody had signed in.
-    pub thrown_out: usize,
-    /// Sign-ins by a person.
+    /// Programs that got none until the user signed in.
+    pub blocked_by_sign_in: usize,
+    /// Sign-ins by the user.
     pub sign_ins: usize,
     /// Renewals of access tokens.
     pub renewals: usize,
@@ -55,7 +55,7 @@ pub struct Week {
 struct Minute {
     awake: bool,
     online: bool,
-    /// Which identities are used, and whether it is the CLI that uses them.
+    /// The program that uses the identity, if any.
     read_only: Option<Program>,
     admin: Option<Program>,
 }
@@ -74,55 +74,58 @@ fn minute(at: u64) -> Minute {
     let (hour, minute) = (second / HOUR, second % HOUR / MINUTE);
     let works = day < 5 && (9..18).contains(&hour) && !(hour == 12 && minute >= 15);
     let night = day == 2 && hour >= 18 || day == 3 && hour < 9;
-    let away = hour == 11 && minute < 20 || hour == 16 && (30..35).contains(&minute);
+    let offline = hour == 11 && minute < 20 || hour == 16 && (30..35).contains(&minute);
     let program = |every: u64| {
         let turn = second / MINUTE;
         (works && turn.is_multiple_of(every))
             .then(|| if (turn / every).is_multiple_of(2) { Program::Cli } else { Program::Other })
     };
     let build = (night && minute.is_multiple_of(10)).then_some(Program::Other);
-    Minute { awake: works || night, online: !away, read_only: program(2).or(build), admin: program(45) }
+    Minute { awake: works || night, online: !offline, read_only: program(2).or(build), admin: program(45) }
 }
 
-/// Both weeks.
+/// Simulates both weeks.
 pub fn week() -> Week {
-    Week { ssod: with_ssod(), aws_cli: with_the_cli_alone() }
+    Week { ssod: with_ssod(), aws_cli: with_aws_cli_alone() }
 }
 
 fn with_ssod() -> Tally {
     let setup = Setup {
         profiles: 1,
         policy: Policy { keep_fresh: KeepFresh::Used, ..Policy::default() },
-        lifetimes: Lifetimes { portal_session: Duration::from_secs(SESSION), ..Lifetimes::default() },
+        lifetimes: Lifetimes {
+            portal_session: Duration::from_secs(SESSION_LIFETIME),
+            ..Lifetimes::default()
+        },
         ..Setup::small(0)
     };
     in_paused_time(async {
-        let mut laptop = Laptop::new(setup, 0);
+        let mut laptop = Laptop::new(setup, None);
         let mut tally = Tally::default();
         for at in (0..7 * DAY).step_by(usize::try_from(MINUTE).unwrap()) {
             let now = minute(at);
             if !now.awake {
-                laptop.sleep(Duration::from_secs(MINUTE));
+                laptop.suspend(Duration::from_secs(MINUTE));
                 continue;
             }
-            laptop.weather().away = !now.online;
+            laptop.network().is_down = !now.online;
             for (index, _) in
                 [now.read_only, now.admin].into_iter().enumerate().filter(|(_, used)| used.is_some())
             {
                 tally.requests += 1;
-                if laptop.ask(index, 0).await {
+                if laptop.request(index, 0).await {
                     continue;
                 }
                 if now.online && !laptop.is_signed_in(index) {
-                    tally.thrown_out += 1;
-                    laptop.sign_in_where_needed_for(index).await;
+                    tally.blocked_by_sign_in += 1;
+                    laptop.sign_in_to(index).await;
                 } else {
                     tally.failed += 1;
                 }
             }
-            // What asking took is part of the minute.
+            // The request's duration is part of the minute.
             let left = Duration::from_secs(at + MINUTE).saturating_sub(laptop.elapsed());
-            laptop.pass(left).await;
+            laptop.wait(left).await;
         }
         let entries = laptop.entries();
         assert!(entries.broken.is_empty(), "{:?}", entries.broken);
@@ -140,21 +143,21 @@ struct Identity {
     cached_until: u64,
 }
 
-fn with_the_cli_alone() -> Tally {
+fn with_aws_cli_alone() -> Tally {
     let (mut tally, mut identities) = (Tally::default(), [Identity::default(); 2]);
     for at in (0..7 * DAY).step_by(usize::try_from(MINUTE).unwrap()) {
         let now = minute(at);
         for (identity, program) in identities.iter_mut().zip([now.read_only, now.admin]) {
             if let Some(program) = program {
                 tally.requests += 1;
-                uses(identity, program, at, now.online, &mut tally);
+                use_identity(identity, program, at, now.online, &mut tally);
             }
         }
     }
     tally
 }
 
-fn uses(identity: &mut Identity, program: Program, now: u64, online: bool, tally: &mut Tally) {
+fn use_identity(identity: &mut Identity, program: Program, now: u64, online: bool, tally: &mut Tally) {
     let cached = if program == Program::Cli { identity.cached_until.saturating_sub(now) } else { 0 };
     if cached >= ADVISORY || cached >= MANDATORY && !online {
         return;
@@ -164,19 +167,19 @@ fn uses(identity: &mut Identity, program: Program, now: u64, online: bool, tally
         return;
     }
     if identity.session_ends <= now {
-        // What was asked fails; somebody runs `aws sso login`, and starts it again.
-        tally.thrown_out += 1;
+        // The program fails; the user runs `aws sso login` and starts it again.
+        tally.blocked_by_sign_in += 1;
         tally.sign_ins += 1;
-        identity.session_ends = now + SESSION;
-        identity.token_ends = now + LIFE;
+        identity.session_ends = now + SESSION_LIFETIME;
+        identity.token_ends = now + LIFETIME;
     }
     if identity.token_ends < now + ADVISORY {
         tally.renewals += 1;
-        identity.token_ends = now + LIFE;
+        identity.token_ends = now + LIFETIME;
     }
     tally.role_calls += 1;
     if program == Program::Cli {
-        identity.cached_until = now + LIFE;
+        identity.cached_until = now + LIFETIME;
     }
 }
 
@@ -191,6 +194,6 @@ mod tests {
         assert!(ssod.sign_ins <= aws_cli.sign_ins, "{ssod:?} {aws_cli:?}");
         assert!(ssod.failed == 0 && aws_cli.failed > 20, "{ssod:?} {aws_cli:?}");
         assert!(ssod.role_calls * 4 < aws_cli.role_calls, "{ssod:?} {aws_cli:?}");
-        assert_eq!(week(), week(), "a simulation that is another one each time proves nothing");
+        assert_eq!(week(), week(), "a simulation that is not deterministic proves nothing");
     }
 }

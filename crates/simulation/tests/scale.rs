@@ -1,4 +1,4 @@
-//! A thousand profiles; `cargo xtask bench` has ten thousand.
+//! A thousand profiles; `cargo xtask bench` simulates ten thousand.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use ssod_simulation::{RATE, scale};
 
 #[test]
 #[expect(clippy::cast_precision_loss, reason = "a thousand")]
-fn a_thousand_profiles_are_filled_at_the_portals_rate_and_none_is_ever_late() {
+fn a_thousand_profiles_are_fetched_at_the_portals_rate_and_are_always_fresh() {
     let outcome = scale(1_000, 3);
     assert!(outcome.broken.is_empty(), "{:?}", outcome.broken);
     let least = outcome.calls as f64 / RATE;

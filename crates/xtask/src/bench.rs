@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: speeds as ratios against a named baseline, both taken in the same run.
+//! `cargo xtask bench`: speeds as ratios to a named baseline, both measured in the same run.
 
 mod scale;
 
@@ -8,71 +8,71 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::tools;
+use crate::workspace::{BuildProfile, build_programs};
 
-/// Repetitions of each measure; the median counts.
-const ROUNDS: usize = 2_000;
+/// Repetitions of each measurement; the median is reported.
+const REPETITIONS: usize = 2_000;
 
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// Fill ten thousand profiles with real processes, too, which takes nine minutes; and try ten times as many storms.
+    /// Also serve ten thousand profiles with real processes, which takes nine minutes, and simulate ten times as many storms.
     #[arg(long)]
     long: bool,
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     println!("{:44} {:>10} {:>10} {:>8}", "", "median", "baseline", "ratio");
-    for others in [0, 100, 1_000] {
-        caller_check(others)?;
+    for open_connections in [0, 100, 1_000] {
+        caller_check(open_connections)?;
     }
     scale::storms(if bench.long { 20_000 } else { 2_000 })?;
     scale::simulated()?;
-    tools::build_release_programs()?;
+    build_programs(BuildProfile::Release)?;
     scale::real(if bench.long { 10_000 } else { 1_000 })
 }
 
-/// Whose a loopback connection is: the price of the question beside the price of the connection itself, with so many
-/// other connections open on the machine.
-fn caller_check(others: usize) -> Result<()> {
+/// Compares the query for a loopback connection's owner with the connection itself, while so many other connections are
+/// open on the machine.
+fn caller_check(open_connections: usize) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let server = v4(listener.local_addr()?)?;
     let mut open = Vec::new();
-    for _ in 0..others {
+    for _ in 0..open_connections {
         open.push((TcpStream::connect(server)?, listener.accept()?.0));
     }
     let client = TcpStream::connect(server)?;
     let from = v4(client.local_addr()?)?;
-    let asked = median(|| match ssod_peer::tcp_peer(from, server) {
+    let query = median(|| match ssod_peer::tcp_peer(from, server) {
         Ok(Some(peer)) if peer.uid == ssod_peer::own_uid() => Ok(()),
-        other => bail!("the kernel does not tell: {other:?}"),
+        other => bail!("the kernel does not report this user as the owner: {other:?}"),
     })?;
-    let connected = median(|| {
+    let connection = median(|| {
         let client = TcpStream::connect(server)?;
         drop((client, listener.accept()?));
         Ok(())
     })?;
-    row(&format!("caller's uid, {others} others / a connection"), asked, connected);
+    print_row(&format!("caller's uid, {open_connections} others / a connection"), query, connection);
     Ok(())
 }
 
-fn row(what: &str, measured: Duration, baseline: Duration) {
+fn print_row(name: &str, measured: Duration, baseline: Duration) {
     let ratio = measured.as_secs_f64() / baseline.as_secs_f64();
-    println!("{what:44} {:>10} {:>10} {ratio:>8.2}", show(measured), show(baseline));
+    println!("{name:44} {:>10} {:>10} {ratio:>8.2}", microseconds(measured), microseconds(baseline));
 }
 
-fn show(duration: Duration) -> String {
+fn microseconds(duration: Duration) -> String {
     format!("{:.1} µs", duration.as_secs_f64() * 1e6)
 }
 
-fn median(mut work: impl FnMut() -> Result<()>) -> Result<Duration> {
-    let mut taken = Vec::with_capacity(ROUNDS);
-    for _ in 0..ROUNDS {
-        let begun = Instant::now();
-        work()?;
-        taken.push(begun.elapsed());
+fn median(mut measure: impl FnMut() -> Result<()>) -> Result<Duration> {
+    let mut durations = Vec::with_capacity(REPETITIONS);
+    for _ in 0..REPETITIONS {
+        let start = Instant::now();
+        measure()?;
+        durations.push(start.elapsed());
     }
-    taken.sort_unstable();
-    taken.get(ROUNDS / 2).copied().context("nothing was measured")
+    durations.sort_unstable();
+    durations.get(REPETITIONS / 2).copied().context("nothing was measured")
 }
 
 fn v4(address: SocketAddr) -> Result<SocketAddrV4> {

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: what ssod does, before a stranger's eyes, in a minute.
+//! `cargo xtask demo`: shows a new user in a minute what ssod does.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -10,97 +10,115 @@ use clap::Args;
 use jiff::SignedDuration;
 use ssod_testkit::{Person, Sandbox, get_with, programs, put_with};
 
-use crate::tools::build_programs;
+use crate::workspace::{BuildProfile, build_programs};
 
-/// Short enough that a person sees several renewals, long enough to read.
-const LIFE: &str = "20s";
-const LOOK: Duration = Duration::from_secs(2);
+/// Short enough to see several renewals, long enough to read.
+const LIFETIME: &str = "20s";
+/// How often the demo asks for credentials and prints the status.
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Starts a fake IAM Identity Center and an ssod daemon, signs two people in, and shows credentials being served and
 /// renewed.
 #[derive(Args)]
 pub(crate) struct Demo {
-    /// End after this long; without it, at Ctrl-C.
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
-    lasting: Option<Duration>,
-    /// Approve the sign-ins by itself, instead of asking a person to.
+    /// Stop after this long, instead of at Ctrl-C.
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// Approve the sign-ins automatically, instead of asking you to.
     #[arg(long)]
     unattended: bool,
 }
 
-pub(crate) fn run(demo: &Demo) -> Result<()> {
-    build_programs()?;
-    let interrupted = watch_for_interrupt()?;
-    let attended = !demo.unattended && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    say("ssod keeps AWS IAM Identity Center sign-ins alive and serves their credentials to every AWS tool.")?;
-    say("This demo has a folder of its own; nothing of yours is touched, and nothing leaves this machine.")?;
+/// The users who sign in.
+const USERS: [Person; 2] = [Person::ADMIN, Person::READ_ONLY];
 
-    let mut sandbox = Sandbox::with_lives(LIFE);
+pub(crate) fn run(demo: &Demo) -> Result<()> {
+    build_programs(BuildProfile::Debug)?;
+    let interrupted = watch_for_interrupt()?;
+    print_line(
+        "ssod keeps AWS IAM Identity Center sign-ins alive and serves their credentials to every AWS tool.",
+    )?;
+    print_line(
+        "This demo runs in its own temporary folder: it does not touch your files, and no data leaves this machine.",
+    )?;
+
+    let mut sandbox = Sandbox::with_lives(LIFETIME);
     step(1, &format!("A fake IAM Identity Center listens at {}.", sandbox.fake_url()))?;
-    say(&format!(
-        "   alice may administer the account, bob may only look. Tokens and credentials live {LIFE}, so that you see them renewed."
+    print_line(&format!(
+        "   alice may administer the account, bob may only read. Tokens and credentials expire after {LIFETIME}, so \
+         you see them renewed."
     ))?;
 
     step(2, "`ssod configure` writes a session and a profile for each into an AWS config file.")?;
-    let people = [Person::ADMIN, Person::READ_ONLY];
-    for person in people {
-        sandbox.configure(person);
+    for user in USERS {
+        sandbox.configure(user);
     }
     sandbox.start_daemon();
 
-    for (number, person) in (3..).zip(people) {
-        step(number, &format!("`ssod login {}`: {} signs in, once.", person.profile, person.user))?;
-        if attended {
-            say(&format!("   Choose {} on the page and approve.", person.user))?;
-            ask_person(&sandbox, person)?;
+    let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    for (number, user) in (3..).zip(USERS) {
+        step(number, &format!("`ssod login {}`: {} signs in once.", user.profile, user.user))?;
+        if is_interactive && !demo.unattended {
+            print_line(&format!("   Choose {} on the page and approve.", user.user))?;
+            ask_user(&sandbox, user)?;
         } else {
-            sandbox.login(person).succeeded();
-            say("   Approved, as a person would in the browser.")?;
+            sandbox.login(user).succeeded();
+            print_line("   Approved, as a user would in the browser.")?;
         }
     }
 
     step(5, "Any AWS SDK gets credentials from 127.0.0.1, by either protocol:")?;
     sandbox.ssod(&["use", Person::READ_ONLY.profile]).succeeded();
-    for person in people {
-        say(&format!(
-            "   container credentials  {:<13} {}",
-            person.profile,
-            by_container(&sandbox, person)?
-        ))?;
+    for user in USERS {
+        let served = by_container(&sandbox, user)?;
+        print_line(&format!("   container credentials  {:<13} {served}", user.profile))?;
     }
-    say(&format!("   IMDSv2                 {:<13} {}", Person::READ_ONLY.profile, by_imds(&sandbox)?))?;
+    print_line(&format!(
+        "   IMDSv2                 {:<13} {}",
+        Person::READ_ONLY.profile,
+        by_imds(&sandbox)?
+    ))?;
 
-    let until =
-        demo.lasting.map_or("until Ctrl-C".to_owned(), |lasting| format!("for {}s", lasting.as_secs()));
-    step(6, &format!("`ssod status`, {until}. Watch EXPIRES IN: nobody signs in again."))?;
-    let deadline = demo.lasting.map(|lasting| Instant::now() + lasting);
-    let over =
-        || interrupted.load(Ordering::SeqCst) || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    let (mut served, mut keys) = (0, std::collections::BTreeSet::new());
-    while !over() {
-        for person in people {
-            keys.insert(by_container(&sandbox, person)?);
+    let end =
+        demo.duration.map_or("until Ctrl-C".to_owned(), |duration| format!("for {}s", duration.as_secs()));
+    step(
+        6,
+        &format!("`ssod status`, {end}. Watch EXPIRES IN: credentials are renewed without another sign-in."),
+    )?;
+    let deadline = demo.duration.map(|duration| Instant::now() + duration);
+    watch_renewals(&sandbox, || {
+        interrupted.load(Ordering::SeqCst) || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    })?;
+    print_line("The README explains how to install ssod.")
+}
+
+/// Prints the status again and again until the demo ends; fails if ssod renewed nothing.
+fn watch_renewals(sandbox: &Sandbox, has_ended: impl Fn() -> bool) -> Result<()> {
+    let mut served = 0;
+    while !has_ended() {
+        for user in USERS {
+            by_container(sandbox, user)?;
             served += 1;
         }
-        say(&format!("\n{}", sandbox.ssod(&["status"]).succeeded().trim_end()))?;
-        let look = Instant::now() + LOOK;
-        while Instant::now() < look && !over() {
+        print_line(&format!("\n{}", sandbox.ssod(&["status"]).succeeded().trim_end()))?;
+        let next = Instant::now() + INTERVAL;
+        while Instant::now() < next && !has_ended() {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
-    let renewed = sandbox.count("GetRoleCredentials").saturating_sub(people.len());
-    let sign_ins = people.len();
-    say(&format!(
-        "\n{served} requests were served, credentials were renewed {renewed} times, and people signed in {sign_ins} times in all."
+    let renewed = sandbox.count("GetRoleCredentials").saturating_sub(USERS.len());
+    let sign_ins = USERS.len();
+    print_line(&format!(
+        "\n{served} requests were served, credentials were renewed {renewed} times, and users signed in {sign_ins} \
+         times in total."
     ))?;
     ensure!(served > 0, "nothing was served");
-    ensure!(renewed > 0, "nothing was renewed; give it at least 15 seconds");
-    say("That is ssod. The README says how to install it.")?;
+    ensure!(renewed > 0, "nothing was renewed; run the demo for at least 15 seconds");
     Ok(())
 }
 
-/// The person's own terminal and browser do it.
-fn ask_person(sandbox: &Sandbox, person: Person) -> Result<()> {
+/// Runs `ssod login` with the user's own terminal and browser.
+fn ask_user(sandbox: &Sandbox, user: Person) -> Result<()> {
     let mut command = sandbox.command(programs().join("ssod"));
     for name in [
         "BROWSER",
@@ -115,16 +133,16 @@ fn ask_person(sandbox: &Sandbox, person: Person) -> Result<()> {
             command.env(name, value);
         }
     }
-    let status = command.args(["login", person.profile]).status().context("cannot run ssod")?;
-    ensure!(status.success(), "nobody signed in to {}", person.profile);
+    let status = command.args(["login", user.profile]).status().context("cannot run ssod")?;
+    ensure!(status.success(), "the sign-in to {} failed", user.profile);
     Ok(())
 }
 
-/// The end of the access key id and the expiration: enough to see that it changes, nothing that is secret.
-fn by_container(sandbox: &Sandbox, person: Person) -> Result<String> {
-    let reply = sandbox.credentials(person.profile);
-    ensure!(reply.status == 200, "{}: {}", person.profile, reply.body);
-    Ok(shown(&reply.json()))
+/// Returns the end of the access key id and the expiration: they show that the credentials change, and are not secret.
+fn by_container(sandbox: &Sandbox, user: Person) -> Result<String> {
+    let reply = sandbox.credentials(user.profile);
+    ensure!(reply.status == 200, "{}: {}", user.profile, reply.body);
+    Ok(summary(&reply.json()))
 }
 
 fn by_imds(sandbox: &Sandbox) -> Result<String> {
@@ -136,10 +154,10 @@ fn by_imds(sandbox: &Sandbox) -> Result<String> {
     let role = get_with(&roles, &token);
     let document = get_with(&format!("{roles}{}", role.body), &token);
     ensure!(document.status == 200, "IMDS: {}", document.body);
-    Ok(shown(&document.json()))
+    Ok(summary(&document.json()))
 }
 
-fn shown(document: &serde_json::Value) -> String {
+fn summary(document: &serde_json::Value) -> String {
     let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
     let key = text("AccessKeyId");
     format!(
@@ -149,31 +167,31 @@ fn shown(document: &serde_json::Value) -> String {
     )
 }
 
-/// Ctrl-C ends the demo in order, so that its folder goes too.
+/// Returns a flag that Ctrl-C sets, so that the demo can remove its folder before it ends.
 fn watch_for_interrupt() -> Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
-    let seen = interrupted.clone();
+    let flag = interrupted.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::spawn(move || {
         runtime.block_on(async {
-            // Without the handler, Ctrl-C ends the demo as it ends everything.
+            // Without the handler, Ctrl-C ends the process at once.
             let _ = tokio::signal::ctrl_c().await;
         });
-        seen.store(true, Ordering::SeqCst);
+        flag.store(true, Ordering::SeqCst);
     });
     Ok(interrupted)
 }
 
 fn step(number: usize, text: &str) -> Result<()> {
-    say(&format!("\n{number}. {text}"))
+    print_line(&format!("\n{number}. {text}"))
 }
 
-/// A pipe that nobody reads any more ends the demo in order, so that its processes end too.
-fn say(text: &str) -> Result<()> {
-    writeln!(std::io::stdout(), "{text}").context("nobody reads what the demo says")
+/// Prints a line. A closed pipe is an error, so that the demo stops its processes before it ends.
+fn print_line(text: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("cannot write to stdout")
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+fn parse_duration(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok());
     parsed.ok_or_else(|| "write it as 20s or 2m".to_owned())
 }

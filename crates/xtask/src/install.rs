@@ -1,4 +1,4 @@
-//! `cargo xtask install` and `uninstall`: programs, units, completions and man pages below a prefix, and gone again.
+//! `cargo xtask install` and `uninstall`: add and remove programs, units, completions and man pages below a prefix.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,132 +7,126 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use crate::tools::{self, cargo, target};
+use crate::workspace::{BuildProfile, cargo_build, root, run, target};
 
-/// Which files were installed, so that exactly these are removed.
-const LIST: &str = "share/ssod/installed.txt";
-/// Each shell, and where it looks for completions below a prefix.
+/// The list of installed files, so that exactly these are removed.
+const INSTALLED_LIST: &str = "share/ssod/installed.txt";
+/// Each shell, and the file where it finds completions below a prefix.
 const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "share/bash-completion/completions/ssod"),
     ("zsh", "share/zsh/site-functions/_ssod"),
     ("fish", "share/fish/vendor_completions.d/ssod.fish"),
 ];
-/// The program as the unit in the repository names it.
-const PROGRAM: &str = "/usr/bin/ssod-daemon";
+/// The daemon's path in the unit of this repository.
+const UNIT_PROGRAM: &str = "/usr/bin/ssod-daemon";
 
 #[derive(Args)]
 pub(crate) struct Install {
-    /// Where to; ~/.local without it.
+    /// The folder to install below [default: ~/.local]
     #[arg(long, value_name = "FOLDER")]
     prefix: Option<PathBuf>,
-    /// Install a build that is not optimised, as the tests do.
+    /// Install an unoptimised build, as the tests do.
     #[arg(long)]
     debug: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Uninstall {
-    /// Where from; ~/.local without it.
+    /// The folder that ssod was installed below [default: ~/.local]
     #[arg(long, value_name = "FOLDER")]
     prefix: Option<PathBuf>,
 }
 
 pub(crate) fn install(install: &Install) -> Result<()> {
     let prefix = prefix(install.prefix.as_deref())?;
-    let mut installed = put_all(&prefix, &prefix, if install.debug { "debug" } else { "release" })?;
-    let list = put(&prefix, LIST, &mut installed)?;
+    let profile = if install.debug { BuildProfile::Debug } else { BuildProfile::Release };
+    let mut installed = install_files(&prefix, &prefix, profile)?;
+    let list = add_file(&prefix, INSTALLED_LIST, &mut installed)?;
     write(&list, &installed.join("\n"))?;
-    println!("Installed below {}. To run it from login on: ssod service install", prefix.display());
+    println!("Installed below {}. To start it at each login: ssod service install", prefix.display());
     Ok(())
 }
 
-/// Builds, and puts everything below `folder`; the units and completions name the programs as they will be below `prefix`. Gives
-/// the files.
-pub(crate) fn put_all(folder: &Path, prefix: &Path, profile: &str) -> Result<Vec<String>> {
+/// Builds everything and writes it below `folder`; in units and completions, the programs' paths are below `prefix`.
+/// Returns the paths of the files, relative to `folder`.
+pub(crate) fn install_files(folder: &Path, prefix: &Path, profile: BuildProfile) -> Result<Vec<String>> {
     let mut installed = Vec::new();
-    for (name, built) in [("ssod", client(profile)?), ("ssod-daemon", daemon(profile)?)] {
-        let place = put(folder, &format!("bin/{name}"), &mut installed)?;
-        // A running program's file cannot be written to, but it can be replaced.
-        let new = place.with_extension("new");
-        fs::copy(&built, &new).with_context(|| shown("copy", &new))?;
-        fs::rename(&new, &place).with_context(|| shown("replace", &place))?;
+    for (name, built) in [("ssod", build_client(profile)?), ("ssod-daemon", build_daemon(profile)?)] {
+        let path = add_file(folder, &format!("bin/{name}"), &mut installed)?;
+        // The file of a running program cannot be written, but it can be replaced.
+        let new = path.with_extension("new");
+        fs::copy(&built, &new).with_context(|| cannot("copy", &new))?;
+        fs::rename(&new, &path).with_context(|| cannot("replace", &path))?;
     }
     let client = folder.join("bin/ssod");
     let bin = prefix.join("bin");
-    let bin = bin.to_str().context("the prefix is not text")?;
-    // A package's units lie where packages' do; a person's own, in the data folder.
+    let bin = bin.to_str().context("the prefix is not valid UTF-8")?;
+    // systemd reads a package's units from lib, and a user's own from the data folder.
     let units = if prefix == Path::new("/usr") { "lib/systemd/user" } else { "share/systemd/user" };
     for unit in ["ssod.service", "ssod.socket"] {
-        let text = fs::read_to_string(tools::root().join("systemd").join(unit))?;
-        let place = put(folder, &format!("{units}/{unit}"), &mut installed)?;
-        write(&place, &text.replace(PROGRAM, &format!("{bin}/ssod-daemon")))?;
+        let text = fs::read_to_string(root().join("systemd").join(unit))?;
+        let path = add_file(folder, &format!("{units}/{unit}"), &mut installed)?;
+        write(&path, &text.replace(UNIT_PROGRAM, &format!("{bin}/ssod-daemon")))?;
     }
-    for (shell, path) in COMPLETIONS {
+    for (shell, file) in COMPLETIONS {
         let script = Command::new(&client).args(["completions", shell]).output()?;
-        ensure!(script.status.success(), "ssod has no completions for {shell}");
+        ensure!(script.status.success(), "ssod completions {shell} failed");
         let script = String::from_utf8(script.stdout)?;
-        let place = put(folder, path, &mut installed)?;
-        write(&place, &script.replace(&*client.to_string_lossy(), &format!("{bin}/ssod")))?;
+        let path = add_file(folder, file, &mut installed)?;
+        write(&path, &script.replace(&*client.to_string_lossy(), &format!("{bin}/ssod")))?;
     }
     let pages = tempfile::tempdir()?;
-    tools::run(Command::new(&client).arg("man").arg(pages.path()))?;
+    run(Command::new(&client).arg("man").arg(pages.path()))?;
     for page in fs::read_dir(pages.path())? {
         let page = page?.path();
         let name = page.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        fs::copy(&page, put(folder, &format!("share/man/man1/{name}"), &mut installed)?)?;
+        fs::copy(&page, add_file(folder, &format!("share/man/man1/{name}"), &mut installed)?)?;
     }
     Ok(installed)
 }
 
-fn daemon(profile: &str) -> Result<PathBuf> {
-    tools::run(&mut build(profile, "ssod-daemon"))?;
-    Ok(target().join(profile).join("ssod-daemon"))
+fn build_daemon(profile: BuildProfile) -> Result<PathBuf> {
+    run(&mut cargo_build(profile, &["ssod-daemon"]))?;
+    Ok(target().join(profile.folder()).join("ssod-daemon"))
 }
 
-/// Linked statically where it is installed: `ssod credential-process` then takes seven tenths of the CPU time, because most of a
-/// dynamic program's start is finding its libraries.
-fn client(profile: &str) -> Result<PathBuf> {
-    let mut build = build(profile, "ssod");
-    if profile != "release" || !cfg!(all(target_os = "linux", target_env = "gnu")) {
-        tools::run(&mut build)?;
-        return Ok(target().join(profile).join("ssod"));
+/// Builds the client. An optimised one is linked statically: `ssod credential-process` then takes seven tenths of the CPU
+/// time, because a dynamic program spends most of its start finding its libraries.
+fn build_client(profile: BuildProfile) -> Result<PathBuf> {
+    let mut build = cargo_build(profile, &["ssod"]);
+    if profile == BuildProfile::Debug || !cfg!(all(target_os = "linux", target_env = "gnu")) {
+        run(&mut build)?;
+        return Ok(target().join(profile.folder()).join("ssod"));
     }
     let version = Command::new("rustc").arg("-vV").output()?.stdout;
     let version = String::from_utf8(version)?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
-    // A folder of its own, because other flags would build everything there anew; and a named target, because build scripts
-    // and macros are not static.
+    let host =
+        version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc reports no host")?;
+    // A separate folder, because other flags would rebuild everything in the usual one; and an explicit target, because
+    // build scripts and macros cannot be static.
     let folder = target().join("static");
     build.args(["--target", host, "--target-dir"]).arg(&folder);
-    tools::run(build.env("RUSTFLAGS", "-C target-feature=+crt-static"))?;
-    Ok(folder.join(host).join(profile).join("ssod"))
-}
-
-fn build(profile: &str, package: &str) -> Command {
-    let mut build = cargo(&["build", "--quiet", "--locked", "-p", package]);
-    if profile == "release" {
-        build.arg("--release");
-    }
-    build
+    run(build.env("RUSTFLAGS", "-C target-feature=+crt-static"))?;
+    Ok(folder.join(host).join(profile.folder()).join("ssod"))
 }
 
 pub(crate) fn uninstall(uninstall: &Uninstall) -> Result<()> {
     let prefix = prefix(uninstall.prefix.as_deref())?;
-    let list = fs::read_to_string(prefix.join(LIST))
+    let list = fs::read_to_string(prefix.join(INSTALLED_LIST))
         .with_context(|| format!("ssod is not installed below {}", prefix.display()))?;
     for path in list.lines() {
         let path = prefix.join(path);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| shown("remove", &path));
+                return Err(error).with_context(|| cannot("remove", &path));
             }
             _ => {}
         }
     }
-    // A folder of nobody else's.
+    // Only ssod uses this folder.
     let _ = fs::remove_dir(prefix.join("share/ssod"));
     println!(
-        "Removed. Sign-ins stay sealed in your state folder; a daemon that runs goes on until it is stopped"
+        "Removed. Your sign-ins stay sealed in the state folder, and a running daemon continues until it is stopped."
     );
     Ok(())
 }
@@ -144,20 +138,20 @@ fn prefix(named: Option<&Path>) -> Result<PathBuf> {
     Ok(PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".local"))
 }
 
-/// Makes the folder of a file, and notes that it is installed.
-fn put(prefix: &Path, path: &str, installed: &mut Vec<String>) -> Result<PathBuf> {
-    let place = prefix.join(path);
-    let folder = place.parent().unwrap_or(prefix);
-    fs::create_dir_all(folder).with_context(|| shown("make", folder))?;
+/// Creates the folder of a file and adds the file to the list of installed files.
+fn add_file(prefix: &Path, path: &str, installed: &mut Vec<String>) -> Result<PathBuf> {
+    let file = prefix.join(path);
+    let folder = file.parent().unwrap_or(prefix);
+    fs::create_dir_all(folder).with_context(|| cannot("create", folder))?;
     installed.push(path.to_owned());
-    Ok(place)
+    Ok(file)
 }
 
-#[expect(clippy::disallowed_methods, reason = "what is cut short is installed again")]
+#[expect(clippy::disallowed_methods, reason = "an interrupted installation is repeated")]
 fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| shown("write", path))
+    fs::write(path, text).with_context(|| cannot("write", path))
 }
 
-fn shown(what: &str, path: &Path) -> String {
-    format!("cannot {what} {}", path.display())
+fn cannot(verb: &str, path: &Path) -> String {
+    format!("cannot {verb} {}", path.display())
 }

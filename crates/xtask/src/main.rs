@@ -1,14 +1,16 @@
-//! `cargo xtask demo`, `test`, `bench`, `week`, `install`, `uninstall` and `package`:
-//! each does all of its own set-up.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people before a terminal")]
+//! `cargo xtask demo`, `test`, `imports`, `bench`, `week`, `install`, `uninstall` and `package`:
+//! each does all of its own setup.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for engineers at a terminal")]
 
 mod bench;
 mod demo;
+mod imports;
 mod install;
 mod package;
+mod prerequisites;
 mod test;
-mod tools;
 mod week;
+mod workspace;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -26,27 +28,30 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Show what ssod does, in a sandbox that touches nothing of yours.
+    /// Demonstrate ssod in a sandbox that does not touch your files.
     Demo(demo::Demo),
-    /// Run every check: format, lints, documentation, dependencies, tests, real AWS clients, the demo.
+    /// Run every check: format, import cycles, lints, documentation, dependencies, tests, real AWS clients, the demo.
     Test(test::Test),
+    /// List every import cycle between the files of a crate; fail if there is one.
+    Imports,
     /// Install programs, systemd units, completions and man pages below a prefix.
     Install(install::Install),
     /// Remove what was installed.
     Uninstall(install::Uninstall),
-    /// Make a Debian package, an archive and their checksums, in target/package.
+    /// Build a Debian package, an archive and their checksums in target/package.
     Package,
-    /// Simulate a working week, and print it beside the same week with the AWS CLI alone.
+    /// Simulate a working week, and compare it with the same week with the AWS CLI alone.
     Week,
-    /// Measure, each speed as a ratio against a baseline of the same run. Give it an optimised build:
+    /// Measure speeds, each as a ratio to a baseline from the same run. Use an optimised build:
     /// cargo run --release -p xtask -- bench
     Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
-    let done: Result<()> = match Arguments::parse().task {
+    let outcome: Result<()> = match Arguments::parse().task {
         Task::Demo(demo) => demo::run(&demo),
         Task::Test(test) => test::run(&test),
+        Task::Imports => imports::run(),
         Task::Install(install) => install::install(&install),
         Task::Uninstall(uninstall) => install::uninstall(&uninstall),
         Task::Package => package::run(),
@@ -56,10 +61,10 @@ fn main() -> ExitCode {
         }
         Task::Bench(bench) => bench::run(&bench),
     };
-    match done {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nowhere to report that stderr is closed.
+            // If stderr is closed, the exit code is the only report left.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }

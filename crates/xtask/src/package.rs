@@ -6,22 +6,23 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::install;
-use crate::tools::{self, cargo};
+use crate::install::install_files;
+use crate::prerequisites::CargoTool;
+use crate::workspace::{BuildProfile, cargo, root, run as run_command};
 
-/// Builds everything, and says where it is: `target/package`.
+/// Builds the package and the archive in `target/package`, and prints their names.
 pub(crate) fn run() -> Result<()> {
-    let folder = tools::root().join("target/package");
+    let folder = root().join("target/package");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
-    tools::cargo_tool("cargo-deb")?;
-    // The same files as an installation has, with the units as a package puts them.
+    CargoTool::Deb.install()?;
+    // The same files as in an installation; only the units are where a package has them.
     let files = folder.join("files");
-    install::put_all(&files, Path::new("/usr"), "release")?;
+    install_files(&files, Path::new("/usr"), BuildProfile::Release)?;
     let mut deb = cargo(&["deb", "--quiet", "-p", "ssod", "--no-build", "--locked", "--output"]);
-    tools::run(deb.arg(&folder))?;
-    let name = format!("ssod-{}-{}", env!("CARGO_PKG_VERSION"), machine()?);
+    run_command(deb.arg(&folder))?;
+    let name = format!("ssod-{}-{}", env!("CARGO_PKG_VERSION"), platform()?);
     let archive = format!("{name}.tar.gz");
     let transform = format!("s,^\\.,{name},");
     let mut tar = Command::new("tar");
@@ -34,26 +35,26 @@ pub(crate) fn run() -> Result<()> {
         "--numeric-owner",
         "--transform",
     ]);
-    tools::run(tar.arg(transform).arg("--file").arg(folder.join(&archive)).arg("-C").arg(&files).arg("."))?;
+    run_command(tar.arg(transform).arg("--file").arg(folder.join(&archive)).arg("-C").arg(&files).arg("."))?;
     fs::remove_dir_all(&files)?;
-    let made = names(&folder)?;
-    let sums = Command::new("sha256sum").args(&made).current_dir(&folder).output()?;
+    let built = file_names(&folder)?;
+    let sums = Command::new("sha256sum").args(&built).current_dir(&folder).output()?;
     ensure!(sums.status.success(), "cannot make checksums");
-    #[expect(clippy::disallowed_methods, reason = "what is cut short is made again")]
+    #[expect(clippy::disallowed_methods, reason = "an interrupted run is repeated from the start")]
     fs::write(folder.join("SHA256SUMS"), &sums.stdout)?;
-    println!("\nIn {}: {}, SHA256SUMS", folder.display(), made.join(", "));
+    println!("\nIn {}: {}, SHA256SUMS", folder.display(), built.join(", "));
     Ok(())
 }
 
-/// The .deb that [`run`] made.
-pub(crate) fn deb() -> Result<PathBuf> {
-    let folder = tools::root().join("target/package");
+/// Returns the path of the .deb that [`run`] built.
+pub(crate) fn built_deb() -> Result<PathBuf> {
+    let folder = root().join("target/package");
     let is_deb = |name: &String| Path::new(name).extension().is_some_and(|kind| kind == "deb");
-    let name = names(&folder)?.into_iter().find(is_deb);
+    let name = file_names(&folder)?.into_iter().find(is_deb);
     Ok(folder.join(name.context("there is no package")?))
 }
 
-fn names(folder: &Path) -> Result<Vec<String>> {
+fn file_names(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         names.push(entry?.file_name().to_string_lossy().into_owned());
@@ -62,8 +63,8 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// "x86_64-linux".
-fn machine() -> Result<String> {
+/// Returns the processor and the system, such as "x86_64-linux".
+fn platform() -> Result<String> {
     let machine = Command::new("uname").arg("-m").output()?.stdout;
     Ok(format!("{}-{}", String::from_utf8(machine)?.trim(), std::env::consts::OS))
 }

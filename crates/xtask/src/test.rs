@@ -1,19 +1,22 @@
-//! `cargo xtask test`: what CI runs, and what a person runs before a commit.
+//! `cargo xtask test`: everything that CI runs, and that you run before a commit.
 
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use crate::package;
-use crate::tools::{self, cargo, cargo_tools, debian, python, target};
+use crate::prerequisites::{
+    build_previous_daemon, install_cargo_tools, install_debian_packages, make_python_environment, make_rootfs,
+};
+use crate::workspace::{BuildProfile, build_programs, cargo, root, run as run_command, target};
+use crate::{imports, package};
 
-/// The tests that need root are in modules of this name.
+/// Selects the tests that need root: they are in modules of this name.
 const AS_ROOT: &str = "test(/as_root::/)";
 
 #[derive(Args)]
 pub(crate) struct Test {
-    /// Leave out what needs root (other users, namespaces, the daemon's memory), and list it as not proved.
+    /// Skip the tests that need root (other users, namespaces, the daemon's memory), and list them as not proved.
     #[arg(long)]
     no_root: bool,
 }
@@ -22,28 +25,29 @@ pub(crate) fn run(test: &Test) -> Result<()> {
     let is_root = rustix::process::geteuid().is_root();
     ensure!(
         is_root || test.no_root,
-        "the tests play other users of this machine, enter namespaces and read the daemon's memory, for which they need \
-         root. As root: cargo xtask test; without these proofs: cargo xtask test --no-root"
+        "the tests act as other users of this machine, enter namespaces and read the daemon's memory, which needs root. \
+         Run cargo xtask test as root, or skip these tests with cargo xtask test --no-root"
     );
-    debian(is_root)?;
-    cargo_tools()?;
-    let python = python()?;
-    tools::run(&mut cargo(&["fmt", "--all", "--check"]))?;
-    tools::run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
-    tools::run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
-    tools::run(&mut cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
-    tools::build_programs()?;
-    tools::run(cargo(&["xtask", "demo", "--unattended", "--for", "20s"]).env_remove("CARGO"))?;
-    installs()?;
-    let previous = tools::previous_daemon()?;
+    install_debian_packages(is_root)?;
+    install_cargo_tools()?;
+    let python = make_python_environment()?;
+    run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
+    imports::run()?;
+    run_command(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    run_command(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    run_command(&mut cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
+    build_programs(BuildProfile::Debug)?;
+    run_command(cargo(&["xtask", "demo", "--unattended", "--for", "20s"]).env_remove("CARGO"))?;
+    check_install()?;
+    let previous = build_previous_daemon()?;
     let mut nextest = cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"]);
     if test.no_root {
         nextest.args(["-E", &format!("not {AS_ROOT}")]);
     } else {
         package::run()?;
-        nextest.env("SSOD_TEST_ROOTFS", tools::rootfs()?).env("SSOD_TEST_DEB", package::deb()?);
+        nextest.env("SSOD_TEST_ROOTFS", make_rootfs()?).env("SSOD_TEST_DEB", package::built_deb()?);
     }
-    tools::run(
+    run_command(
         nextest
             .env("SSOD_TEST_PROGRAMS", target().join("debug"))
             .env("SSOD_TEST_VENV", python)
@@ -51,31 +55,31 @@ pub(crate) fn run(test: &Test) -> Result<()> {
             .env("INSTA_UPDATE", "no"),
     )?;
     if test.no_root {
-        println!("\nNot proved, because it needs root:\n{}", not_proved()?);
+        println!("\nNot proved, because these tests need root:\n{}", skipped_tests()?);
     }
     Ok(())
 }
 
-/// Installs into a folder, runs what is there, and leaves nothing behind.
-fn installs() -> Result<()> {
+/// Installs into a folder, runs the installed client, and checks that uninstalling removes every file.
+fn check_install() -> Result<()> {
     let prefix = tempfile::tempdir()?;
-    let at = prefix.path().to_str().context("the temporary folder is not text")?;
-    tools::run(&mut cargo(&["xtask", "install", "--debug", "--prefix", at]))?;
-    tools::run(Command::new(prefix.path().join("bin/ssod")).arg("--version"))?;
+    let at = prefix.path().to_str().context("the temporary folder's path is not valid UTF-8")?;
+    run_command(&mut cargo(&["xtask", "install", "--debug", "--prefix", at]))?;
+    run_command(Command::new(prefix.path().join("bin/ssod")).arg("--version"))?;
     for file in ["bin/ssod-daemon", "share/systemd/user/ssod.socket", "share/man/man1/ssod.1"] {
         ensure!(prefix.path().join(file).is_file(), "{file} was not installed");
     }
-    tools::run(&mut cargo(&["xtask", "uninstall", "--prefix", at]))?;
+    run_command(&mut cargo(&["xtask", "uninstall", "--prefix", at]))?;
     let left = Command::new("find").args([at, "-type", "f"]).output()?.stdout;
     ensure!(left.is_empty(), "left behind: {}", String::from_utf8_lossy(&left));
     Ok(())
 }
 
-/// The names of the tests that were left out.
-fn not_proved() -> Result<String> {
+/// Returns the names of the tests that were skipped.
+fn skipped_tests() -> Result<String> {
     let mut list =
         cargo(&["nextest", "list", "--workspace", "--locked", "--message-format", "oneline", "-E", AS_ROOT]);
-    let listed = list.current_dir(tools::root()).output().context("cannot list the tests")?;
+    let listed = list.current_dir(root()).output().context("cannot list the tests")?;
     ensure!(listed.status.success(), "cannot list the tests: {}", String::from_utf8_lossy(&listed.stderr));
     Ok(String::from_utf8_lossy(&listed.stdout).into_owned())
 }

@@ -2,14 +2,14 @@
 
 use ssod_simulation::{Tally, week};
 
-/// A number of the week, and what it counts.
+/// The description of a number, and the number in a week's tally.
 type Row = (&'static str, fn(&Tally) -> usize);
 
 const ROWS: [Row; 7] = [
     ("programs that asked for credentials", |week| week.requests),
-    ("  failed because the network was away", |week| week.failed),
-    ("  failed until somebody had signed in", |week| week.thrown_out),
-    ("sign-ins by a person", |week| week.sign_ins),
+    ("  failed because the network was down", |week| week.failed),
+    ("  failed until the user signed in", |week| week.blocked_by_sign_in),
+    ("sign-ins by the user", |week| week.sign_ins),
     ("notices that a session had ended", |week| week.notices),
     ("renewals of access tokens", |week| week.renewals),
     ("GetRoleCredentials, each in CloudTrail", |week| week.role_calls),

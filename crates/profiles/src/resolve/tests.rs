@@ -39,7 +39,7 @@ aws_access_key_id = AKIA
 ";
 
 #[test]
-fn every_form_of_profile_is_read() {
+fn reads_every_form_of_profile() {
     let read = read(BOTH_FORMS);
     assert_eq!(read.problems, []);
     let facts: Vec<String> = read
@@ -65,7 +65,7 @@ fn every_form_of_profile_is_read() {
 }
 
 #[test]
-fn the_default_profile_is_one_however_it_is_spelled() {
+fn both_spellings_of_the_default_profile_are_the_same_profile() {
     let session = "[sso-session s]\nsso_start_url = https://x.awsapps.com/start\nsso_region = us-east-1\n";
     for header in ["[default]", "[profile default]"] {
         let text =
@@ -75,7 +75,7 @@ fn the_default_profile_is_one_however_it_is_spelled() {
 }
 
 #[test]
-fn what_the_cli_reads_differently_is_reported_with_its_line() {
+fn reports_what_the_aws_cli_reads_differently_with_its_line() {
     assert_debug_snapshot!(problems("\
 [sso-session s]
 sso_start_url = https://x.awsapps.com/start
@@ -92,17 +92,25 @@ sso_role_name = R2
 "), @r##"
     [
         "line 3: the AWS CLI reads \"# home\" as part of sso_region's value; put the comment on a line of its own",
-        "line 5: the AWS tools take the quotes around region's value as part of it; leave them out",
+        "line 5: the AWS tools read the quotes around region's value as part of it; remove them",
         "line 5: \"\\\"us-east-1\\\"\" is not an AWS region such as us-east-1",
         "line 9: a second [profile a]: the AWS CLI refuses the whole file. Merge the two",
         "line 10: a second sso_role_name in this section: the AWS CLI refuses the whole file",
-        "line 12: [default] and [profile default] both stand in the file; the AWS CLI takes the later one alone. Keep one",
+        "line 12: [default] and [profile default] are both in the file; the AWS CLI uses only the later one. Keep one",
     ]
     "##);
 }
 
 #[test]
-fn a_wrong_part_is_left_out_and_reported_and_the_rest_is_used() {
+fn a_duplicate_profile_is_not_mistaken_for_a_second_default() {
+    assert_eq!(
+        problems("[default]\n[profile a]\n[profile a]\n"),
+        ["line 3: a second [profile a]: the AWS CLI refuses the whole file. Merge the two"]
+    );
+}
+
+#[test]
+fn a_wrong_part_is_left_out_and_reported_while_the_rest_is_used() {
     let text = "\
 [sso-session half]
 sso_region = us-east-1
@@ -173,7 +181,7 @@ sso_role_name = R
 
 proptest::proptest! {
     #[test]
-    fn no_readable_file_makes_it_panic(text in "(\\[(profile|sso-session|services) [a-c]\\]\n|(sso_session|sso_region|sso_start_url|ssod_role_name|sso_account_id) ?= ?[a-z0-9#: /.\"-]{0,20}\n){0,12}") {
+    fn resolving_never_panics(text in "(\\[(profile|sso-session|services) [a-c]\\]\n|(sso_session|sso_region|sso_start_url|ssod_role_name|sso_account_id) ?= ?[a-z0-9#: /.\"-]{0,20}\n){0,12}") {
         if let Ok(document) = Document::parse(&text) {
             resolve(&document, &Environment::default());
         }

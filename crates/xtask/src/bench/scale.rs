@@ -1,5 +1,5 @@
-//! Many profiles: in simulation, for lateness; with real processes, for memory and CPU. The portal answers twenty calls a second
-//! and refuses one in twenty besides.
+//! Many profiles: the simulation measures delays, real processes measure memory and CPU. The portal answers twenty calls a
+//! second and also refuses one in twenty.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,16 +10,16 @@ use ssod_simulation::{RATE, scale, storm};
 use ssod_testkit::{FakeOptions, Sandbox, approve_device};
 
 const SESSIONS: usize = 5;
-/// How often the fake's log is asked whether all is there, of the time that it takes.
-const LOOKS: u32 = 40;
-/// The kernel's unit of CPU time, in a second (`sysconf(_SC_CLK_TCK)`, 100 on every Linux that there is).
-const TICKS: f64 = 100.0;
-/// A page of memory.
+/// How often the fake's log is checked during the least time that all calls take.
+const CHECKS: u32 = 40;
+/// The kernel's units of CPU time per second (`sysconf(_SC_CLK_TCK)`, which is 100 on every Linux).
+const TICKS_PER_SECOND: f64 = 100.0;
+/// The size of a page of memory.
 const PAGE_KB: f64 = 4.0;
 
-/// Thousands of seeds.
+/// Simulates a storm for each of thousands of seeds.
 pub(super) fn storms(seeds: u64) -> Result<()> {
-    let begun = Instant::now();
+    let start = Instant::now();
     let (mut served, mut lasted) = (0, Duration::ZERO);
     for seed in 0..seeds {
         let outcome = storm(seed);
@@ -29,14 +29,14 @@ pub(super) fn storms(seeds: u64) -> Result<()> {
     }
     let days = lasted.as_secs() / 86_400;
     println!(
-        "\n{seeds} storms of {days} days in all, {served} requests served: every promise kept ({:.0} s)",
-        begun.elapsed().as_secs_f64()
+        "\n{seeds} storms of {days} days in all, {served} requests served: no promise broken ({:.0} s)",
+        start.elapsed().as_secs_f64()
     );
     Ok(())
 }
 
-/// In simulation.
-#[expect(clippy::cast_precision_loss, reason = "some thousands")]
+/// Measures the first fetch of many profiles in simulation.
+#[expect(clippy::cast_precision_loss, reason = "the numbers are far below 2^52")]
 pub(super) fn simulated() -> Result<()> {
     println!(
         "\n{:>8} {:>10} {:>12} {:>8} {:>14} {:>14}",
@@ -57,8 +57,8 @@ pub(super) fn simulated() -> Result<()> {
     Ok(())
 }
 
-/// With real processes; ten thousand take nine minutes.
-#[expect(clippy::cast_precision_loss, reason = "some thousands")]
+/// Measures many profiles with real processes; ten thousand take nine minutes.
+#[expect(clippy::cast_precision_loss, reason = "the numbers are far below 2^52")]
 pub(super) fn real(most: usize) -> Result<()> {
     println!(
         "\n{:>8} {:>10} {:>8} {:>12} {:>16} {:>16}",
@@ -82,7 +82,7 @@ pub(super) fn real(most: usize) -> Result<()> {
 
 struct Filled {
     took: Duration,
-    /// The calls after everybody had signed in, and the time that they took.
+    /// The calls after all users had signed in, and the time that they took.
     rest: usize,
     rest_took: Duration,
     memory_kb: f64,
@@ -101,7 +101,7 @@ fn fill(profiles: usize) -> Result<Filled> {
         .settings("[network]\nportal_rate = 20\n[refresh]\nkeep_fresh = \"all\"\n[log]\nformat = \"text\"\n");
     fs::create_dir_all(sandbox.home().join(".aws"))?;
     let config = ssod_testkit::get(&format!("{}/fake/aws-config", sandbox.fake_url())).body;
-    #[expect(clippy::disallowed_methods, reason = "a file of a sandbox that ends with it")]
+    #[expect(clippy::disallowed_methods, reason = "the sandbox removes the file")]
     fs::write(sandbox.aws_config(), config)?;
     sandbox.start_daemon_with(&[("SSOD_LOG", "warn,ssod_broker=error")]);
     let pid = sandbox.daemon().pid();
@@ -115,16 +115,16 @@ fn fill(profiles: usize) -> Result<Filled> {
         });
         ensure!(login.status == 0, "cannot sign in: {}", login.stderr);
     }
-    // The first ones have begun while the others signed in; what counts is what the portal allows from here on.
+    // The first fetches began while other users were signing in; only the calls from here on are measured.
     let (rest_begun, before) = (Instant::now(), sandbox.tried("GetRoleCredentials"));
     let least = Duration::from_secs_f64(f64::from(u32::try_from(profiles)?) / RATE);
     while sandbox.count("GetRoleCredentials") < profiles {
         ensure!(begun.elapsed() < least * 2 + Duration::from_secs(30), "{profiles} profiles take too long");
-        std::thread::sleep((least / LOOKS).clamp(Duration::from_millis(20), Duration::from_millis(500)));
+        std::thread::sleep((least / CHECKS).clamp(Duration::from_millis(20), Duration::from_millis(500)));
     }
     let (took, rest_took) = (begun.elapsed(), rest_begun.elapsed());
     let rest = sandbox.tried("GetRoleCredentials").saturating_sub(before);
-    // The cache is written two seconds after the last one.
+    // The daemon writes its cache two seconds after the last fetch, and that work counts too.
     std::thread::sleep(Duration::from_secs(4));
     Ok(Filled {
         took,
@@ -135,7 +135,7 @@ fn fill(profiles: usize) -> Result<Filled> {
     })
 }
 
-/// Five people, each with a fifth of the roles.
+/// Writes a world of five users, each with a fifth of the roles.
 fn write_world(folder: &std::path::Path, profiles: usize) -> Result<std::path::PathBuf> {
     let mut text = String::from("[[account]]\nid = \"123456789012\"\nname = \"work\"\n\n");
     for session in 0..SESSIONS {
@@ -151,19 +151,19 @@ fn write_world(folder: &std::path::Path, profiles: usize) -> Result<std::path::P
         )?;
     }
     let path = folder.join("world.toml");
-    #[expect(clippy::disallowed_methods, reason = "a file that is read once")]
+    #[expect(clippy::disallowed_methods, reason = "a temporary file that is read once")]
     fs::write(&path, text)?;
     Ok(path)
 }
 
-/// User and system time so far, of all threads.
+/// Returns the user and system time of all threads so far.
 fn cpu(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name is in parentheses, and may hold anything.
+    // The name is in parentheses and may itself contain some.
     let (_, rest) = stat.rsplit_once(')').context("no process")?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
-    Ok(Duration::from_secs_f64((ticks(11) + ticks(12)) / TICKS))
+    Ok(Duration::from_secs_f64((ticks(11) + ticks(12)) / TICKS_PER_SECOND))
 }
 
 fn memory_kb(pid: u32) -> Result<f64> {

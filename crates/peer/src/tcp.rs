@@ -1,0 +1,14 @@
+//! The client's end of a loopback TCP connection.
+
+/// The client's end of a loopback TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpPeer {
+    /// The user who owns the socket.
+    pub uid: u32,
+    /// The socket's inode, which identifies the process that has it open.
+    pub inode: u32,
+}
+
+/// Whether this platform reports the owner of a loopback TCP connection. Where it does not, only the authorization
+/// token protects the endpoint.
+pub const TELLS_TCP_PEERS: bool = cfg!(target_os = "linux");

@@ -1,0 +1,41 @@
+//! The client's end of a Unix connection.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use crate::Process;
+
+/// The client's end of a Unix connection.
+#[derive(Clone, Debug)]
+pub struct UnixPeer {
+    /// The user who connected.
+    pub uid: u32,
+    /// The process that connected.
+    pub process: Process,
+}
+
+/// Returns the user and the process that connected, by `SO_PEERCRED`.
+#[cfg(target_os = "linux")]
+pub fn unix_peer(connection: impl AsFd) -> io::Result<UnixPeer> {
+    let credentials = rustix::net::sockopt::socket_peercred(&connection)?;
+    Ok(UnixPeer { uid: credentials.uid.as_raw(), process: Process::of_peer(credentials.pid, &connection) })
+}
+
+/// Returns this user, because this platform does not report the peer: only the socket's mode (0600) protects it.
+#[cfg(not(target_os = "linux"))]
+pub fn unix_peer(_connection: impl AsFd) -> io::Result<UnixPeer> {
+    Ok(UnixPeer { uid: crate::own_uid(), process: Process::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifies_the_process_behind_a_unix_connection() {
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let peer = unix_peer(&one).unwrap();
+        assert_eq!(peer.uid, crate::own_uid());
+        assert_eq!(peer.process.program().unwrap().pid, std::process::id());
+    }
+}

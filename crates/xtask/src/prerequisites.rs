@@ -1,0 +1,14 @@
+//! What the tests need on a bare Debian machine, installed by name and pinned version, or built.
+
+mod cargo_tools;
+mod debian;
+mod previous_daemon;
+mod python;
+mod rootfs;
+mod stamp;
+
+pub(crate) use cargo_tools::{CargoTool, install_cargo_tools};
+pub(crate) use debian::install_debian_packages;
+pub(crate) use previous_daemon::build_previous_daemon;
+pub(crate) use python::make_python_environment;
+pub(crate) use rootfs::make_rootfs;

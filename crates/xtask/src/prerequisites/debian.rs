@@ -1,0 +1,60 @@
+//! The Debian packages that the tests need.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use crate::workspace::run;
+
+/// A program that the tests start, and the package that contains it.
+const PACKAGES: [(&str, &str); 12] = [
+    ("/usr/bin/aws", "awscli"),
+    ("/usr/bin/gnome-keyring-daemon", "gnome-keyring"),
+    ("/usr/bin/dbus-run-session", "dbus"),
+    ("/usr/bin/dbus-send", "dbus-bin"),
+    ("/usr/bin/keyctl", "keyutils"),
+    ("/usr/bin/cc", "build-essential"),
+    ("/usr/bin/chromium", "chromium"),
+    ("/usr/bin/faketime", "faketime"),
+    ("/usr/bin/fish", "fish"),
+    ("/usr/bin/zsh", "zsh"),
+    ("/usr/bin/mmdebstrap", "mmdebstrap"),
+    ("/usr/bin/systemd-nspawn", "systemd-container"),
+];
+
+/// Installs the packages that are missing; without root, fails and names them.
+pub(crate) fn install_debian_packages(is_root: bool) -> Result<()> {
+    let is_missing = |(program, _): &&(&str, &str)| !Path::new(program).exists();
+    let mut missing: Vec<&str> = PACKAGES.iter().filter(is_missing).map(|(_, package)| *package).collect();
+    if lacks_venv() {
+        missing.push("python3-venv");
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    ensure!(
+        is_root,
+        "the tests need Debian packages that are not installed. As root: apt-get install {}",
+        missing.join(" ")
+    );
+    run(Command::new("apt-get").args(["update", "-q"]))?;
+    // Debian 12 has no dbus-bin; dbus-send is in the package dbus there.
+    let packages = missing.into_iter().filter(|package| *package != "dbus-bin" || is_available(package));
+    run(Command::new("apt-get")
+        .args(["install", "-q", "-y", "--no-install-recommends"])
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// Debian packages these modules apart from Python.
+fn lacks_venv() -> bool {
+    let mut python = Command::new("python3");
+    python.args(["-c", "import venv, ensurepip"]);
+    python.output().is_ok_and(|output| !output.status.success())
+}
+
+fn is_available(package: &str) -> bool {
+    let mut query = Command::new("apt-cache");
+    query.args(["show", package]).output().is_ok_and(|output| output.status.success())
+}
