@@ -7,21 +7,24 @@ use ssod_testkit::{Finished, Person, Sandbox, leaks, run};
 
 /// Starts the daemon twice and prints the endpoint's token each time, which is sealed under the key and must not change;
 /// the first time also where the key is.
-const TWICE: &str = r#"
-ssod status --json | grep -o '"key_store": "[a-z-]*"'
-ssod env adminUser --shell json
-kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
-while [ -e "$XDG_RUNTIME_DIR/ssod/control.sock" ]; do sleep 0.05; done
-ssod env adminUser --shell json
-kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
-"#;
-
 fn run_twice(store: &str, session: &[&str], setup: &str) -> Finished {
     let sandbox = Sandbox::new();
     sandbox.configure(Person::ADMIN);
     let settings = format!("[endpoint]\nport = {}\n[vault]\nkey = \"{store}\"\n", sandbox.port);
     fs::write(sandbox.home().join(".config/ssod/config.toml"), settings).unwrap();
-    let script = format!("set -eu\n{setup}\n{TWICE}");
+    let script = format!(
+        r#"set -eu
+{setup}
+{WAIT_UNTIL_OPEN}
+ssod status --json | grep -o '"key_store": "[a-z-]*"'
+ssod env adminUser --shell json
+kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
+while [ -e "$XDG_RUNTIME_DIR/ssod/control.sock" ]; do sleep 0.05; done
+{WAIT_UNTIL_OPEN}
+ssod env adminUser --shell json
+kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
+"#
+    );
     let finished = run(sandbox.command(session[0]).args(&session[1..]).args(["sh", "-c", &script]));
     let files = leaks::files_below(&sandbox.state().join("vault"));
     let key_files =
@@ -47,7 +50,7 @@ fn the_secret_service_stores_the_key() {
 
 #[test]
 fn the_kernels_keyring_stores_the_key() {
-    assert_same_key_in("keyutils", run_twice("keyutils", &["keyctl", "session", "-"], PURGE_KERNEL_KEY));
+    assert_same_key_in("keyutils", run_twice("keyutils", KERNEL_SESSION, PURGE_KERNEL_KEY));
 }
 
 /// Runs a shell script in that kind of session and returns what it printed. Ends the daemon afterwards.
@@ -67,7 +70,8 @@ fn output_in_session(settings: &str, session: &[&str], setup: &str, commands: &s
 
 const SECRET_SERVICE: &str = "[vault]\nkey = \"secret-service\"\n";
 
-pub(crate) const SESSION_BUS: &[&str] = &["dbus-run-session", "--"];
+pub(crate) const SESSION_BUS: &[&str] = &["timeout", "40", "dbus-run-session", "--"];
+pub(crate) const KERNEL_SESSION: &[&str] = &["timeout", "40", "keyctl", "session", "-"];
 /// A bus that cannot start programs, as before the desktop has started.
 const BARE_BUS: &[&str] = &[
     "sh",
@@ -84,7 +88,11 @@ pub(crate) const UNLOCK: &str =
     "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1";
 /// A key in the kernel's keyring survives the session, in the user's persistent keyring, so the test removes it.
 pub(crate) const PURGE_KERNEL_KEY: &str = "trap 'keyctl purge -p user \"keyring:vault-key-$(sed -n s/^keyutils.//p .local/state/ssod/vault/key-store)\" >/dev/null 2>&1 || true' EXIT";
-const SHOW: &str = "ssod status --json | grep -A3 '\"vault\": {'; ssod login adminUser 2>&1";
+/// A key store may take longer than the two seconds that the first command waits for it.
+pub(crate) const WAIT_UNTIL_OPEN: &str =
+    "until ssod status --json | grep -q '\"state\": \"open\"'; do sleep 0.1; done";
+const SHOW: &str = "while ssod status --json | grep -q '\"state\": \"opening\"'; do sleep 0.1; done
+ssod status --json | grep -A3 '\"vault\": {'; ssod login adminUser 2>&1";
 /// Shell functions that change the keyring through the Secret Service's own API, so that gnome-keyring's next answer
 /// already has the change. Changes to its files take effect only when it reads them again.
 const KEYRING_FUNCTIONS: &str = r#"
@@ -97,8 +105,6 @@ bus() { method="$1"; shift; dbus-send --session --print-reply --dest=org.freedes
 keyring_pid() { bus GetConnectionUnixProcessID string:org.freedesktop.secrets | sed -n 's/.*uint32 //p'; }
 location() { echo "location: $(cat "$HOME/.local/state/ssod/vault/key-store")"; }
 "#;
-const UNTIL_OPEN: &str =
-    "until ssod status --json | grep -q '\"state\": \"open\"'; do sleep 0.1; done; echo opened";
 
 #[test]
 fn a_locked_keyring_has_its_own_word_and_remedy_and_opens_no_hidden_prompt() {
@@ -113,7 +119,7 @@ fn a_locked_keyring_has_its_own_word_and_remedy_and_opens_no_hidden_prompt() {
 
 #[test]
 fn a_keyring_that_starts_later_is_used_automatically() {
-    let commands = format!("{SHOW}\n{UNLOCK}\n{UNTIL_OPEN}");
+    let commands = format!("{SHOW}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}; echo opened");
     let output = output_in_session(SECRET_SERVICE, BARE_BUS, "", &commands);
     assert!(
         output.contains("\"state\": \"absent\"") && output.contains("Start a keyring such as gnome-keyring"),
@@ -131,11 +137,11 @@ fn assert_location_unchanged(output: &str) {
 
 #[test]
 fn a_key_that_the_keyring_has_lost_is_missing_and_no_new_one_is_made() {
-    let lose = "ssod status >/dev/null; ssod lock >/dev/null; location; entries | wc -l; delete_entry; ssod unlock 2>&1";
+    let lose = "ssod lock >/dev/null; location; delete_entry; ssod unlock 2>&1";
     let output = output_in_session(
         SECRET_SERVICE,
         SESSION_BUS,
-        &format!("{KEYRING_FUNCTIONS}\n{UNLOCK}"),
+        &format!("{KEYRING_FUNCTIONS}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}"),
         &format!("{lose}; {SHOW}; location; echo \"entries: $(entries | wc -l)\""),
     );
     assert!(
@@ -149,7 +155,7 @@ fn a_key_that_the_keyring_has_lost_is_missing_and_no_new_one_is_made() {
 #[test]
 fn a_key_whose_keyring_is_gone_is_missing_until_the_keyring_is_back() {
     let lose = r#"
-ssod status >/dev/null; ssod env adminUser --shell json; ssod lock >/dev/null; location
+ssod env adminUser --shell json; ssod lock >/dev/null; location
 keyrings="$HOME/.local/share/keyrings"; cp -r "$keyrings" backup
 delete_keyring; ssod unlock 2>&1"#;
     let restore = r#"
@@ -158,8 +164,8 @@ while bus NameHasOwner string:org.freedesktop.secrets | grep -q true; do sleep 0
     let output = output_in_session(
         SECRET_SERVICE,
         BARE_BUS,
-        &format!("{KEYRING_FUNCTIONS}\n{UNLOCK}"),
-        &format!("{lose}; {SHOW}\n{restore}\n{UNLOCK}\n{UNTIL_OPEN}; ssod env adminUser --shell json"),
+        &format!("{KEYRING_FUNCTIONS}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}"),
+        &format!("{lose}; {SHOW}\n{restore}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}; ssod env adminUser --shell json"),
     );
     assert!(output.contains("\"state\": \"missing\""), "{output}");
     assert!(
@@ -187,9 +193,9 @@ fn a_secret_service_without_a_default_keyring_has_its_own_word_and_remedy() {
 fn auto_skips_a_secret_service_without_a_default_keyring() {
     let output = output_in_session(
         "",
-        &["keyctl", "session", "-", "dbus-run-session", "--"],
+        &[KERNEL_SESSION, SESSION_BUS].concat(),
         &format!("{PURGE_KERNEL_KEY}\n{KEYRING_FUNCTIONS}\n{UNLOCK}\ndelete_keyring"),
-        "ssod status --json | grep -o '\"key_store\": \"[a-z-]*\"'",
+        &format!("{WAIT_UNTIL_OPEN}; ssod status --json | grep -o '\"key_store\": \"[a-z-]*\"'"),
     );
     assert!(output.contains("\"key_store\": \"keyutils\""), "{output}");
 }
@@ -246,23 +252,25 @@ END"#;
 fn while_a_slow_key_store_has_not_answered_sdks_are_told_to_retry() {
     let mut session = BARE_BUS.to_vec();
     session[4] = MUTE_BUS;
+    // Not started by ssod, which would first wait for the service manager's reply on the same bus.
+    let start = r#"ssod-daemon >/dev/null 2>&1 &
+until [ -S "$XDG_RUNTIME_DIR/ssod/control.sock" ]; do sleep 0.05; done"#;
     let commands = format!("ssod status --json | grep '\"state\": \"opening\"'\n{REQUEST}");
-    let output = output_in_session(SECRET_SERVICE, &session, "", &commands);
+    let output = output_in_session(SECRET_SERVICE, &session, start, &commands);
     assert!(output.contains("503") && output.contains("The vault is being opened"), "{output}");
 }
 
 /// The keyring is slow, so the user cancels an unlock and locks. The late end of the unlock must not open the vault.
 #[test]
 fn an_unlock_that_was_given_up_does_not_undo_a_later_lock() {
-    let commands = r#"ssod status >/dev/null; ssod lock >/dev/null
+    let commands = r#"ssod lock >/dev/null
 keyring=$(keyring_pid); kill -STOP "$keyring"
 timeout 1 ssod unlock >/dev/null 2>&1; echo "given up: $?"
 ssod lock & locking=$!
 sleep 1; kill -CONT "$keyring"; wait "$locking"; sleep 1
 ssod status --json | grep -o '"state": "locked"'; ssod env adminUser 2>&1"#;
-    let session = ["timeout", "40", "dbus-run-session", "--"];
-    let setup = format!("{KEYRING_FUNCTIONS}\n{UNLOCK}");
-    let output = output_in_session(SECRET_SERVICE, &session, &setup, commands);
+    let setup = format!("{KEYRING_FUNCTIONS}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}");
+    let output = output_in_session(SECRET_SERVICE, SESSION_BUS, &setup, commands);
     assert!(output.contains("given up: 124") && output.contains("Locked: every secret"), "{output}");
     // Both the vault and its session are locked, so no secret of either is in memory.
     assert_eq!(output.matches("\"state\": \"locked\"").count(), 2, "{output}");

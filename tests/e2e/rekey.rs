@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ssod_testkit::{Person, Sandbox, leaks, run};
 
-use crate::key_stores::{PURGE_KERNEL_KEY, SESSION_BUS, UNLOCK};
+use crate::key_stores::{KERNEL_SESSION, PURGE_KERNEL_KEY, SESSION_BUS, UNLOCK, WAIT_UNTIL_OPEN};
 
 /// Returns the header of every sealed file, which identifies the key that it is sealed under.
 fn headers(vault: &Path) -> Vec<Vec<u8>> {
@@ -46,7 +46,7 @@ fn move_key_to(store: &str, session: &[&str], setup: &str) {
     let script = format!(
         r#"set -eu
 {setup}
-ssod status >/dev/null
+{WAIT_UNTIL_OPEN}
 ssod env adminUser --shell json
 sed -i 's/key = "file"/key = "{store}"/' "$HOME/.config/ssod/config.toml"
 until ssod status | grep -q 'Move it: ssod vault move {store}'; do sleep 0.05; done
@@ -54,6 +54,7 @@ ssod vault move {store}
 ls "$HOME/.local/state/ssod/vault" | grep -c '^key-[0-9a-f]' || true
 kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
 while [ -e "$XDG_RUNTIME_DIR/ssod/control.sock" ]; do sleep 0.05; done
+{WAIT_UNTIL_OPEN}
 ssod env adminUser --shell json
 ssod status --json | grep -o '"key_store": "[a-z-]*"'
 kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
@@ -74,7 +75,7 @@ fn the_key_moves_from_a_file_to_the_keyring() {
 
 #[test]
 fn the_key_moves_from_a_file_to_the_kernel() {
-    move_key_to("keyutils", &["keyctl", "session", "-"], PURGE_KERNEL_KEY);
+    move_key_to("keyutils", KERNEL_SESSION, PURGE_KERNEL_KEY);
 }
 
 #[test]
