@@ -6,7 +6,7 @@ use std::time::Duration;
 use ssod_model::{Timestamp, TimestampExt};
 use tokio::time::Instant;
 
-use crate::TimeSource;
+use crate::source::TimeSource;
 
 /// How often the supervisor compares the wall clock with the monotonic one.
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);
@@ -62,7 +62,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::Sleep;
+    use crate::source::Sleep;
 
     /// A wall clock that the test sets.
     struct SettableWall(Arc<Mutex<(Instant, Timestamp)>>);

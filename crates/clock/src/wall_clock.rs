@@ -7,7 +7,9 @@ use ssod_model::{SignedDuration, Timestamp, TimestampExt, system_time};
 
 #[cfg(target_os = "linux")]
 use crate::alarm::Alarm;
-use crate::{Correction, Reading, Sleep, TimeSource, describe_clock_error, sleep_supervised};
+use crate::correction::{Correction, Reading, describe_clock_error};
+use crate::source::{Sleep, TimeSource};
+use crate::supervisor::sleep_supervised;
 
 /// The machine's wall clock, corrected by the times in AWS's answers. On Linux it sleeps by a timer that continues while the
 /// machine is suspended and that ends at once when the clock is set.

@@ -240,7 +240,6 @@ impl VaultKeeper {
             Err(panicked) => broken(&panicked),
         };
         if state.is_open() {
-            self.set_state(state.clone());
             self.used(services.clock.now());
             let provided = match self.provide_tokens_in_transition().await {
                 Ok(()) => services.state_file.keep_port_was_taken(false),
@@ -249,6 +248,8 @@ impl VaultKeeper {
             if let Err(error) = provided {
                 tracing::warn!("{error:#}");
             }
+            // Published last, so that a client that sees an open vault finds every token.
+            self.set_state(state.clone());
             return state;
         }
         if state != VaultState::Locked
