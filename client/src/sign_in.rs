@@ -65,15 +65,7 @@ fn show(event: &LoginEvent, qr: bool, mode: Browser) -> CommandResult<()> {
                     "warning: cannot start a browser. To sign in on another machine: ssod login --device-code",
                 );
             }
-            let action = if opened { "Your browser opens to sign in to" } else { "To sign in to" };
-            let session = terminal::stderr_style(Bold, session);
-            terminal::warn(&format!("{action} {session} ({start_url})."));
-            terminal::warn(if opened {
-                "If it does not open, visit:"
-            } else {
-                "Visit this address with a browser on this machine:"
-            });
-            terminal::warn(&format!("\n  {url}\n"));
+            show_browser_address(session, url, start_url, opened);
             if qr {
                 terminal::warn(
                     "No QR code is shown, because the browser must run on this machine. See --device-code.",
@@ -88,14 +80,7 @@ fn show(event: &LoginEvent, qr: bool, mode: Browser) -> CommandResult<()> {
             if qr {
                 terminal::warn(&qr_code(url_complete)?);
             }
-            terminal::warn(&format!("and confirm this code (or enter it at {url}):"));
-            terminal::warn(&format!("\n  {}\n", terminal::stderr_style(Bold, code)));
-            // A code that is valid for ten minutes arrives with a second less.
-            let rounded = if *expires_in > 60 { expires_in.next_multiple_of(60) } else { *expires_in };
-            terminal::warn(&format!(
-                "Confirm only if the page shows exactly this code. Waiting for up to {}…",
-                duration::format(rounded)
-            ));
+            show_device_code(code, url, *expires_in);
         }
         LoginEvent::SignedIn { session } => {
             terminal::print(&format!("{} to {session}.\n", terminal::stdout_style(Green, "Signed in")))?;
@@ -103,6 +88,29 @@ fn show(event: &LoginEvent, qr: bool, mode: Browser) -> CommandResult<()> {
         LoginEvent::Failed { .. } => {}
     }
     Ok(())
+}
+
+fn show_browser_address(session: &str, url: &str, start_url: &str, opened: bool) {
+    let session = terminal::stderr_style(Bold, session);
+    let (action, instruction) = if opened {
+        ("Your browser opens to sign in to", "If it does not open, visit:")
+    } else {
+        ("To sign in to", "Visit this address with a browser on this machine:")
+    };
+    terminal::warn(&format!("{action} {session} ({start_url})."));
+    terminal::warn(instruction);
+    terminal::warn(&format!("\n  {url}\n"));
+}
+
+fn show_device_code(code: &str, url: &str, expires_in: u64) {
+    terminal::warn(&format!("and confirm this code (or enter it at {url}):"));
+    terminal::warn(&format!("\n  {}\n", terminal::stderr_style(Bold, code)));
+    // A code that is valid for ten minutes arrives with a second less.
+    let rounded = if expires_in > 60 { expires_in.next_multiple_of(60) } else { expires_in };
+    terminal::warn(&format!(
+        "Confirm only if the page shows exactly this code. Waiting for up to {}…",
+        duration::format(rounded)
+    ));
 }
 
 /// Renders a QR code in black on white whatever the terminal's colours are, because phones read no other.

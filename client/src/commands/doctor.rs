@@ -13,6 +13,9 @@ use crate::shell::{OVERRIDING_VARIABLES, PROXIES, bypasses_proxy};
 use crate::terminal::{self, Style, stdout_style};
 use crate::{connection, daemon_process};
 
+/// How to fix variables that `ssod env` has set for another endpoint, token or network.
+const SET_AGAIN: &str = "Set the variables again: eval \"$(ssod env PROFILE)\"";
+
 /// Diagnose common problems and suggest fixes.
 ///
 /// Checks the daemon, its port, its key store, its files, and this shell. The exit status is 1 if something must be fixed.
@@ -88,7 +91,7 @@ fn check_token(
             checks.push(Check::failed(
                 "variables",
                 "The endpoint token in this shell is no longer valid.",
-                "Set the variables again: eval \"$(ssod env PROFILE)\"",
+                SET_AGAIN,
             ));
         }
     }
@@ -97,59 +100,57 @@ fn check_token(
 
 /// Checks for variables that SDKs prefer over ssod, or that point to the wrong endpoint.
 fn check_variables(daemon: Option<&DaemonStatus>, variable: impl Fn(&str) -> Option<String>) -> Vec<Check> {
-    let mut checks = Vec::new();
-    let overriding: Vec<&str> =
-        OVERRIDING_VARIABLES.iter().copied().filter(|name| variable(name).is_some()).collect();
-    let (profile, keys): (Vec<&str>, Vec<&str>) =
-        overriding.into_iter().partition(|name| name.ends_with("PROFILE"));
     let uri = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
-    if !keys.is_empty() {
-        checks.push(Check::failed(
-            "variables",
-            format!(
-                "AWS tools prefer these variables, which are set in this shell, over ssod: {}.",
-                keys.join(", ")
-            ),
-            format!("unset {}", keys.join(" ")),
-        ));
-    }
-    if let (Some(_), [_, ..]) = (&uri, profile.as_slice()) {
-        checks.push(Check::failed(
-            "variables",
-            format!(
-                "AWS tools prefer these variables, which are set in this shell, over the endpoint that `ssod env` has set: {}.",
-                profile.join(", ")
-            ),
-            format!("unset {}", profile.join(" ")),
-        ));
-    }
-    let elsewhere =
-        |port: u16| uri.as_ref().filter(|uri| !uri.starts_with(&format!("http://127.0.0.1:{port}/")));
-    if let Some(uri) = daemon.and_then(|daemon| elsewhere(daemon.port)) {
-        checks.push(Check::failed(
-            "variables",
-            format!("AWS_CONTAINER_CREDENTIALS_FULL_URI is {uri}, which is not this daemon's endpoint."),
-            "Set the variables again: eval \"$(ssod env PROFILE)\"",
-        ));
-    }
-    let proxy = PROXIES.iter().find(|name| variable(name).is_some());
-    if let (Some(proxy), Some(_)) = (proxy, &uri)
-        && !["NO_PROXY", "no_proxy"]
-            .iter()
-            .all(|name| variable(name).is_some_and(|list| bypasses_proxy(&list)))
-    {
-        checks.push(Check::failed(
-            "variables",
-            format!(
-                "{proxy} is set and NO_PROXY does not have 127.0.0.1, so requests to ssod go to the proxy."
-            ),
-            "Set the variables again: eval \"$(ssod env PROFILE)\"",
-        ));
+    let mut checks = check_overriding_variables(uri.is_some(), &variable);
+    if let Some(uri) = &uri {
+        checks.extend(daemon.and_then(|daemon| check_endpoint(uri, daemon.port)));
+        checks.extend(check_proxy(&variable));
     }
     if checks.is_empty() {
         checks.push(Check::ok("variables", "No variable in this shell overrides ssod."));
     }
     checks
+}
+
+/// A profile in the environment overrides only an endpoint in the environment: with `credential_process`, it selects ssod.
+fn check_overriding_variables(has_endpoint: bool, variable: impl Fn(&str) -> Option<String>) -> Vec<Check> {
+    let set = OVERRIDING_VARIABLES.into_iter().filter(|name| variable(name).is_some());
+    let (profile, keys): (Vec<&str>, Vec<&str>) = set.partition(|name| name.ends_with("PROFILE"));
+    let failed = |names: &[&str], overridden: &str| {
+        let message = format!(
+            "AWS tools prefer these variables, which are set in this shell, over {overridden}: {}.",
+            names.join(", ")
+        );
+        Check::failed("variables", message, format!("unset {}", names.join(" ")))
+    };
+    let mut checks = Vec::new();
+    if !keys.is_empty() {
+        checks.push(failed(&keys, "ssod"));
+    }
+    if has_endpoint && !profile.is_empty() {
+        checks.push(failed(&profile, "the endpoint that `ssod env` has set"));
+    }
+    checks
+}
+
+fn check_endpoint(uri: &str, port: u16) -> Option<Check> {
+    if uri.starts_with(&format!("http://127.0.0.1:{port}/")) {
+        return None;
+    }
+    let message =
+        format!("AWS_CONTAINER_CREDENTIALS_FULL_URI is {uri}, which is not this daemon's endpoint.");
+    Some(Check::failed("variables", message, SET_AGAIN))
+}
+
+fn check_proxy(variable: impl Fn(&str) -> Option<String>) -> Option<Check> {
+    let proxy = PROXIES.iter().find(|name| variable(name).is_some())?;
+    let excluded = |name: &&str| variable(name).is_some_and(|list| bypasses_proxy(&list));
+    if ["NO_PROXY", "no_proxy"].iter().all(excluded) {
+        return None;
+    }
+    let message =
+        format!("{proxy} is set and NO_PROXY does not have 127.0.0.1, so requests to ssod go to the proxy.");
+    Some(Check::failed("variables", message, SET_AGAIN))
 }
 
 /// Checks for access keys in files, which SDKs also prefer over the endpoint.
