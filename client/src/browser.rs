@@ -1,10 +1,10 @@
-//! Opening the browser: only ever because a person asked for it, with the address as one argument and no shell.
+//! Opens the browser, only when the user asked for a sign-in. The address is one argument, and no shell is involved.
 
 use std::process::{Command, Stdio};
 
-/// Whether this machine has a browser that the person sees. Over SSH it has not: the browser is on the other machine,
-/// where the callback cannot be reached.
-pub(crate) fn is_here() -> bool {
+/// Returns whether this machine has a browser that the user sees. Over SSH it has none: the user's browser is on the other
+/// machine and cannot reach the callback on this one.
+pub(crate) fn is_available() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if set("SSH_CONNECTION") || set("SSH_TTY") {
         return false;
@@ -13,7 +13,7 @@ pub(crate) fn is_here() -> bool {
         || ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].into_iter().any(set)
 }
 
-/// Opens the address with that command, or with the system's browser. Tells whether that worked.
+/// Opens the address with the command, or with the system's browser if the command is empty. Returns whether it started.
 pub(crate) fn open(url: &str, command: &str) -> bool {
     let mut words = command.split_whitespace().map(|word| word.replace("{url}", url)).collect::<Vec<_>>();
     if words.is_empty() {

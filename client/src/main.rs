@@ -1,16 +1,22 @@
 //! `ssod`: parses arguments, calls the daemon, edits the AWS config file, opens the browser, prints.
 
-mod aws_file;
+mod aws_config;
 mod browser;
 mod cli;
 mod commands;
-mod daemon;
+mod completers;
+mod connection;
+mod context;
+mod daemon_process;
 mod duration;
-mod failure;
+mod error;
 mod prompt;
+mod service;
 mod shell;
+mod sign_in;
 mod table;
 mod terminal;
+mod user_file;
 
 use std::process::ExitCode;
 
@@ -18,11 +24,11 @@ use clap::{CommandFactory, Parser};
 use clap_complete::CompleteEnv;
 
 fn main() -> ExitCode {
-    if std::env::var_os(commands::COMPLETION_VARIABLE).is_some() {
-        CompleteEnv::with_factory(cli::Cli::command).var(commands::COMPLETION_VARIABLE).complete();
+    if std::env::var_os(completers::VARIABLE).is_some() {
+        CompleteEnv::with_factory(cli::Cli::command).var(completers::VARIABLE).complete();
     }
-    match commands::run(cli::Cli::parse()) {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
+    match cli::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
     }
 }

@@ -1,5 +1,4 @@
-//! Questions to a person. What was typed before a question was asked is no answer to it, and Ctrl-C leaves the terminal
-//! as it was.
+//! Asks the user questions. Input that was typed before a question is discarded, and Ctrl-C leaves the terminal as it was.
 
 use std::fmt::Display;
 use std::io::ErrorKind;
@@ -11,64 +10,62 @@ use dialoguer::theme::ColorfulTheme;
 use dialoguer::{Confirm, FuzzySelect, Input};
 use rustix::termios::{QueueSelector, tcflush};
 
-use crate::failure::{Failure, Outcome};
+use crate::error::{CommandError, CommandResult};
 
-/// A text; what `check` refuses is said, and asked again.
+/// Asks for a text until `check` accepts it, and shows why it does not.
 pub(crate) fn text<E: Display>(
     question: &str,
-    offered: Option<String>,
+    default: Option<String>,
     check: impl Fn(&str) -> Result<(), E>,
-) -> Outcome<String> {
+) -> CommandResult<String> {
     let theme = ColorfulTheme::default();
     let mut input = Input::<String>::with_theme(&theme).with_prompt(question);
-    if let Some(offered) = offered {
-        input = input.default(offered);
+    if let Some(default) = default {
+        input = input.default(default);
     }
     let input =
         input.validate_with(|answer: &String| check(answer.trim()).map_err(|error| error.to_string()));
-    asking(|| input.interact_text()).map(|answer| answer.trim().to_owned())
+    ask(|| input.interact_text()).map(|answer| answer.trim().to_owned())
 }
 
-/// Yes or no.
-pub(crate) fn yes(question: &str, offered: bool) -> Outcome<bool> {
-    asking(|| {
-        Confirm::with_theme(&ColorfulTheme::default()).with_prompt(question).default(offered).interact()
-    })
+/// Asks for yes or no.
+pub(crate) fn yes(question: &str, default: bool) -> CommandResult<bool> {
+    ask(|| Confirm::with_theme(&ColorfulTheme::default()).with_prompt(question).default(default).interact())
 }
 
-/// The place of one of several; Esc gives up.
-pub(crate) fn choice(question: &str, choices: &[String]) -> Outcome<usize> {
+/// Lets the user choose one of several and returns its index; Esc cancels.
+pub(crate) fn choice(question: &str, choices: &[String]) -> CommandResult<usize> {
     let theme = ColorfulTheme::default();
     let question = format!("{question} (type to search)");
     let select = FuzzySelect::with_theme(&theme).with_prompt(question).items(choices).default(0);
-    asking(|| select.interact_opt())?.ok_or_else(|| Failure::new("Nothing was chosen."))
+    ask(|| select.interact_opt())?.ok_or_else(|| CommandError::new("You chose nothing."))
 }
 
-/// Whether a question is open: then Ctrl-C reaches it as a key, and it is the question that ends.
-static ASKING: AtomicBool = AtomicBool::new(false);
+/// Whether a question is on the screen. Then Ctrl-C reaches it as a key, and ends the question instead of the process.
+static QUESTION_OPEN: AtomicBool = AtomicBool::new(false);
 
-fn asking<T>(ask: impl FnOnce() -> dialoguer::Result<T>) -> Outcome<T> {
+fn ask<T>(question: impl FnOnce() -> dialoguer::Result<T>) -> CommandResult<T> {
     static HANDLER: Once = Once::new();
     HANDLER.call_once(|| {
-        // Where it cannot be set, Ctrl-C ends the program all the same, with the cursor hidden.
+        // Without the handler, Ctrl-C still ends the process, but leaves the cursor hidden.
         let _ = ctrlc::set_handler(|| {
-            if !ASKING.load(Ordering::SeqCst) {
-                #[expect(clippy::exit, reason = "what Ctrl-C means")]
+            if !QUESTION_OPEN.load(Ordering::SeqCst) {
+                #[expect(clippy::exit, reason = "Ctrl-C ends the process")]
                 std::process::exit(130);
             }
         });
     });
-    // What was typed before is no answer. Without a terminal there is nothing to forget.
+    // Discards earlier input. This fails without a terminal, where there is no such input.
     let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
-    ASKING.store(true, Ordering::SeqCst);
-    let answer = ask();
-    ASKING.store(false, Ordering::SeqCst);
+    QUESTION_OPEN.store(true, Ordering::SeqCst);
+    let answer = question();
+    QUESTION_OPEN.store(false, Ordering::SeqCst);
     match answer {
         Err(dialoguer::Error::IO(error)) if error.kind() == ErrorKind::Interrupted => {
             let terminal = Term::stderr();
-            // There is nowhere to report that the terminal is gone.
+            // If the terminal is gone, the error cannot be reported anywhere.
             let _ = terminal.show_cursor().and_then(|()| terminal.write_line(""));
-            Err(Failure::interrupted())
+            Err(CommandError::interrupted())
         }
         answer => Ok(answer?),
     }

@@ -1,12 +1,25 @@
-//! The environment of a profile, and how each shell is told.
+//! The environment variables of a profile, in the syntax of each shell.
 
+use clap::ValueEnum;
 use serde_json::{Map, Value};
-use ssod_control::Environment;
+use ssod_control::{ControlClient, EnvRequest, Environment};
 
-use crate::cli::Shell;
+use crate::error::CommandResult;
 
-/// Would come before the endpoint in every SDK's search.
-pub(crate) const SHADOWS: [&str; 9] = [
+/// The syntax of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Sh,
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+    /// One JSON object; null means that the variable is unset.
+    Json,
+}
+
+/// Variables that SDKs prefer over the container credentials endpoint.
+pub(crate) const OVERRIDING_VARIABLES: [&str; 9] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -26,7 +39,7 @@ pub(crate) const PROXIES: [&str; 6] =
     ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const LOOPBACK: &str = "127.0.0.1";
 
-/// What to set and what to unset, in order.
+/// The variables to set and to unset, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Variables {
     pub(crate) set: Vec<(&'static str, String)>,
@@ -34,9 +47,17 @@ pub(crate) struct Variables {
 }
 
 impl Variables {
-    /// The variables for that answer of the daemon; `here` reads this process's own.
-    pub(crate) fn new(environment: &Environment, here: impl Fn(&str) -> Option<String>) -> Self {
-        let mut variables = Self { unset: SHADOWS.to_vec(), ..Self::default() };
+    /// Fetches the profile's environment; without a profile, that of the active one. The daemon refuses if it does not hold
+    /// the endpoint's port, so a shell never sends its token to another program.
+    pub(crate) fn fetch(client: &ControlClient, profile: Option<&str>, imds: bool) -> CommandResult<Self> {
+        let request = EnvRequest { profile: profile.map(str::to_owned), imds };
+        let environment: Environment = client.post("/v1/env", &request)?;
+        Ok(Self::new(&environment, |name| std::env::var(name).ok()))
+    }
+
+    /// Returns the variables for the daemon's answer; `current` reads this process's environment.
+    pub(crate) fn new(environment: &Environment, current: impl Fn(&str) -> Option<String>) -> Self {
+        let mut variables = Self { unset: OVERRIDING_VARIABLES.to_vec(), ..Self::default() };
         let mut set = |name, value: &Option<String>| {
             if let Some(value) = value {
                 variables.set.push((name, value.clone()));
@@ -58,16 +79,16 @@ impl Variables {
                 variables.set.push((name, region.clone()));
             }
         }
-        if PROXIES.iter().any(|name| here(name).is_some_and(|value| !value.is_empty())) {
+        if PROXIES.iter().any(|name| current(name).is_some_and(|value| !value.is_empty())) {
             for (name, other) in [("NO_PROXY", "no_proxy"), ("no_proxy", "NO_PROXY")] {
-                let list = here(name).or_else(|| here(other)).unwrap_or_default();
+                let list = current(name).or_else(|| current(other)).unwrap_or_default();
                 variables.set.push((name, with_loopback(&list)));
             }
         }
         variables
     }
 
-    /// Lines for that shell to evaluate, or one JSON object.
+    /// Returns lines for the shell to evaluate, or one JSON object.
     pub(crate) fn render(&self, shell: Shell) -> String {
         if shell == Shell::Json {
             let unset = self.unset.iter().map(|name| ((*name).to_owned(), Value::Null));
@@ -91,8 +112,8 @@ impl Variables {
     }
 }
 
-/// The shell that runs us, else the one in SHELL, else the one that every system has. A script of another shell than the
-/// person's own is common, so who runs us counts first.
+/// Returns the shell that runs ssod, else the one in SHELL, else sh. The parent counts first, because scripts often run in a
+/// shell other than the user's login shell.
 pub(crate) fn detect(parent: Option<&str>, shell: Option<&str>) -> Shell {
     let named = |name: &str| match name.rsplit('/').next().unwrap_or_default().trim_start_matches('-') {
         "fish" => Some(Shell::Fish),
@@ -105,13 +126,13 @@ pub(crate) fn detect(parent: Option<&str>, shell: Option<&str>) -> Shell {
     parent.and_then(named).or_else(|| shell.and_then(named)).unwrap_or(Shell::Sh)
 }
 
-/// The name of the program that started us, where the system tells.
+/// Returns the name of the program that started ssod, where /proc has it.
 pub(crate) fn parent() -> Option<String> {
     let name = std::fs::read_to_string(format!("/proc/{}/comm", std::os::unix::process::parent_id())).ok()?;
     Some(name.trim().to_owned())
 }
 
-/// Whether a NO_PROXY list spares loopback.
+/// Returns whether a NO_PROXY list excludes loopback from the proxy.
 pub(crate) fn bypasses_proxy(list: &str) -> bool {
     list.split(',').any(|entry| entry.trim() == LOOPBACK || entry.trim() == "*")
 }
@@ -131,7 +152,7 @@ fn quote_fish(value: &str) -> String {
     format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
 }
 
-/// PowerShell takes typographic quotes for plain ones.
+/// PowerShell treats typographic quotes as plain ones.
 fn quote_powershell(value: &str) -> String {
     let doubled: String = value
         .chars()
@@ -163,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_is_told_by_its_own_rules() {
+    fn each_shell_gets_its_own_syntax() {
         let variables = Variables::new(&container(), |_| None);
         let sh = variables.render(Shell::Sh);
         assert!(sh.contains("unset AWS_PROFILE\n"));
@@ -178,20 +199,20 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_must_not_catch_loopback() {
-        let here = |name: &str| match name {
+    fn loopback_is_excluded_from_a_proxy() {
+        let current = |name: &str| match name {
             "HTTPS_PROXY" => Some("http://proxy:3128".to_owned()),
             "no_proxy" => Some("intranet".to_owned()),
             _ => None,
         };
-        let set = Variables::new(&container(), here).set;
+        let set = Variables::new(&container(), current).set;
         assert!(set.contains(&("NO_PROXY", "intranet,127.0.0.1".into())));
         assert!(set.contains(&("no_proxy", "intranet,127.0.0.1".into())));
         assert!(!Variables::new(&container(), |_| None).set.iter().any(|(name, _)| *name == "NO_PROXY"));
     }
 
     #[test]
-    fn who_runs_us_counts_before_the_persons_own_shell() {
+    fn the_parent_shell_counts_before_the_login_shell() {
         assert_eq!(detect(Some("bash"), Some("/usr/bin/fish")), Shell::Bash);
         assert_eq!(detect(Some("make"), Some("/usr/bin/fish")), Shell::Fish);
         assert_eq!(detect(Some("-zsh"), None), Shell::Zsh);
@@ -199,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn imds_switches_the_container_endpoint_off() {
+    fn imds_turns_the_container_endpoint_off() {
         let environment = Environment {
             imds_endpoint: Some("http://127.0.0.1:7747/".into()),
             credentials_uri: None,

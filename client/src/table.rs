@@ -1,15 +1,15 @@
-//! Columns that a person reads and a program can cut: no lines, two spaces between.
+//! Tables in plain text: columns with two spaces between them and no lines, so that programs can split them.
 
 use std::fmt;
 
 use console::{Alignment, Term, measure_text_width, pad_str};
 
-/// Rows of the same width; without a row it prints nothing.
+/// Rows with the same number of columns. A table without rows prints nothing.
 pub(crate) struct Table<const COLUMNS: usize> {
     header: [&'static str; COLUMNS],
     rows: Vec<[String; COLUMNS]>,
     droppable: &'static [usize],
-    /// The terminal's width; none where a program reads.
+    /// The terminal's width; `None` if stdout is not a terminal.
     width: Option<usize>,
 }
 
@@ -20,7 +20,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         Self { header, rows: Vec::new(), droppable: &[], width }
     }
 
-    /// Columns that may be left out on a narrow terminal, the first one first.
+    /// Sets the columns that are left out on a narrow terminal, in this order.
     pub(crate) fn dropping(self, droppable: &'static [usize]) -> Self {
         Self { droppable, ..self }
     }
@@ -29,7 +29,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         self.rows.push(row);
     }
 
-    /// The columns that fit, with their widths.
+    /// Returns the columns that fit, with their widths.
     fn columns(&self) -> Vec<(usize, usize)> {
         let width = |column: usize| {
             let cells = self.rows.iter().map(|row| measure_text_width(&row[column]));
@@ -79,12 +79,12 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_terminal_loses_the_columns_that_matter_least() {
+    fn a_narrow_terminal_loses_the_least_important_columns() {
         let mut table = Table::new(["NAME", "DETAIL", "STATE"]).dropping(&[1]);
-        table.row(["a".into(), "much to say".into(), "ready".into()]);
+        table.row(["a".into(), "many details".into(), "ready".into()]);
         table.width = Some(12);
         assert_eq!(table.to_string(), "NAME  STATE\na     ready\n");
         table.width = Some(80);
-        assert!(table.to_string().contains("much to say"));
+        assert!(table.to_string().contains("many details"));
     }
 }

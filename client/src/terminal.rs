@@ -1,49 +1,56 @@
-//! What is printed where: results on stdout, all else on stderr; colour only where a person looks.
+//! Prints results on stdout and everything else on stderr, with colour only on a terminal.
 
 use std::io::{self, IsTerminal, Write};
 
-/// Whether a person can be asked: both ends are a terminal.
+/// How a word is emphasised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    Bold,
+    Green,
+    Yellow,
+    Red,
+}
+
+/// Returns whether the user can be asked: stdin and stderr are a terminal.
 pub(crate) fn is_interactive(no_input: bool) -> bool {
     !no_input && io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Prints a result; a pipe that nobody reads any more is an error, not a panic.
+/// Prints a result. A closed pipe is an error, not a panic.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// Prints a line for the person.
+/// Prints a serialised result and a newline.
+pub(crate) fn print_json(text: serde_json::Result<String>) -> io::Result<()> {
+    print(&format!("{}\n", text?))
+}
+
+/// Prints a line for the user on stderr.
 pub(crate) fn warn(text: &str) {
-    // There is nowhere to report that stderr is closed.
+    // If stderr is closed, the error cannot be reported anywhere.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-pub(crate) fn red(text: &str) -> String {
-    paint(io::stderr().is_terminal(), "1;31", text)
+/// Styles text that is printed on stdout.
+pub(crate) fn stdout_style(style: Style, text: &str) -> String {
+    apply(style, text, io::stdout().is_terminal())
 }
 
-pub(crate) fn bold(text: &str) -> String {
-    paint(io::stderr().is_terminal(), "1", text)
+/// Styles text that is printed on stderr.
+pub(crate) fn stderr_style(style: Style, text: &str) -> String {
+    apply(style, text, io::stderr().is_terminal())
 }
 
-/// Colour for stdout.
-pub(crate) fn green(text: &str) -> String {
-    paint(io::stdout().is_terminal(), "32", text)
-}
-
-/// Colour for stdout.
-pub(crate) fn yellow(text: &str) -> String {
-    paint(io::stdout().is_terminal(), "33", text)
-}
-
-/// Colour for stdout.
-pub(crate) fn red_result(text: &str) -> String {
-    paint(io::stdout().is_terminal(), "1;31", text)
-}
-
-fn paint(is_terminal: bool, code: &str, text: &str) -> String {
+fn apply(style: Style, text: &str, is_terminal: bool) -> String {
+    let code = match style {
+        Style::Bold => "1",
+        Style::Green => "32",
+        Style::Yellow => "33",
+        Style::Red => "1;31",
+    };
     let wanted = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if wanted { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }

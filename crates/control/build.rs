@@ -1,4 +1,4 @@
-//! Which commit this was built from, for `--version`: packagers say it by `SSOD_COMMIT`, a checkout knows it itself.
+//! Finds the commit that `--version` shows. Packagers set `SSOD_COMMIT`; in a checkout, git reports it.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ fn git(arguments: &[&str]) -> Option<String> {
     Some(String::from_utf8(answer.stdout).ok()?.trim().to_owned())
 }
 
-#[allow(clippy::print_stdout, reason = "how a build script speaks to cargo")]
+#[allow(clippy::print_stdout, reason = "a build script talks to cargo on stdout")]
 fn main() {
     println!("cargo:rerun-if-env-changed=SSOD_COMMIT");
     let named = std::env::var("SSOD_COMMIT").ok().filter(|commit| !commit.is_empty());

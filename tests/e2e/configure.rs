@@ -89,13 +89,13 @@ fn aws_tools_read_both_forms_and_converting_turns_one_into_the_other() {
     for cli in ["/usr/bin/aws", v1.to_str().unwrap()] {
         assert_eq!(asked("sso_account_id", cli), ACCOUNT, "{cli}");
     }
-    assert!(sandbox.ssod(&["status"]).succeeded().contains("goes past ssod"));
+    assert!(sandbox.ssod(&["status"]).succeeded().contains("bypasses ssod"));
     sandbox.ssod(&["configure", "--convert", "adminUser"]).succeeded();
     for cli in ["/usr/bin/aws", v1.to_str().unwrap()] {
         assert_eq!(asked("sso_account_id", cli), "", "{cli}");
         assert!(asked("credential_process", cli).ends_with("ssod credential-process adminUser"), "{cli}");
     }
-    assert!(!sandbox.ssod(&["status"]).succeeded().contains("goes past ssod"));
+    assert!(!sandbox.ssod(&["status"]).succeeded().contains("bypasses ssod"));
 }
 
 #[test]

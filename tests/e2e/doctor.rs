@@ -46,7 +46,7 @@ fn what_comes_before_ssod_is_found_in_the_shell_and_in_files() {
     let uri = format!("http://127.0.0.1:{}/credentials/adminUser", sandbox.port);
     let old =
         [("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "old")];
-    finds(&sandbox, &old, &["is not in force any more", "ssod env"]);
+    finds(&sandbox, &old, &["is no longer valid", "ssod env"]);
     let keys = sandbox.home().join(".aws/credentials");
     for (section, words) in [("default", "tools without a profile"), ("adminUser", "not what ssod serves")] {
         fs::write(&keys, format!("[{section}]\naws_access_key_id = AKIA\naws_secret_access_key = x\n"))

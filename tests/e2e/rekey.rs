@@ -88,7 +88,7 @@ fn a_move_to_a_store_that_is_not_available_changes_nothing() {
         sandbox.ssod(&["vault", "move", "secret-service"]).stderr.contains("is not available")
     });
     let refused = sandbox.ssod(&["vault", "move", "secret-service"]).failed_with(1);
-    assert!(refused.contains("The old key still counts"), "{refused}");
+    assert!(refused.contains("The old key is still in force"), "{refused}");
     assert_eq!(sandbox.credentials("adminUser").status, 200);
     assert_eq!(sandbox.status()["daemon"]["key_store"], "file");
 }

@@ -200,7 +200,7 @@ fn a_client_says_that_the_daemon_is_of_another_version_and_works_all_the_same() 
     });
     let status = sandbox.ssod(&["status"]);
     assert!(status.stdout.contains("work") && status.stdout.contains("active"), "{status:?}");
-    assert!(status.stderr.contains("is of version 0.0.9 (this client: "), "{status:?}");
+    assert!(status.stderr.contains("has version 0.0.9 (this client: "), "{status:?}");
     assert_eq!(status.status, 0);
 }
 
@@ -254,7 +254,7 @@ fn where_there_is_no_service_manager_the_daemon_runs_detached() {
     let sandbox = Sandbox::new();
     sandbox.configure(Person::ADMIN);
     sandbox.ssod(&["service", "stop"]).succeeded();
-    assert!(sandbox.ssod(&["service", "status"]).failed_with(4).contains("does not run"));
+    assert!(sandbox.ssod(&["service", "status"]).failed_with(4).contains("is not running"));
     assert!(sandbox.ssod(&["service", "install"]).succeeded().contains("no service manager"));
     let started = sandbox.ssod(&["service", "start"]).succeeded();
     let status = sandbox.ssod(&["service", "status"]).succeeded();
@@ -263,7 +263,7 @@ fn where_there_is_no_service_manager_the_daemon_runs_detached() {
     assert!(sandbox.ssod(&["service", "logs"]).succeeded().contains("ssod is ready"));
     assert_eq!(sandbox.ssod(&["service", "start"]).succeeded(), started, "it runs already");
     assert_eq!(sandbox.ssod(&["service", "stop"]).succeeded(), "Stopped.\n");
-    assert!(sandbox.ssod(&["service", "status"]).failed_with(4).contains("does not run"));
+    assert!(sandbox.ssod(&["service", "status"]).failed_with(4).contains("is not running"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `ssod audit`: who got which credentials. It reads the file itself, so it works without a daemon, too.
+//! `ssod audit`. It reads the log file itself, so it also works without a daemon.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -7,141 +7,168 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::Args;
 use console::{Alignment, Term, pad_str};
 use ssod_control::{AuditEntry, Done, Paths};
 use ssod_model::Timestamp;
 use ssod_private_files::{FileError, ReadPolicy, open_to_read};
 
-use super::Context;
-use crate::cli::Audit;
-use crate::failure::{Failure, Outcome};
-use crate::{daemon, terminal};
+use crate::context::Context;
+use crate::daemon_process;
+use crate::error::{CommandError, CommandResult};
+use crate::terminal::{self, Style};
+
+/// Show which programs asked for credentials, and what they got.
+///
+/// Repeated refusals within a minute, and repeated answers with credentials within a second, are one line with a count. A
+/// program is "gone" if it ended before ssod could identify it. The log has at most two files of 4 MiB.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  ssod audit --follow\n  ssod audit --profile adminUser --json | jq .program\n  ssod audit --refused"
+)]
+pub(crate) struct AuditArgs {
+    /// Show only this profile.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Show only refused requests.
+    #[arg(long)]
+    refused: bool,
+    /// Show this many of the latest lines.
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 50)]
+    last: usize,
+    /// Show new lines as they are written, until Ctrl-C.
+    #[arg(long, short)]
+    follow: bool,
+    /// Print the lines as they are in the log, one JSON object per line.
+    #[arg(long)]
+    json: bool,
+}
 
 /// The daemon writes in batches of half a second.
-const POLL: Duration = Duration::from_millis(250);
-/// A line is a few hundred bytes; a longer one is not ours.
-const LINE_CAP: usize = 64 * 1024;
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// A line has a few hundred bytes; the daemon writes none that is longer.
+const MAX_LINE_BYTES: usize = 64 * 1024;
 /// The log is read line by line, so its size is no limit.
 const LOG_POLICY: ReadPolicy = ReadPolicy::user_file().max_bytes(u64::MAX);
 
-pub(crate) fn run(context: &Context, command: &Audit) -> Outcome<()> {
+pub(crate) fn run(context: &Context, args: &AuditArgs) -> CommandResult<()> {
     let path = context.paths.audit();
-    // A daemon that runs writes what it still holds; without one, the file is all there is.
-    if let Some(client) = daemon::running(&context.paths) {
+    // A running daemon first writes the lines that it still has in memory.
+    if let Some(client) = daemon_process::find_running(&context.paths) {
         let _ = client.post::<Done>("/v1/audit/write", &Done {});
     }
     let mut last = VecDeque::new();
-    let mut any = false;
-    let mut keep = |line: Line| {
-        any = true;
-        if command.wants(&line.entry) {
+    let mut is_empty = true;
+    let mut keep = |line: LogLine| {
+        is_empty = false;
+        if args.matches(&line.entry) {
             last.push_back(line);
         }
-        if last.len() > command.last {
+        if last.len() > args.last {
             last.pop_front();
         }
     };
-    if let Some(mut before) = Lines::open(&Paths::before(&path))? {
-        before.read(&mut keep)?;
+    if let Some(mut older) = LogReader::open(&Paths::before(&path))? {
+        older.read(&mut keep)?;
     }
-    // What is read is remembered by place, so that following goes on where this ends.
-    let mut now = Lines::open(&path)?;
-    if let Some(lines) = &mut now {
+    // The reader remembers its position, so `follow` continues where this ends.
+    let mut reader = LogReader::open(&path)?;
+    if let Some(lines) = &mut reader {
         lines.read(&mut keep)?;
     }
-    if last.is_empty() && command.last > 0 && !command.follow && !command.json {
-        terminal::warn(if any {
-            "No line is of that kind."
+    if last.is_empty() && args.last > 0 && !args.follow && !args.json {
+        terminal::warn(if is_empty {
+            "No program has asked for credentials yet."
         } else {
-            "Nobody has asked for credentials yet."
+            "No line matches."
         });
     }
-    // What is counted is told after it happened.
+    // A line with a count is written after the requests that it counts.
     last.make_contiguous().sort_by_key(|line| line.entry.at.parse::<Timestamp>().ok());
-    show(command, &last, true)?;
-    if command.follow { follow(command, &path, now) } else { Ok(()) }
+    show(args, &last, true)?;
+    if args.follow { follow(args, &path, reader) } else { Ok(()) }
 }
 
-/// Shows what comes, also in the file that takes this one's place.
-fn follow(command: &Audit, path: &Path, mut now: Option<Lines>) -> Outcome<()> {
+/// Shows new lines, also after the log was rotated.
+fn follow(args: &AuditArgs, path: &Path, mut reader: Option<LogReader>) -> CommandResult<()> {
     loop {
-        std::thread::sleep(POLL);
+        std::thread::sleep(POLL_INTERVAL);
         let mut new = VecDeque::new();
-        let mut keep = |line: Line| {
-            if command.wants(&line.entry) {
+        let mut keep = |line: LogLine| {
+            if args.matches(&line.entry) {
                 new.push_back(line);
             }
         };
-        if let Some(lines) = &mut now {
+        if let Some(lines) = &mut reader {
             lines.read(&mut keep)?;
         }
-        if now.as_ref().is_none_or(|lines| !lines.is_at(path)) {
-            now = Lines::open(path)?;
-            if let Some(lines) = &mut now {
+        if reader.as_ref().is_none_or(|lines| !lines.is_at(path)) {
+            reader = LogReader::open(path)?;
+            if let Some(lines) = &mut reader {
                 lines.read(&mut keep)?;
             }
         }
-        show(command, &new, false)?;
+        show(args, &new, false)?;
     }
 }
 
-impl Audit {
-    fn wants(&self, entry: &AuditEntry) -> bool {
+impl AuditArgs {
+    fn matches(&self, entry: &AuditEntry) -> bool {
         let profile = self.profile.as_ref();
         profile.is_none_or(|profile| entry.profile.as_ref() == Some(profile))
             && (!self.refused || entry.outcome == "refused")
     }
 }
 
-/// One line, as it stands and as it is read.
-struct Line {
+/// A line of the log, as text and parsed.
+struct LogLine {
     text: String,
     entry: AuditEntry,
 }
 
-/// A file that may grow while it is read.
-struct Lines {
+/// Reads a log that may grow meanwhile.
+struct LogReader {
     file: BufReader<File>,
     inode: u64,
-    cut: Vec<u8>,
+    incomplete: Vec<u8>,
 }
 
-impl Lines {
-    fn open(path: &Path) -> Outcome<Option<Self>> {
+impl LogReader {
+    fn open(path: &Path) -> CommandResult<Option<Self>> {
         match open_to_read(path, &LOG_POLICY) {
             Ok(file) => {
                 let inode = file.metadata()?.ino();
-                Ok(Some(Self { file: BufReader::new(file), inode, cut: Vec::new() }))
+                Ok(Some(Self { file: BufReader::new(file), inode, incomplete: Vec::new() }))
             }
             Err(FileError::NotFound) => Ok(None),
-            Err(error) => Err(Failure::new(format!("Cannot read {}: {error}.", path.display()))),
+            Err(error) => Err(CommandError::new(format!("Cannot read {}: {error}.", path.display()))),
         }
     }
 
     fn is_at(&self, path: &Path) -> bool {
-        std::fs::metadata(path).is_ok_and(|facts| facts.ino() == self.inode)
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.ino() == self.inode)
     }
 
-    /// Every whole line since the last time; what does not read as a line of ours is passed over.
-    fn read(&mut self, take: &mut impl FnMut(Line)) -> Outcome<()> {
+    /// Reads every complete line since the last call. Lines that are not audit entries are skipped.
+    fn read(&mut self, take: &mut impl FnMut(LogLine)) -> CommandResult<()> {
         loop {
-            if self.file.read_until(b'\n', &mut self.cut)? == 0 || !self.cut.ends_with(b"\n") {
-                if self.cut.len() > LINE_CAP {
-                    self.cut.clear();
+            if self.file.read_until(b'\n', &mut self.incomplete)? == 0 || !self.incomplete.ends_with(b"\n") {
+                if self.incomplete.len() > MAX_LINE_BYTES {
+                    self.incomplete.clear();
                 }
                 return Ok(());
             }
-            let line = std::mem::take(&mut self.cut);
+            let line = std::mem::take(&mut self.incomplete);
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
             if let Ok(entry) = serde_json::from_str(&text) {
-                take(Line { text, entry });
+                take(LogLine { text, entry });
             }
         }
     }
 }
 
-fn show(command: &Audit, lines: &VecDeque<Line>, with_header: bool) -> Outcome<()> {
-    if command.json {
+fn show(args: &AuditArgs, lines: &VecDeque<LogLine>, with_header: bool) -> CommandResult<()> {
+    if args.json {
         let text: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
         return Ok(terminal::print(&text)?);
     }
@@ -155,10 +182,10 @@ fn show(command: &Audit, lines: &VecDeque<Line>, with_header: bool) -> Outcome<(
     Ok(terminal::print(&text)?)
 }
 
-/// The same widths for every row, also for those that come later; what does not fit pushes the rest of its row.
+/// Fixed widths, so that rows that follow later line up. A longer cell shifts the rest of its row.
 const WIDTHS: [usize; 7] = [20, 7, 16, 14, 7, 5, 18];
 
-/// As many columns as the terminal is wide.
+/// Returns how many columns fit on the terminal.
 fn columns() -> usize {
     let terminal = Term::stdout();
     let width = if terminal.is_term() { usize::from(terminal.size().1) } else { usize::MAX };
@@ -176,37 +203,37 @@ fn render(cells: &[String; 7], remark: Option<String>, columns: usize) -> String
     format!("{}\n{remark}", line.trim_end())
 }
 
-/// The cells, and what there is to say besides.
+/// Returns the cells, and a remark for the line below.
 fn row(entry: &AuditEntry) -> ([String; 7], Option<String>) {
     let outcome = match entry.outcome.as_str() {
-        "served" => terminal::green("served"),
-        other => terminal::yellow(&clean(other)),
+        "served" => terminal::stdout_style(Style::Green, "served"),
+        other => terminal::stdout_style(Style::Yellow, &escape(other)),
     };
-    let again = match entry.repeated {
+    let repeated = match entry.repeated {
         0 => None,
         1 => Some("once more:".to_owned()),
         times => Some(format!("{times} more times:")),
     };
-    let lost = (entry.lost > 0).then(|| format!("({} notes before this were lost)", entry.lost));
-    let reason = entry.reason.as_deref().map(clean);
-    let remark = [again, reason, lost].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let lost = (entry.lost > 0).then(|| format!("({} entries before this one were lost)", entry.lost));
+    let reason = entry.reason.as_deref().map(escape);
+    let remark = [repeated, reason, lost].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let remark = Some(remark.trim_end_matches(':').to_owned()).filter(|remark| !remark.is_empty());
     let number = |number: Option<u32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
     let at = entry.at.parse::<Timestamp>();
     let cells = [
-        at.map_or_else(|_| clean(&entry.at), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
+        at.map_or_else(|_| escape(&entry.at), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
         outcome,
-        entry.profile.as_deref().map_or_else(|| "-".to_owned(), clean),
-        entry.program.as_deref().map_or_else(|| "gone".to_owned(), clean),
+        entry.profile.as_deref().map_or_else(|| "-".to_owned(), escape),
+        entry.program.as_deref().map_or_else(|| "gone".to_owned(), escape),
         number(entry.pid),
         number(entry.uid),
-        clean(&entry.via),
+        escape(&entry.via),
     ];
     (cells, remark)
 }
 
-/// Nothing in a program's or a profile's name reaches the terminal as a command to it.
-fn clean(text: &str) -> String {
+/// Replaces control characters, so that a program's or a profile's name cannot control the terminal.
+fn escape(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
 }
 
@@ -217,10 +244,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_growing_file_is_read_by_whole_lines() {
+    fn a_growing_log_is_read_by_complete_lines() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        let mut lines = Lines::open(file.path()).unwrap().unwrap();
-        let read = |lines: &mut Lines| {
+        let mut lines = LogReader::open(file.path()).unwrap().unwrap();
+        let read = |lines: &mut LogReader| {
             let mut seen = Vec::new();
             lines.read(&mut |line| seen.push(line.entry.outcome)).unwrap();
             seen
@@ -233,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_command_the_terminal() {
+    fn a_name_cannot_control_the_terminal() {
         let entry = AuditEntry { program: Some("x\u{1b}[2Jy\n".into()), ..AuditEntry::default() };
         assert_eq!(row(&entry).0[3], "x?[2Jy?");
         assert_eq!(row(&AuditEntry::default()).0[3], "gone");

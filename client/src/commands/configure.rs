@@ -1,41 +1,79 @@
-//! `ssod configure`: one session and one profile, by questions or by flags.
+//! `ssod configure`: writes a session and a profile, from questions or flags.
 
+mod config_edit;
 mod convert;
 mod questions;
 
-use std::path::Path;
-
+use clap::Args;
 use ssod_control::{ControlClient, ListRequest, ListedSession, SessionState, Status};
 use ssod_model::{AccountId, Profile, RoleName, SsoSession};
-use ssod_profiles::{ProfileForm, Section, edit, profile_entries, session_entries, set_keys};
+use ssod_profiles::{ProfileForm, Section, edit, profile_entries};
 
-use super::{Context, login};
-use crate::cli::Configure;
-use crate::failure::{Failure, Outcome};
-use crate::{aws_file, daemon, terminal};
-use questions::{Questions, given};
-use similar::TextDiff;
+use crate::context::Context;
+use crate::error::{CommandError, CommandResult};
+use crate::{aws_config, connection, daemon_process, sign_in, terminal, user_file};
+use config_edit::{difference, own_program, save, with_session};
+use convert::Selection;
+use questions::{Answers, Overwrite, Questions, checked};
 
-pub(crate) fn run(context: &Context, command: &Configure) -> Outcome<()> {
-    if let Some(name) = &command.convert {
-        return convert::run(context, name, command.all, command.dry_run);
+/// Add a session and a profile to the AWS config file.
+///
+/// Asks for everything that you do not give as a flag, signs in if it needs the list of your accounts and roles, and writes
+/// `[sso-session]` and `[profile]` sections. The rest of the file does not change.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  ssod configure\n  ssod configure --profile readOnlyUser --session sso-session-readOnlyUser \\\n      --start-url https://d-1234567890.awsapps.com/start --region us-east-1 \\\n      --account 123456789012 --role ReadOnlyRole\n  ssod configure --convert oldProfile     make an existing SSO profile use ssod"
+)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct ConfigureArgs {
+    #[command(flatten)]
+    answers: Answers,
+    /// Write AWS's own keys (`sso_account_id` …). AWS tools then sign in by themselves and bypass ssod.
+    #[arg(long)]
+    sso_keys: bool,
+    /// Convert a profile with AWS's own keys, so that it uses ssod; with --all instead of a name, every such profile.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["profile", "session", "sso_keys"])]
+    convert: Option<String>,
+    /// With --convert: convert every profile.
+    #[arg(long, requires = "convert")]
+    all: bool,
+    /// Replace a profile that has another role, or a session that has another start URL or region, without asking.
+    #[arg(long)]
+    replace: bool,
+    /// Show what would be written, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(context: &Context, args: &ConfigureArgs) -> CommandResult<()> {
+    if let Some(name) = &args.convert {
+        let selection = if args.all { Selection::All } else { Selection::Named(name) };
+        return convert::run(context, selection, args.dry_run);
     }
     let path = &context.paths.aws_config;
-    let before = aws_file::read(path)?;
-    let chosen = command.account.is_some() && command.role.is_some();
-    if command.dry_run && !chosen {
-        return Err(Failure::usage("A dry run signs in nowhere, so it needs --account and --role."));
+    let before = user_file::read(path)?;
+    let has_role = args.answers.account.is_some() && args.answers.role.is_some();
+    if args.dry_run && !has_role {
+        return Err(CommandError::usage("--dry-run does not sign in, so it needs --account and --role."));
     }
-    // Where somebody must sign in, what stands against it is better said before the first question.
-    let client = if chosen { None } else { Some(daemon::connect(&context.paths)?) };
-    let questions = Questions { context, command, known: aws_file::resolved(path, &before)? };
+    // If a sign-in is needed, an unreachable daemon is reported before the first question.
+    let client = if has_role { None } else { Some(connection::connect(&context.paths)?) };
+    let questions = Questions {
+        interactive: context.interactive,
+        answers: &args.answers,
+        overwrite: if args.replace || args.dry_run { Overwrite::Allowed } else { Overwrite::Ask },
+        existing: aws_config::resolve(path, &before)?,
+    };
     let session = questions.session()?;
-    let (account_id, role_name) = match (&command.account, &command.role, client) {
-        (Some(account), Some(role), _) => (given(AccountId::parse(account))?, given(RoleName::parse(role))?),
+    let (account_id, role_name) = match (&args.answers.account, &args.answers.role, client) {
+        (Some(account), Some(role), _) => {
+            (checked(AccountId::parse(account))?, checked(RoleName::parse(role))?)
+        }
         (_, _, client) => {
             // The daemon must know the session to sign in to it.
             save(context, &before, &with_session(path, &before, &session)?)?;
-            offered_role(&questions, &session, client)?
+            let client = client.map_or_else(|| connection::connect(&context.paths), Ok)?;
+            choose_role(&questions, &session, &client)?
         }
     };
     let profile = Profile {
@@ -44,98 +82,68 @@ pub(crate) fn run(context: &Context, command: &Configure) -> Outcome<()> {
         account_id,
         role_name,
         region: Some(questions.profile_region(&session)?),
-        aws_form: command.sso_keys,
+        aws_form: args.sso_keys,
     };
-    if let Some(known) =
-        questions.known.profiles.get(&profile.name).filter(|known| !same_role(known, &profile))
-    {
-        let (name, role, account) = (&known.name, &known.role_name, &known.account_id);
-        let what = format!("Profile {name} is {role} in {account} through {} now.", known.session);
-        questions.may_replace(&what, &format!("Make it {} in {}?", profile.role_name, profile.account_id))?;
-    }
-    // The file as it is now: minutes may have passed while somebody signed in.
-    let now = aws_file::read(path)?;
-    let (set, remove) = profile_entries(&profile, &form(command.sso_keys)?);
+    questions.confirm_other_role(&profile)?;
+    write_profile(context, args, &session, &profile)
+}
+
+fn write_profile(
+    context: &Context,
+    args: &ConfigureArgs,
+    session: &SsoSession,
+    profile: &Profile,
+) -> CommandResult<()> {
+    let path = &context.paths.aws_config;
+    let form = if args.sso_keys { ProfileForm::Aws } else { ProfileForm::Ssod { program: own_program()? } };
+    // The file is read again, because it may have changed during the sign-in.
+    let before = user_file::read(path)?;
+    let (set, remove) = profile_entries(profile, &form);
     let section = Section::Profile(profile.name.to_string());
-    let after = edit(&with_session(path, &now, &session)?, &section, &set, remove);
-    let after = after.map_err(|error| aws_file::broken(path, &error))?;
-    if command.dry_run {
-        return Ok(terminal::print(&difference(&now, &after))?);
+    let after = edit(&with_session(path, &before, session)?, &section, &set, remove)
+        .map_err(|error| aws_config::malformed(path, &error))?;
+    if args.dry_run {
+        return Ok(terminal::print(&difference(&before, &after))?);
     }
-    save(context, &now, &after)?;
-    report(context, path, &profile)
+    save(context, &before, &after)?;
+    report(context, profile)
 }
 
-fn same_role(one: &Profile, other: &Profile) -> bool {
-    one.session == other.session && one.account_id == other.account_id && one.role_name == other.role_name
-}
-
-fn with_session(path: &Path, text: &str, session: &SsoSession) -> Outcome<String> {
-    let section = Section::SsoSession(session.name.to_string());
-    set_keys(text, &section, &session_entries(session)).map_err(|error| aws_file::broken(path, &error))
-}
-
-/// Writes the file where it changed, and tells a running daemon, which would notice by itself a moment later.
-fn save(context: &Context, before: &str, after: &str) -> Outcome<()> {
-    if before != after {
-        aws_file::write(&context.paths.aws_config, after)?;
-    }
-    if let Some(client) = daemon::running(&context.paths) {
-        client.post::<()>("/v1/reload", &())?;
-    }
-    Ok(())
-}
-
-/// Signs in where nobody is, and lets the person choose among what they may use.
-fn offered_role(
+/// Signs in if necessary, and lets the user choose one of the accounts and roles that are assigned to them.
+fn choose_role(
     questions: &Questions<'_>,
     session: &SsoSession,
-    client: Option<ControlClient>,
-) -> Outcome<(AccountId, RoleName)> {
-    let client = client.map_or_else(|| daemon::connect(&questions.context.paths), Ok)?;
-    if !is_signed_in(&client, session.name.as_str())? {
-        if !questions.context.interactive {
-            return Err(Failure::usage("Without --account and --role, somebody must sign in and choose.")
-                .hint("Give both flags, or run it in a terminal"));
+    client: &ControlClient,
+) -> CommandResult<(AccountId, RoleName)> {
+    if !is_signed_in(client, session.name.as_str())? {
+        if !questions.interactive {
+            return Err(CommandError::usage(
+                "Without --account and --role, you must sign in and choose, which needs a terminal.",
+            )
+            .hint("Give both flags, or run the command in a terminal"));
         }
-        login::sign_in(&client, session.name.as_str())?;
+        sign_in::sign_in(client, session.name.as_str())?;
     }
     let request = ListRequest { name: Some(session.name.to_string()) };
     let listed: Vec<ListedSession> = client.post("/v1/list", &request)?;
-    let listed = listed.into_iter().next().ok_or_else(|| Failure::new("The daemon lists nothing."))?;
+    let listed =
+        listed.into_iter().next().ok_or_else(|| CommandError::new("The daemon returned no session."))?;
     if let Some(error) = listed.error {
         return Err(error.into());
     }
     questions.role(&listed.accounts, session)
 }
 
-fn is_signed_in(client: &ControlClient, session: &str) -> Outcome<bool> {
+fn is_signed_in(client: &ControlClient, session: &str) -> CommandResult<bool> {
     let status: Status = client.get("/v1/status")?;
     let found = status.sessions.iter().find(|known| known.name == session);
     Ok(found.is_some_and(|known| known.state == SessionState::Active))
 }
 
-fn form(sso_keys: bool) -> Outcome<ProfileForm> {
-    Ok(if sso_keys { ProfileForm::Aws } else { ProfileForm::Ssod { program: own_program()? } })
-}
-
-/// The absolute path of this program, as botocore needs it: it expands nothing.
-fn own_program() -> Outcome<String> {
-    let program = std::env::current_exe()?;
-    let text = program.to_str().filter(|text| !text.contains(['\n', '#', ';']));
-    text.map(str::to_owned).ok_or_else(|| {
-        Failure::new(format!(
-            "The path of this program cannot stand in the AWS config file: {}.",
-            program.display()
-        ))
-        .hint("Install ssod somewhere else")
-    })
-}
-
-fn report(context: &Context, path: &Path, profile: &Profile) -> Outcome<()> {
+fn report(context: &Context, profile: &Profile) -> CommandResult<()> {
     let name = &profile.name;
-    terminal::print(&format!("Profile {name} is in {}.\n", path.display()))?;
-    let signed_in = match daemon::running(&context.paths) {
+    terminal::print(&format!("Profile {name} is in {}.\n", context.paths.aws_config.display()))?;
+    let signed_in = match daemon_process::find_running(&context.paths) {
         Some(client) => is_signed_in(&client, profile.session.as_str())?,
         None => false,
     };
@@ -144,11 +152,4 @@ fn report(context: &Context, path: &Path, profile: &Profile) -> Outcome<()> {
     }
     terminal::warn(&format!("Use it:  aws sts get-caller-identity --profile {name}"));
     Ok(())
-}
-
-/// What would change, with the sections that it is in.
-fn difference(before: &str, after: &str) -> String {
-    let difference = TextDiff::from_lines(before, after);
-    let text = difference.unified_diff().context_radius(3).header("now", "then").to_string();
-    if text.is_empty() { "Nothing would change.\n".to_owned() } else { text }
 }

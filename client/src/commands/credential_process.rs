@@ -1,20 +1,30 @@
-//! `ssod credential-process`: the hot path of every AWS CLI call with `--profile`.
+//! `ssod credential-process`, which the AWS CLI runs for every call with `--profile`.
 
+use clap::Args;
+use clap_complete::ArgValueCandidates;
 use ssod_control::{ClientError, ControlClient, Credentials, CredentialsRequest};
 
-use super::Context;
-use crate::cli::CredentialProcess;
-use crate::failure::Outcome;
-use crate::{daemon, terminal};
+use crate::context::Context;
+use crate::error::CommandResult;
+use crate::{completers, connection, terminal};
 
-pub(crate) fn run(context: &Context, command: &CredentialProcess) -> Outcome<()> {
-    let request = CredentialsRequest { profile: command.name.clone() };
-    let ask = |client: &ControlClient| client.post::<Credentials>("/v1/credentials", &request);
-    // The daemon runs nearly always, so it is asked at once, not whether it is there.
-    let credentials = match ask(&ControlClient::new(&context.paths.socket)) {
-        Err(ClientError::NotReachable { .. }) => ask(&daemon::connect_quietly(&context.paths)?)?,
-        outcome => outcome?,
+/// Print a profile's credentials for `credential_process` in the AWS config file.
+///
+/// AWS tools run this command: `ssod configure` writes it into the AWS config file. You need not run it yourself.
+#[derive(Args)]
+pub(crate) struct CredentialProcessArgs {
+    /// The profile.
+    #[arg(add = ArgValueCandidates::new(completers::profile_names))]
+    name: String,
+}
+
+pub(crate) fn run(context: &Context, args: &CredentialProcessArgs) -> CommandResult<()> {
+    let request = CredentialsRequest { profile: args.name.clone() };
+    let fetch = |client: &ControlClient| client.post::<Credentials>("/v1/credentials", &request);
+    // The daemon nearly always runs, so the request is sent without checking that first.
+    let credentials = match fetch(&ControlClient::new(&context.paths.socket)) {
+        Err(ClientError::NotReachable { .. }) => fetch(&connection::connect_quietly(&context.paths)?)?,
+        result => result?,
     };
-    let text = serde_json::to_string(&credentials).map_err(std::io::Error::from)?;
-    Ok(terminal::print(&format!("{text}\n"))?)
+    Ok(terminal::print_json(serde_json::to_string(&credentials))?)
 }

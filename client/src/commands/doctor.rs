@@ -1,144 +1,162 @@
-//! `ssod doctor`: everything that goes wrong in practice, with its remedy.
+//! `ssod doctor`: checks for common problems, each with a fix.
 
 use std::path::PathBuf;
 
+use clap::Args;
 use ssod_control::{Check, CheckState, ControlClient, DaemonStatus, EnvRequest, Environment, Status};
 use ssod_private_files::ReadPolicy;
 use ssod_profiles::static_keys;
 
-use super::Context;
-use crate::cli::Doctor;
-use crate::failure::{Failure, Outcome};
-use crate::shell::{PROXIES, SHADOWS, bypasses_proxy};
-use crate::{daemon, terminal};
+use crate::context::Context;
+use crate::error::{CommandError, CommandResult};
+use crate::shell::{OVERRIDING_VARIABLES, PROXIES, bypasses_proxy};
+use crate::terminal::{self, Style, stdout_style};
+use crate::{connection, daemon_process};
 
-pub(crate) fn run(context: &Context, command: &Doctor) -> Outcome<()> {
+/// How to fix variables that `ssod env` has set for another endpoint, token or network.
+const SET_AGAIN: &str = "Set the variables again: eval \"$(ssod env PROFILE)\"";
+
+/// Diagnose common problems and suggest fixes.
+///
+/// Checks the daemon, its port, its key store, its files, and this shell. The exit status is 1 if something must be fixed.
+#[derive(Args)]
+pub(crate) struct DoctorArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(context: &Context, args: &DoctorArgs) -> CommandResult<()> {
     let mut checks = Vec::new();
-    let daemon = match daemon::connect(&context.paths).and_then(|client| of_daemon(&client, &mut checks)) {
-        Ok(daemon) => Some(daemon),
-        Err(failure) => {
-            let hint = failure.hint.unwrap_or_else(|| "See the daemon's log".to_owned());
-            checks.push(Check::failed("daemon", failure.message, hint));
-            None
-        }
-    };
-    let here = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    checks.extend(variables(daemon.as_ref(), here));
-    let profiles = daemon.and_then(|_| of_profiles(context, here, &mut checks)).unwrap_or_default();
-    checks.extend(files(context, &profiles));
-    if command.json {
-        let text = serde_json::to_string_pretty(&checks).map_err(std::io::Error::from)?;
-        terminal::print(&format!("{text}\n"))?;
+    let daemon =
+        match connection::connect(&context.paths).and_then(|client| check_daemon(&client, &mut checks)) {
+            Ok(daemon) => Some(daemon),
+            Err(error) => {
+                let hint = error.hint.unwrap_or_else(|| "See the daemon's log".to_owned());
+                checks.push(Check::failed("daemon", error.message, hint));
+                None
+            }
+        };
+    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    checks.extend(check_variables(daemon.as_ref(), environment));
+    let profiles = daemon.and_then(|_| check_token(context, environment, &mut checks)).unwrap_or_default();
+    checks.extend(check_access_keys(context, &profiles));
+    if args.json {
+        terminal::print_json(serde_json::to_string_pretty(&checks))?;
     } else {
-        terminal::print(&checks.iter().map(line).collect::<String>())?;
+        terminal::print(&checks.iter().map(render).collect::<String>())?;
     }
     match checks.iter().filter(|check| check.state == CheckState::Failed).count() {
         0 => Ok(()),
-        1 => Err(Failure::new("One thing must be mended.")),
-        several => Err(Failure::new(format!("{several} things must be mended."))),
+        1 => Err(CommandError::new("One problem must be fixed.")),
+        several => Err(CommandError::new(format!("{several} problems must be fixed."))),
     }
 }
 
-fn of_daemon(client: &ControlClient, checks: &mut Vec<Check>) -> Outcome<DaemonStatus> {
+fn check_daemon(client: &ControlClient, checks: &mut Vec<Check>) -> CommandResult<DaemonStatus> {
     let daemon: DaemonStatus = client.get("/v1/daemon")?;
     let own = env!("CARGO_PKG_VERSION");
     checks.push(if daemon.version == own {
         Check::ok("daemon", format!("Version {own} runs as process {}.", daemon.pid))
     } else {
-        let message = format!("Version {} runs, but this ssod is {own}.", daemon.version);
+        let message = format!("The daemon has version {}, but this ssod has version {own}.", daemon.version);
         Check::warning(
             "daemon",
             message,
-            format!("End the old one (kill {}); the next command starts the new one", daemon.pid),
+            format!("Stop the old daemon (kill {}); the next command starts the new one", daemon.pid),
         )
     });
     checks.extend(client.get::<Vec<Check>>("/v1/doctor")?);
     Ok(daemon)
 }
 
-/// The profiles that ssod serves; looks whether the token that this shell has is still its profile's.
-fn of_profiles(
+/// Checks whether the endpoint token in this shell is still valid. Returns the profiles that ssod serves.
+fn check_token(
     context: &Context,
-    here: impl Fn(&str) -> Option<String>,
+    variable: impl Fn(&str) -> Option<String>,
     checks: &mut Vec<Check>,
 ) -> Option<Vec<String>> {
-    let client = daemon::running(&context.paths)?;
+    let client = daemon_process::find_running(&context.paths)?;
     let status: Status = client.get("/v1/status").ok()?;
     let profiles: Vec<String> = status.profiles.into_iter().map(|profile| profile.name).collect();
     if let (Some(uri), Some(token)) =
-        (here("AWS_CONTAINER_CREDENTIALS_FULL_URI"), here("AWS_CONTAINER_AUTHORIZATION_TOKEN"))
+        (variable("AWS_CONTAINER_CREDENTIALS_FULL_URI"), variable("AWS_CONTAINER_AUTHORIZATION_TOKEN"))
     {
         let named = std::iter::once(None).chain(profiles.iter().cloned().map(Some));
         let mut environments = named.filter_map(|profile| {
             client.post::<Environment>("/v1/env", &EnvRequest { profile, imds: false }).ok()
         });
-        let its = environments.find(|environment| environment.credentials_uri.as_ref() == Some(&uri));
-        if its.is_some_and(|its| its.token.as_ref() != Some(&token)) {
+        let matching = environments.find(|environment| environment.credentials_uri.as_ref() == Some(&uri));
+        if matching.is_some_and(|matching| matching.token.as_ref() != Some(&token)) {
             checks.push(Check::failed(
                 "variables",
-                "The endpoint token in this shell is not in force any more.",
-                "Take a new environment: eval \"$(ssod env PROFILE)\"",
+                "The endpoint token in this shell is no longer valid.",
+                SET_AGAIN,
             ));
         }
     }
     Some(profiles)
 }
 
-/// What this shell has that comes before ssod in every SDK's search, or misleads it.
-fn variables(daemon: Option<&DaemonStatus>, here: impl Fn(&str) -> Option<String>) -> Vec<Check> {
-    let mut checks = Vec::new();
-    let shadows: Vec<&str> = SHADOWS.iter().copied().filter(|name| here(name).is_some()).collect();
-    let (profile, keys): (Vec<&str>, Vec<&str>) =
-        shadows.into_iter().partition(|name| name.ends_with("PROFILE"));
-    let uri = here("AWS_CONTAINER_CREDENTIALS_FULL_URI");
-    if !keys.is_empty() {
-        checks.push(Check::failed(
-            "variables",
-            format!("Taken before anything that ssod serves, and set in this shell: {}.", keys.join(", ")),
-            format!("unset {}", keys.join(" ")),
-        ));
-    }
-    if let (Some(_), [_, ..]) = (&uri, profile.as_slice()) {
-        checks.push(Check::failed(
-            "variables",
-            format!(
-                "Taken before the endpoint that `ssod env` named, and set in this shell: {}.",
-                profile.join(", ")
-            ),
-            format!("unset {}", profile.join(" ")),
-        ));
-    }
-    let elsewhere =
-        |port: u16| uri.as_ref().filter(|uri| !uri.starts_with(&format!("http://127.0.0.1:{port}/")));
-    if let Some(uri) = daemon.and_then(|daemon| elsewhere(daemon.port)) {
-        checks.push(Check::failed(
-            "variables",
-            format!("AWS_CONTAINER_CREDENTIALS_FULL_URI is {uri}, which is not this daemon's endpoint."),
-            "Take a new environment: eval \"$(ssod env PROFILE)\"",
-        ));
-    }
-    let proxy = PROXIES.iter().find(|name| here(name).is_some());
-    if let (Some(proxy), Some(_)) = (proxy, &uri)
-        && !["NO_PROXY", "no_proxy"].iter().all(|name| here(name).is_some_and(|list| bypasses_proxy(&list)))
-    {
-        checks.push(Check::failed(
-            "variables",
-            format!(
-                "{proxy} is set, and NO_PROXY does not spare 127.0.0.1: requests to ssod go to the proxy."
-            ),
-            "Take a new environment: eval \"$(ssod env PROFILE)\"",
-        ));
+/// Checks for variables that SDKs prefer over ssod, or that point to the wrong endpoint.
+fn check_variables(daemon: Option<&DaemonStatus>, variable: impl Fn(&str) -> Option<String>) -> Vec<Check> {
+    let uri = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    let mut checks = check_overriding_variables(uri.is_some(), &variable);
+    if let Some(uri) = &uri {
+        checks.extend(daemon.and_then(|daemon| check_endpoint(uri, daemon.port)));
+        checks.extend(check_proxy(&variable));
     }
     if checks.is_empty() {
-        checks.push(Check::ok("variables", "Nothing in this shell comes before ssod."));
+        checks.push(Check::ok("variables", "No variable in this shell overrides ssod."));
     }
     checks
 }
 
-/// Access keys in a file come before the endpoint, too.
-fn files(context: &Context, profiles: &[String]) -> Vec<Check> {
-    let beside = context.paths.aws_config.with_file_name("credentials");
-    let credentials = std::env::var_os("AWS_SHARED_CREDENTIALS_FILE").map_or(beside, PathBuf::from);
+/// A profile in the environment overrides only an endpoint in the environment: with `credential_process`, it selects ssod.
+fn check_overriding_variables(has_endpoint: bool, variable: impl Fn(&str) -> Option<String>) -> Vec<Check> {
+    let set = OVERRIDING_VARIABLES.into_iter().filter(|name| variable(name).is_some());
+    let (profile, keys): (Vec<&str>, Vec<&str>) = set.partition(|name| name.ends_with("PROFILE"));
+    let failed = |names: &[&str], overridden: &str| {
+        let message = format!(
+            "AWS tools prefer these variables, which are set in this shell, over {overridden}: {}.",
+            names.join(", ")
+        );
+        Check::failed("variables", message, format!("unset {}", names.join(" ")))
+    };
+    let mut checks = Vec::new();
+    if !keys.is_empty() {
+        checks.push(failed(&keys, "ssod"));
+    }
+    if has_endpoint && !profile.is_empty() {
+        checks.push(failed(&profile, "the endpoint that `ssod env` has set"));
+    }
+    checks
+}
+
+fn check_endpoint(uri: &str, port: u16) -> Option<Check> {
+    if uri.starts_with(&format!("http://127.0.0.1:{port}/")) {
+        return None;
+    }
+    let message =
+        format!("AWS_CONTAINER_CREDENTIALS_FULL_URI is {uri}, which is not this daemon's endpoint.");
+    Some(Check::failed("variables", message, SET_AGAIN))
+}
+
+fn check_proxy(variable: impl Fn(&str) -> Option<String>) -> Option<Check> {
+    let proxy = PROXIES.iter().find(|name| variable(name).is_some())?;
+    let excluded = |name: &&str| variable(name).is_some_and(|list| bypasses_proxy(&list));
+    if ["NO_PROXY", "no_proxy"].iter().all(excluded) {
+        return None;
+    }
+    let message =
+        format!("{proxy} is set and NO_PROXY does not have 127.0.0.1, so requests to ssod go to the proxy.");
+    Some(Check::failed("variables", message, SET_AGAIN))
+}
+
+/// Checks for access keys in files, which SDKs also prefer over the endpoint.
+fn check_access_keys(context: &Context, profiles: &[String]) -> Vec<Check> {
+    let default = context.paths.aws_config.with_file_name("credentials");
+    let credentials = std::env::var_os("AWS_SHARED_CREDENTIALS_FILE").map_or(default, PathBuf::from);
     let mut checks = Vec::new();
     for path in [credentials, context.paths.aws_config.clone()] {
         let Ok(text) = ssod_private_files::read_to_string(&path, &ReadPolicy::user_file()) else { continue };
@@ -146,37 +164,37 @@ fn files(context: &Context, profiles: &[String]) -> Vec<Check> {
         match static_keys(&text) {
             Ok(names) if names.iter().any(|name| name == "default") => checks.push(Check::failed(
                 "access keys",
-                format!("[default] in {shown} has access keys: tools without a profile take them before ssod's endpoint."),
-                "Give that section another name, or remove it",
+                format!("[default] in {shown} has access keys: tools without a profile use them, not ssod's endpoint."),
+                "Rename that section, or remove it",
             )),
             Ok(names) if names.iter().any(|name| profiles.contains(name)) => checks.push(Check::failed(
                 "access keys",
-                format!("{shown} has access keys of {}: --profile takes them, not what ssod serves.", names.join(", ")),
-                "Remove them, or give that section another name",
+                format!("{shown} has access keys for {}: --profile uses them, not what ssod serves.", names.join(", ")),
+                "Remove them, or rename that section",
             )),
             Ok(names) if !names.is_empty() => checks.push(Check::warning(
                 "access keys",
-                format!("{shown} has access keys of {}: they do not end by themselves.", names.join(", ")),
-                "Where a role does the same, remove them",
+                format!("{shown} has access keys for {}, which never expire.", names.join(", ")),
+                "Remove them if a role can replace them",
             )),
             Ok(_) => {}
             Err(broken) => {
                 let message = format!("{shown} cannot be read by AWS tools: {broken}.");
-                checks.push(Check::failed("access keys", message, "Mend that line"));
+                checks.push(Check::failed("access keys", message, "Fix that line"));
             }
         }
     }
     if checks.is_empty() {
-        checks.push(Check::ok("access keys", "No access keys lie in a file."));
+        checks.push(Check::ok("access keys", "No file has access keys."));
     }
     checks
 }
 
-fn line(check: &Check) -> String {
+fn render(check: &Check) -> String {
     let state = match check.state {
-        CheckState::Ok => terminal::green("ok     "),
-        CheckState::Warning => terminal::yellow("warning"),
-        CheckState::Failed => terminal::red_result("failed "),
+        CheckState::Ok => stdout_style(Style::Green, "ok     "),
+        CheckState::Warning => stdout_style(Style::Yellow, "warning"),
+        CheckState::Failed => stdout_style(Style::Red, "failed "),
     };
     let hint = check.hint.as_ref().map(|hint| format!("{:24}{hint}\n", "")).unwrap_or_default();
     format!("{state}  {:13}  {}\n{hint}", check.name, check.message)
@@ -188,23 +206,23 @@ mod tests {
 
     fn found(set: &[(&str, &str)]) -> String {
         let daemon = DaemonStatus { port: 7746, ..DaemonStatus::default() };
-        let here =
+        let variable =
             |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
-        let checks = variables(Some(&daemon), here);
+        let checks = check_variables(Some(&daemon), variable);
         checks.iter().map(|check| format!("{:?} {}\n", check.state, check.message)).collect()
     }
 
     #[test]
-    fn what_comes_before_the_endpoint_is_named() {
+    fn variables_that_override_the_endpoint_are_named() {
         let ours = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:7746/credentials/a");
         assert!(found(&[]).starts_with("Ok"));
         assert!(found(&[ours]).starts_with("Ok"));
         assert!(
             found(&[("AWS_PROFILE", "adminUser")]).starts_with("Ok"),
-            "with credential_process it is the way"
+            "AWS_PROFILE is right with credential_process"
         );
-        assert!(found(&[("AWS_ACCESS_KEY_ID", "AKIA")]).contains("set in this shell: AWS_ACCESS_KEY_ID"));
-        assert!(found(&[ours, ("AWS_PROFILE", "x")]).contains("set in this shell: AWS_PROFILE"));
+        assert!(found(&[("AWS_ACCESS_KEY_ID", "AKIA")]).contains("over ssod: AWS_ACCESS_KEY_ID"));
+        assert!(found(&[ours, ("AWS_PROFILE", "x")]).contains("has set: AWS_PROFILE"));
         let old = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:77/credentials/a");
         assert!(found(&[old]).contains("not this daemon's endpoint"));
         assert!(found(&[ours, ("HTTP_PROXY", "http://p")]).contains("go to the proxy"));

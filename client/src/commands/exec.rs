@@ -1,58 +1,79 @@
 //! `ssod exec`.
 
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use ssod_control::{ActiveProfile, Checked, ControlClient, CredentialsRequest, Status as DaemonStatus};
+use clap::Args;
+use clap_complete::ArgValueCandidates;
+use ssod_control::{ActiveProfile, Checked, ControlClient, CredentialsRequest, Status};
 
-use super::{Context, env, login};
-use crate::cli::Exec;
-use crate::failure::{Failure, Outcome, Status};
-use crate::{daemon, prompt};
+use crate::context::Context;
+use crate::error::{CommandError, CommandResult, ExitStatus};
+use crate::shell::Variables;
+use crate::{completers, connection, prompt, sign_in};
 
-pub(crate) fn run(context: &Context, command: &Exec) -> Outcome<()> {
-    let client = daemon::connect(&context.paths)?;
-    let profile = match &command.name {
+/// Run a command with a profile's credentials.
+///
+/// Checks that you are signed in, then runs the command. The exit status is the command's.
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  ssod exec adminUser -- aws ec2 stop-instances --instance-ids i-0123456789abcdef0"
+)]
+pub(crate) struct ExecArgs {
+    /// The profile; by default the active one.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completers::profile_names))]
+    name: Option<String>,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+pub(crate) fn run(context: &Context, args: &ExecArgs) -> CommandResult<()> {
+    let client = connection::connect(&context.paths)?;
+    let profile = match &args.name {
         Some(name) => name.clone(),
-        None => active(&client)?,
+        None => active_profile(&client)?,
     };
-    check(context, &client, &profile)?;
-    let variables = env::variables(&client, Some(&profile), false)?;
+    ensure_signed_in(context, &client, &profile)?;
+    let variables = Variables::fetch(&client, Some(&profile), false)?;
     let (program, arguments) =
-        command.command.split_first().ok_or_else(|| Failure::usage("There is no command."))?;
+        args.command.split_first().ok_or_else(|| CommandError::usage("No command is given."))?;
     let mut child = Command::new(program);
     child.args(arguments);
     for name in &variables.unset {
         child.env_remove(name);
     }
     child.envs(variables.set);
-    // Becomes the command: its exit status, its signals and its terminal are its own.
+    // The command replaces this process, so exit status, signals and terminal are its own.
     let error = child.exec();
-    // As shells and env(1) have it.
-    let status = if error.kind() == ErrorKind::NotFound { Status::NotFound } else { Status::CannotRun };
-    Err(Failure { status, ..Failure::new(format!("Cannot run {}: {error}.", program.display())) })
+    // The exit statuses that shells and env(1) use.
+    let status =
+        if error.kind() == ErrorKind::NotFound { ExitStatus::NotFound } else { ExitStatus::CannotRun };
+    Err(CommandError { status, ..CommandError::new(format!("Cannot run {}: {error}.", program.display())) })
 }
 
-/// Makes sure that somebody is signed in; a person who is there is asked to.
-fn check(context: &Context, client: &ControlClient, profile: &str) -> Outcome<()> {
+/// Checks that the profile has credentials, and offers the user to sign in if that is what is missing.
+fn ensure_signed_in(context: &Context, client: &ControlClient, profile: &str) -> CommandResult<()> {
     let request = CredentialsRequest { profile: profile.to_owned() };
-    let needed = match client.post::<Checked>("/v1/check", &request).map_err(Failure::from) {
+    let sign_in_needed = match client.post::<Checked>("/v1/check", &request).map_err(CommandError::from) {
         Ok(_) => return Ok(()),
-        Err(failure) if failure.status == Status::SignInNeeded && context.interactive => failure,
-        Err(failure) => return Err(failure),
+        Err(error) if error.status == ExitStatus::SignInNeeded && context.interactive => error,
+        Err(error) => return Err(error),
     };
-    if !prompt::yes(&format!("{needed} Sign in now?"), true)? {
-        return Err(needed);
+    if !prompt::yes(&format!("{sign_in_needed} Sign in now?"), true)? {
+        return Err(sign_in_needed);
     }
-    login::sign_in(client, profile)?;
+    sign_in::sign_in(client, profile)?;
     client.post::<Checked>("/v1/check", &request)?;
     Ok(())
 }
 
-fn active(client: &ControlClient) -> Outcome<String> {
-    let ActiveProfile { profile, .. } = client.get::<DaemonStatus>("/v1/status")?.active;
+fn active_profile(client: &ControlClient) -> CommandResult<String> {
+    let ActiveProfile { profile, .. } = client.get::<Status>("/v1/status")?.active;
     profile.ok_or_else(|| {
-        Failure::usage("No profile is named, and none is active.").hint("Name one: ssod exec PROFILE -- CMD")
+        CommandError::usage("No profile is given, and none is active.")
+            .hint("Give one: ssod exec PROFILE -- CMD")
     })
 }

@@ -1,39 +1,46 @@
 //! `ssod list`.
 
+use clap::Args;
+use clap_complete::ArgValueCandidates;
 use ssod_control::{ListRequest, ListedSession};
 
-use super::Context;
-use crate::cli::List;
-use crate::failure::{Failure, Outcome};
+use crate::context::Context;
+use crate::error::{CommandError, CommandResult};
 use crate::table::Table;
-use crate::{daemon, terminal};
+use crate::{completers, connection, terminal};
 
-pub(crate) fn run(context: &Context, command: &List) -> Outcome<()> {
-    let client = daemon::connect(&context.paths)?;
-    let sessions: Vec<ListedSession> =
-        client.post("/v1/list", &ListRequest { name: command.name.clone() })?;
-    if command.json {
-        let text = serde_json::to_string_pretty(&sessions).map_err(std::io::Error::from)?;
-        terminal::print(&format!("{text}\n"))?;
+/// List the accounts and roles that are assigned to you.
+#[derive(Args)]
+pub(crate) struct ListArgs {
+    /// A profile or an sso-session; by default every session.
+    #[arg(add = ArgValueCandidates::new(completers::profile_and_session_names))]
+    name: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(context: &Context, args: &ListArgs) -> CommandResult<()> {
+    let client = connection::connect(&context.paths)?;
+    let sessions: Vec<ListedSession> = client.post("/v1/list", &ListRequest { name: args.name.clone() })?;
+    if args.json {
+        terminal::print_json(serde_json::to_string_pretty(&sessions))?;
     } else {
         terminal::print(&table(&sessions))?;
     }
-    // One session's list is still a list; none at all is a failure, the first one's.
-    let error = sessions.iter().find_map(|session| session.error.clone());
-    match error {
-        Some(error) if sessions.iter().all(|session| session.error.is_some()) => Err(Failure::from(error)),
-        Some(_) => {
-            for error in sessions.iter().filter_map(|session| session.error.as_ref()) {
-                terminal::warn(&format!("{} {}", error.message, error.hint.as_deref().unwrap_or_default()));
-            }
-            Ok(())
-        }
-        None if sessions.is_empty() => {
-            Err(Failure::new("There is no sso-session in the AWS config file.")
-                .hint("Add one: ssod configure"))
-        }
-        None => Ok(()),
+    if sessions.is_empty() {
+        return Err(CommandError::new("There is no sso-session in the AWS config file.")
+            .hint("Add one: ssod configure"));
     }
+    let errors: Vec<_> = sessions.iter().filter_map(|session| session.error.as_ref()).collect();
+    // The command fails only if no session could be listed.
+    if errors.len() == sessions.len() {
+        return Err(CommandError::from(errors[0].clone()));
+    }
+    for error in errors {
+        terminal::warn(&format!("{} {}", error.message, error.hint.as_deref().unwrap_or_default()));
+    }
+    Ok(())
 }
 
 fn table(sessions: &[ListedSession]) -> String {
@@ -45,8 +52,8 @@ fn table(sessions: &[ListedSession]) -> String {
             }
         }
     }
-    let nothing = sessions.iter().filter(|session| session.error.is_none() && session.accounts.is_empty());
-    let nothing: String =
-        nothing.map(|session| format!("{}: nothing is assigned\n", session.session)).collect();
-    format!("{table}{nothing}")
+    let unassigned = sessions.iter().filter(|session| session.error.is_none() && session.accounts.is_empty());
+    let unassigned: String =
+        unassigned.map(|session| format!("{}: no account is assigned to you\n", session.session)).collect();
+    format!("{table}{unassigned}")
 }

@@ -2,21 +2,23 @@
 
 use ssod_control::{Done, Locked, Unlocked};
 
-use super::Context;
-use crate::failure::Outcome;
-use crate::{daemon, terminal};
+use crate::context::Context;
+use crate::error::CommandResult;
+use crate::{connection, terminal};
 
-pub(crate) fn lock(context: &Context) -> Outcome<()> {
-    let locked: Locked = daemon::connect(&context.paths)?.post("/v1/lock", &Done {})?;
+pub(crate) fn lock(context: &Context) -> CommandResult<()> {
+    let locked: Locked = connection::connect(&context.paths)?.post("/v1/lock", &Done {})?;
     for session in &locked.lost {
         terminal::warn(&format!(
-            "warning: the renewed sign-in of {session} could not be saved before, and is lost; sign in again after the unlock"
+            "warning: the renewed sign-in of {session} could not be saved and is lost; after the unlock, sign in again"
         ));
     }
-    Ok(terminal::print("Locked: every secret has left the daemon's memory. To go on: ssod unlock\n")?)
+    Ok(terminal::print(
+        "Locked: every secret was removed from the daemon's memory. To resume: ssod unlock\n",
+    )?)
 }
 
-pub(crate) fn unlock(context: &Context) -> Outcome<()> {
-    let unlocked: Unlocked = daemon::connect(&context.paths)?.post("/v1/unlock", &Done {})?;
+pub(crate) fn unlock(context: &Context) -> CommandResult<()> {
+    let unlocked: Unlocked = connection::connect(&context.paths)?.post("/v1/unlock", &Done {})?;
     Ok(terminal::print(if unlocked.was_open { "It was not locked.\n" } else { "Unlocked.\n" })?)
 }

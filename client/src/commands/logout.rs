@@ -1,41 +1,62 @@
 //! `ssod logout`.
 
-use ssod_control::{LogoutRequest, LogoutResult};
+use clap::Args;
+use clap_complete::ArgValueCandidates;
+use ssod_control::{LoggedOut, LogoutRequest, LogoutResult};
 
-use super::Context;
-use crate::cli::Logout;
-use crate::failure::Outcome;
-use crate::{daemon, terminal};
+use crate::context::Context;
+use crate::error::CommandResult;
+use crate::{completers, connection, terminal};
 
-pub(crate) fn run(context: &Context, command: &Logout) -> Outcome<()> {
-    let client = daemon::connect(&context.paths)?;
-    let result: LogoutResult = client.post(
-        "/v1/logout",
-        &LogoutRequest { name: command.name.clone(), revoke_shells: command.revoke_shells },
-    )?;
+/// Sign out, and delete the session's tokens and credentials.
+///
+/// ssod stops serving the session's credentials at once. AWS cannot revoke credentials that it has already issued, so ssod
+/// prints until when they stay valid.
+#[derive(Args)]
+pub(crate) struct LogoutArgs {
+    /// A profile or an sso-session; by default every session.
+    #[arg(add = ArgValueCandidates::new(completers::profile_and_session_names))]
+    name: Option<String>,
+    /// Also revoke the endpoint tokens of open shells, which then need a new `ssod env`.
+    #[arg(long)]
+    revoke_shells: bool,
+}
+
+pub(crate) fn run(context: &Context, args: &LogoutArgs) -> CommandResult<()> {
+    let client = connection::connect(&context.paths)?;
+    let request = LogoutRequest { name: args.name.clone(), revoke_shells: args.revoke_shells };
+    let result: LogoutResult = client.post("/v1/logout", &request)?;
     let mut text = String::new();
-    for session in result.sessions.iter().filter(|session| session.was_signed_in || command.name.is_some()) {
-        let name = &session.session;
-        text.push_str(&if session.was_signed_in {
-            format!("Signed out of {name}.\n")
-        } else {
-            format!("Nobody was signed in to {name}.\n")
-        });
-        for valid in &session.still_valid {
-            text.push_str(&format!(
-                "  Credentials of {} that were handed out before stay valid at AWS until {}.\n",
-                valid.profile, valid.until
+    for session in result.sessions.iter().filter(|session| session.was_signed_in || args.name.is_some()) {
+        text.push_str(&describe(session));
+        if let Some(reason) = &session.not_told {
+            let name = &session.session;
+            terminal::warn(&format!(
+                "warning: AWS could not be notified of the sign-out of {name}: {reason}"
             ));
         }
-        if let Some(why) = &session.not_told {
-            terminal::warn(&format!("warning: AWS could not be told that {name} signed out: {why}"));
-        }
     }
-    if command.revoke_shells {
+    if args.revoke_shells {
         text.push_str("Open shells need a new environment: eval \"$(ssod env PROFILE)\"\n");
     }
     if text.is_empty() {
-        text.push_str("Nobody was signed in.\n");
+        text.push_str("No session was signed in.\n");
     }
     Ok(terminal::print(&text)?)
+}
+
+fn describe(session: &LoggedOut) -> String {
+    let name = &session.session;
+    let mut text = if session.was_signed_in {
+        format!("Signed out of {name}.\n")
+    } else {
+        format!("{name} was not signed in.\n")
+    };
+    for valid in &session.still_valid {
+        text.push_str(&format!(
+            "  Credentials of {} that were served before stay valid at AWS until {}.\n",
+            valid.profile, valid.until
+        ));
+    }
+    text
 }

@@ -1,16 +1,25 @@
 //! `ssod man`: the man pages, from the same definitions as the help.
 
-use clap::CommandFactory;
+use std::path::PathBuf;
 
-use crate::cli::{Cli, Man};
-use crate::failure::{Failure, Outcome};
+use clap::{Args, Command};
 
-pub(crate) fn run(command: &Man) -> Outcome<()> {
-    let folder = &command.folder;
+use crate::error::{CommandError, CommandResult};
+
+/// Write the man pages to a folder.
+#[derive(Args)]
+pub(crate) struct ManArgs {
+    /// The folder for the man pages; it is created if it is missing.
+    folder: PathBuf,
+}
+
+pub(crate) fn run(args: &ManArgs, command: Command) -> CommandResult<()> {
+    let folder = &args.folder;
     let write = || {
         std::fs::create_dir_all(folder)?;
-        clap_mangen::generate_to(Cli::command(), folder)
+        clap_mangen::generate_to(command, folder)
     };
-    write()
-        .map_err(|error| Failure::new(format!("Cannot write man pages into {}: {error}.", folder.display())))
+    write().map_err(|error| {
+        CommandError::new(format!("Cannot write the man pages to {}: {error}.", folder.display()))
+    })
 }

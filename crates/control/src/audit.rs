@@ -1,44 +1,44 @@
-//! One line of the audit log, which the daemon writes and `ssod audit` reads.
+//! An entry of the audit log, which the daemon writes and `ssod audit` reads.
 
 use serde::{Deserialize, Serialize};
 
-/// Somebody asked for credentials.
+/// A request for credentials, and its outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AuditEntry {
-    /// When, in RFC 3339.
+    /// The time, in RFC 3339.
     pub at: String,
     /// `served` or `refused`.
     pub outcome: String,
-    /// For which profile, where that is known.
+    /// The profile, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// `container`, `imds`, `credential-process` or `control`.
+    /// The way of the request: `container`, `imds`, `credential-process` or `control`.
     pub via: String,
-    /// The caller's user; none where the kernel did not tell.
+    /// The caller's user; `None` if the kernel does not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
-    /// The caller's process; none where it was gone already.
+    /// The caller's process; `None` if it had already ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// Its name, in short.
+    /// The short name of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
-    /// Its executable file.
+    /// The path of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// How often the same happened again since its own line.
+    /// How often the same request was repeated since its first entry.
     #[serde(skip_serializing_if = "is_zero")]
     pub repeated: u64,
-    /// How many notes before this one found no room and were lost.
+    /// How many entries before this one were lost because the queue was full.
     #[serde(skip_serializing_if = "is_zero")]
     pub lost: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires this signature")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_what_is_known_and_no_more() {
+    fn an_entry_has_only_the_fields_that_are_known() {
         let entry = AuditEntry {
             at: "2026-11-23T10:00:00Z".into(),
             outcome: "refused".into(),

@@ -1,45 +1,45 @@
-//! What `ssod doctor` finds, on either side.
+//! The results of `ssod doctor`, which daemon and client both contribute to.
 
 use serde::{Deserialize, Serialize};
 
-/// How one thing stands.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// It works, but not as well as it could.
+    /// It works, but should be improved.
     Warning,
-    /// It does not work, or is not safe.
+    /// It does not work or is not safe.
     Failed,
 }
 
-/// One thing that was looked at. `GET /v1/doctor` answers with a list of them.
+/// One check. `GET /v1/doctor` returns a list of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What was looked at, in a word or two.
+    /// What was checked, in one or two words.
     pub name: String,
-    /// How it stands.
+    /// The result.
     pub state: CheckState,
-    /// A sentence.
+    /// The result as a sentence.
     pub message: String,
-    /// What to do.
+    /// How to fix it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
 impl Check {
-    /// All is well.
+    /// Returns a check without a problem.
     pub fn ok(name: &str, message: impl Into<String>) -> Self {
         Self { name: name.to_owned(), state: CheckState::Ok, message: message.into(), hint: None }
     }
 
-    /// It could be better.
+    /// Returns a check with a warning.
     pub fn warning(name: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { state: CheckState::Warning, hint: Some(hint.into()), ..Self::ok(name, message) }
     }
 
-    /// It must be mended.
+    /// Returns a failed check.
     pub fn failed(name: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { state: CheckState::Failed, hint: Some(hint.into()), ..Self::ok(name, message) }
     }

@@ -1,7 +1,8 @@
-//! What client and daemon say to each other: HTTP and JSON on a Unix socket. Types, every path on disk, and the
-//! small client; no server, no TLS.
+//! The protocol between client and daemon, which is HTTP and JSON on a Unix socket: message types, the paths on disk, and
+//! the blocking client. There is no server and no TLS here.
 //!
-//! The protocol only grows: unknown fields are ignored, new ones have defaults. `tests` pins it on literal JSON.
+//! The protocol is only extended: readers ignore unknown fields, and new fields have defaults. Tests pin it with literal
+//! JSON.
 
 mod audit;
 mod client;
@@ -9,6 +10,7 @@ mod doctor;
 mod message;
 mod paths;
 mod status;
+mod version;
 
 pub use audit::AuditEntry;
 pub use client::{ClientError, ControlClient, Events};
@@ -23,21 +25,4 @@ pub use status::{
     ActiveProfile, DaemonStatus, ImdsPort, ProfileState, ProfileStatus, SessionState, SessionStatus, Status,
     Trouble, VaultStatus,
 };
-
-/// The protocol's version, sent in [`API_HEADER`] both ways. It grows when an old client would misunderstand.
-pub const API_VERSION: u32 = 1;
-/// The daemon's exit status where another one runs already, which soon answers.
-pub const ALREADY_RUNS: u8 = 3;
-/// Carries [`API_VERSION`].
-pub const API_HEADER: &str = "ssod-api";
-/// What `--version` says after the program's name.
-pub const VERSION: &str = concat!(
-    env!("CARGO_PKG_VERSION"),
-    " (commit ",
-    env!("SSOD_COMMIT"),
-    ", ",
-    env!("SSOD_BUILD"),
-    " build for ",
-    env!("SSOD_TARGET"),
-    ")"
-);
+pub use version::{ALREADY_RUNS, API_HEADER, API_VERSION, VERSION};

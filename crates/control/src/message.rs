@@ -1,15 +1,15 @@
-//! The messages. Instants are RFC 3339 texts, durations are seconds.
+//! The messages. Instants are RFC 3339 text; durations are in seconds.
 
 use serde::{Deserialize, Serialize};
 
-/// Any answer that is not a success.
+/// The body of every response that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
-    /// A word for programs: `LoginRequired`, `NoAccess`, `ProfileNotFound`, …
+    /// The code for programs: `LoginRequired`, `NoAccess`, `ProfileNotFound`, …
     pub code: String,
-    /// A sentence.
+    /// The message for the user, one sentence.
     pub message: String,
-    /// What to do.
+    /// What the user can do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
@@ -18,66 +18,66 @@ pub struct ErrorBody {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LoginFlow {
-    /// Browser and callback.
+    /// Authorization code with PKCE: browser and callback.
     Pkce,
-    /// A code that is typed anywhere.
+    /// A code that the user confirms on any machine.
     DeviceCode,
 }
 
-/// `POST /v1/login`; the answer is one [`LoginEvent`] a line.
+/// `POST /v1/login`; the response has one [`LoginEvent`] per line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginRequest {
-    /// A profile, else a session.
+    /// A profile or a session.
     pub name: String,
-    /// How; without it, the daemon's setting, else by [`has_browser`](Self::has_browser).
+    /// The flow; by default the daemon's setting, else chosen by [`has_browser`](Self::has_browser).
     #[serde(default)]
     pub flow: Option<LoginFlow>,
-    /// Whether a browser on this machine can be opened.
+    /// Whether the client can open a browser on this machine.
     #[serde(default)]
     pub has_browser: bool,
 }
 
-/// What happens during a sign-in.
+/// An event of a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum LoginEvent {
-    /// Somebody must visit the URL with a browser on this machine.
+    /// The user must visit the URL with a browser on this machine.
     Browser {
         /// The session.
         session: String,
-        /// What to open; its hosts were checked.
+        /// The URL to open; the daemon has checked its hosts.
         url: String,
-        /// The start URL, for the person.
+        /// The start URL, to show to the user.
         start_url: String,
-        /// The command to open it with, from `config.toml`; empty for the system's browser.
+        /// The command that opens the URL, from `config.toml`; empty for the system's browser.
         #[serde(default)]
         browser: String,
     },
-    /// Somebody must confirm the code, on any machine.
+    /// The user must confirm the code, on any machine.
     DeviceCode {
         /// The session.
         session: String,
-        /// Where the code is typed.
+        /// The page on which the user enters the code.
         url: String,
-        /// The same with the code filled in.
+        /// The same page with the code filled in.
         url_complete: String,
         /// The code.
         code: String,
-        /// Seconds that the code lives.
+        /// The seconds until the code expires.
         expires_in: u64,
-        /// The start URL, for the person.
+        /// The start URL, to show to the user.
         start_url: String,
-        /// Its region, for the person.
+        /// The region, to show to the user.
         region: String,
     },
-    /// Done.
+    /// The sign-in succeeded.
     SignedIn {
         /// The session.
         session: String,
     },
-    /// Not done.
+    /// The sign-in failed.
     Failed {
-        /// Why.
+        /// The reason.
         #[serde(flatten)]
         error: ErrorBody,
     },
@@ -86,81 +86,81 @@ pub enum LoginEvent {
 /// `POST /v1/logout`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogoutRequest {
-    /// A profile, else a session; without it, every session.
+    /// A profile or a session; by default every session.
     #[serde(default)]
     pub name: Option<String>,
-    /// Whether open shells lose their endpoint tokens, too.
+    /// Whether the endpoint tokens of open shells are revoked too.
     #[serde(default)]
     pub revoke_shells: bool,
 }
 
-/// What a sign-out did.
+/// The result of a sign-out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogoutResult {
-    /// One for each session.
+    /// One entry for each session.
     pub sessions: Vec<LoggedOut>,
 }
 
-/// One session's sign-out.
+/// The sign-out of one session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoggedOut {
     /// The session.
     pub session: String,
     /// Whether it was signed in.
     pub was_signed_in: bool,
-    /// Credentials that AWS issued and nobody can recall.
+    /// Issued credentials, which AWS cannot revoke.
     pub still_valid: Vec<StillValid>,
-    /// Why AWS could not be told, where it could not.
+    /// Why AWS could not be notified, if it could not.
     #[serde(default)]
     pub not_told: Option<String>,
 }
 
-/// Credentials that live on.
+/// Credentials that stay valid after the sign-out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StillValid {
-    /// Of which profile.
+    /// The profile.
     pub profile: String,
-    /// Until when.
+    /// When they expire.
     pub until: String,
 }
 
-/// `POST /v1/use`; the answer is [`ActiveProfile`](crate::ActiveProfile).
+/// `POST /v1/use`; the response is [`ActiveProfile`](crate::ActiveProfile).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UseRequest {
-    /// Which; none for nobody.
+    /// The profile; `None` to make no profile active.
     pub profile: Option<String>,
-    /// For how many seconds; without it, for good.
+    /// For how many seconds; by default without a limit.
     #[serde(default)]
     pub seconds: Option<u64>,
 }
 
-/// `POST /v1/env`; the answer is [`Environment`].
+/// `POST /v1/env`; the response is [`Environment`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvRequest {
-    /// Which profile; without it, whatever is active at each moment.
+    /// The profile; by default the one that is active at the time of each request.
     #[serde(default)]
     pub profile: Option<String>,
-    /// IMDS instead of the container endpoint.
+    /// Whether to use IMDS instead of the container credentials endpoint.
     #[serde(default)]
     pub imds: bool,
 }
 
-/// What a shell needs to use the endpoint. That the daemon answers this says that it holds the port.
+/// What a shell needs to use the endpoint. The daemon returns it only while it holds the port itself.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
-    /// The profile that it is for.
+    /// The profile.
     #[serde(default)]
     pub profile: Option<String>,
-    /// The credentials' URI; none for IMDS.
+    /// The credentials' URI; `None` for IMDS.
     #[serde(default)]
     pub credentials_uri: Option<String>,
-    /// The token for it.
+    /// The authorization token for the URI.
     #[serde(default)]
     pub token: Option<String>,
     /// The file with the token.
     #[serde(default)]
     pub token_file: Option<String>,
-    /// The IMDS endpoint, with a slash at its end.
+    /// The IMDS endpoint, with a trailing slash.
     #[serde(default)]
     pub imds_endpoint: Option<String>,
     /// The profile's region.
@@ -174,23 +174,23 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-/// `POST /v1/credentials`; the answer is [`Credentials`].
+/// `POST /v1/credentials`; the response is [`Credentials`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialsRequest {
-    /// Which profile.
+    /// The profile.
     pub profile: String,
 }
 
-/// `POST /v1/check`: the same, but only whether there are any.
+/// The response of `POST /v1/check`: the profile has credentials. The request is a [`CredentialsRequest`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
-    /// Of which profile.
+    /// The profile.
     pub profile: String,
     /// Its session.
     pub session: String,
 }
 
-/// The `credential_process` protocol's own form.
+/// Credentials in the format of the `credential_process` protocol.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Credentials {
@@ -202,7 +202,7 @@ pub struct Credentials {
     pub secret_access_key: String,
     /// The session token.
     pub session_token: String,
-    /// When they end.
+    /// When they expire.
     pub expiration: String,
     /// Their account.
     pub account_id: String,
@@ -214,10 +214,10 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// `POST /v1/vault/rekey`; the answer is [`Rekeyed`].
+/// `POST /v1/vault/rekey`; the response is [`Rekeyed`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RekeyRequest {
-    /// The key store to move to; without it, the key stays where it is.
+    /// The key store for the new key; by default the present one.
     #[serde(default)]
     pub key_store: Option<String>,
 }
@@ -225,39 +225,39 @@ pub struct RekeyRequest {
 /// The vault has a new key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rekeyed {
-    /// Where it is.
+    /// The key store that has it.
     pub key_store: String,
 }
 
-/// `POST /v1/lock`'s answer.
+/// The response of `POST /v1/lock`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locked {
-    /// The sessions whose renewed sign-in could not be saved before, and is lost.
+    /// The sessions whose renewed sign-in could not be saved and is lost.
     #[serde(default)]
     pub lost: Vec<String>,
 }
 
-/// `POST /v1/unlock`'s answer.
+/// The response of `POST /v1/unlock`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unlocked {
-    /// Whether it was open already.
+    /// Whether the vault was already open.
     #[serde(default)]
     pub was_open: bool,
 }
 
-/// An answer without content.
+/// A message without content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {}
 
-/// `POST /v1/list`; the answer is a list of [`ListedSession`].
+/// `POST /v1/list`; the response is a list of [`ListedSession`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListRequest {
-    /// A session, or a profile's session; without it, every session.
+    /// A session, or a profile for its session; by default every session.
     #[serde(default)]
     pub name: Option<String>,
 }
 
-/// What a session's person may use.
+/// The accounts and roles that are assigned to the user of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedSession {
     /// The session.
@@ -265,19 +265,19 @@ pub struct ListedSession {
     /// Its accounts.
     #[serde(default)]
     pub accounts: Vec<Account>,
-    /// Why there is no list.
+    /// Why the session could not be listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBody>,
 }
 
-/// One account.
+/// An AWS account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// Twelve digits.
+    /// The account id, twelve digits.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Its owner's address.
+    /// The email address of the account.
     #[serde(default)]
     pub email: String,
     /// Its roles.
@@ -289,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn login_events_are_tagged_lines() {
+    fn login_events_are_tagged_json_objects() {
         let failed = LoginEvent::Failed {
             error: ErrorBody { code: "Denied".into(), message: "No.".into(), hint: None },
         };
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_have_credential_process_names_and_no_debug() {
+    fn credentials_have_the_names_of_credential_process_and_no_debug_output() {
         let credentials = Credentials {
             version: 1,
             access_key_id: "ASIA".into(),

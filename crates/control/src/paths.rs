@@ -1,4 +1,4 @@
-//! Every path on disk, found the same way by client and daemon.
+//! The paths on disk, which client and daemon find in the same way.
 
 use std::path::{Path, PathBuf};
 
@@ -6,33 +6,33 @@ use directories::{BaseDirs, ProjectDirs};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use thiserror::Error;
 
-/// A profile's name as a file's or a URL's part.
-const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// The characters of a profile's name that are encoded in a file name or a URL.
+const ENCODED_CHARACTERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// There is no home folder to start from.
+/// The home folder is not known.
 #[derive(Debug, Error)]
-#[error("cannot tell where your home folder is; set HOME")]
+#[error("cannot find your home folder; set HOME")]
 pub struct PathsError;
 
-/// Where everything is.
+/// All files and folders of ssod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
-    /// ssod's settings.
+    /// The settings file.
     pub settings: PathBuf,
-    /// What survives a reboot: the vault, the lock, the remembered port.
+    /// The folder that survives a reboot, with the vault, the lock and the state file.
     pub state: PathBuf,
-    /// What does not: the token files, and usually the socket.
+    /// The folder that does not survive a reboot, with the token files and usually the socket.
     pub runtime: PathBuf,
     /// The control socket.
     pub socket: PathBuf,
     /// The AWS config file.
     pub aws_config: PathBuf,
-    /// Where the AWS CLI keeps access tokens; always below the home folder, whatever the config file is.
+    /// The folder in which the AWS CLI stores access tokens: always below the home folder, wherever the config file is.
     pub aws_cache: PathBuf,
 }
 
 impl Paths {
-    /// Finds them by the environment: `SSOD_CONFIG`, `SSOD_SOCKET`, `AWS_CONFIG_FILE`, and the XDG folders.
+    /// Finds the paths from the environment: `SSOD_CONFIG`, `SSOD_SOCKET`, `AWS_CONFIG_FILE`, and the XDG folders.
     pub fn from_environment() -> Result<Self, PathsError> {
         let project = ProjectDirs::from("", "", "ssod").ok_or(PathsError)?;
         let base = BaseDirs::new().ok_or(PathsError)?;
@@ -50,8 +50,8 @@ impl Paths {
         })
     }
 
-    /// Where a client may find the socket besides [`socket`](Self::socket): cron and `sudo -u` have no
-    /// `XDG_RUNTIME_DIR`, though the daemon had one.
+    /// Returns a second path at which a client may find the socket: cron and `sudo -u` set no `XDG_RUNTIME_DIR`, but the
+    /// daemon may have been started with one.
     pub fn other_socket(&self) -> Option<PathBuf> {
         if std::env::var_os("SSOD_SOCKET").is_some() || std::env::var_os("XDG_RUNTIME_DIR").is_some() {
             return None;
@@ -60,54 +60,54 @@ impl Paths {
         Some(PathBuf::from(format!("/run/user/{uid}/ssod/control.sock")))
     }
 
-    /// The sealed files.
+    /// Returns the folder with the encrypted files.
     pub fn vault(&self) -> PathBuf {
         self.state.join("vault")
     }
 
-    /// Held by the one daemon that this user has.
+    /// Returns the lock file, which this user's only daemon holds.
     pub fn lock(&self) -> PathBuf {
         self.state.join("daemon.lock")
     }
 
-    /// What the daemon remembers that is not secret: its port, the active profile.
+    /// Returns the state file, which has what is not secret: the port, the active profile and the like.
     pub fn memory(&self) -> PathBuf {
         self.state.join("remembered.json")
     }
 
-    /// Who got which credentials.
+    /// Returns the audit log.
     pub fn audit(&self) -> PathBuf {
         self.state.join("audit.jsonl")
     }
 
-    /// The file that a log was before it was begun anew.
+    /// Returns the path to which a full log is renamed.
     pub fn before(log: &Path) -> PathBuf {
         let mut name = log.as_os_str().to_owned();
         name.push(".1");
         name.into()
     }
 
-    /// The log of a daemon that no service manager started.
+    /// Returns the log of a daemon that runs without a service manager.
     pub fn log(&self) -> PathBuf {
         self.state.join("daemon.log")
     }
 
-    /// The folder with one file for each endpoint token.
+    /// Returns the folder with one file for each endpoint token.
     pub fn tokens(&self) -> PathBuf {
         self.runtime.join("tokens")
     }
 
-    /// The file with the token of that profile, or with the one that follows `ssod use`. After each revocation it is another
-    /// one: an open shell that reads the old file must not find the new token there.
+    /// Returns the file with the token of the profile, or of the active profile. Each revocation changes the path, so that an
+    /// open shell does not find the new token in the old file.
     pub fn token(&self, profile: Option<&str>, generation: u32) -> PathBuf {
-        // `active` itself cannot be a profile's file: those begin with `profile-`.
+        // No profile's file is named `active`, because those names begin with `profile-`.
         let name =
             profile.map_or_else(|| "active".to_owned(), |profile| format!("profile-{}", encode(profile)));
-        // No encoded name has an @.
+        // An encoded name contains no @.
         self.tokens().join(if generation == 0 { name } else { format!("{name}@{generation}") })
     }
 
-    /// The path of the credentials' URI on the endpoint.
+    /// Returns the path of the credentials' URI on the endpoint.
     pub fn credentials_route(profile: Option<&str>) -> String {
         profile
             .map_or_else(|| "/credentials".to_owned(), |profile| format!("/credentials/{}", encode(profile)))
@@ -115,7 +115,7 @@ impl Paths {
 }
 
 fn encode(name: &str) -> String {
-    utf8_percent_encode(name, NAME).to_string()
+    utf8_percent_encode(name, ENCODED_CHARACTERS).to_string()
 }
 
 #[cfg(test)]
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_leave_their_folder() {
+    fn a_profile_name_cannot_leave_its_folder() {
         assert_eq!(Paths::credentials_route(Some("../a b/ü")), "/credentials/..%2Fa%20b%2F%C3%BC");
         assert_eq!(Paths::credentials_route(None), "/credentials");
     }

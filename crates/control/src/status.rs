@@ -1,56 +1,55 @@
-//! What `ssod status` shows. Instants are RFC 3339 texts, durations are seconds.
+//! What `ssod status` shows. Instants are RFC 3339 text; durations are in seconds.
 
 use serde::{Deserialize, Serialize};
 
-/// `GET /v1/status`.
+/// The response of `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// About the daemon.
+    /// The daemon.
     pub daemon: DaemonStatus,
-    /// What `ssod use` chose.
+    /// The profile that `ssod use` chose.
     #[serde(default)]
     pub active: ActiveProfile,
-    /// The sessions, by name.
+    /// The sessions, sorted by name.
     pub sessions: Vec<SessionStatus>,
-    /// The profiles, by name.
+    /// The profiles, sorted by name.
     pub profiles: Vec<ProfileStatus>,
 }
 
-/// About the daemon itself.
+/// The daemon itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DaemonStatus {
     /// Its version.
     pub version: String,
-    /// Its process.
+    /// Its process id.
     pub pid: u32,
     /// The endpoint's port on 127.0.0.1.
     pub port: u16,
-    /// IMDS ports of single profiles.
+    /// The IMDS ports of single profiles.
     pub imds_ports: Vec<ImdsPort>,
-    /// Where the vault's key is; empty while it is not known.
+    /// The key store of the vault; empty while it is not known.
     pub key_store: String,
-    /// How the vault stands.
+    /// The state of the vault.
     pub vault: VaultStatus,
-    /// The AWS config file that it reads.
+    /// The AWS config file that the daemon reads.
     pub config_file: String,
-    /// Variables that override where Identity Center is called, as the daemon sees them.
+    /// The variables in the daemon's environment that override the endpoints of Identity Center.
     pub overrides: Vec<(String, String)>,
-    /// What is wrong, each a sentence with its remedy.
+    /// The problems, each a sentence with its fix.
     pub problems: Vec<String>,
 }
 
-/// How the vault stands.
+/// The state of the vault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VaultStatus {
-    /// `open`, `opening`, `locked`; or what is wrong with the key store: `absent`, `no-default-keyring`, `refused`,
-    /// `missing`, `broken`.
-    /// A key store that is locked itself is `locked` with another hint.
+    /// `open`, `opening` or `locked`; or the problem with the key store: `absent`, `no-default-keyring`, `refused`,
+    /// `missing` or `broken`. If the key store itself is locked, the state is `locked` with another hint.
     pub state: String,
-    /// What is the matter.
+    /// The reason, if the vault is not open.
     pub reason: Option<String>,
-    /// What to do.
+    /// What the user can do.
     pub hint: Option<String>,
 }
 
@@ -67,93 +66,93 @@ pub struct ImdsPort {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ActiveProfile {
-    /// Which; at first none.
+    /// The profile; at first none.
     pub profile: Option<String>,
-    /// Until when, where it was chosen for a time.
+    /// When it stops being active, if it was chosen for a limited time.
     pub until: Option<String>,
-    /// What comes after that.
+    /// The profile that is active after that.
     pub then: Option<String>,
 }
 
-/// How a session stands.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
-    /// Nobody is signed in.
+    /// The user is not signed in.
     SignedOut,
-    /// Somebody is signing in.
+    /// A sign-in is in progress.
     SigningIn,
-    /// Signed in.
+    /// The user is signed in.
     Active,
-    /// AWS ended it.
+    /// AWS has ended the session.
     Expired,
-    /// Not known while the vault is locked.
+    /// The state is not known while the vault is locked.
     Locked,
 }
 
-/// One session.
+/// A session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStatus {
     /// Its name.
     pub name: String,
-    /// How it stands.
+    /// Its state.
     pub state: SessionState,
-    /// Why it ended.
+    /// Why it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Where people sign in.
+    /// The start URL, where the user signs in.
     pub start_url: String,
     /// Its region.
     pub region: String,
-    /// When the access token ends.
+    /// When the access token expires.
     #[serde(default)]
     pub expires_at: Option<String>,
     /// Seconds until then.
     #[serde(default)]
     pub remaining: Option<u64>,
-    /// Seconds until somebody must sign in again, where that is known.
+    /// Seconds until the user must sign in again, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_in: Option<u64>,
     /// Seconds until it is renewed.
     #[serde(default)]
     pub renews_in: Option<u64>,
-    /// What stands against renewing it.
+    /// Why it cannot be renewed now.
     #[serde(default)]
     pub trouble: Option<Trouble>,
 }
 
-/// What stands against renewing.
+/// Why a session or credentials cannot be renewed now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Trouble {
-    /// It is tried again.
+    /// The renewal failed and is tried again.
     Retrying {
-        /// What went wrong.
+        /// The error.
         reason: String,
-        /// In how many seconds.
+        /// Seconds until the next attempt.
         retry_in: u64,
     },
-    /// The role is not assigned to the person.
+    /// The role is not assigned to the user.
     NoAccess,
-    /// Somebody must sign in.
+    /// The user must sign in.
     SignInNeeded,
     /// The vault is locked.
     Locked,
 }
 
-/// What a profile can serve.
+/// Whether a profile has credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProfileState {
-    /// Credentials are held.
+    /// The daemon has credentials.
     Ready,
-    /// None are held, but the next request fetches them.
+    /// The daemon has none, but fetches them for the next request.
     OnDemand,
-    /// See the trouble.
+    /// There are none, for the reason in [`trouble`](ProfileStatus::trouble).
     Blocked,
 }
 
-/// One profile.
+/// A profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileStatus {
     /// Its name.
@@ -167,9 +166,9 @@ pub struct ProfileStatus {
     /// Its region.
     #[serde(default)]
     pub region: Option<String>,
-    /// What it can serve.
+    /// Whether it has credentials.
     pub state: ProfileState,
-    /// When the credentials that are held end.
+    /// When the credentials expire.
     #[serde(default)]
     pub expires_at: Option<String>,
     /// Seconds until then.
@@ -178,16 +177,16 @@ pub struct ProfileStatus {
     /// Seconds until they are renewed.
     #[serde(default)]
     pub renews_in: Option<u64>,
-    /// What stands against renewing them.
+    /// Why they cannot be renewed now.
     #[serde(default)]
     pub trouble: Option<Trouble>,
-    /// Seconds since somebody asked for them.
+    /// Seconds since the last request for them.
     #[serde(default)]
     pub used_ago: Option<u64>,
-    /// Which program did, where it is known.
+    /// The program that sent that request, if it is known.
     #[serde(default)]
     pub used_by: Option<String>,
-    /// Whether it stands in AWS's own form, so that `--profile` goes past ssod.
+    /// Whether it has AWS's own keys in the config file, so that `--profile` bypasses ssod.
     #[serde(default)]
     pub aws_form: bool,
 }
@@ -197,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_older_daemons_status_is_still_read_and_a_newer_ones_too() {
+    fn the_status_of_older_and_newer_daemons_is_readable() {
         let old = r#"{"daemon":{"version":"0.1.0","pid":7,"port":7746},"sessions":[{"name":"s","state":"active",
             "start_url":"https://x.awsapps.com/start","region":"us-east-1","remaining":3600}],
             "profiles":[{"name":"p","session":"s","account_id":"123456789012","role_name":"R","state":"blocked",

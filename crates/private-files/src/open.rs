@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use crate::FileError;
+use crate::error::FileError;
 
 /// The mode of every file that this crate makes.
 pub(crate) const PRIVATE_MODE: u32 = 0o600;

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::FileError;
+use crate::error::FileError;
 use crate::open::{OTHERS, Symlinks, check_owner, open_regular};
 
 /// The default limit for files that only ssod writes; most have less than a hundred kilobytes.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use atomic_write_file::AtomicWriteFile;
 use atomic_write_file::unix::OpenOptionsExt;
 
-use crate::FileError;
+use crate::error::FileError;
 use crate::folder::create_folder;
 use crate::open::PRIVATE_MODE;
 

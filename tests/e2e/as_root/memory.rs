@@ -224,5 +224,5 @@ fn where_no_memory_may_be_locked_the_daemon_works_and_says_so() {
     sandbox.start_daemon_by("ulimit -l 0; exec ssod-daemon");
     sandbox.login(Person::ADMIN).succeeded();
     assert_eq!(sandbox.ssod(&["credential-process", "adminUser"]).status, 0);
-    assert!(sandbox.daemon_log().contains("the vault's key may reach the swap"));
+    assert!(sandbox.daemon_log().contains("the vault's key may be written to swap"));
 }

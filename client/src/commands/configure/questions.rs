@@ -1,177 +1,245 @@
-//! What the flags and the file leave open, asked one after another, each answer checked before the next question; where
-//! nobody can be asked, the missing flags are named.
+//! Asks for what the flags and the config file leave open, and checks each answer before the next question. Without a
+//! terminal, it reports the missing flags instead.
 
+use clap::Args;
 use ssod_control::Account;
 use ssod_model::{
-    AccountId, Endpoints, InvalidName, ProfileName, Region, RoleName, SessionName, SsoSession, StartUrl,
+    AccountId, Endpoints, InvalidName, Profile, ProfileName, Region, RoleName, SessionName, SsoSession,
+    StartUrl,
 };
 use ssod_profiles::{Configuration, writable_name};
 
-use crate::cli::Configure;
-use crate::commands::Context;
-use crate::failure::{Failure, Outcome};
+use crate::error::{CommandError, CommandResult};
 use crate::{prompt, terminal};
 
 /// The scope that makes a sign-in renewable.
 const DEFAULT_SCOPES: &str = "sso:account:access";
 
+/// The answers that are given as flags.
+#[derive(Args)]
+pub(super) struct Answers {
+    /// Name of the profile.
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
+    /// Name of the sso-session.
+    #[arg(long, value_name = "NAME")]
+    pub(super) session: Option<String>,
+    /// Start URL of your AWS access portal, where you sign in.
+    #[arg(long, value_name = "URL")]
+    pub(super) start_url: Option<String>,
+    /// Region of IAM Identity Center.
+    #[arg(long, value_name = "REGION")]
+    pub(super) region: Option<String>,
+    /// OAuth scopes, separated by commas.
+    #[arg(long, value_name = "SCOPES")]
+    pub(super) scopes: Option<String>,
+    /// Account of the role.
+    #[arg(long, value_name = "ID")]
+    pub(super) account: Option<String>,
+    /// Role (permission set).
+    #[arg(long, value_name = "NAME")]
+    pub(super) role: Option<String>,
+    /// Region for AWS calls with the profile; by default the session's.
+    #[arg(long, value_name = "REGION")]
+    pub(super) profile_region: Option<String>,
+}
+
+/// Whether an existing session or profile may be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overwrite {
+    Ask,
+    Allowed,
+}
+
 pub(super) struct Questions<'a> {
-    pub(super) context: &'a Context,
-    pub(super) command: &'a Configure,
-    pub(super) known: Configuration,
+    pub(super) interactive: bool,
+    pub(super) answers: &'a Answers,
+    pub(super) overwrite: Overwrite,
+    /// What the config file has already.
+    pub(super) existing: Configuration,
 }
 
 impl Questions<'_> {
-    /// The session. What the file says of a known one is taken as it is; a flag that says otherwise changes it, which is
-    /// asked where profiles depend on it.
-    pub(super) fn session(&self) -> Outcome<SsoSession> {
-        let command = self.command;
-        self.name_missing_flags()?;
-        let suggested = command.profile.as_ref().map(|profile| format!("sso-session-{profile}"));
-        let suggested = suggested.or_else(|| self.known.sessions.keys().next().map(ToString::to_string));
-        let name = ask("SSO session name", command.session.as_deref(), suggested, session_name)?;
-        let known = self.known.sessions.get(&name);
-        if let Some(known) = known.filter(|_| self.context.interactive) {
+    /// Returns the session. An existing session keeps its values; a flag changes them, after a confirmation if start URL or
+    /// region change.
+    pub(super) fn session(&self) -> CommandResult<SsoSession> {
+        let answers = self.answers;
+        self.require_flags()?;
+        let suggested = answers.profile.as_ref().map(|profile| format!("sso-session-{profile}"));
+        let suggested = suggested.or_else(|| self.existing.sessions.keys().next().map(ToString::to_string));
+        let name = ask("SSO session name", answers.session.as_deref(), suggested, session_name)?;
+        let known = self.existing.sessions.get(&name);
+        if let Some(known) = known.filter(|_| self.interactive) {
             let (url, region) = (&known.start_url, &known.region);
             terminal::warn(&format!(
                 "Session {name}: {url}, {region} (to change it: --start-url, --region, --scopes)"
             ));
         }
-        let elsewhere = self.known.sessions.values().next().map(|session| session.start_url.to_string());
-        let start_url = match (&command.start_url, known) {
+        let default_url = self.existing.sessions.values().next().map(|session| session.start_url.to_string());
+        let start_url = match (&answers.start_url, known) {
             (None, Some(known)) => known.start_url.clone(),
-            (given, _) => ask("SSO start URL", given.as_deref(), elsewhere, start_url)?,
+            (given, _) => ask("SSO start URL", given.as_deref(), default_url, start_url)?,
         };
-        let region = match (&command.region, known) {
+        let region = match (&answers.region, known) {
             (None, Some(known)) => known.region.clone(),
             (given, _) => ask("SSO region", given.as_deref(), Some("us-east-1".to_owned()), Region::parse)?,
         };
-        let scopes = match (&command.scopes, known) {
+        let scopes = match (&answers.scopes, known) {
             (None, Some(known)) => known.scopes.clone(),
-            (None, None) if !self.context.interactive => given(scopes(DEFAULT_SCOPES))?,
+            (None, None) if !self.interactive => checked(scopes(DEFAULT_SCOPES))?,
             (given, _) => {
                 ask("SSO registration scopes", given.as_deref(), Some(DEFAULT_SCOPES.to_owned()), scopes)?
             }
         };
         let session = SsoSession { name, start_url, region, scopes, endpoints: Endpoints::default() };
-        if let Some(known) =
-            known.filter(|known| known.start_url != session.start_url || known.region != session.region)
-        {
-            let users = self.known.profiles.values().filter(|profile| profile.session == session.name);
-            let users: Vec<_> = users.map(|profile| profile.name.as_str()).collect();
-            let users = if users.is_empty() { "no profile".to_owned() } else { users.join(", ") };
-            let (name, url, region) = (&session.name, &known.start_url, &known.region);
-            let what = format!("Session {name} is {url} in {region} now, for {users}.");
-            self.may_replace(&what, &format!("Make it {} in {}?", session.start_url, session.region))?;
+        if let Some(known) = known {
+            self.confirm_other_portal(known, &session)?;
         }
         Ok(session)
     }
 
-    /// Account and role among those that the person may use; what leaves no choice is said.
-    pub(super) fn role(&self, accounts: &[Account], session: &SsoSession) -> Outcome<(AccountId, RoleName)> {
-        let candidates: Vec<&Account> = match &self.command.account {
+    /// Asks before a session gets another start URL or region.
+    fn confirm_other_portal(&self, known: &SsoSession, session: &SsoSession) -> CommandResult<()> {
+        if known.start_url == session.start_url && known.region == session.region {
+            return Ok(());
+        }
+        let users = self.existing.profiles.values().filter(|profile| profile.session == session.name);
+        let users: Vec<_> = users.map(|profile| profile.name.as_str()).collect();
+        let users = if users.is_empty() { "no profile".to_owned() } else { users.join(", ") };
+        let (name, url, region) = (&session.name, &known.start_url, &known.region);
+        let what = format!("Session {name} is {url} in {region} now, for {users}.");
+        self.confirm_replace(&what, &format!("Change it to {} in {}?", session.start_url, session.region))
+    }
+
+    /// Asks before a profile gets another role.
+    pub(super) fn confirm_other_role(&self, profile: &Profile) -> CommandResult<()> {
+        let Some(known) = self.existing.profiles.get(&profile.name).filter(|known| {
+            known.session != profile.session
+                || known.account_id != profile.account_id
+                || known.role_name != profile.role_name
+        }) else {
+            return Ok(());
+        };
+        let (name, role, account) = (&known.name, &known.role_name, &known.account_id);
+        let what = format!("Profile {name} is {role} in {account} through {} now.", known.session);
+        self.confirm_replace(&what, &format!("Change it to {} in {}?", profile.role_name, profile.account_id))
+    }
+
+    /// Returns an account and a role that are assigned to the user. A choice of one is not asked but shown.
+    pub(super) fn role(
+        &self,
+        accounts: &[Account],
+        session: &SsoSession,
+    ) -> CommandResult<(AccountId, RoleName)> {
+        let candidates: Vec<&Account> = match &self.answers.account {
             Some(id) => accounts.iter().filter(|account| account.id == *id).collect(),
             None => accounts.iter().collect(),
         };
-        let shown: Vec<String> =
+        let labels: Vec<String> =
             candidates.iter().map(|account| format!("{} ({})", account.name, account.id)).collect();
         if candidates.is_empty() {
             let name = &session.name;
-            return Err(Failure::new("Nothing is assigned to you there.").hint(format!(
-                "If the browser was signed in as somebody else: ssod logout {name}, sign out at the access portal, and \
-                 ssod login {name}. Otherwise ask whoever administers Identity Center"
+            return Err(CommandError::new("No account is assigned to you there.").hint(format!(
+                "If the browser was signed in as another user: run ssod logout {name}, sign out at the access portal, and run \
+                 ssod login {name}. Otherwise ask your Identity Center administrator"
             )));
         }
-        let account = candidates[self.pick("Account", "--account ID", &shown)?];
-        let role = match &self.command.role {
+        let account = candidates[self.pick("Account", "--account ID", &labels)?];
+        let role = match &self.answers.role {
             Some(role) => role.clone(),
             None if account.roles.is_empty() => {
-                return Err(Failure::new(format!("No role is assigned to you in {}.", account.id)));
+                return Err(CommandError::new(format!("No role is assigned to you in {}.", account.id)));
             }
             None => account.roles[self.pick("Role", "--role NAME", &account.roles)?].clone(),
         };
-        Ok((given(AccountId::parse(&account.id))?, given(RoleName::parse(&role))?))
+        Ok((checked(AccountId::parse(&account.id))?, checked(RoleName::parse(&role))?))
     }
 
-    pub(super) fn profile_name(&self, role: &RoleName) -> Outcome<ProfileName> {
-        ask("Profile name", self.command.profile.as_deref(), Some(role.to_string()), profile_name)
+    pub(super) fn profile_name(&self, role: &RoleName) -> CommandResult<ProfileName> {
+        ask("Profile name", self.answers.profile.as_deref(), Some(role.to_string()), profile_name)
     }
 
-    pub(super) fn profile_region(&self, session: &SsoSession) -> Outcome<Region> {
-        let offered = session.region.to_string();
-        match &self.command.profile_region {
-            None if !self.context.interactive => Ok(session.region.clone()),
-            asked => ask("Region for AWS calls", asked.as_deref(), Some(offered), Region::parse),
+    pub(super) fn profile_region(&self, session: &SsoSession) -> CommandResult<Region> {
+        let default = session.region.to_string();
+        match &self.answers.profile_region {
+            None if !self.interactive => Ok(session.region.clone()),
+            asked => ask("Region for AWS calls", asked.as_deref(), Some(default), Region::parse),
         }
     }
 
-    /// Whether something that exists may become something else.
-    pub(super) fn may_replace(&self, what: &str, question: &str) -> Outcome<()> {
-        if self.command.replace || self.command.dry_run {
+    /// Returns an error unless the user agrees to replace what exists.
+    fn confirm_replace(&self, what: &str, question: &str) -> CommandResult<()> {
+        if self.overwrite == Overwrite::Allowed {
             return Ok(());
         }
-        if !self.context.interactive {
-            return Err(Failure::usage(what).hint("To change it all the same, add --replace"));
+        if !self.interactive {
+            return Err(CommandError::usage(what).hint("To change it anyway, add --replace"));
         }
         if prompt::yes(&format!("{what} {question}"), false)? {
             Ok(())
         } else {
-            Err(Failure::new("Nothing was changed."))
+            Err(CommandError::new("Nothing was changed."))
         }
     }
 
-    /// The only one, or the person's choice.
-    fn pick(&self, what: &str, flag: &str, choices: &[String]) -> Outcome<usize> {
+    /// Returns the index of the only choice, or of the user's choice.
+    fn pick(&self, what: &str, flag: &str, choices: &[String]) -> CommandResult<usize> {
         if let [only] = choices {
             terminal::warn(&format!("{what}: {only} (the only one)"));
             return Ok(0);
         }
-        if !self.context.interactive {
-            return Err(Failure::usage(format!("There are several to choose from: {}.", choices.join(", ")))
-                .hint(format!("Name one: {flag}")));
+        if !self.interactive {
+            return Err(CommandError::usage(format!(
+                "There are several to choose from: {}.",
+                choices.join(", ")
+            ))
+            .hint(format!("Give one: {flag}")));
         }
         prompt::choice(what, choices)
     }
 
-    fn name_missing_flags(&self) -> Outcome<()> {
-        if self.context.interactive {
+    fn require_flags(&self) -> CommandResult<()> {
+        if self.interactive {
             return Ok(());
         }
-        let command = self.command;
-        let session = command.session.as_deref().and_then(|name| SessionName::parse(name).ok());
-        let is_known = session.is_some_and(|name| self.known.sessions.contains_key(&name));
+        let answers = self.answers;
+        let session = answers.session.as_deref().and_then(|name| SessionName::parse(name).ok());
+        let is_known = session.is_some_and(|name| self.existing.sessions.contains_key(&name));
         let flags = [
-            ("--session", command.session.is_none()),
-            ("--start-url", command.start_url.is_none() && !is_known),
-            ("--region", command.region.is_none() && !is_known),
-            ("--profile", command.profile.is_none()),
+            ("--session", answers.session.is_none()),
+            ("--start-url", answers.start_url.is_none() && !is_known),
+            ("--region", answers.region.is_none() && !is_known),
+            ("--profile", answers.profile.is_none()),
         ];
         let missing: Vec<_> = flags.iter().filter(|(_, missing)| *missing).map(|(flag, _)| *flag).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Failure::usage(format!("Nobody can be asked, so these are needed: {}.", missing.join(" ")))
-            .hint("See: ssod configure --help"))
+        Err(CommandError::usage(format!(
+            "ssod cannot ask questions here, so these flags are needed: {}.",
+            missing.join(" ")
+        ))
+        .hint("See: ssod configure --help"))
     }
 }
 
-/// The flag, else the answer, checked either way.
+/// Returns the flag, else the answer to the question, parsed.
 fn ask<T>(
     question: &str,
     flag: Option<&str>,
-    offered: Option<String>,
+    default: Option<String>,
     parse: impl Fn(&str) -> Result<T, InvalidName>,
-) -> Outcome<T> {
+) -> CommandResult<T> {
     let answer = match flag {
         Some(flag) => flag.to_owned(),
-        None => prompt::text(question, offered, |answer| parse(answer).map(drop))?,
+        None => prompt::text(question, default, |answer| parse(answer).map(drop))?,
     };
-    given(parse(&answer))
+    checked(parse(&answer))
 }
 
-/// An answer as somebody gave it; a wrong one is wrong usage.
-pub(super) fn given<T>(parsed: Result<T, InvalidName>) -> Outcome<T> {
-    parsed.map_err(|error| Failure::usage(format!("{error}.")))
+/// Turns an invalid answer into a usage error.
+pub(super) fn checked<T>(parsed: Result<T, InvalidName>) -> CommandResult<T> {
+    parsed.map_err(|error| CommandError::usage(format!("{error}.")))
 }
 
 fn session_name(text: &str) -> Result<SessionName, InvalidName> {
@@ -187,12 +255,12 @@ fn writable(text: &str) -> Result<&str, InvalidName> {
     if writable_name(text) { Ok(text) } else { Err(InvalidName { value: text.to_owned(), expected }) }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of several checks of one shape")]
+#[expect(clippy::unnecessary_wraps, reason = "has the signature of the other parsers")]
 fn scopes(text: &str) -> Result<Vec<String>, InvalidName> {
     Ok(text.split(',').map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
 }
 
-/// A start URL as people paste it: the directory's id alone, or the address bar's text with the portal's own page.
+/// Parses a start URL as users paste it: only the directory's id, or the address of a page in the portal.
 fn start_url(text: &str) -> Result<StartUrl, InvalidName> {
     let is_directory = text
         .strip_prefix("d-")
@@ -209,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn start_urls_are_taken_as_people_paste_them() {
+    fn start_urls_are_accepted_as_users_paste_them() {
         let clean = "https://d-1234567890.awsapps.com/start";
         for pasted in [
             clean,

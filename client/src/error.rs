@@ -1,108 +1,109 @@
-//! How a command ends that did not do what was asked: one sentence, one hint, an exit status that means something.
+//! Why a command failed: one sentence, one hint, and the exit status.
 
 use std::fmt;
 use std::process::ExitCode;
 
 use ssod_control::{ClientError, ErrorBody, PathsError};
 
-use crate::terminal;
+use crate::terminal::{self, Style};
 
 /// The exit statuses that the help text promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
+pub(crate) enum ExitStatus {
     Failed = 1,
     Usage = 2,
     SignInNeeded = 3,
     NotReachable = 4,
-    /// `ssod exec` found the command, but it does not run.
+    /// `ssod exec` found the command but cannot run it.
     CannotRun = 126,
-    /// `ssod exec` found no such command.
+    /// `ssod exec` did not find the command.
     NotFound = 127,
     /// Ctrl-C.
     Interrupted = 130,
 }
 
-/// What a person reads.
+/// What the user reads when a command fails.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) status: Status,
+pub(crate) struct CommandError {
+    pub(crate) status: ExitStatus,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
 }
 
-pub(crate) type Outcome<T> = Result<T, Failure>;
+pub(crate) type CommandResult<T> = Result<T, CommandError>;
 
-impl Failure {
+impl CommandError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { status: Status::Failed, message: message.into(), hint: None }
+        Self { status: ExitStatus::Failed, message: message.into(), hint: None }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { status: Status::Usage, ..Self::new(message) }
+        Self { status: ExitStatus::Usage, ..Self::new(message) }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// Ctrl-C at a question: the person knows.
+    /// Ctrl-C at a question. No message is printed, because the user knows.
     pub(crate) fn interrupted() -> Self {
-        Self { status: Status::Interrupted, ..Self::new("") }
+        Self { status: ExitStatus::Interrupted, ..Self::new("") }
     }
 
     pub(crate) fn not_reachable(message: impl Into<String>) -> Self {
-        Self { status: Status::NotReachable, ..Self::new(message) }
+        Self { status: ExitStatus::NotReachable, ..Self::new(message) }
     }
 
-    /// A pipe that nobody reads any more, or Ctrl-C: not worth a word.
+    /// Returns whether nothing is printed: after Ctrl-C, or when the reader of a pipe has closed it.
     fn is_silent(&self) -> bool {
         self.message.is_empty()
     }
 
-    /// Prints it on stderr and gives the exit status.
+    /// Prints the error on stderr and returns the exit status.
     pub(crate) fn report(&self) -> ExitCode {
         if !self.is_silent() {
-            terminal::warn(&format!("{} {}", terminal::red("error:"), self.message));
+            terminal::warn(&format!("{} {}", terminal::stderr_style(Style::Red, "error:"), self.message));
             if let Some(hint) = &self.hint {
-                terminal::warn(&format!("{} {hint}", terminal::bold("hint:")));
+                terminal::warn(&format!("{} {hint}", terminal::stderr_style(Style::Bold, "hint:")));
             }
         }
         ExitCode::from(self.status as u8)
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CommandError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)
     }
 }
 
-impl From<ErrorBody> for Failure {
+impl From<ErrorBody> for CommandError {
     fn from(error: ErrorBody) -> Self {
-        let status = if error.code == "LoginRequired" { Status::SignInNeeded } else { Status::Failed };
+        let status =
+            if error.code == "LoginRequired" { ExitStatus::SignInNeeded } else { ExitStatus::Failed };
         Self { status, message: error.message, hint: error.hint }
     }
 }
 
-impl From<ClientError> for Failure {
+impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Refused(error) => error.into(),
             ClientError::NotReachable { .. } => {
-                Self::not_reachable(error.to_string()).hint("The next ssod command starts it")
+                Self::not_reachable(error.to_string()).hint("The next ssod command starts the daemon")
             }
-            error => Self::new(format!("{error}.")).hint("See the daemon's log, or restart it"),
+            error => Self::new(format!("{error}.")).hint("See the daemon's log, or restart the daemon"),
         }
     }
 }
 
-impl From<PathsError> for Failure {
+impl From<PathsError> for CommandError {
     fn from(error: PathsError) -> Self {
         Self::new(format!("{error}."))
     }
 }
 
-impl From<std::io::Error> for Failure {
+impl From<std::io::Error> for CommandError {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             Self::new("")
@@ -112,10 +113,10 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-impl From<dialoguer::Error> for Failure {
+impl From<dialoguer::Error> for CommandError {
     fn from(error: dialoguer::Error) -> Self {
         let dialoguer::Error::IO(error) = error;
-        Self::new(format!("The question could not be asked: {error}."))
-            .hint("Give the answers as flags: --help lists them")
+        Self::new(format!("Cannot ask a question in this terminal: {error}."))
+            .hint("Give the answers as flags; --help lists them")
     }
 }

@@ -1,0 +1,48 @@
+//! Edits to the AWS config file: what changes, and how it is saved.
+
+use std::path::Path;
+
+use similar::TextDiff;
+use ssod_model::SsoSession;
+use ssod_profiles::{Section, session_entries, set_keys};
+
+use crate::context::Context;
+use crate::error::{CommandError, CommandResult};
+use crate::{aws_config, daemon_process, user_file};
+
+/// Returns the text with the session's section.
+pub(super) fn with_session(path: &Path, text: &str, session: &SsoSession) -> CommandResult<String> {
+    let section = Section::SsoSession(session.name.to_string());
+    set_keys(text, &section, &session_entries(session)).map_err(|error| aws_config::malformed(path, &error))
+}
+
+/// Writes the file if its text changed, and asks a running daemon to reload it at once.
+pub(super) fn save(context: &Context, before: &str, after: &str) -> CommandResult<()> {
+    if before != after {
+        user_file::replace(&context.paths.aws_config, after)?;
+    }
+    if let Some(client) = daemon_process::find_running(&context.paths) {
+        client.post::<()>("/v1/reload", &())?;
+    }
+    Ok(())
+}
+
+/// Returns the changes as a unified diff.
+pub(super) fn difference(before: &str, after: &str) -> String {
+    let difference = TextDiff::from_lines(before, after);
+    let text = difference.unified_diff().context_radius(3).header("now", "then").to_string();
+    if text.is_empty() { "Nothing would change.\n".to_owned() } else { text }
+}
+
+/// Returns the absolute path of this program. botocore needs an absolute one, because it expands nothing.
+pub(super) fn own_program() -> CommandResult<String> {
+    let program = std::env::current_exe()?;
+    let text = program.to_str().filter(|text| !text.contains(['\n', '#', ';']));
+    text.map(str::to_owned).ok_or_else(|| {
+        CommandError::new(format!(
+            "The path of this program cannot be written in the AWS config file: {}.",
+            program.display()
+        ))
+        .hint("Install ssod in another folder")
+    })
+}

@@ -1,0 +1,136 @@
+//! The daemon as a process: finds, starts and stops it.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ssod_control::{ALREADY_RUNS, ControlClient, Paths};
+use ssod_private_files::{ReadPolicy, open_to_read};
+
+use crate::error::{CommandError, CommandResult};
+
+/// A key store's prompt may wait for the user.
+const START_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long a daemon that another command has started may take to answer.
+const OTHER_START_TIMEOUT: Duration = Duration::from_secs(5);
+/// A daemon usually stops within a second.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Whether [`stop`] had something to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    Ended,
+    WasNotRunning,
+}
+
+/// Asks the running daemon to stop, and waits until it has.
+pub(crate) fn stop(paths: &Paths) -> CommandResult<Stopped> {
+    let Some(pid) = lock_holder(paths) else { return Ok(Stopped::WasNotRunning) };
+    // Fails if the daemon stops at this moment.
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    let deadline = Instant::now() + STOP_TIMEOUT;
+    while lock_holder(paths) == Some(pid) {
+        if Instant::now() > deadline {
+            let pid = pid.as_raw_nonzero();
+            return Err(CommandError::new(format!("The ssod daemon (process {pid}) does not stop.")));
+        }
+        std::thread::sleep(POLL_INTERVAL);
+    }
+    Ok(Stopped::Ended)
+}
+
+/// Returns the process that holds the daemon's lock.
+fn lock_holder(paths: &Paths) -> Option<rustix::process::Pid> {
+    let lock = open_to_read(&paths.lock(), &ReadPolicy::user_file()).ok()?;
+    if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockShared).is_ok() {
+        return None;
+    }
+    let pid = std::io::read_to_string(lock).ok()?.trim().parse().ok()?;
+    rustix::process::Pid::from_raw(pid)
+}
+
+/// Returns a client for the running daemon.
+pub(crate) fn find_running(paths: &Paths) -> Option<ControlClient> {
+    let sockets = [Some(paths.socket.clone()), paths.other_socket()];
+    sockets.into_iter().flatten().map(|socket| ControlClient::new(&socket)).find(ControlClient::is_reachable)
+}
+
+/// Starts a detached daemon and waits until it answers.
+pub(crate) fn start(paths: &Paths) -> CommandResult<ControlClient> {
+    let program = find_program()?;
+    let log = paths.log();
+    let log_size = fs::metadata(&log).map_or(0, |metadata| metadata.len());
+    let output = open_log(&log).map_err(|error| {
+        CommandError::not_reachable(format!("Cannot write the daemon's log {}: {error}.", log.display()))
+    })?;
+    let mut daemon = spawn(&program, output).map_err(|error| {
+        CommandError::not_reachable(format!("Cannot start {}: {error}.", program.display()))
+    })?;
+    let mut deadline = Instant::now() + START_TIMEOUT;
+    let mut other_deadline = None;
+    while Instant::now() < deadline {
+        if let Some(client) = find_running(paths) {
+            return Ok(client);
+        }
+        if let Ok(Some(status)) = daemon.try_wait() {
+            if status.code() != Some(i32::from(ALREADY_RUNS)) {
+                return Err(start_failure(&log, log_size));
+            }
+            // Another command has started a daemon at the same moment, and that one answers soon, or its socket is elsewhere.
+            deadline =
+                deadline.min(*other_deadline.get_or_insert_with(|| Instant::now() + OTHER_START_TIMEOUT));
+        }
+        std::thread::sleep(POLL_INTERVAL);
+    }
+    if other_deadline.is_some() {
+        return Err(start_failure(&log, log_size));
+    }
+    Err(CommandError::not_reachable("The ssod daemon has started but does not answer.")
+        .hint(format!("A keyring may be waiting for its password. See the log: {}", log.display())))
+}
+
+/// Returns the daemon's program: in the folder of this program, else in PATH.
+pub(crate) fn find_program() -> CommandResult<PathBuf> {
+    let sibling = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("ssod-daemon")));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        sibling.into_iter().chain(std::env::split_paths(&path).map(|folder| folder.join("ssod-daemon")));
+    found.into_iter().find(|program| program.is_file()).ok_or_else(|| {
+        CommandError::not_reachable(
+            "The ssod daemon is not running, and ssod-daemon is neither in the folder of ssod nor in PATH.",
+        )
+        .hint("Install both programs; see the README")
+    })
+}
+
+fn open_log(path: &Path) -> std::io::Result<File> {
+    if let Some(folder) = path.parent() {
+        ssod_private_files::create_folder(folder)?;
+    }
+    Ok(ssod_private_files::open_for_append(path)?)
+}
+
+/// Starts the daemon in its own process group, so that Ctrl-C in this terminal does not stop it.
+fn spawn(program: &Path, log: File) -> std::io::Result<Child> {
+    Command::new(program)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .current_dir("/")
+        .process_group(0)
+        .spawn()
+}
+
+/// Returns the error with the last line that the daemon has written to its log since `old_size`.
+fn start_failure(log: &Path, old_size: u64) -> CommandError {
+    let text = fs::read(log).unwrap_or_default();
+    let new = text.get(usize::try_from(old_size).unwrap_or(0)..).unwrap_or_default();
+    let new = String::from_utf8_lossy(new);
+    let reason = new.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it gave no reason").trim();
+    let reason = reason.strip_prefix("error: ").unwrap_or(reason).trim_end_matches('.');
+    CommandError::not_reachable(format!("The ssod daemon ended at once: {reason}."))
+        .hint(format!("See its log: {}", log.display()))
+}

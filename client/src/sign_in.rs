@@ -1,0 +1,129 @@
+//! Signs in through the daemon and shows the user what to do.
+
+use console::Term;
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+use ssod_control::{ControlClient, LoginEvent, LoginRequest};
+
+use crate::error::{CommandError, CommandResult};
+use crate::terminal::Style::{Bold, Green};
+use crate::{browser, duration, terminal};
+
+/// What is printed during a sign-in.
+#[derive(Clone, Copy)]
+pub(crate) enum Output {
+    Text { qr: bool },
+    Json,
+}
+
+/// Whether the sign-in page is opened or only its address is printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Browser {
+    Open,
+    Print,
+}
+
+/// Signs in as `ssod login NAME` does, for other commands.
+pub(crate) fn sign_in(client: &ControlClient, name: &str) -> CommandResult<()> {
+    let request = LoginRequest { name: name.to_owned(), flow: None, has_browser: browser::is_available() };
+    follow(client, &request, Output::Text { qr: false }, Browser::Open)
+}
+
+/// Starts a sign-in and shows its events until it has succeeded or failed.
+pub(crate) fn follow(
+    client: &ControlClient,
+    request: &LoginRequest,
+    output: Output,
+    mode: Browser,
+) -> CommandResult<()> {
+    for event in client.events("/v1/login", request)? {
+        let event = event?;
+        match output {
+            Output::Json => {
+                terminal::print_json(serde_json::to_string(&event))?;
+                if let (LoginEvent::Browser { url, browser, .. }, Browser::Open) = (&event, mode) {
+                    browser::open(url, browser);
+                }
+            }
+            Output::Text { qr } => show(&event, qr, mode)?,
+        }
+        match event {
+            LoginEvent::SignedIn { .. } => return Ok(()),
+            LoginEvent::Failed { error } => return Err(error.into()),
+            LoginEvent::Browser { .. } | LoginEvent::DeviceCode { .. } => {}
+        }
+    }
+    Err(CommandError::new("The daemon stopped during the sign-in.").hint("Run ssod login again"))
+}
+
+fn show(event: &LoginEvent, qr: bool, mode: Browser) -> CommandResult<()> {
+    match event {
+        LoginEvent::Browser { session, url, start_url, browser } => {
+            let opened = mode == Browser::Open && browser::open(url, browser);
+            if mode == Browser::Open && !opened {
+                terminal::warn(
+                    "warning: cannot start a browser. To sign in on another machine: ssod login --device-code",
+                );
+            }
+            show_browser_address(session, url, start_url, opened);
+            if qr {
+                terminal::warn(
+                    "No QR code is shown, because the browser must run on this machine. See --device-code.",
+                );
+            }
+            terminal::warn("Waiting for your approval…");
+        }
+        LoginEvent::DeviceCode { session, url, url_complete, code, expires_in, start_url, region } => {
+            let session = terminal::stderr_style(Bold, session);
+            terminal::warn(&format!("To sign in to {session} ({start_url}, {region}), visit:"));
+            terminal::warn(&format!("\n  {url_complete}\n"));
+            if qr {
+                terminal::warn(&qr_code(url_complete)?);
+            }
+            show_device_code(code, url, *expires_in);
+        }
+        LoginEvent::SignedIn { session } => {
+            terminal::print(&format!("{} to {session}.\n", terminal::stdout_style(Green, "Signed in")))?;
+        }
+        LoginEvent::Failed { .. } => {}
+    }
+    Ok(())
+}
+
+fn show_browser_address(session: &str, url: &str, start_url: &str, opened: bool) {
+    let session = terminal::stderr_style(Bold, session);
+    let (action, instruction) = if opened {
+        ("Your browser opens to sign in to", "If it does not open, visit:")
+    } else {
+        ("To sign in to", "Visit this address with a browser on this machine:")
+    };
+    terminal::warn(&format!("{action} {session} ({start_url})."));
+    terminal::warn(instruction);
+    terminal::warn(&format!("\n  {url}\n"));
+}
+
+fn show_device_code(code: &str, url: &str, expires_in: u64) {
+    terminal::warn(&format!("and confirm this code (or enter it at {url}):"));
+    terminal::warn(&format!("\n  {}\n", terminal::stderr_style(Bold, code)));
+    // A code that is valid for ten minutes arrives with a second less.
+    let rounded = if expires_in > 60 { expires_in.next_multiple_of(60) } else { expires_in };
+    terminal::warn(&format!(
+        "Confirm only if the page shows exactly this code. Waiting for up to {}…",
+        duration::format(rounded)
+    ));
+}
+
+/// Renders a QR code in black on white whatever the terminal's colours are, because phones read no other.
+fn qr_code(text: &str) -> CommandResult<String> {
+    let code = QrCode::new(text)
+        .map_err(|error| CommandError::new(format!("The address cannot be shown as a QR code: {error}.")))?;
+    let image = code.render::<Dense1x2>().build();
+    let width = image.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+    let columns = usize::from(Term::stderr().size().1);
+    if columns < width {
+        return Ok(format!(
+            "warning: the terminal is too narrow for the QR code, which needs {width} columns"
+        ));
+    }
+    Ok(image.lines().map(|line| format!("\x1b[30;107m{line}\x1b[0m")).collect::<Vec<_>>().join("\n"))
+}
