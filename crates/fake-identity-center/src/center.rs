@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use ssod_model::{Timestamp, TimestampExt};
 
 use crate::faults::{Faults, Throttle};
-use crate::oidc::{AuthorizationCode, Client, DeviceRequest};
+use crate::records::{AccessToken, AuthorizationCode, Client, DeviceRequest, PortalSession, RefreshToken};
 use crate::{Fault, World};
 
 /// Requests that the log keeps.
@@ -62,27 +62,6 @@ pub struct LoggedRequest {
     pub status: u16,
     /// Whose token it was, or which grant: never a secret.
     pub detail: String,
-}
-
-/// Somebody is signed in at the portal.
-#[derive(Clone, Debug)]
-pub(crate) struct PortalSession {
-    pub(crate) user: String,
-    pub(crate) ends_at: Timestamp,
-}
-
-/// An access token.
-#[derive(Clone, Debug)]
-pub(crate) struct AccessToken {
-    pub(crate) portal_session: u64,
-    pub(crate) expires_at: Timestamp,
-}
-
-/// A refresh token.
-#[derive(Clone, Debug)]
-pub(crate) struct RefreshToken {
-    pub(crate) portal_session: u64,
-    pub(crate) client_id: String,
 }
 
 /// IAM Identity Center, as a state machine.

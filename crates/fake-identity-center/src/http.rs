@@ -1,163 +1,43 @@
-//! AWS's wire format before the state machine, the pages, and the control API.
+//! AWS's wire format before the state machine, the pages, and the control API: every route is listed here.
 
 mod control;
 mod oidc;
 mod pages;
 mod portal;
+mod server;
 
 use std::future::Future;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::Value;
-use ssod_clock::Clock;
-use ssod_model::{Timestamp, TimestampExt};
 use tokio::net::TcpListener;
 
-use crate::{ApiError, Center, Fault, FaultKind, Minter};
-
-/// The operations that the portal's limit does not concern.
-const OIDC: [&str; 3] = ["RegisterClient", "StartDeviceAuthorization", "CreateToken"];
-
-/// A center behind HTTP.
-#[derive(Clone)]
-pub struct Server {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    center: Mutex<Center>,
-    clock: Clock,
-    /// How far `/fake/clock` moved the clock, in milliseconds.
-    advanced: AtomicI64,
-    minter: Minter,
-    base_url: String,
-}
+pub use server::Server;
 
 impl Server {
-    /// A server that will be reached at that base URL, for the links that it gives out.
-    pub fn new(center: Center, clock: impl Into<Clock>, minter: Minter, base_url: String) -> Self {
-        let (center, clock) = (Mutex::new(center), clock.into());
-        Self { shared: Arc::new(Shared { center, clock, advanced: AtomicI64::new(0), minter, base_url }) }
-    }
-
-    /// The state machine, for tests in the same process.
-    pub fn center(&self) -> MutexGuard<'_, Center> {
-        self.shared.center.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The fake's own time.
-    pub fn now(&self) -> Timestamp {
-        let advanced = self.shared.advanced.load(Ordering::Relaxed);
-        let by = Duration::from_millis(advanced.unsigned_abs());
-        let now = self.shared.clock.now();
-        if advanced < 0 { now.minus(by) } else { now.plus(by) }
-    }
-
-    fn advance(&self, milliseconds: i64) {
-        self.shared.advanced.fetch_add(milliseconds, Ordering::Relaxed);
-    }
-
-    fn base_url(&self) -> &str {
-        &self.shared.base_url
-    }
-
     /// Answers until the future ends.
     pub async fn serve(
         self,
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        axum::serve(listener, self.router()).with_graceful_shutdown(stop).await
-    }
-
-    fn router(self) -> Router {
-        Router::new()
-            .route("/client/register", post(oidc::register_client))
-            .route("/device_authorization", post(oidc::start_device_authorization))
-            .route("/token", post(oidc::create_token))
-            .route("/assignment/accounts", get(portal::list_accounts))
-            .route("/assignment/roles", get(portal::list_account_roles))
-            .route("/federation/credentials", get(portal::role_credentials))
-            .route("/logout", post(portal::logout))
-            .route("/", get(pages::start))
-            .route("/start", get(pages::start))
-            .route("/device", get(pages::device).post(pages::answer_device))
-            .route("/authorize", get(pages::authorize).post(pages::answer_authorization))
-            .nest("/fake", control::routes())
-            .with_state(self)
-    }
-
-    /// Answers one of AWS's operations: faults first, then the work, then the log.
-    async fn operation<F>(&self, name: &str, work: F) -> Response
-    where
-        F: AsyncFnOnce(&Self) -> (Result<Value, ApiError>, String),
-    {
-        let now = self.now();
-        let fault = {
-            let mut center = self.center();
-            let is_portal = !OIDC.contains(&name);
-            if is_portal && center.is_throttled(now) {
-                Some(Fault::throttle())
-            } else {
-                center.take_fault(name)
-            }
-        };
-        if let Some(fault) = &fault {
-            tokio::time::sleep(Duration::from_millis(fault.delay_ms)).await;
-        }
-        let kind = fault.as_ref().map(|fault| fault.kind);
-        let (outcome, detail) = match kind {
-            Some(FaultKind::Throttle) => {
-                let mut error = ApiError::portal(429, "TooManyRequestsException", "HTTP 429 Unknown Code");
-                error.retry_after = fault.and_then(|fault| fault.retry_after);
-                (Err(error), "throttled".to_owned())
-            }
-            Some(FaultKind::Fail) => (
-                Err(ApiError::oidc(503, "InternalServerException", "server_error", "made to fail")),
-                "failed".to_owned(),
-            ),
-            Some(FaultKind::Garbage | FaultKind::LoseAnswer | FaultKind::Delay) | None => work(self).await,
-        };
-        let (status, mut response) = match (kind, outcome) {
-            (Some(FaultKind::Garbage), _) => (200, "<html>not what you expected</html>".into_response()),
-            (Some(FaultKind::LoseAnswer), _) => (0, cut_off()),
-            (_, Ok(value)) => (200, json(StatusCode::OK, &value)),
-            (_, Err(error)) => (error.status, refusal(&error)),
-        };
-        let now = self.now();
-        if let Ok(date) = HeaderValue::from_str(&now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()) {
-            response.headers_mut().insert(header::DATE, date);
-        }
-        self.center().record(now, name, status, detail);
-        response
+        axum::serve(listener, router(self)).with_graceful_shutdown(stop).await
     }
 }
 
-fn json(status: StatusCode, value: &Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
-}
-
-fn refusal(error: &ApiError) -> Response {
-    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = json(status, &error.body());
-    let headers = response.headers_mut();
-    headers.insert("x-amzn-errortype", HeaderValue::from_static(error.exception));
-    if let Some(seconds) = error.retry_after {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
-}
-
-/// An answer whose body never comes.
-fn cut_off() -> Response {
-    let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "made to be lost");
-    let body = Body::from_stream(futures_util::stream::once(async { Err::<Vec<u8>, _>(broken) }));
-    ([(header::CONTENT_LENGTH, "100")], body).into_response()
+fn router(server: Server) -> Router {
+    Router::new()
+        .route("/client/register", post(oidc::register_client))
+        .route("/device_authorization", post(oidc::start_device_authorization))
+        .route("/token", post(oidc::create_token))
+        .route("/assignment/accounts", get(portal::list_accounts))
+        .route("/assignment/roles", get(portal::list_account_roles))
+        .route("/federation/credentials", get(portal::role_credentials))
+        .route("/logout", post(portal::logout))
+        .route("/", get(pages::start))
+        .route("/start", get(pages::start))
+        .route("/device", get(pages::device).post(pages::answer_device))
+        .route("/authorize", get(pages::authorize).post(pages::answer_authorization))
+        .nest("/fake", control::routes())
+        .with_state(server)
 }

@@ -7,68 +7,14 @@ use sha2::{Digest, Sha256};
 use ssod_model::{Timestamp, TimestampExt};
 use url::Url;
 
-use crate::center::{AccessToken, RefreshToken};
+use crate::records::{
+    AccessToken, AuthorizationCode, Client, DeviceRequest, Outcome, RefreshToken, Registration,
+};
 use crate::{ApiError, Center};
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// Tokens without the scope for accounts last this long and are never renewed.
 const LEGACY_TOKEN_SECONDS: u64 = 8 * 3_600;
-
-/// RegisterClient's input, camelCase as the model has it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Registration {
-    /// A name for people.
-    pub client_name: Option<String>,
-    /// Only `public` is allowed.
-    pub client_type: Option<String>,
-    /// What the tokens may do.
-    #[serde(default)]
-    pub scopes: Vec<String>,
-    /// Which grants the client will use.
-    #[serde(default)]
-    pub grant_types: Vec<String>,
-    /// Where codes may be sent.
-    #[serde(default)]
-    pub redirect_uris: Vec<String>,
-    /// The start URL, for the browser flow.
-    pub issuer_url: Option<String>,
-}
-
-/// A registered client.
-#[derive(Clone, Debug)]
-pub(crate) struct Client {
-    secret: String,
-    expires_at: Timestamp,
-    registration: Registration,
-}
-
-/// A device code and what became of it.
-#[derive(Clone, Debug)]
-pub(crate) struct DeviceRequest {
-    client_id: String,
-    user_code: String,
-    expires_at: Timestamp,
-    last_poll: Option<Timestamp>,
-    outcome: Outcome,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Outcome {
-    Pending,
-    Approved { user: String },
-    Denied,
-}
-
-/// An authorization code that a browser carries.
-#[derive(Clone, Debug)]
-pub(crate) struct AuthorizationCode {
-    client_id: String,
-    redirect_uri: String,
-    challenge: String,
-    expires_at: Timestamp,
-    user: String,
-}
 
 /// StartDeviceAuthorization's output.
 #[derive(Clone, Debug)]

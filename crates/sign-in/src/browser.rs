@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ssod_model::{ClientRegistration, Grant, IdentityProvider, SessionTokens, SsoSession};
 
-use crate::Failure;
 use crate::callback::{Answer, Callback, Rejection};
+use crate::error::FlowError;
 use crate::page::Page;
 use crate::pkce::Proof;
 
@@ -19,22 +19,23 @@ pub async fn browser<P, K>(
     provider: &P,
     session: &SsoSession,
     client: &ClientRegistration,
-    announce: impl FnOnce(&str) -> Result<(), Failure> + Send,
+    announce: impl FnOnce(&str) -> Result<(), FlowError> + Send,
     keep: impl FnOnce(SessionTokens) -> K + Send,
-) -> Result<(), Failure>
+) -> Result<(), FlowError>
 where
     P: IdentityProvider,
-    K: Future<Output = Result<(), Failure>> + Send,
+    K: Future<Output = Result<(), FlowError>> + Send,
 {
     let proof = Proof::new()?;
     let listening = Callback::listen(proof.state.clone()).await;
     let mut callback =
-        listening.map_err(|error| Failure::Local(format!("cannot listen on 127.0.0.1: {error}")))?;
+        listening.map_err(|error| FlowError::Local(format!("cannot listen on 127.0.0.1: {error}")))?;
     let (redirect_uri, state) = (callback.redirect_uri.clone(), proof.state.expose());
     announce(&provider.authorize_url(session, client, &redirect_uri, state, &proof.challenge)?)?;
-    let answer = tokio::time::timeout(PATIENCE, &mut callback.answer).await.map_err(|_| Failure::TimedOut)?;
+    let answer =
+        tokio::time::timeout(PATIENCE, &mut callback.answer).await.map_err(|_| FlowError::TimedOut)?;
     let Answer { outcome, reply } =
-        answer.map_err(|_| Failure::Local("the callback's listener ended".to_owned()))?;
+        answer.map_err(|_| FlowError::Local("the callback's listener ended".to_owned()))?;
     let result = match outcome {
         Ok(code) => {
             let verifier = proof.verifier;
@@ -48,7 +49,7 @@ where
     };
     let page = match &result {
         Ok(()) => Page::SignedIn,
-        Err(Failure::Denied) => Page::Denied,
+        Err(FlowError::Denied) => Page::Denied,
         Err(_) => Page::Failed,
     };
     // The browser may have gone away; the sign-in counts all the same.
@@ -57,10 +58,10 @@ where
     result
 }
 
-fn rejected(rejection: Rejection) -> Failure {
+fn rejected(rejection: Rejection) -> FlowError {
     if rejection.error == "access_denied" {
-        return Failure::Denied;
+        return FlowError::Denied;
     }
     let said = rejection.description.unwrap_or(rejection.error);
-    Failure::Refused(said.chars().filter(|character| !character.is_control()).take(200).collect())
+    FlowError::Refused(said.chars().filter(|character| !character.is_control()).take(200).collect())
 }

@@ -7,7 +7,7 @@ use ssod_model::{
     SsoSession,
 };
 
-use crate::Failure;
+use crate::error::FlowError;
 
 /// RFC 8628, section 3.5: each `slow_down` adds this for good.
 const SLOW_DOWN: Duration = Duration::from_secs(5);
@@ -21,14 +21,14 @@ pub async fn device_code<P: IdentityProvider>(
     provider: &P,
     session: &SsoSession,
     client: &ClientRegistration,
-    show: impl FnOnce(&DeviceAuthorization) -> Result<(), Failure> + Send,
-) -> Result<SessionTokens, Failure> {
+    show: impl FnOnce(&DeviceAuthorization) -> Result<(), FlowError> + Send,
+) -> Result<SessionTokens, FlowError> {
     let authorization = provider.start_device_authorization(session, client).await?;
     show(&authorization)?;
     let life = authorization.expires_in.min(PATIENCE) + authorization.interval;
     tokio::time::timeout(life, poll(provider, session, client, &authorization))
         .await
-        .unwrap_or(Err(Failure::TimedOut))
+        .unwrap_or(Err(FlowError::TimedOut))
 }
 
 async fn poll<P: IdentityProvider>(
@@ -36,7 +36,7 @@ async fn poll<P: IdentityProvider>(
     session: &SsoSession,
     client: &ClientRegistration,
     authorization: &DeviceAuthorization,
-) -> Result<SessionTokens, Failure> {
+) -> Result<SessionTokens, FlowError> {
     let mut interval = authorization.interval;
     loop {
         tokio::time::sleep(interval).await;
@@ -80,7 +80,7 @@ mod tests {
     async fn polls(
         wait: Duration,
         act: impl FnOnce(&SimulatedIdentityCenter, &ManualClock, &str) + Send + 'static,
-    ) -> (Result<SessionTokens, Failure>, usize) {
+    ) -> (Result<SessionTokens, FlowError>, usize) {
         // The simulation's clock stands still, so it finds every second poll too fast.
         let clock = ManualClock::at(1_800_000_000);
         let aws = SimulatedIdentityCenter::new(clock.clone(), Lifetimes::default());
@@ -117,10 +117,10 @@ mod tests {
             aws.center().answer_device(clock.now(), code, "alice", false).unwrap();
         })
         .await;
-        assert_eq!(denied.unwrap_err(), Failure::Denied);
+        assert_eq!(denied.unwrap_err(), FlowError::Denied);
         let start = Instant::now();
         let (silence, _) = polls(Duration::ZERO, |_, _, _| {}).await;
-        assert_eq!(silence.unwrap_err(), Failure::TimedOut);
+        assert_eq!(silence.unwrap_err(), FlowError::TimedOut);
         assert!(start.elapsed() <= Duration::from_secs(602), "no longer than the code lives");
     }
 

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use ssod_model::Secret;
 
-use crate::Failure;
+use crate::error::FlowError;
 
 /// What one authorization request needs.
 pub(crate) struct Proof {
@@ -17,7 +17,7 @@ pub(crate) struct Proof {
 
 impl Proof {
     /// New for each request; fails only where the system has no random numbers.
-    pub(crate) fn new() -> Result<Self, Failure> {
+    pub(crate) fn new() -> Result<Self, FlowError> {
         // 48 bytes make the 64 characters that the AWS CLI uses too.
         let verifier = random::<48>()?;
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose()));
@@ -25,9 +25,9 @@ impl Proof {
     }
 }
 
-fn random<const BYTES: usize>() -> Result<Secret, Failure> {
+fn random<const BYTES: usize>() -> Result<Secret, FlowError> {
     let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::Local(format!("no random numbers: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| FlowError::Local(format!("no random numbers: {error}")))?;
     Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
 }
 

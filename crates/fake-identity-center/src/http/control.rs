@@ -7,7 +7,7 @@ use axum::{Router, response::IntoResponse};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Server;
+use super::server::Server;
 use crate::{Assignment, Fault};
 
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::Server;
+use super::server::Server;
 use crate::{ApiError, Grant, Registration};
 
 #[derive(Deserialize)]

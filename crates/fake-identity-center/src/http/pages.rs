@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::Server;
+use super::server::Server;
 use crate::Authorization;
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Server;
+use super::server::Server;
 use crate::ApiError;
 
 /// The portal's page size where none is asked for.
@@ -79,7 +79,7 @@ pub(super) async fn role_credentials(
                 Err(error) => return (Err(error), format!("{account}/{role}")),
             };
             let detail = format!("{} {account}/{role}", grant.user);
-            let minted = server.shared.minter.mint(&grant, now).await;
+            let minted = server.minter().mint(&grant, now).await;
             let outcome =
                 minted.map_err(|error| ApiError::portal(500, "InternalServerException", &error.to_string()));
             let answer = outcome.map(|minted| {

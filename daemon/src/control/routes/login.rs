@@ -15,7 +15,7 @@ use ssod_control::{LoginEvent, LoginFlow, LoginRequest};
 use ssod_model::{
     CredentialSource, DeviceAuthorization, IdentityError, ProfileName, SessionName, SignInFlow,
 };
-use ssod_sign_in::{Failure as SignInFailure, browser, device_code};
+use ssod_sign_in::{FlowError, browser, device_code};
 use tokio::sync::mpsc;
 
 use crate::config::live_settings::LiveSettings;
@@ -122,7 +122,7 @@ impl SignIn {
                     signing
                         .complete(tokens, profile)
                         .await
-                        .map_err(|error| SignInFailure::Local(error.to_string()))
+                        .map_err(|error| FlowError::Local(error.to_string()))
                 };
                 browser(broker.provider(), &session, &client, announce, keep).await?;
             }
@@ -130,7 +130,7 @@ impl SignIn {
         Ok(())
     }
 
-    fn announce(&self, session: &ssod_model::SsoSession, url: &str) -> Result<(), SignInFailure> {
+    fn announce(&self, session: &ssod_model::SsoSession, url: &str) -> Result<(), FlowError> {
         check_host(session, url)?;
         self.tell(&LoginEvent::Browser {
             session: session.name.to_string(),
@@ -145,7 +145,7 @@ impl SignIn {
         &self,
         session: &ssod_model::SsoSession,
         authorization: &DeviceAuthorization,
-    ) -> Result<(), SignInFailure> {
+    ) -> Result<(), FlowError> {
         check_host(session, &authorization.verification_uri)?;
         check_host(session, &authorization.verification_uri_complete)?;
         self.tell(&LoginEvent::DeviceCode {
@@ -172,11 +172,11 @@ fn tell(events: &mpsc::Sender<Bytes>, event: &LoginEvent) {
     let _ = events.try_send(line.into());
 }
 
-fn check_host(session: &ssod_model::SsoSession, url: &str) -> Result<(), SignInFailure> {
+fn check_host(session: &ssod_model::SsoSession, url: &str) -> Result<(), FlowError> {
     if sign_in_hosts::allows(session, url) {
         return Ok(());
     }
-    Err(SignInFailure::Refused("it names a sign-in page that is not one of this session's hosts".to_owned()))
+    Err(FlowError::Refused("it names a sign-in page that is not one of this session's hosts".to_owned()))
 }
 
 /// Why one attempt failed.
@@ -195,20 +195,20 @@ impl From<SignInError> for AttemptError {
     }
 }
 
-impl From<SignInFailure> for AttemptError {
-    fn from(failure: SignInFailure) -> Self {
+impl From<FlowError> for AttemptError {
+    fn from(failure: FlowError) -> Self {
         let message = sentence(&failure.to_string());
         let refused = |code: &str, hint: &str| {
             Self::Failed(Failure::new(StatusCode::FORBIDDEN, code, message.clone(), Some(hint.to_owned())))
         };
         match failure {
-            SignInFailure::Identity(error) => SignInError::Identity(error).into(),
-            SignInFailure::Denied => refused("Denied", "Run ssod login again and approve it"),
-            SignInFailure::TimedOut => refused("Expired", "Run ssod login again"),
-            SignInFailure::Refused(_) => {
+            FlowError::Identity(error) => SignInError::Identity(error).into(),
+            FlowError::Denied => refused("Denied", "Run ssod login again and approve it"),
+            FlowError::TimedOut => refused("Expired", "Run ssod login again"),
+            FlowError::Refused(_) => {
                 refused("Refused", "Check sso_start_url and sso_region in the AWS config file")
             }
-            SignInFailure::Local(_) => refused("Failed", "The daemon's log says more: SSOD_LOG=debug"),
+            FlowError::Local(_) => refused("Failed", "The daemon's log says more: SSOD_LOG=debug"),
         }
     }
 }

@@ -1,0 +1,132 @@
+//! The state machine with its clock, and how one operation is answered: faults first, then the work, then the log.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use ssod_clock::Clock;
+use ssod_model::{Timestamp, TimestampExt};
+
+use crate::{ApiError, Center, Fault, FaultKind, Minter};
+
+/// The operations that the portal's limit does not concern.
+const OIDC: [&str; 3] = ["RegisterClient", "StartDeviceAuthorization", "CreateToken"];
+
+/// A center behind HTTP.
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    center: Mutex<Center>,
+    clock: Clock,
+    /// How far `/fake/clock` moved the clock, in milliseconds.
+    advanced: AtomicI64,
+    minter: Minter,
+    base_url: String,
+}
+
+impl Server {
+    /// A server that will be reached at that base URL, for the links that it gives out.
+    pub fn new(center: Center, clock: impl Into<Clock>, minter: Minter, base_url: String) -> Self {
+        let (center, clock) = (Mutex::new(center), clock.into());
+        Self { shared: Arc::new(Shared { center, clock, advanced: AtomicI64::new(0), minter, base_url }) }
+    }
+
+    /// The state machine, for tests in the same process.
+    pub fn center(&self) -> MutexGuard<'_, Center> {
+        self.shared.center.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The fake's own time.
+    pub fn now(&self) -> Timestamp {
+        let advanced = self.shared.advanced.load(Ordering::Relaxed);
+        let by = Duration::from_millis(advanced.unsigned_abs());
+        let now = self.shared.clock.now();
+        if advanced < 0 { now.minus(by) } else { now.plus(by) }
+    }
+
+    pub(super) fn advance(&self, milliseconds: i64) {
+        self.shared.advanced.fetch_add(milliseconds, Ordering::Relaxed);
+    }
+
+    pub(super) fn minter(&self) -> &Minter {
+        &self.shared.minter
+    }
+
+    pub(super) fn base_url(&self) -> &str {
+        &self.shared.base_url
+    }
+
+    /// Answers one of AWS's operations: faults first, then the work, then the log.
+    pub(super) async fn operation<F>(&self, name: &str, work: F) -> Response
+    where
+        F: AsyncFnOnce(&Self) -> (Result<Value, ApiError>, String),
+    {
+        let now = self.now();
+        let fault = {
+            let mut center = self.center();
+            let is_portal = !OIDC.contains(&name);
+            if is_portal && center.is_throttled(now) {
+                Some(Fault::throttle())
+            } else {
+                center.take_fault(name)
+            }
+        };
+        if let Some(fault) = &fault {
+            tokio::time::sleep(Duration::from_millis(fault.delay_ms)).await;
+        }
+        let kind = fault.as_ref().map(|fault| fault.kind);
+        let (outcome, detail) = match kind {
+            Some(FaultKind::Throttle) => {
+                let mut error = ApiError::portal(429, "TooManyRequestsException", "HTTP 429 Unknown Code");
+                error.retry_after = fault.and_then(|fault| fault.retry_after);
+                (Err(error), "throttled".to_owned())
+            }
+            Some(FaultKind::Fail) => (
+                Err(ApiError::oidc(503, "InternalServerException", "server_error", "made to fail")),
+                "failed".to_owned(),
+            ),
+            Some(FaultKind::Garbage | FaultKind::LoseAnswer | FaultKind::Delay) | None => work(self).await,
+        };
+        let (status, mut response) = match (kind, outcome) {
+            (Some(FaultKind::Garbage), _) => (200, "<html>not what you expected</html>".into_response()),
+            (Some(FaultKind::LoseAnswer), _) => (0, cut_off()),
+            (_, Ok(value)) => (200, json(StatusCode::OK, &value)),
+            (_, Err(error)) => (error.status, refusal(&error)),
+        };
+        let now = self.now();
+        if let Ok(date) = HeaderValue::from_str(&now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()) {
+            response.headers_mut().insert(header::DATE, date);
+        }
+        self.center().record(now, name, status, detail);
+        response
+    }
+}
+
+fn json(status: StatusCode, value: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+}
+
+fn refusal(error: &ApiError) -> Response {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = json(status, &error.body());
+    let headers = response.headers_mut();
+    headers.insert("x-amzn-errortype", HeaderValue::from_static(error.exception));
+    if let Some(seconds) = error.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// An answer whose body never comes.
+fn cut_off() -> Response {
+    let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "made to be lost");
+    let body = Body::from_stream(futures_util::stream::once(async { Err::<Vec<u8>, _>(broken) }));
+    ([(header::CONTENT_LENGTH, "100")], body).into_response()
+}
