@@ -7,9 +7,10 @@ use ssod_model::{
     SecretStore,
 };
 
+use crate::broker::Broker;
 use crate::decide::Serve;
+use crate::phase::Closed;
 use crate::state::State;
-use crate::{Broker, Closed};
 
 impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
     fn cached(&self, name: &ProfileName, floor: Floor) -> Cached {
