@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
-    IdentityProvider, SecretStore, SessionName, SessionRecord, SsoSession, StoreError, Timestamp,
-    TimestampExt,
+    IdentityProvider, SecretStore, SessionName, SessionRecord, SsoSession, StoreError, TimestampExt,
 };
 use tokio::sync::OwnedMutexGuard;
 
