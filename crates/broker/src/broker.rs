@@ -1,6 +1,6 @@
 //! The broker itself: what it is made of, what it is told, what it hands out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,60 +11,18 @@ use ssod_model::{
 };
 use tokio::sync::{Notify, broadcast, watch};
 
+use crate::active::Active;
+use crate::event::Event;
 use crate::limiter::Limiter;
+use crate::phase::Closed;
+use crate::policy::Policy;
 use crate::state::{State, is_running};
-use crate::{Active, Closed, Event};
 
 /// Uses that follow so closely are taken for one program's until more is known.
 const SAME_USE: Duration = Duration::from_secs(2);
 
 /// Events that a slow listener may lag behind before it is told that it missed some.
 const EVENTS: usize = 256;
-
-/// Which profiles the timer keeps fresh.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeepFresh {
-    /// Those used within [`Policy::idle_after`].
-    Used,
-    /// All of them.
-    All,
-    /// These.
-    Listed(BTreeSet<ProfileName>),
-}
-
-impl KeepFresh {
-    pub(crate) fn covers(&self, name: &ProfileName, used_recently: bool) -> bool {
-        match self {
-            Self::Used => used_recently,
-            Self::All => true,
-            Self::Listed(names) => names.contains(name),
-        }
-    }
-}
-
-/// What a person can set.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Policy {
-    /// Which profiles the timer keeps fresh.
-    pub keep_fresh: KeepFresh,
-    /// How long an unused profile is kept fresh.
-    pub idle_after: Duration,
-    /// Calls to the portal a second.
-    pub portal_rate: f64,
-    /// How long a sign-in lasts at AWS, where the administrator's setting is known; AWS does not tell it.
-    pub session_length: Option<Duration>,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            keep_fresh: KeepFresh::Used,
-            idle_after: Duration::from_hours(12),
-            portal_rate: 10.0,
-            session_length: None,
-        }
-    }
-}
 
 /// Decides and hands out. Clones share one state.
 pub struct Broker<P, S>(pub(crate) Arc<Shared<P, S>>);

@@ -3,36 +3,11 @@
 
 use std::collections::HashSet;
 
-use ssod_model::{IdentityProvider, Refusal, SecretStore, SessionName, StoreError};
+use ssod_model::{IdentityProvider, SecretStore, SessionName, StoreError};
 
-use crate::Broker;
+use crate::broker::Broker;
+use crate::phase::Closed;
 use crate::state::{Held, State, is_running};
-
-/// Why nothing is handed out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Closed {
-    /// The vault is being opened; in a moment it is known what there is.
-    Opening,
-    /// Somebody, or the key store, must unlock it.
-    Locked {
-        /// What is the matter, as a sentence.
-        reason: String,
-        /// What to do.
-        remedy: String,
-    },
-}
-
-impl Closed {
-    /// In the words that an SDK shows.
-    pub(crate) fn refusal(&self) -> Refusal {
-        match self {
-            Self::Opening => Refusal::Opening,
-            Self::Locked { reason, remedy } => {
-                Refusal::Locked { reason: reason.clone(), remedy: remedy.clone() }
-            }
-        }
-    }
-}
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     /// Hands out nothing from now on; what is held stays held until [`close`](Self::close).

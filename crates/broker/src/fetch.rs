@@ -7,12 +7,13 @@ use ssod_model::{
 };
 use tokio::sync::watch;
 
+use crate::broker::Broker;
 use crate::decide::{RETRY_MAX, RETRY_MIN};
 use crate::limiter::Turn;
-use crate::persist::Unsaved;
+use crate::policy::Policy;
 use crate::state::{Done, Failure, FailureKind, Held, Over, Running, State, role_of, to_join};
 use crate::tokens::TokenError;
-use crate::{Broker, Policy};
+use crate::unsaved::Unsaved;
 
 /// What a fetch works on, as it was when the fetch began.
 struct Order {

@@ -9,8 +9,10 @@ use ssod_model::{
 };
 use thiserror::Error;
 
+use crate::broker::Broker;
+use crate::event::Event;
+use crate::phase::Closed;
 use crate::state::State;
-use crate::{Broker, Closed, Event};
 
 /// A registration that ends sooner is not used for a new sign-in: the AWS CLI keeps the same margin.
 const REGISTRATION_MARGIN: Duration = Duration::from_mins(15);

@@ -1,15 +1,17 @@
 //! What is handed out: from memory at once, or by a fetch that all callers share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ssod_model::{
     Cached, CredentialSource, Floor, IdentityProvider, Profile, ProfileName, Refusal, RoleCredentials,
     SecretStore,
 };
 
+use crate::broker::Broker;
 use crate::decide::Serve;
+use crate::phase::Closed;
 use crate::state::State;
-use crate::{Broker, Closed};
 
 impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
     fn cached(&self, name: &ProfileName, floor: Floor) -> Cached {
@@ -65,6 +67,21 @@ impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
                     |config| refusal(Serve::Retrying, &state, &config),
                 ))
             }
+        }
+    }
+
+    async fn fetch_within(
+        &self,
+        name: &ProfileName,
+        floor: Floor,
+        patience: Duration,
+    ) -> Result<Arc<RoleCredentials>, Refusal> {
+        match tokio::time::timeout(patience, self.fetch(name, floor)).await {
+            Ok(outcome) => outcome,
+            Err(_) => self.held(name).ok_or_else(|| Refusal::Unavailable {
+                profile: name.clone(),
+                reason: format!("AWS did not answer within {} seconds", patience.as_secs_f64()),
+            }),
         }
     }
 

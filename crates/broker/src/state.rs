@@ -11,15 +11,15 @@ use ssod_model::{
 };
 use tokio::sync::watch;
 
-use crate::Closed;
 use crate::active::Selection;
-use crate::broker::Policy;
 use crate::deadlines::Deadlines;
 use crate::decide::{
     Decision, Lifetime, ProfileFacts, REFUSED_RETRY, RETRY_MAX, RETRY_MIN, SessionFacts, Setback, Standing,
     backoff, decide, is_waiting, jitter, may_fetch, seed,
 };
-use crate::persist::Unsaved;
+use crate::phase::Closed;
+use crate::policy::Policy;
+use crate::unsaved::Unsaved;
 
 /// Becomes true when the work is over, whatever came of it.
 pub(crate) type Done = watch::Receiver<bool>;

@@ -5,9 +5,11 @@ use ssod_model::{
     Timestamp, TimestampExt,
 };
 
+use crate::active::Active;
+use crate::broker::Broker;
 use crate::decide::{RETRY_MIN, Renew, Standing, renew_token};
+use crate::policy::Policy;
 use crate::state::{Failure, FailureKind, ProfileEntry, SessionEntry, State};
-use crate::{Active, Broker, Policy};
 
 /// Everything at one instant.
 #[derive(Clone, Debug)]

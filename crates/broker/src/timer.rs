@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 
 use ssod_model::{Floor, IdentityProvider, ProfileName, SecretStore, SessionName, Timestamp};
 
+use crate::broker::Broker;
 use crate::decide::{Readiness, Renew, is_waiting, readiness, renew_token};
+use crate::policy::Policy;
 use crate::state::{State, is_running};
-use crate::{Broker, Policy};
 
 /// What one look at the clock came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

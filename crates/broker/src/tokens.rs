@@ -10,10 +10,11 @@ use ssod_model::{
 };
 use tokio::sync::watch;
 
+use crate::broker::Broker;
 use crate::decide::{Lifetime, RETRY_MAX, is_waiting, token_usable};
+use crate::event::Event;
 use crate::limiter::Turn;
 use crate::state::{Done, Failure, FailureKind, Over, Running, State, to_join};
-use crate::{Broker, Event};
 
 /// A record that could not be saved is tried again after this.
 const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(5);

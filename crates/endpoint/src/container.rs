@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ssod_model::{CredentialSource, Floor, ProfileName, Refusal};
 
-use crate::document::credentials;
 use crate::{Answer, wire};
 
 /// JavaScript gives up after a second.
@@ -18,7 +17,7 @@ pub(crate) async fn answer<S: CredentialSource>(source: &S, named: Option<Profil
     let Some(profile) = source.profile(&name) else {
         return Answer::refused(Some(name.clone()), &Refusal::ProfileNotFound(name.to_string()));
     };
-    match credentials(source, &name, Floor::CONTAINER, PATIENCE).await {
+    match source.fetch_within(&name, Floor::CONTAINER, PATIENCE).await {
         Ok(credentials) => Answer::served(name, wire::container(&credentials, &profile)),
         Err(refusal) => Answer::refused(Some(name), &refusal),
     }

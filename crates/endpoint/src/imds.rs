@@ -10,7 +10,6 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 use ssod_model::{Cached, CredentialSource, Floor, Profile, ProfileName, Refusal};
 
-use crate::document::credentials;
 use crate::imds_token::MAX_TTL;
 use crate::{Answer, Surroundings, wire};
 
@@ -106,7 +105,7 @@ async fn document<S: CredentialSource>(source: &S, profile: &Profile, role: &str
         return Answer::plain(wire::not_found());
     }
     let name = profile.name.clone();
-    match credentials(source, &name, Floor::IMDS, PATIENCE).await {
+    match source.fetch_within(&name, Floor::IMDS, PATIENCE).await {
         Ok(credentials) => Answer::served(name, wire::imds(&credentials, profile)),
         Err(refusal) => Answer::refused(Some(name), &refusal),
     }

@@ -5,7 +5,6 @@
 
 mod audit;
 mod container;
-mod document;
 mod guard;
 mod imds;
 mod imds_token;

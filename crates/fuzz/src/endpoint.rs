@@ -118,6 +118,19 @@ impl CredentialSource for OneProfile {
         Err(Refusal::ProfileNotFound(profile.to_string()))
     }
 
+    async fn fetch_within(
+        &self,
+        profile: &ProfileName,
+        floor: Floor,
+        _patience: Duration,
+    ) -> Result<Arc<RoleCredentials>, Refusal> {
+        match self.cached(profile, floor) {
+            Cached::Ready(credentials) => Ok(credentials),
+            Cached::Refused(refusal) => Err(refusal),
+            Cached::Fetch => self.fetch(profile, floor).await,
+        }
+    }
+
     fn held(&self, _profile: &ProfileName) -> Option<Arc<RoleCredentials>> {
         None
     }

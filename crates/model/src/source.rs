@@ -43,6 +43,15 @@ pub trait CredentialSource: Send + Sync + 'static {
         floor: Floor,
     ) -> impl Future<Output = Result<Arc<RoleCredentials>, Refusal>> + Send;
 
+    /// Returns new credentials if they arrive within the caller's patience, else those in memory that have not expired. The
+    /// fetch continues when the patience ends.
+    fn fetch_within(
+        &self,
+        profile: &ProfileName,
+        floor: Floor,
+        patience: Duration,
+    ) -> impl Future<Output = Result<Arc<RoleCredentials>, Refusal>> + Send;
+
     /// What is held and unexpired, whatever its remaining life.
     fn held(&self, profile: &ProfileName) -> Option<Arc<RoleCredentials>>;
 

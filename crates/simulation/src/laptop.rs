@@ -7,7 +7,7 @@ use std::time::Duration;
 use ssod_broker::{Broker, Event, SessionState};
 use ssod_fake_identity_center::Assignment;
 use ssod_model::{
-    Cached, CredentialSource, Floor, IdentityProvider, RoleCredentials, SessionName, SignInFlow, TimestampExt,
+    CredentialSource, Floor, IdentityProvider, RoleCredentials, SessionName, SignInFlow, TimestampExt,
 };
 use tokio::sync::broadcast;
 use tokio::sync::oneshot;
@@ -312,14 +312,7 @@ impl Laptop {
         self.time.excuse_next_wake();
         let (name, floor) = (profile_name(session, profile), Floor::CONTAINER);
         let broker = &self.run.broker;
-        let answer = match broker.cached(&name, floor) {
-            Cached::Ready(held) => Some(held),
-            Cached::Refused(_) => None,
-            Cached::Fetch => match tokio::time::timeout(PATIENCE, broker.fetch(&name, floor)).await {
-                Ok(outcome) => outcome.ok(),
-                Err(_) => broker.held(&name),
-            },
-        };
+        let answer = broker.fetch_within(&name, floor, PATIENCE).await.ok();
         if self.run.life.is_dead() {
             return false;
         }
@@ -336,10 +329,7 @@ impl Laptop {
         let requests: Vec<_> = (0..count)
             .map(|_| {
                 let (broker, name) = (self.run.broker.clone(), profile_name(session, profile));
-                tokio::spawn(async move {
-                    let fetch = broker.fetch(&name, Floor::CONTAINER);
-                    tokio::time::timeout(PATIENCE, fetch).await.ok().and_then(Result::ok)
-                })
+                tokio::spawn(async move { broker.fetch_within(&name, Floor::CONTAINER, PATIENCE).await.ok() })
             })
             .collect();
         for request in requests {

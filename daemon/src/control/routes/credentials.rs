@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use ssod_clock::Clock;
 use ssod_control::{Checked, Credentials, CredentialsRequest};
-use ssod_model::{CredentialSource, Floor, Profile, ProfileName, Refusal, RoleCredentials};
+use ssod_model::{CredentialSource, Floor, Profile, ProfileName, RoleCredentials};
 use ssod_peer::UnixPeer;
 
 use crate::audit::AuditLog;
@@ -66,13 +66,6 @@ fn record(
 
 async fn fetch(broker: &LiveBroker, name: &str) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Failure> {
     let profile = find_profile(broker, name)?;
-    let name = profile.name.clone();
-    let credentials = match tokio::time::timeout(PATIENCE, broker.fetch(&name, Floor::CONTAINER)).await {
-        Ok(outcome) => outcome?,
-        Err(_) => broker.held(&name).ok_or_else(|| Refusal::Unavailable {
-            profile: name,
-            reason: "AWS did not answer within 10 seconds".to_owned(),
-        })?,
-    };
+    let credentials = broker.fetch_within(&profile.name, Floor::CONTAINER, PATIENCE).await?;
     Ok((profile, credentials))
 }
