@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use ssod_broker::Broker;
 use ssod_clock::Clock;
 use ssod_control::Paths;
-use ssod_endpoint::{Endpoint, ImdsTokens, Limits, Port, Surroundings, serve};
+use ssod_endpoint::{Endpoint, ImdsTokens, Port, Services, Timeouts, serve};
 use ssod_identity_center::IdentityCenter;
 use ssod_model::Program;
 use ssod_profiles::Environment;
@@ -69,7 +69,7 @@ pub struct App {
     context: ControlContext,
     imds_enabled: Arc<AtomicBool>,
     endpoint: Endpoint<LiveBroker>,
-    limits: limits::Capacities,
+    limits: limits::ConnectionLimits,
     endpoint_listener: TcpListener,
     control_listener: UnixListener,
     shutdown: Shutdown,
@@ -107,7 +107,7 @@ impl App {
         let imds_enabled = Arc::new(AtomicBool::new(settings.imds.enabled));
         let settings = LiveSettings::new(settings);
         let tokens = EndpointTokens::new(state_file.clone(), paths.clone());
-        let services = Surroundings {
+        let services = Services {
             source: broker.clone(),
             clock: clock.clone(),
             tokens: tokens.in_force().clone(),
@@ -218,7 +218,7 @@ impl App {
         let serving = serve(
             self.endpoint_listener,
             self.limits.endpoint,
-            Limits::default(),
+            Timeouts::default(),
             admit(self.endpoint, audit),
             shutdown.begun(),
         );

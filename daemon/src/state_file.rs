@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use atomic_write_file::AtomicWriteFile;
 use serde::{Deserialize, Serialize};
 use ssod_broker::Active;
+use ssod_endpoint::TokenOwner;
 use ssod_model::{ProfileName, SessionName, Timestamp};
 
 /// The file's content; unknown fields are ignored, missing ones have defaults.
@@ -83,21 +84,17 @@ impl StateFile {
         self.change(|remembered| remembered.locked = locked)
     }
 
-    /// How often that token was revoked.
-    pub(crate) fn generation(&self, profile: Option<&ProfileName>) -> u32 {
+    /// Returns how often that owner's token was revoked.
+    pub(crate) fn generation(&self, owner: &TokenOwner) -> u32 {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.revoked.get(profile.map_or("", ProfileName::as_str)).copied().unwrap_or(0)
+        remembered.revoked.get(revocation_key(owner)).copied().unwrap_or(0)
     }
 
-    /// These tokens are revoked once more.
-    pub(crate) fn keep_revoked<'a>(
-        &self,
-        revoked: impl Iterator<Item = Option<&'a ProfileName>>,
-    ) -> Result<()> {
+    /// Records that these tokens are revoked once more.
+    pub(crate) fn keep_revoked(&self, revoked: &[TokenOwner]) -> Result<()> {
         self.change(|remembered| {
-            for profile in revoked {
-                *remembered.revoked.entry(profile.map_or("", ProfileName::as_str).to_owned()).or_default() +=
-                    1;
+            for owner in revoked {
+                *remembered.revoked.entry(revocation_key(owner).to_owned()).or_default() += 1;
             }
         })
     }
@@ -173,6 +170,11 @@ impl StateFile {
         }
         Ok(changed)
     }
+}
+
+/// The name of a token's owner in the file; the active profile's is empty.
+fn revocation_key(owner: &TokenOwner) -> &str {
+    owner.profile().map_or("", ProfileName::as_str)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use console::{Alignment, Term, pad_str};
-use ssod_control::{AuditEntry, Done, Paths};
+use ssod_control::{AuditEntry, AuditOutcome, Done, Paths};
 use ssod_model::Timestamp;
 use ssod_private_files::{FileError, ReadPolicy, open_to_read};
 
@@ -116,7 +116,7 @@ impl AuditArgs {
     fn matches(&self, entry: &AuditEntry) -> bool {
         let profile = self.profile.as_ref();
         profile.is_none_or(|profile| entry.profile.as_ref() == Some(profile))
-            && (!self.refused || entry.outcome == "refused")
+            && (!self.refused || entry.outcome == AuditOutcome::Refused)
     }
 }
 
@@ -205,9 +205,10 @@ fn render(cells: &[String; 7], remark: Option<String>, columns: usize) -> String
 
 /// Returns the cells, and a remark for the line below.
 fn row(entry: &AuditEntry) -> ([String; 7], Option<String>) {
-    let outcome = match entry.outcome.as_str() {
-        "served" => terminal::stdout_style(Style::Green, "served"),
-        other => terminal::stdout_style(Style::Yellow, &escape(other)),
+    let outcome = match entry.outcome {
+        AuditOutcome::Served => terminal::stdout_style(Style::Green, "served"),
+        AuditOutcome::Refused => terminal::stdout_style(Style::Yellow, "refused"),
+        AuditOutcome::Unknown => terminal::stdout_style(Style::Yellow, "unknown"),
     };
     let repeated = match entry.repeated {
         0 => None,
@@ -227,7 +228,7 @@ fn row(entry: &AuditEntry) -> ([String; 7], Option<String>) {
         entry.program.as_deref().map_or_else(|| "gone".to_owned(), escape),
         number(entry.pid),
         number(entry.uid),
-        escape(&entry.via),
+        entry.via.as_str().to_owned(),
     ];
     (cells, remark)
 }
@@ -253,9 +254,9 @@ mod tests {
             seen
         };
         write!(file, "{{\"outcome\":\"served\"}}\nnot ours\n{{\"outcome\":").unwrap();
-        assert_eq!(read(&mut lines), ["served"]);
+        assert_eq!(read(&mut lines), [AuditOutcome::Served]);
         writeln!(file, "\"refused\"}}").unwrap();
-        assert_eq!(read(&mut lines), ["refused"]);
+        assert_eq!(read(&mut lines), [AuditOutcome::Refused]);
         assert!(read(&mut lines).is_empty());
     }
 

@@ -2,19 +2,64 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The outcome of a request for credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditOutcome {
+    /// The caller got credentials.
+    Served,
+    /// The caller was refused.
+    Refused,
+    /// A newer daemon wrote an outcome that this client does not know.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// How a caller asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditVia {
+    /// The container-credentials endpoint.
+    Container,
+    /// IMDS.
+    Imds,
+    /// `ssod credential-process`.
+    CredentialProcess,
+    /// The control socket.
+    Control,
+    /// A newer daemon wrote a way that this client does not know.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl AuditVia {
+    /// Returns the word of the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Imds => "imds",
+            Self::CredentialProcess => "credential-process",
+            Self::Control => "control",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// A request for credentials, and its outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AuditEntry {
     /// The time, in RFC 3339.
     pub at: String,
-    /// `served` or `refused`.
-    pub outcome: String,
+    /// What the caller got.
+    pub outcome: AuditOutcome,
     /// The profile, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// The way of the request: `container`, `imds`, `credential-process` or `control`.
-    pub via: String,
+    /// How the caller asked.
+    pub via: AuditVia,
     /// The caller's user; `None` if the kernel does not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
@@ -51,8 +96,8 @@ mod tests {
     fn an_entry_has_only_the_fields_that_are_known() {
         let entry = AuditEntry {
             at: "2026-11-23T10:00:00Z".into(),
-            outcome: "refused".into(),
-            via: "container".into(),
+            outcome: AuditOutcome::Refused,
+            via: AuditVia::Container,
             uid: Some(1_001),
             reason: Some("CallerRefused: it belongs to another user".into()),
             ..AuditEntry::default()

@@ -12,7 +12,7 @@ mod paths;
 mod status;
 mod version;
 
-pub use audit::AuditEntry;
+pub use audit::{AuditEntry, AuditOutcome, AuditVia};
 pub use client::{ClientError, ControlClient, Events};
 pub use doctor::{Check, CheckState};
 pub use message::{

@@ -1,47 +1,59 @@
-//! What the endpoint tells about each request for credentials, and to whom.
+//! What the endpoint reports to the audit log about each request for credentials.
 
 use std::sync::Arc;
 
 use ssod_model::{ProfileName, Timestamp};
 
-/// Who is at the other end of one connection, found when it was made.
+/// The caller at the other end of a connection, found when the connection was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The user; `None` where the kernel did not say, which counts as a stranger.
+    /// The user; `None` if the kernel did not tell, which counts as another user.
     pub uid: Option<u32>,
-    /// The inode of the caller's socket, by which its process can be found later; 0 where it is not known.
+    /// The inode of the caller's socket, by which its process can be found later; 0 if it is not known.
     pub inode: u32,
 }
 
-/// Over which protocol somebody asked.
+/// The protocol of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Way {
+pub enum Protocol {
     /// The container-credentials endpoint.
     Container,
     /// IMDSv2.
     Imds,
 }
 
-/// One request, and what came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// When.
-    pub at: Timestamp,
-    /// Whose connection.
-    pub caller: Caller,
-    /// How.
-    pub way: Way,
-    /// For which profile, where that is known.
-    pub profile: Option<ProfileName>,
-    /// Nothing where credentials were served; else why not.
-    pub refused: Option<String>,
+/// The outcome of a request for credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Credentials were served.
+    Served,
+    /// They were refused.
+    Refused {
+        /// Why.
+        reason: String,
+    },
 }
 
-/// Takes notes. It is called on the path of each request, so it must neither block nor fail.
+/// One request for credentials, and its outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The time of the request.
+    pub at: Timestamp,
+    /// The caller.
+    pub caller: Caller,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The profile, if it is known.
+    pub profile: Option<ProfileName>,
+    /// What the caller got.
+    pub outcome: Outcome,
+}
+
+/// Records requests. It is called on the path of each request, so it must neither block nor fail.
 pub trait Audit: Send + Sync + 'static {
-    /// Notes one request.
+    /// Records one request.
     fn note(&self, access: Access);
 }
 
-/// Whoever takes the notes.
+/// A shared [`Audit`].
 pub type SharedAudit = Arc<dyn Audit>;

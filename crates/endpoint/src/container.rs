@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
-use ssod_model::{CredentialSource, Floor, ProfileName, Refusal};
+use ssod_model::{CredentialSource, Floor, Refusal};
 
-use crate::{Answer, wire};
+use crate::answer::Answer;
+use crate::tokens::TokenOwner;
+use crate::wire;
 
-/// JavaScript gives up after a second.
+/// The JavaScript SDK gives up after one second.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// The credentials of that profile, or of the active one; the guard has seen the token.
-pub(crate) async fn answer<S: CredentialSource>(source: &S, named: Option<ProfileName>) -> Answer {
-    let Some(name) = named.or_else(|| source.active()) else {
+/// Answers with the credentials of that profile, or of the active one. The guard has checked the token.
+pub(crate) async fn answer<S: CredentialSource>(source: &S, owner: TokenOwner) -> Answer {
+    let named = match owner {
+        TokenOwner::Profile(name) => Some(name),
+        TokenOwner::Active => source.active(),
+    };
+    let Some(name) = named else {
         return Answer::refused(None, &Refusal::NoActiveProfile);
     };
     let Some(profile) = source.profile(&name) else {

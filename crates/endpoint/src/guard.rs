@@ -1,154 +1,172 @@
-//! The one choke point: who may ask at all, and what for. A pure function from a request's facts to what is allowed or
-//! why it is not; nothing else decides about access, and no route is reached around it.
+//! Decides about access: a pure function from a request's facts to what is allowed, or why it is refused. Every request passes
+//! through it, and nothing else decides about access.
 //!
-//! A browser that a web page drives, a rebound name, a proxy that forwards for others, another user: none of them is an
-//! AWS SDK of this user on this machine.
+//! It lets AWS SDKs of this user on this machine through. It refuses other users, browsers that a web page drives, rebound
+//! names, and proxies that forward other callers' requests.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use percent_encoding::percent_decode_str;
 use ssod_model::{ProfileName, Refusal, Timestamp};
 
-use crate::{ImdsTokens, Tokens};
+use crate::audit::Protocol;
+use crate::imds_token::ImdsTokens;
+use crate::target::Target;
+use crate::tokens::{TokenOwner, Tokens};
 
-/// Browsers send these with what a page makes them send; no SDK does. `Sec-Fetch-Mode` is missing on purpose:
+/// Headers that a browser adds to the requests of a page, and that no SDK sends. `Sec-Fetch-Mode` is missing on purpose, because
 /// Node's fetch sends it.
-const BROWSER: [&str; 5] = ["origin", "referer", "sec-fetch-site", "sec-fetch-dest", "cookie"];
-/// Whoever forwards asks for somebody else.
-const FORWARDING: [&str; 6] =
+const BROWSER_HEADERS: [&str; 5] = ["origin", "referer", "sec-fetch-site", "sec-fetch-dest", "cookie"];
+/// Headers of a proxy, which forwards another caller's request.
+const FORWARDING_HEADERS: [&str; 6] =
     ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via"];
 const IMDS_TOKEN: &str = "x-aws-ec2-metadata-token";
 
-/// What counts about a request besides its head.
+/// The facts about a request that are not in its head.
 pub(crate) struct Facts<'a> {
-    /// Whose connection it is; `None` where the kernel did not say.
+    /// The user who made the connection; `None` if the kernel did not tell.
     pub(crate) uid: Option<u32>,
-    /// Whom the endpoint serves.
+    /// The user whom the endpoint serves.
     pub(crate) own_uid: u32,
     /// The port that the request came to.
     pub(crate) port: u16,
-    /// Whether that port has the container credentials.
+    /// Whether that port serves container credentials.
     pub(crate) has_credentials: bool,
-    /// Whether that port has IMDS.
+    /// Whether that port serves IMDS.
     pub(crate) has_imds: bool,
-    /// What everybody is told while the vault is not open.
+    /// The refusal for every caller while the vault is not open.
     pub(crate) closed: Option<Refusal>,
     pub(crate) now: Timestamp,
     pub(crate) tokens: &'a Tokens,
     pub(crate) imds_tokens: &'a ImdsTokens,
 }
 
-/// What is let through.
+/// What a request may have.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Allowed<'a> {
     /// The credentials of that profile, or of the active one.
-    Credentials(Option<ProfileName>),
+    Credentials(TokenOwner),
     /// A new IMDSv2 token.
     ImdsToken,
-    /// What IMDS has at that path below `/latest/`, without leading slashes.
+    /// The IMDS document at that path below `/latest/`, without leading slashes.
     Imds(&'a str),
 }
 
-/// Why a request goes no further.
+/// Why a request is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Denied {
-    /// With these words.
+    /// With this refusal.
     Refused(Refusal),
     /// An IMDS request without a live token.
     NoImdsToken,
-    /// There is nothing.
+    /// There is nothing at the path.
     NotFound,
-    /// There is something, for another method.
+    /// The path does not have that method.
     Method,
 }
 
+/// The decision about one request, with what the audit log needs.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Decision<'a> {
+    /// The protocol of the request.
+    pub(crate) protocol: Protocol,
+    /// The profile that the path names.
+    pub(crate) profile: Option<ProfileName>,
+    /// What the request may have.
+    pub(crate) access: Result<Allowed<'a>, Denied>,
+}
+
 /// Decides about one request.
-pub(crate) fn examine<'a>(parts: &'a Parts, facts: &Facts<'_>) -> Result<Allowed<'a>, Denied> {
-    caller(parts, facts).map_err(|reason| Denied::Refused(Refusal::CallerRefused(reason)))?;
-    match (Target::of(parts), &parts.method) {
-        (Target::Credentials(name), method) if facts.has_credentials => {
-            if method != Method::GET {
+pub(crate) fn decide<'a>(parts: &'a Parts, facts: &Facts<'_>) -> Decision<'a> {
+    let target = Target::parse(parts.uri.path());
+    // A port without container credentials is an IMDS port, whatever the path.
+    let protocol = if facts.has_credentials { target.protocol() } else { Protocol::Imds };
+    let profile = target.named_profile().cloned();
+    Decision { protocol, profile, access: access(parts, target, facts) }
+}
+
+fn access<'a>(parts: &'a Parts, target: Target<'a>, facts: &Facts<'_>) -> Result<Allowed<'a>, Denied> {
+    check_caller(parts, facts).map_err(|reason| Denied::Refused(Refusal::CallerRefused(reason)))?;
+    match target {
+        Target::Credentials(_) | Target::InvalidProfile(_) if facts.has_credentials => {
+            if parts.method != Method::GET {
                 return Err(Denied::Method);
             }
             if let Some(closed) = &facts.closed {
                 return Err(Denied::Refused(closed.clone()));
             }
-            let named = name.map(profile_name).transpose().map_err(Denied::Refused)?;
-            if !facts.tokens.matches(named.as_ref(), value(&parts.headers, header::AUTHORIZATION.as_str())) {
-                let name = named.map(|name| name.to_string()).unwrap_or_default();
-                return Err(Denied::Refused(Refusal::InvalidToken(name)));
-            }
-            Ok(Allowed::Credentials(named))
+            credentials(parts, target, facts).map_err(Denied::Refused)
         }
-        (Target::Imds(path), method) if facts.has_imds => match (path.trim_end_matches('/'), method) {
-            ("api/token", &Method::PUT) => Ok(Allowed::ImdsToken),
-            (below, &Method::GET) => {
-                let given = value(&parts.headers, IMDS_TOKEN);
-                match facts.imds_tokens.is_live(facts.now, facts.port, given) {
-                    true if below == "api/token" => Err(Denied::Method),
-                    true => Ok(Allowed::Imds(path)),
-                    false => Err(Denied::NoImdsToken),
-                }
-            }
-            _ => Err(Denied::Method),
-        },
+        Target::Imds(path) if facts.has_imds => imds(parts, path, facts),
         _ => Err(Denied::NotFound),
     }
 }
 
-/// The profile whose credentials a request is about, whether it may have them or not.
-pub(crate) fn asked_for(parts: &Parts) -> Option<ProfileName> {
-    match Target::of(parts) {
-        Target::Credentials(Some(name)) => profile_name(name).ok(),
-        _ => None,
+fn credentials<'a>(parts: &Parts, target: Target<'a>, facts: &Facts<'_>) -> Result<Allowed<'a>, Refusal> {
+    let owner = match target {
+        Target::Credentials(owner) => owner,
+        Target::InvalidProfile(name) => return Err(Refusal::ProfileNotFound(name)),
+        Target::Imds(_) | Target::Unknown(_) => return Err(Refusal::ProfileNotFound(String::new())),
+    };
+    if facts.tokens.matches(&owner, only_value(&parts.headers, header::AUTHORIZATION.as_str())) {
+        Ok(Allowed::Credentials(owner))
+    } else {
+        Err(Refusal::InvalidToken(owner.profile().map(ToString::to_string).unwrap_or_default()))
     }
 }
 
-/// Refuses with the reason, in words for the person whose request it may have been.
-fn caller(parts: &Parts, facts: &Facts<'_>) -> Result<(), &'static str> {
+fn imds<'a>(parts: &Parts, path: &'a str, facts: &Facts<'_>) -> Result<Allowed<'a>, Denied> {
+    match (path.trim_end_matches('/'), &parts.method) {
+        ("api/token", &Method::PUT) => Ok(Allowed::ImdsToken),
+        (below, &Method::GET) => {
+            let given = only_value(&parts.headers, IMDS_TOKEN);
+            match facts.imds_tokens.is_live(facts.now, facts.port, given) {
+                true if below == "api/token" => Err(Denied::Method),
+                true => Ok(Allowed::Imds(path)),
+                false => Err(Denied::NoImdsToken),
+            }
+        }
+        _ => Err(Denied::Method),
+    }
+}
+
+/// Refuses callers that are not an SDK of this user. The reason is for the user whose program may have sent the request.
+fn check_caller(parts: &Parts, facts: &Facts<'_>) -> Result<(), &'static str> {
     if facts.uid != Some(facts.own_uid) {
         return Err("it belongs to another user");
     }
-    if BROWSER.iter().any(|name| parts.headers.contains_key(*name)) {
+    if BROWSER_HEADERS.iter().any(|name| parts.headers.contains_key(*name)) {
         return Err("it is a web browser");
     }
-    if FORWARDING.iter().any(|name| parts.headers.contains_key(*name)) {
+    if FORWARDING_HEADERS.iter().any(|name| parts.headers.contains_key(*name)) {
         return Err("the request was forwarded");
     }
     let host = host(&parts.headers).ok_or("exactly one Host header is required")?;
     if !is_ours(host, facts.port) {
         return Err("Host must be 127.0.0.1; the endpoint has no other name");
     }
-    // An absolute-form target names a host of its own; it must be the same.
+    // A target in absolute form names a host, too, which must be the same.
     if parts.uri.authority().is_some_and(|authority| !is_ours(authority.as_str(), facts.port)) {
         return Err("the request's target is another host");
     }
     Ok(())
 }
 
-/// The value of the only header of that name; two of them are none.
-fn value<'a>(headers: &'a HeaderMap, name: &str) -> &'a [u8] {
+/// Returns the value of the only header of that name, and nothing if there are several.
+fn only_value<'a>(headers: &'a HeaderMap, name: &str) -> &'a [u8] {
     let mut values = headers.get_all(name).iter();
     let only = values.next().filter(|_| values.next().is_none());
     only.map(HeaderValue::as_bytes).unwrap_or_default()
 }
 
-fn profile_name(encoded: &str) -> Result<ProfileName, Refusal> {
-    let name = percent_decode_str(encoded).decode_utf8_lossy();
-    ProfileName::parse(&name).map_err(|_| {
-        Refusal::ProfileNotFound(name.chars().filter(|character| !character.is_control()).take(64).collect())
-    })
-}
-
-/// The value of the only Host header.
+/// Returns the value of the only Host header.
 fn host(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::HOST).iter();
     let host = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(host)
 }
 
-/// With the port, or without it, as the C SDK sends it. A name that resolves to 127.0.0.1 is not enough: that is
-/// what DNS rebinding makes.
+/// Accepts 127.0.0.1 with the port, or without it, as the C SDK sends it. A name that resolves to 127.0.0.1 is not accepted,
+/// because DNS rebinding makes such names.
 fn is_ours(host: &str, port: u16) -> bool {
     match host.strip_prefix("127.0.0.1") {
         Some("") => true,
@@ -158,30 +176,6 @@ fn is_ours(host: &str, port: u16) -> bool {
                 && !given.starts_with('0')
         }),
         None => false,
-    }
-}
-
-/// What the path asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target<'a> {
-    /// `/credentials` or `/credentials/PROFILE`, the profile still percent-encoded.
-    Credentials(Option<&'a str>),
-    /// Below `/latest`, without leading slashes.
-    Imds(&'a str),
-    /// Anything else.
-    Nothing,
-}
-
-impl<'a> Target<'a> {
-    /// Old SDKs double the first slash, depending on how the endpoint was spelled.
-    fn of(parts: &'a Parts) -> Self {
-        let path = parts.uri.path().trim_start_matches('/');
-        match path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest))) {
-            ("credentials", None | Some("")) => Self::Credentials(None),
-            ("credentials", Some(name)) => Self::Credentials(Some(name)),
-            ("latest", Some(rest)) => Self::Imds(rest.trim_start_matches('/')),
-            _ => Self::Nothing,
-        }
     }
 }
 
@@ -204,7 +198,7 @@ mod tests {
 
     const OWN: u32 = 1_000;
 
-    /// Tokens as they are in force, and the words for one.
+    /// The tokens in force.
     struct World {
         tokens: Tokens,
         imds_tokens: ImdsTokens,
@@ -217,8 +211,8 @@ mod tests {
             Self { tokens, imds_tokens: ImdsTokens::new().unwrap() }
         }
 
-        fn token(&self, profile: Option<&ProfileName>) -> String {
-            self.tokens.of(profile).unwrap().expose().to_owned()
+        fn token(&self, owner: &TokenOwner) -> String {
+            self.tokens.of(owner).unwrap().expose().to_owned()
         }
 
         fn facts(&self) -> Facts<'_> {
@@ -241,24 +235,24 @@ mod tests {
     }
 
     fn reason(uri: &str, headers: &[(&str, &str)]) -> Option<&'static str> {
-        caller(&parts(uri, headers), &World::new().facts()).err()
+        check_caller(&parts(uri, headers), &World::new().facts()).err()
     }
 
     #[test]
     fn only_this_user_and_only_with_the_right_token_gets_to_credentials() {
         let world = World::new();
-        let (own, active) = (world.token(Some(&admin())), world.token(None));
+        let (own, active) = (world.token(&TokenOwner::Profile(admin())), world.token(&TokenOwner::Active));
         let ask = |facts: &Facts<'_>, path: &str, token: &str| {
             let parts = parts(path, &[("host", "127.0.0.1:7746"), ("authorization", token)]);
-            match examine(&parts, facts) {
+            match decide(&parts, facts).access {
                 Ok(allowed) => format!("{allowed:?}"),
                 Err(Denied::Refused(refusal)) => refusal.code().to_owned(),
                 Err(denied) => format!("{denied:?}"),
             }
         };
         let facts = world.facts();
-        assert_eq!(ask(&facts, "/credentials", &active), "Credentials(None)");
-        assert!(ask(&facts, "/credentials/adminUser", &own).starts_with("Credentials(Some("));
+        assert_eq!(ask(&facts, "/credentials", &active), "Credentials(Active)");
+        assert!(ask(&facts, "/credentials/adminUser", &own).starts_with("Credentials(Profile("));
         for (path, token) in
             [("/credentials", &own), ("/credentials/adminUser", &active), ("/credentials/other", &own)]
         {
@@ -290,7 +284,7 @@ mod tests {
             headers.extend(tokens.iter().map(|token| (IMDS_TOKEN, *token)));
             let mut parts = parts(path, &headers);
             parts.method = method;
-            examine(&parts, facts).map(|allowed| format!("{allowed:?}"))
+            decide(&parts, facts).access.map(|allowed| format!("{allowed:?}"))
         };
         let (facts, roles) = (world.facts(), "/latest/meta-data/iam/security-credentials/");
         assert_eq!(ask(&facts, Method::PUT, "/latest/api/token", &[]).unwrap(), "ImdsToken");
@@ -342,25 +336,25 @@ mod tests {
 
     #[test]
     fn browsers_and_forwarders_are_refused() {
-        for name in BROWSER.iter().chain(&FORWARDING) {
+        for name in BROWSER_HEADERS.iter().chain(&FORWARDING_HEADERS) {
             assert!(reason("/", &[("host", "127.0.0.1"), (name, "x")]).is_some(), "{name}");
         }
     }
 
     #[test]
-    fn paths_tolerate_what_sdks_spell() {
-        for (path, meant) in [
-            ("/credentials", Target::Credentials(None)),
-            ("/credentials/", Target::Credentials(None)),
-            ("/credentials/a%20b", Target::Credentials(Some("a%20b"))),
-            ("//latest/api/token", Target::Imds("api/token")),
-            ("/latest//meta-data/", Target::Imds("meta-data/")),
-            ("/", Target::Nothing),
-            ("/credentialsx", Target::Nothing),
-            ("/2021-07-15/meta-data", Target::Nothing),
-        ] {
-            assert_eq!(Target::of(&parts(path, &[])), meant, "{path}");
-        }
+    fn the_audit_log_gets_protocol_and_profile_from_the_same_parse() {
+        let world = World::new();
+        let decided = |facts: &Facts<'_>, path: &str| {
+            let parts = parts(path, &[("host", "127.0.0.1:7746")]);
+            let decision = decide(&parts, facts);
+            (decision.protocol, decision.profile)
+        };
+        let main_port = world.facts();
+        assert_eq!(decided(&main_port, "/credentials/adminUser"), (Protocol::Container, Some(admin())));
+        assert_eq!(decided(&main_port, "/credentials"), (Protocol::Container, None));
+        assert_eq!(decided(&main_port, "/latest/meta-data"), (Protocol::Imds, None));
+        let imds_port = Facts { has_credentials: false, ..world.facts() };
+        assert_eq!(decided(&imds_port, "/credentials/adminUser"), (Protocol::Imds, Some(admin())));
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! IMDSv2, as far as SDKs ask it for credentials and a region.
 //!
-//! Never a GET without a live token: SDKs that were refused a token fall back to IMDSv1, which ssod does not speak.
+//! Every GET needs a live token: an SDK that got no token falls back to IMDSv1, which ssod does not speak.
 
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
-use ssod_model::{Cached, CredentialSource, Floor, Profile, ProfileName, Refusal};
+use ssod_model::{Cached, CredentialSource, Floor, Profile, ProfileName, Refusal, Timestamp};
 
-use crate::imds_token::MAX_TTL;
-use crate::{Answer, Surroundings, wire};
+use crate::answer::Answer;
+use crate::imds_token::{ImdsTokens, MAX_TTL};
+use crate::wire;
 
-/// Go waits half a second for the first byte.
+/// The Go SDK waits half a second for the first byte.
 const PATIENCE: Duration = Duration::from_millis(350);
 const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 
@@ -29,7 +30,7 @@ enum Route<'a> {
     Nothing,
 }
 
-/// With or without a slash at the end: SDKs differ.
+/// Accepts paths with and without a slash at the end, because SDKs differ.
 fn route(path: &str) -> Route<'_> {
     let path = path.trim_end_matches('/');
     match path {
@@ -42,7 +43,7 @@ fn route(path: &str) -> Route<'_> {
     }
 }
 
-/// What IMDS has at that path, for the pinned profile or the active one; the guard has seen the token.
+/// Answers with what IMDS has at that path, for the pinned profile or the active one. The guard has checked the token.
 pub(crate) async fn answer<S: CredentialSource>(
     source: &S,
     path: &str,
@@ -53,10 +54,10 @@ pub(crate) async fn answer<S: CredentialSource>(
     let Some(profile) = name.and_then(|name| source.profile(&name)) else {
         return match route {
             Route::Role(_) => Answer::forbidden(&Refusal::NoActiveProfile),
-            _ => Answer::plain(wire::not_found()),
+            _ => Answer::unrecorded(wire::not_found()),
         };
     };
-    Answer::plain(match route {
+    Answer::unrecorded(match route {
         Route::Role(role) => return document(source, &profile, role).await,
         Route::Roles => roles(source, &profile),
         Route::AvailabilityZone => region(&profile, |region| wire::text(format!("{region}a"))),
@@ -73,8 +74,8 @@ pub(crate) async fn answer<S: CredentialSource>(
     })
 }
 
-/// The time to live must come, and goes back in the answer: Go fails without it.
-pub(crate) fn token<S>(around: &Surroundings<S>, port: u16, headers: &HeaderMap) -> Answer {
+/// Issues a token. The request must have a time to live, and the answer repeats it, because the Go SDK fails without it.
+pub(crate) fn token(tokens: &ImdsTokens, now: Timestamp, port: u16, headers: &HeaderMap) -> Answer {
     let asked =
         headers.get(TTL_HEADER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let Some(ttl) = asked.filter(|ttl| (1..=MAX_TTL).contains(ttl)) else {
@@ -83,13 +84,13 @@ pub(crate) fn token<S>(around: &Surroundings<S>, port: u16, headers: &HeaderMap)
             "no time to live between 1 and 21600",
         );
     };
-    let token = around.imds_tokens.issue(around.clock.now(), port, ttl);
+    let token = tokens.issue(now, port, ttl);
     let mut response = wire::text(token);
     response.headers_mut().insert(TTL_HEADER, HeaderValue::from(ttl));
-    Answer::plain(response)
+    Answer::unrecorded(response)
 }
 
-/// The one role, or 404 where nothing could be served under it.
+/// Lists the one role, or answers 404 if it could not be served.
 fn roles<S: CredentialSource>(source: &S, profile: &Profile) -> Response {
     match source.cached(&profile.name, Floor::IMDS) {
         Cached::Refused(Refusal::Unavailable { .. }) | Cached::Ready(_) | Cached::Fetch => {
@@ -100,9 +101,9 @@ fn roles<S: CredentialSource>(source: &S, profile: &Profile) -> Response {
 }
 
 async fn document<S: CredentialSource>(source: &S, profile: &Profile, role: &str) -> Answer {
-    // The active profile may have changed since the client listed the role: never another role's credentials.
+    // The active profile may have changed since the SDK listed the role; the SDK must not get another role's credentials.
     if percent_decode_str(role).decode_utf8_lossy() != profile.role_name.as_str() {
-        return Answer::plain(wire::not_found());
+        return Answer::unrecorded(wire::not_found());
     }
     let name = profile.name.clone();
     match source.fetch_within(&name, Floor::IMDS, PATIENCE).await {
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_of_every_sdk_are_known() {
+    fn knows_the_paths_of_every_sdk() {
         for (path, meant) in [
             ("meta-data/iam/security-credentials/", Route::Roles),
             ("meta-data/iam/security-credentials", Route::Roles),
@@ -129,7 +130,7 @@ mod tests {
             ("meta-data/placement/region", Route::Region),
             ("dynamic/instance-identity/document", Route::IdentityDocument),
             ("meta-data/iam/info", Route::IamInfo),
-            // 404, on which the SDKs that try it first fall back.
+            // 404, after which the SDKs that try this path first use the other one.
             ("meta-data/iam/security-credentials-extended/", Route::Nothing),
             ("meta-data/", Route::Nothing),
         ] {

@@ -12,55 +12,55 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many connections there may be at one time, for all listeners that share it.
+/// The number of connections at the same time, for all listeners that share it.
 #[derive(Clone, Debug)]
 pub struct Capacity {
     own: Arc<Semaphore>,
-    strangers: Arc<Semaphore>,
+    other_users: Arc<Semaphore>,
 }
 
 impl Capacity {
-    /// So many of the user's own, on whose end more of them wait, and so many of others, above which theirs are closed as
-    /// they come: nobody else takes up the user's share.
-    pub fn new(own: usize, strangers: usize) -> Self {
-        Self { own: Arc::new(Semaphore::new(own)), strangers: Arc::new(Semaphore::new(strangers)) }
+    /// The user's own connections wait when there are more than `own`. Connections of other users are closed when there are more
+    /// than `other_users`, so they never use the user's share.
+    pub fn new(own: usize, other_users: usize) -> Self {
+        Self { own: Arc::new(Semaphore::new(own)), other_users: Arc::new(Semaphore::new(other_users)) }
     }
 }
 
-/// The patience with one connection.
+/// The time limits of one connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// A request's head must be there within this; the head of a stranger's within two seconds.
+pub struct Timeouts {
+    /// A request's head must arrive within this time; the head of another user's request within two seconds.
     pub header_timeout: Duration,
     /// How long open requests may take to end after the stop.
     pub stop_timeout: Duration,
 }
 
-impl Default for Limits {
+impl Default for Timeouts {
     fn default() -> Self {
         Self { header_timeout: Duration::from_secs(10), stop_timeout: Duration::from_millis(400) }
     }
 }
 
-/// What is done with a new connection.
+/// What to do with a new connection.
 pub enum Admission {
-    /// It is answered.
+    /// Answer it.
     Own(Router),
-    /// It is answered once (with a refusal), if not too many of its like are.
-    Stranger(Router),
-    /// It is closed.
+    /// Answer it once, with a refusal, unless there are too many of these.
+    OtherUser(Router),
+    /// Close it.
     Closed,
 }
 
-/// A request's head may have this many bytes; SDKs send less than one thousand.
-const HEAD_CAP: usize = 16 * 1024;
-const STRANGERS_TIMEOUT: Duration = Duration::from_secs(2);
+/// The limit of a request's head in bytes; SDKs send less than one thousand.
+const MAX_HEAD: usize = 16 * 1024;
+const OTHER_USERS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves until `stop` ends, then lets open requests end. `admit` looks at each new connection before a byte of it is read.
+/// Serves until `stop` ends, then lets open requests end. `admit` decides about each new connection before a byte of it is read.
 pub async fn serve<L>(
     mut listener: L,
     capacity: Capacity,
-    limits: Limits,
+    timeouts: Timeouts,
     admit: impl Fn(&L::Io, &L::Addr) -> Admission + Send,
     stop: impl Future<Output = ()> + Send,
 ) where
@@ -77,39 +77,59 @@ pub async fn serve<L>(
         };
         let admitted = tokio::select! {
             () = &mut stop => break,
-            admitted = place(&capacity, admit(&connection, &address)) => admitted,
+            admitted = acquire_slot(&capacity, admit(&connection, &address)) => admitted,
         };
-        let Some((slot, router, is_own)) = admitted else { continue };
-        let timeout =
-            if is_own { limits.header_timeout } else { STRANGERS_TIMEOUT.min(limits.header_timeout) };
+        let Some(Admitted { slot, router, share }) = admitted else { continue };
+        let (header_timeout, keep_alive) = match share {
+            Share::Own => (timeouts.header_timeout, true),
+            Share::OtherUsers => (OTHER_USERS_TIMEOUT.min(timeouts.header_timeout), false),
+        };
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(timeout)
-            .keep_alive(is_own)
-            .max_buf_size(HEAD_CAP)
+            .header_read_timeout(header_timeout)
+            .keep_alive(keep_alive)
+            .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(connection), TowerToHyperService::new(router));
         let served = graceful.watch(served);
         tokio::spawn(async move {
-            // A client that breaks off, or is too slow, is its own problem.
+            // A client that disconnects early, or is too slow, needs no further reaction.
             if let Err(error) = served.await {
                 tracing::trace!(%error, "a connection ended early");
             }
             drop(slot);
         });
     }
-    // The listener goes first, so that nobody connects to a server that no longer answers.
+    // The listener is closed first, so that no client connects to a server that no longer answers.
     drop(listener);
-    if tokio::time::timeout(limits.stop_timeout, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(timeouts.stop_timeout, graceful.shutdown()).await.is_err() {
         tracing::debug!("some requests were cut off by the stop");
     }
 }
 
-/// The connection's slot, its router, and whether it is the user's own; `None` where it is to be closed.
-async fn place(capacity: &Capacity, admission: Admission) -> Option<(OwnedSemaphorePermit, Router, bool)> {
+/// A connection that is answered.
+struct Admitted {
+    /// Held as long as the connection.
+    slot: OwnedSemaphorePermit,
+    router: Router,
+    share: Share,
+}
+
+/// Whose connections a slot is for.
+enum Share {
+    Own,
+    OtherUsers,
+}
+
+/// Waits for a slot, or returns `None` if the connection is to be closed.
+async fn acquire_slot(capacity: &Capacity, admission: Admission) -> Option<Admitted> {
     match admission {
-        Admission::Own(router) => Some((capacity.own.clone().acquire_owned().await.ok()?, router, true)),
-        Admission::Stranger(router) => {
-            Some((capacity.strangers.clone().try_acquire_owned().ok()?, router, false))
+        Admission::Own(router) => {
+            let slot = capacity.own.clone().acquire_owned().await.ok()?;
+            Some(Admitted { slot, router, share: Share::Own })
+        }
+        Admission::OtherUser(router) => {
+            let slot = capacity.other_users.clone().try_acquire_owned().ok()?;
+            Some(Admitted { slot, router, share: Share::OtherUsers })
         }
         Admission::Closed => None,
     }
@@ -150,10 +170,15 @@ mod tests {
             let (hand, handed) = mpsc::channel(16);
             let router = Router::new().route("/", get(async || "here"));
             let admit = move |_: &DuplexStream, own: &bool| {
-                if *own { Admission::Own(router.clone()) } else { Admission::Stranger(router.clone()) }
+                if *own { Admission::Own(router.clone()) } else { Admission::OtherUser(router.clone()) }
             };
-            let serving =
-                serve(Handed(handed), Capacity::new(2, 1), Limits::default(), admit, std::future::pending());
+            let serving = serve(
+                Handed(handed),
+                Capacity::new(2, 1),
+                Timeouts::default(),
+                admit,
+                std::future::pending(),
+            );
             tokio::spawn(serving);
             Self(hand)
         }
@@ -174,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_says_nothing_or_says_it_slowly_is_hung_up_on_after_ten_seconds() {
+    async fn a_silent_or_slow_client_is_disconnected_after_ten_seconds() {
         let served = Served::start();
         let begun = tokio::time::Instant::now();
         let mut silent = served.connect(true).await;
@@ -191,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stranger_has_one_share_and_one_answer_and_takes_nobodys_place() {
+    async fn other_users_have_their_own_share_and_get_one_answer() {
         let served = Served::start();
         let mut first = served.connect(false).await;
         first.write_all(REQUEST).await.unwrap();
@@ -207,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_users_own_wait_for_room_and_get_it() {
+    async fn the_users_connections_wait_for_a_slot() {
         let served = Served::start();
         let _idle = [served.connect(true).await, served.connect(true).await];
         let mut third = served.connect(true).await;
@@ -219,7 +244,7 @@ mod tests {
     async fn a_head_larger_than_any_sdks_is_refused() {
         let served = Served::start();
         let mut client = served.connect(true).await;
-        let head = format!("GET / HTTP/1.1\r\nHost: x\r\nx: {}\r\n\r\n", "y".repeat(HEAD_CAP));
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\nx: {}\r\n\r\n", "y".repeat(MAX_HEAD));
         client.write_all(head.as_bytes()).await.unwrap();
         assert!(answer(&mut client).await.contains(" 431 "));
     }

@@ -7,43 +7,67 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ssod_model::{EndpointTokens, ProfileName, Secret};
 use subtle::ConstantTimeEq;
 
-/// The tokens in force: one for each profile, and one that follows `ssod use`.
+/// What a token is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenOwner {
+    /// The active profile, whichever `ssod use` chose.
+    Active,
+    /// This profile.
+    Profile(ProfileName),
+}
+
+impl TokenOwner {
+    /// Returns the profile, unless it is the active one.
+    pub fn profile(&self) -> Option<&ProfileName> {
+        match self {
+            Self::Active => None,
+            Self::Profile(name) => Some(name),
+        }
+    }
+
+    /// Returns the owners of all tokens: the active profile, then these profiles.
+    pub fn all(profiles: &[ProfileName]) -> impl Iterator<Item = Self> {
+        std::iter::once(Self::Active).chain(profiles.iter().cloned().map(Self::Profile))
+    }
+}
+
+/// The tokens in force: one for each profile, and one for the active profile.
 #[derive(Debug, Default)]
 pub struct Tokens {
     current: RwLock<EndpointTokens>,
-    /// What rests on disk. Held while it is written, so that an older set never replaces a newer one.
+    /// What is saved on disk. Held during a save, so that an older set never replaces a newer one.
     saved: Mutex<EndpointTokens>,
 }
 
 impl Tokens {
-    /// Takes over what was kept.
+    /// Puts saved tokens in force.
     pub fn replace(&self, tokens: EndpointTokens) {
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = tokens.clone();
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = tokens;
     }
 
-    /// Forgets all tokens, here; what was kept stays.
+    /// Removes all tokens from memory; the saved ones remain on disk.
     pub fn forget(&self) {
         self.replace(EndpointTokens::default());
     }
 
-    /// Makes a new token in the place of each one of these profiles, or of all; what had an old one is refused from now
-    /// on. Fails only where the system has no random numbers.
-    pub fn renew(&self, which: impl Fn(Option<&ProfileName>) -> bool) -> Result<(), getrandom::Error> {
+    /// Replaces the tokens of these owners; callers with an old token are refused from now on. Fails only if the system has no
+    /// random numbers.
+    pub fn renew(&self, is_renewed: impl Fn(&TokenOwner) -> bool) -> Result<(), getrandom::Error> {
         let mut tokens = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if tokens.active.is_some() && which(None) {
+        if tokens.active.is_some() && is_renewed(&TokenOwner::Active) {
             tokens.active = Some(random()?);
         }
         for (profile, token) in &mut tokens.profiles {
-            if which(Some(profile)) {
+            if is_renewed(&TokenOwner::Profile(profile.clone())) {
                 *token = random()?;
             }
         }
         Ok(())
     }
 
-    /// Makes the tokens that are missing for these profiles, and tells whether any was. Fails only where the system has
-    /// no random numbers.
+    /// Makes the tokens that are missing for these profiles, and returns whether there were any. Fails only if the system has no
+    /// random numbers.
     pub fn ensure(&self, profiles: &[ProfileName]) -> Result<bool, getrandom::Error> {
         let mut tokens = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let mut made = false;
@@ -60,7 +84,7 @@ impl Tokens {
         Ok(made)
     }
 
-    /// Saves them where they differ from what was saved last; a failed save is tried again at the next call.
+    /// Saves the tokens if they differ from those that were saved last; the next call repeats a failed save.
     pub fn save<E>(&self, save: impl FnOnce(&EndpointTokens) -> Result<(), E>) -> Result<(), E> {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -71,21 +95,21 @@ impl Tokens {
         Ok(())
     }
 
-    /// The token of that profile, or the one that follows `ssod use`.
-    pub fn of(&self, profile: Option<&ProfileName>) -> Option<Secret> {
+    /// Returns that owner's token.
+    pub fn of(&self, owner: &TokenOwner) -> Option<Secret> {
         let tokens = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        match profile {
-            Some(profile) => tokens.profiles.get(profile).cloned(),
-            None => tokens.active.clone(),
+        match owner {
+            TokenOwner::Profile(profile) => tokens.profiles.get(profile).cloned(),
+            TokenOwner::Active => tokens.active.clone(),
         }
     }
 
-    /// Whether it is that token. Takes the same time for every wrong one of the right length.
-    pub(crate) fn matches(&self, profile: Option<&ProfileName>, given: &[u8]) -> bool {
+    /// Returns whether it is that owner's token, in the same time for every wrong token of the right length.
+    pub(crate) fn matches(&self, owner: &TokenOwner, given: &[u8]) -> bool {
         let tokens = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        let expected = match profile {
-            Some(profile) => tokens.profiles.get(profile),
-            None => tokens.active.as_ref(),
+        let expected = match owner {
+            TokenOwner::Profile(profile) => tokens.profiles.get(profile),
+            TokenOwner::Active => tokens.active.as_ref(),
         };
         expected.is_some_and(|expected| expected.expose().as_bytes().ct_eq(given).into())
     }
@@ -106,18 +130,19 @@ mod tests {
         let names = ["a", "b"].map(|name| ProfileName::parse(name).unwrap());
         let tokens = Tokens::default();
         assert!(tokens.ensure(&names).unwrap() && !tokens.ensure(&names).unwrap());
+        let owners = names.clone().map(TokenOwner::Profile);
         let [a, b] =
-            [&names[0], &names[1]].map(|name| tokens.of(Some(name)).unwrap().expose().as_bytes().to_owned());
+            [&owners[0], &owners[1]].map(|owner| tokens.of(owner).unwrap().expose().as_bytes().to_owned());
         assert!(tokens.save(|_| Err("the disk is full")).is_err());
-        let mut kept = None;
-        let keep = |all: &EndpointTokens| {
-            kept = Some(all.clone());
+        let mut saved = None;
+        let save = |all: &EndpointTokens| {
+            saved = Some(all.clone());
             Ok::<_, ()>(())
         };
-        tokens.save(keep).unwrap();
-        assert_eq!(kept.unwrap().profiles.len(), 2);
+        tokens.save(save).unwrap();
+        assert_eq!(saved.unwrap().profiles.len(), 2);
         tokens.save(|_| Err("nothing changed, so nothing is saved")).unwrap();
-        assert!(tokens.matches(Some(&names[0]), &a) && !tokens.matches(Some(&names[0]), &b));
-        assert!(!tokens.matches(None, &a) && !tokens.matches(Some(&names[0]), b""));
+        assert!(tokens.matches(&owners[0], &a) && !tokens.matches(&owners[0], &b));
+        assert!(!tokens.matches(&TokenOwner::Active, &a) && !tokens.matches(&owners[0], b""));
     }
 }

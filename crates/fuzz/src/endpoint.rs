@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use ssod_endpoint::{
-    Access, Admission, Audit, Caller, Capacity, Endpoint, ImdsTokens, Limits, Port, Surroundings, Tokens,
-    serve,
+    Access, Admission, Audit, Caller, Capacity, Endpoint, ImdsTokens, Outcome, Port, Services, Timeouts,
+    Tokens, serve,
 };
 use ssod_model::{
     AccountId, Cached, CredentialSource, EndpointTokens, Floor, Profile, ProfileName, Refusal,
@@ -73,7 +73,7 @@ async fn answer(data: &[u8], uid: Option<u32>) -> Vec<u8> {
     let endpoint = Endpoint::new(surroundings(), Port::Main { imds: Arc::new(AtomicBool::new(true)) }, PORT);
     let admit = move |_: &DuplexStream, (): &()| Admission::Own(endpoint.router(Caller { uid, inode: 0 }));
     let limits =
-        Limits { header_timeout: Duration::from_millis(200), stop_timeout: Duration::from_millis(200) };
+        Timeouts { header_timeout: Duration::from_millis(200), stop_timeout: Duration::from_millis(200) };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(serve(Once(Some(server)), Capacity::new(1, 1), limits, admit, async move {
         // The sender is dropped when the client has its answer.
@@ -98,7 +98,10 @@ struct Silent;
 impl Audit for Silent {
     fn note(&self, access: Access) {
         // The audit log writes it as one line of JSON, so its length must be bounded.
-        assert!(access.refused.is_none_or(|why| why.len() < 1_000));
+        assert!(match access.outcome {
+            Outcome::Served => true,
+            Outcome::Refused { reason } => reason.len() < 1_000,
+        });
     }
 }
 
@@ -148,7 +151,7 @@ impl CredentialSource for OneProfile {
     }
 }
 
-fn surroundings() -> Surroundings<OneProfile> {
+fn surroundings() -> Services<OneProfile> {
     let name = ProfileName::parse("adminUser").unwrap();
     let profile = Profile {
         name: name.clone(),
@@ -169,7 +172,7 @@ fn surroundings() -> Surroundings<OneProfile> {
     let tokens = Tokens::default();
     let token = || Secret::new(TOKEN.to_owned());
     tokens.replace(EndpointTokens { active: Some(token()), profiles: [(name, token())].into() });
-    Surroundings {
+    Services {
         source: OneProfile(Arc::new(profile), Arc::new(credentials)),
         clock: ManualClock::at(1_800_000_000).into(),
         tokens: Arc::new(tokens),

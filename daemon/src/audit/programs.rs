@@ -1,5 +1,4 @@
-//! The programs behind connections, found as best they can be: looked for while the connection is busy, and not for longer than
-//! anybody else can spare.
+//! The programs behind connections. They are searched while the connection is open, in a limited share of the time.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,26 +6,26 @@ use std::time::{Duration, Instant};
 use ssod_model::Program;
 use ssod_peer::TcpPeer;
 
-use super::Who;
+use super::note::CallerProcess;
 
-/// A connection that waited for so long to be looked at has had its answer.
+/// A connection that waited this long for its search has its answer already.
 const STALE: Duration = Duration::from_millis(50);
-/// More connections than this are not remembered at one time.
+/// The number of connections that are remembered at the same time.
 const REMEMBERED: usize = 512;
 
-/// What was found.
+/// The programs that were found.
 pub(super) struct Programs {
-    /// By their sockets, oldest first.
+    /// By the inodes of their sockets, oldest first.
     known: VecDeque<(u32, Program)>,
-    looks_again_at: Instant,
+    next_search_at: Instant,
 }
 
 impl Programs {
     pub(super) fn new() -> Self {
-        Self { known: VecDeque::new(), looks_again_at: Instant::now() }
+        Self { known: VecDeque::new(), next_search_at: Instant::now() }
     }
 
-    /// Finds who holds that socket, and keeps it for the note that will come.
+    /// Finds the program that holds that socket, and remembers it for the note that follows.
     pub(super) fn look_up(&mut self, inode: u32, opened: Instant) {
         self.known.retain(|(known, _)| *known != inode);
         if opened.elapsed() > STALE {
@@ -40,28 +39,27 @@ impl Programs {
         }
     }
 
-    /// The program at the other end of a TCP connection of this user's.
-    pub(super) fn behind(&mut self, uid: Option<u32>, who: &Who) -> Option<Program> {
-        match who {
-            Who::Socket(inode) if uid == Some(ssod_peer::own_uid()) && *inode != 0 => {
-                let known = self.known.iter().rev().find(|(known, _)| known == inode);
+    /// Returns the program at the other end of a TCP connection of this user's.
+    pub(super) fn behind(&mut self, uid: Option<u32>, caller: CallerProcess) -> Option<Program> {
+        match caller {
+            CallerProcess::Socket(inode) if uid == Some(ssod_peer::own_uid()) && inode != 0 => {
+                let known = self.known.iter().rev().find(|(known, _)| *known == inode);
                 let known = known.map(|(_, program)| program.clone());
-                known.or_else(|| self.search(*inode))
+                known.or_else(|| self.search(inode))
             }
             _ => None,
         }
     }
 
-    /// Looks at every process, for a fifth of the time at most: where connections come faster than they can be looked at, most
-    /// are not.
+    /// Checks every process, for at most a fifth of the time: if connections come faster than that allows, most are not searched.
     fn search(&mut self, inode: u32) -> Option<Program> {
         let begun = Instant::now();
-        if begun < self.looks_again_at {
+        if begun < self.next_search_at {
             return None;
         }
         let peer = TcpPeer { uid: ssod_peer::own_uid(), inode };
         let program = ssod_peer::holder_of(peer).and_then(|process| process.program());
-        self.looks_again_at = Instant::now() + begun.elapsed() * 4;
+        self.next_search_at = Instant::now() + begun.elapsed() * 4;
         program
     }
 }

@@ -5,8 +5,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::routing::{get, post};
-use ssod_control::{API_HEADER, API_VERSION};
-use ssod_endpoint::{Admission, Capacity, Limits, serve as serve_connections};
+use ssod_control::{API_HEADER, API_VERSION, AuditVia};
+use ssod_endpoint::{Admission, Capacity, Outcome, Timeouts, serve as serve_connections};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::context::Context;
@@ -33,13 +33,14 @@ pub(crate) async fn serve(
         // The socket's mode keeps other users out already; this check does not depend on it.
         if peer.uid != ssod_peer::own_uid() {
             tracing::warn!(uid = peer.uid, "another user's control connection is refused");
-            let why = Some("CallerRefused: it belongs to another user".to_owned());
-            audit.note_control(clock.now(), "control", &peer, None, None, why);
+            let reason = "CallerRefused: it belongs to another user".to_owned();
+            let outcome = Outcome::Refused { reason };
+            audit.note_control(clock.now(), AuditVia::Control, &peer, None, None, outcome);
             return Admission::Closed;
         }
         Admission::Own(routes.clone().layer(axum::Extension(peer)))
     };
-    serve_connections(listener, capacity, Limits::default(), admit, stop).await;
+    serve_connections(listener, capacity, Timeouts::default(), admit, stop).await;
 }
 
 fn routes() -> Router<Context> {

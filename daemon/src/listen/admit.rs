@@ -32,7 +32,7 @@ pub(crate) fn admit(
             audit.opened(inode);
             Admission::Own(router)
         } else {
-            Admission::Stranger(router)
+            Admission::OtherUser(router)
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ssod_control::ImdsPort;
-use ssod_endpoint::{Capacity, Endpoint, Limits, Port, Surroundings, serve};
+use ssod_endpoint::{Capacity, Endpoint, Port, Services, Timeouts, serve};
 use ssod_model::ProfileName;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -27,7 +27,7 @@ struct Inner {
     open: Mutex<BTreeMap<String, ImdsListener>>,
     /// Ports that the service manager holds and that are not in use yet.
     inherited: Mutex<Inherited>,
-    services: Surroundings<LiveBroker>,
+    services: Services<LiveBroker>,
     audit: Arc<AuditLog>,
     capacity: Capacity,
     shutdown: Shutdown,
@@ -44,7 +44,7 @@ impl ImdsPorts {
     /// No port is open yet.
     pub(crate) fn new(
         inherited: Inherited,
-        services: Surroundings<LiveBroker>,
+        services: Services<LiveBroker>,
         audit: Arc<AuditLog>,
         capacity: Capacity,
         shutdown: Shutdown,
@@ -115,7 +115,7 @@ impl ImdsPorts {
             }
         };
         let admit = admit(endpoint, self.0.audit.clone());
-        let task = tokio::spawn(serve(listener, self.0.capacity.clone(), Limits::default(), admit, until));
+        let task = tokio::spawn(serve(listener, self.0.capacity.clone(), Timeouts::default(), admit, until));
         ImdsListener { port, stop, task }
     }
 

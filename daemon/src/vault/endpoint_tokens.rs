@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use ssod_control::Paths;
-use ssod_endpoint::Tokens;
+use ssod_endpoint::{TokenOwner, Tokens};
 use ssod_model::{ProfileName, SecretStore};
 
 use crate::state_file::StateFile;
@@ -30,9 +30,9 @@ impl EndpointTokens {
         &self.tokens
     }
 
-    /// Returns the file that has that profile's token at present; `None` is the token that follows `ssod use`.
-    pub(crate) fn file(&self, profile: Option<&ProfileName>) -> PathBuf {
-        self.paths.token(profile.map(ProfileName::as_str), self.state_file.generation(profile))
+    /// Returns the file that has that owner's token at present.
+    pub(crate) fn file(&self, owner: &TokenOwner) -> PathBuf {
+        self.paths.token(owner.profile().map(ProfileName::as_str), self.state_file.generation(owner))
     }
 
     /// Makes the tokens that are missing, saves them in the vault, and writes their files. Blocks on the disk.
@@ -42,34 +42,34 @@ impl EndpointTokens {
         }
         self.tokens.save(|all| vault.save_endpoint_tokens(all))?;
         folders::private(&self.paths.tokens())?;
-        for profile in std::iter::once(None).chain(profiles.iter().map(Some)) {
-            self.write(profile)?;
+        for owner in TokenOwner::all(profiles) {
+            self.write(&owner)?;
         }
         Ok(())
     }
 
-    /// Makes the present tokens of these profiles worthless. New ones are in force and in files when it returns.
+    /// Makes the present tokens of these owners worthless. New ones are in force and in files when it returns.
     /// Blocks on the disk; the caller holds the vault's transition lock.
     pub(crate) fn revoke(
         &self,
-        revoked: &[Option<ProfileName>],
+        revoked: &[TokenOwner],
         profiles: &[ProfileName],
         vault: &impl SecretStore,
     ) -> Result<()> {
-        let old: Vec<_> = revoked.iter().map(|profile| self.file(profile.as_ref())).collect();
-        self.state_file.keep_revoked(revoked.iter().map(Option::as_ref))?;
+        let old: Vec<_> = revoked.iter().map(|owner| self.file(owner)).collect();
+        self.state_file.keep_revoked(revoked)?;
         for file in old {
             // Shells read the new token from a file of another name, so failing to remove the old file is harmless.
             let _ = std::fs::remove_file(file);
         }
-        self.tokens.renew(|profile| revoked.iter().any(|revoked| revoked.as_ref() == profile))?;
+        self.tokens.renew(|owner| revoked.contains(owner))?;
         self.provide(profiles, vault)
     }
 
     /// The file has no newline at its end: most SDKs would take it as part of the token, or refuse it.
-    fn write(&self, profile: Option<&ProfileName>) -> Result<()> {
-        let Some(token) = self.tokens.of(profile) else { return Ok(()) };
-        let (path, token) = (self.file(profile), token.expose().as_bytes());
+    fn write(&self, owner: &TokenOwner) -> Result<()> {
+        let Some(token) = self.tokens.of(owner) else { return Ok(()) };
+        let (path, token) = (self.file(owner), token.expose().as_bytes());
         if std::fs::read(&path).is_ok_and(|present| present == token) {
             return Ok(());
         }

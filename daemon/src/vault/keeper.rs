@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ssod_clock::Clock;
 use ssod_control::Paths;
-use ssod_model::{ProfileName, SecretStore, SessionName, Timestamp, TimestampExt};
+use ssod_endpoint::TokenOwner;
+use ssod_model::{SecretStore, SessionName, Timestamp, TimestampExt};
 use ssod_vault::{KeyStore, KeyStoreError, RekeyError, Vault, find_or_create_key};
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 
@@ -139,10 +140,10 @@ impl VaultKeeper {
         if self.is_open() { self.provide_tokens_in_transition().await } else { Ok(()) }
     }
 
-    /// Revokes the endpoint tokens of the profiles that `is_revoked` chooses; `None` is the token that follows `ssod use`.
+    /// Revokes the endpoint tokens of the owners that `is_revoked` chooses.
     pub(crate) async fn revoke_tokens(
         &self,
-        is_revoked: impl Fn(Option<&ProfileName>) -> bool,
+        is_revoked: impl Fn(&TokenOwner) -> bool,
     ) -> Result<(), RevokeError> {
         // Ordered with a lock: after a lock there are no tokens that could be revoked.
         let _transition = self.lock_transition().await;
@@ -151,8 +152,7 @@ impl VaultKeeper {
             return Err(RevokeError::Closed(state));
         }
         let profiles = self.0.services.broker.profile_names();
-        let all = std::iter::once(None).chain(profiles.iter().cloned().map(Some));
-        let revoked: Vec<_> = all.filter(|profile| is_revoked(profile.as_ref())).collect();
+        let revoked: Vec<_> = TokenOwner::all(&profiles).filter(is_revoked).collect();
         let keeper = self.clone();
         let revoking = tokio::task::spawn_blocking(move || {
             let services = &keeper.0.services;

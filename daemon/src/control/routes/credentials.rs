@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::{Extension, Json};
 use ssod_clock::Clock;
-use ssod_control::{Checked, Credentials, CredentialsRequest};
+use ssod_control::{AuditVia, Checked, Credentials, CredentialsRequest};
+use ssod_endpoint::Outcome;
 use ssod_model::{CredentialSource, Floor, Profile, ProfileName, RoleCredentials};
 use ssod_peer::UnixPeer;
 
@@ -57,11 +58,13 @@ fn record(
     failure: Option<&Failure>,
 ) {
     let (program, profile) = (caller(peer), ProfileName::parse(name).ok());
-    let refused = failure.map(|failure| format!("{}: {}", failure.body.code, failure.body.message));
-    if let (Some(profile), None) = (&profile, &refused) {
+    let outcome = failure.map_or(Outcome::Served, |failure| Outcome::Refused {
+        reason: format!("{}: {}", failure.body.code, failure.body.message),
+    });
+    if let (Some(profile), Outcome::Served) = (&profile, &outcome) {
         broker.used(profile, program.as_ref().map(|program| program.name.clone()));
     }
-    audit.note_control(clock.now(), "credential-process", peer, program, profile, refused);
+    audit.note_control(clock.now(), AuditVia::CredentialProcess, peer, program, profile, outcome);
 }
 
 async fn fetch(broker: &LiveBroker, name: &str) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Failure> {

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
 use ssod_control::{EnvRequest, Environment, Paths};
+use ssod_endpoint::TokenOwner;
 use ssod_model::{CredentialSource, ProfileName};
 
 use crate::config::live_settings::LiveSettings;
@@ -49,11 +50,12 @@ pub(in crate::control) async fn answer(
         let port = imds.port(name, active.as_ref())?;
         environment.imds_endpoint = Some(format!("http://127.0.0.1:{port}/"));
     } else {
+        let owner = name.cloned().map_or(TokenOwner::Active, TokenOwner::Profile);
         let text = name.map(ProfileName::as_str);
         let route = Paths::credentials_route(text);
         environment.credentials_uri = Some(format!("http://127.0.0.1:{}{route}", facts.port));
-        environment.token = tokens.in_force().of(name).map(|token| token.expose().to_owned());
-        environment.token_file = Some(tokens.file(name).display().to_string());
+        environment.token = tokens.in_force().of(&owner).map(|token| token.expose().to_owned());
+        environment.token_file = Some(tokens.file(&owner).display().to_string());
     }
     Ok(Json(environment))
 }

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use ssod_control::{LoggedOut, LogoutRequest, LogoutResult, StillValid};
-use ssod_model::{CredentialSource, ProfileName, SessionName};
+use ssod_endpoint::TokenOwner;
+use ssod_model::{CredentialSource, SessionName};
 
 use crate::control::failure::{Answer, Failure};
 use crate::control::lookup::{find, require_open};
@@ -52,8 +53,8 @@ async fn revoke(
     broker: &LiveBroker,
     sessions: Option<&[SessionName]>,
 ) -> Result<(), Failure> {
-    let is_revoked = |profile: Option<&ProfileName>| match (profile, sessions) {
-        (Some(profile), Some(sessions)) => {
+    let is_revoked = |owner: &TokenOwner| match (owner, sessions) {
+        (TokenOwner::Profile(profile), Some(sessions)) => {
             broker.profile(profile).is_none_or(|profile| sessions.contains(&profile.session))
         }
         _ => true,

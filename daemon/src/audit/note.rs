@@ -1,0 +1,41 @@
+//! What the audit log is told about one request.
+
+use std::sync::mpsc::SyncSender;
+use std::time::Instant;
+
+use ssod_control::AuditVia;
+use ssod_endpoint::Outcome;
+use ssod_model::{ProfileName, Program, Timestamp};
+
+/// A message to the thread that writes the log.
+pub(super) enum Message {
+    /// This user opened a connection. Its program is best found while the connection is open.
+    Opened { inode: u32, at: Instant },
+    /// A request.
+    Note(Box<Note>),
+    /// Write everything, then answer.
+    Finish(SyncSender<()>),
+}
+
+/// One request.
+pub(super) struct Note {
+    pub(super) at: Timestamp,
+    pub(super) via: AuditVia,
+    pub(super) uid: Option<u32>,
+    pub(super) caller: CallerProcess,
+    /// The program, if it is known already.
+    pub(super) program: Option<Program>,
+    pub(super) profile: Option<ProfileName>,
+    pub(super) outcome: Outcome,
+    /// The number of notes before this one that found a full queue.
+    pub(super) lost: u64,
+}
+
+/// The caller's process, as far as it is known without a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum CallerProcess {
+    /// The process that holds the socket of that inode.
+    Socket(u32),
+    /// The process of that id; it may have ended.
+    Pid(u32),
+}
