@@ -66,9 +66,9 @@ async fn keep_alive(shared: &Shared) {
 }
 
 async fn goes_round(shared: &Shared, patience: Duration) -> bool {
-    let mut rounds = shared.broker.rounds();
-    rounds.mark_unchanged();
-    shared.broker.go_round();
+    let mut ticks = shared.broker.ticks();
+    ticks.mark_unchanged();
+    shared.broker.wake();
     // The broker keeps the sender.
-    tokio::time::timeout(patience, rounds.changed()).await.is_ok()
+    tokio::time::timeout(patience, ticks.changed()).await.is_ok()
 }

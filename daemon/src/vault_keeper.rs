@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use ssod_broker::Closed;
+use ssod_broker::SealReason;
 use ssod_control::VaultStatus;
 use ssod_model::{SecretStore, SessionName, Timestamp, TimestampExt};
 use ssod_vault::{KeyStore, KeyStoreError, Vault, find_key};
@@ -236,8 +236,8 @@ async fn open(shared: &Arc<Shared>) -> Result<KeyStore, bool> {
         if keeper.standing() != failure {
             tracing::warn!("the vault cannot be opened: {reason} {remedy}");
         }
-        let why = Closed::Locked { reason: reason.clone(), remedy: remedy.clone() };
-        shared.broker.stop_handing_out(why);
+        let why = SealReason { reason: reason.clone(), remedy: remedy.clone() };
+        shared.broker.begin_sealing(why);
     }
     let asks_again =
         !matches!(&failure, Standing::Failed { word: "refused" | "missing", .. } | Standing::Locked);
@@ -285,8 +285,8 @@ fn broken(error: &dyn std::fmt::Display) -> Standing {
     Standing::Failed { word: "broken", reason, remedy: "Mend it, then run: ssod unlock".to_owned() }
 }
 
-fn locked() -> Closed {
-    Closed::Locked { reason: LOCKED.to_owned(), remedy: UNLOCK.to_owned() }
+fn locked() -> SealReason {
+    SealReason { reason: LOCKED.to_owned(), remedy: UNLOCK.to_owned() }
 }
 
 /// Every secret leaves the memory; it stays so over a restart. Handing out stops at once, the rest may wait for a renewal
@@ -300,9 +300,9 @@ pub(crate) async fn lock(shared: &Arc<Shared>) -> anyhow::Result<Vec<SessionName
 async fn lock_now(shared: &Arc<Shared>) -> Vec<SessionName> {
     let keeper = &shared.keeper;
     keeper.wanted_locked.store(true, Ordering::SeqCst);
-    shared.broker.stop_handing_out(locked());
+    shared.broker.begin_sealing(locked());
     let _changing = keeper.unchanging().await;
-    let lost = shared.broker.close(locked()).await;
+    let lost = shared.broker.seal(locked()).await;
     for session in &lost {
         tracing::error!(%session, "the renewed sign-in could not be saved, and is lost by the lock");
     }

@@ -11,7 +11,7 @@ use ssod_model::{
 };
 use ssod_testkit::{ManualClock, MemoryStore, SimulatedIdentityCenter};
 
-use crate::{Broker, Closed, KeepFresh, Policy, SessionState, SignInError, TroubleStatus};
+use crate::{Broker, KeepFresh, Policy, SealReason, SessionState, SignInError, TroubleStatus};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -94,24 +94,22 @@ impl World {
                 assert!(acted < 100_000, "the timer never rests");
                 settle().await;
             }
-            self.assert_placed();
+            self.assert_deadlines();
         }
         acted
     }
 
-    /// Whatever was done, the queue says the same as the decision for each profile and session.
-    fn assert_placed(&self) {
+    /// The queue of deadlines agrees with the decision for each profile.
+    fn assert_deadlines(&self) {
         let (now, policy) = (self.clock.now(), self.broker.policy());
         let mut state = self.broker.state();
-        if state.rests() {
+        if !state.accepts_work() {
             return;
         }
-        state.place_what_changed(now, &policy);
-        for name in state.profiles.keys() {
-            let (placed, decided) = (state.deadlines.profiles.of(name), state.renewal_of(name, now, &policy));
-            // What is due and waits for its session has no place of its own.
-            let parked = placed.is_none() && decided.is_some_and(|at| state.is_parked(name, now.max(at)));
-            assert!(placed == decided || parked, "{name}: {placed:?}, but {decided:?} is decided");
+        state.reschedule_dirty(now, &policy);
+        for (name, _) in state.profiles() {
+            let (scheduled, decided) = state.profile_deadlines(name, now, &policy);
+            assert_eq!(scheduled, decided, "{name}");
         }
     }
 
@@ -413,16 +411,16 @@ async fn another_network_ends_the_wait_for_an_answer_and_no_other() {
     assert_eq!(world.aws.calls(), refused);
 }
 
-fn locked() -> Closed {
-    Closed::Locked { reason: "ssod is locked.".to_owned(), remedy: "Run: ssod unlock".to_owned() }
+fn locked() -> SealReason {
+    SealReason { reason: "ssod is locked.".to_owned(), remedy: "Run: ssod unlock".to_owned() }
 }
 
 impl World {
     /// Whether any token or any credentials are in memory.
     fn holds_secrets(&self) -> bool {
         let state = self.broker.state();
-        state.sessions.values().any(|session| session.record.is_some())
-            || state.profiles.values().any(|profile| profile.held.is_some())
+        state.sessions().any(|(_, session)| session.record().is_some())
+            || state.profiles().any(|(_, profile)| profile.holds_credentials())
     }
 }
 
@@ -432,12 +430,12 @@ async fn a_lock_forgets_every_secret_and_an_unlock_finds_them_again() {
     world.sign_in("alice").await;
     let key = world.fetch().await.unwrap();
     assert!(world.holds_secrets());
-    world.broker.close(locked()).await;
+    world.broker.seal(locked()).await;
     assert!(!world.holds_secrets());
     assert!(matches!(world.fetch().await, Err(Refusal::Locked { .. })));
     assert!(world.broker.held(&admin()).is_none() && world.broker.closed().is_some());
     assert_eq!(world.state(), SessionState::Locked);
-    assert!(matches!(world.broker.begin_sign_in(&session().name), Err(SignInError::Closed(_))));
+    assert!(matches!(world.broker.begin_sign_in(&session().name), Err(SignInError::NotOpen(_))));
     let calls = world.aws.calls();
     assert_eq!(world.live(10 * MINUTE).await, 0, "a locked daemon does nothing");
     // A stop while it is locked must not save that there is nothing.
@@ -459,7 +457,7 @@ async fn a_lock_waits_for_the_renewal_that_carries_the_only_refresh_token() {
     settle().await;
     let locking = tokio::spawn({
         let broker = world.broker.clone();
-        async move { broker.close(locked()).await }
+        async move { broker.seal(locked()).await }
     });
     settle().await;
     assert!(!locking.is_finished());
@@ -482,7 +480,7 @@ async fn a_lock_tells_which_sign_in_it_had_to_lose() {
     world.broker.renew_due();
     settle().await;
     assert!(world.broker.is_busy(), "the renewed sign-in is in memory only");
-    assert_eq!(world.broker.close(locked()).await, [session().name]);
+    assert_eq!(world.broker.seal(locked()).await, [session().name]);
 }
 
 #[tokio::test]
@@ -490,7 +488,7 @@ async fn after_an_unlock_a_session_that_moved_meanwhile_serves_nothing_of_before
     let world = World::new();
     world.sign_in("alice").await;
     world.fetch().await.unwrap();
-    world.broker.close(locked()).await;
+    world.broker.seal(locked()).await;
     let moved = SsoSession { region: Region::parse("eu-west-1").unwrap(), ..session() };
     let profiles = BTreeMap::from([(admin(), profile("adminUser", "AdminRole"))]);
     world.broker.configure(&BTreeMap::from([(moved.name.clone(), moved)]), &profiles);

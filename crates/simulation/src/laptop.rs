@@ -104,7 +104,7 @@ impl Laptop {
         broker.open().unwrap();
         broker.configure(&sessions(setup), &profiles(setup));
         let counted = broker.clone();
-        clock.counts(move || counted.worked());
+        clock.counts(move || counted.busy_ticks());
         let (stop, stopped) = oneshot::channel::<()>();
         let refresher =
             ssod_daemon::run_refresher(

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ssod_broker::{Closed, SignInError};
+use ssod_broker::{NotOpen, SealReason, SignInError};
 use ssod_control::{ErrorBody, VaultStatus};
 use ssod_model::{IdentityError, Refusal, StoreError};
 
@@ -86,8 +86,8 @@ impl From<SignInError> for Failure {
     fn from(error: SignInError) -> Self {
         match error {
             SignInError::NoSession(name) => Self::unknown(name.as_str()),
-            SignInError::Closed(Closed::Opening) => Self::closed(VaultStatus::default()),
-            SignInError::Closed(Closed::Locked { reason, remedy }) => {
+            SignInError::NotOpen(NotOpen::Opening) => Self::closed(VaultStatus::default()),
+            SignInError::NotOpen(NotOpen::Sealed(SealReason { reason, remedy })) => {
                 Self::new(StatusCode::FORBIDDEN, "Locked", reason, Some(remedy))
             }
             SignInError::Identity(error) => error.into(),

@@ -17,7 +17,7 @@ use crate::app::Shared;
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) async fn answer(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    let (rounds, worked) = (*shared.broker.rounds().borrow(), shared.broker.worked());
+    let (rounds, worked) = (*shared.broker.ticks().borrow(), shared.broker.busy_ticks());
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text(&status::everything(&shared), rounds, worked))
 }
 
