@@ -62,13 +62,11 @@ impl RetryState {
     /// Returns the state of a fetch that found no usable access token. It waits for as long as the renewal of the token does,
     /// and does not count as a failure of its own.
     pub(crate) fn after_missing_token(renewal: Option<&Self>, now: Timestamp) -> Self {
-        match renewal.filter(|renewal| renewal.retry_at > now) {
-            Some(renewal) => Self { count: 0, ..renewal.clone() },
-            None => {
-                let reason = "the sign-in could not be renewed yet".to_owned();
-                Self { count: 0, retry_at: now.plus(RETRY_MIN), reason, kind: RetryKind::NoAnswer }
-            }
+        if let Some(renewal) = renewal.filter(|renewal| renewal.retry_at > now) {
+            return Self { count: 0, ..renewal.clone() };
         }
+        let reason = "the sign-in could not be renewed yet".to_owned();
+        Self { count: 0, retry_at: now.plus(RETRY_MIN), reason, kind: RetryKind::NoAnswer }
     }
 
     /// Returns when the next try may start.
