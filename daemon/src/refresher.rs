@@ -16,11 +16,11 @@ pub async fn run<P: IdentityProvider, S: SecretStore>(
     loop {
         #[cfg(debug_assertions)]
         stall::while_wanted().await;
-        let round = broker.renew_due();
-        let due = clock.sleep_until(round.next);
-        let room = async {
-            if round.wants_room {
-                broker.room().await;
+        let tick = broker.renew_due();
+        let due = clock.sleep_until(tick.next);
+        let permit = async {
+            if tick.throttled {
+                broker.permit_available().await;
             } else {
                 std::future::pending::<()>().await;
             }
@@ -29,7 +29,7 @@ pub async fn run<P: IdentityProvider, S: SecretStore>(
             () = &mut stop => return,
             () = broker.changed() => {}
             () = due => {}
-            () = room => {}
+            () = permit => {}
         }
     }
 }

@@ -2,21 +2,21 @@
 
 use ssod_model::{ProfileName, Timestamp};
 
-/// What is active, and until when.
+/// The active profile, and how long it stays active.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Active {
-    /// The profile; at first none.
+    /// The profile; initially none.
     pub profile: Option<ProfileName>,
-    /// When it goes back, and to what.
+    /// When the choice is reverted, and to which profile.
     pub revert: Option<(Timestamp, Option<ProfileName>)>,
 }
 
-/// The choice, with its way back.
+/// The current choice.
 #[derive(Default)]
 pub(crate) struct Selection(Active);
 
 impl Selection {
-    /// What counts now: a choice for a time ends by the clock, without anybody doing anything.
+    /// Returns the choice at that time: a temporary choice reverts when its time has passed.
     pub(crate) fn at(&self, now: Timestamp) -> Active {
         match &self.0.revert {
             Some((until, back)) if *until <= now => Active { profile: back.clone(), revert: None },
@@ -24,7 +24,7 @@ impl Selection {
         }
     }
 
-    /// Chooses. For a time, it goes back to what was chosen without a time, however often it is prolonged.
+    /// Chooses a profile. A temporary choice reverts to the last permanent choice, even if it is extended.
     pub(crate) fn choose(&mut self, now: Timestamp, profile: Option<ProfileName>, until: Option<Timestamp>) {
         let before = self.at(now);
         let back = match before.revert {
@@ -34,6 +34,7 @@ impl Selection {
         self.0 = Active { profile, revert: until.map(|until| (until, back)) };
     }
 
+    /// Restores the choice of an earlier run.
     pub(crate) fn restore(&mut self, active: Active) {
         self.0 = active;
     }
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_for_a_time_goes_back_by_itself() {
+    fn a_temporary_choice_reverts_automatically() {
         let mut selection = Selection::default();
         selection.choose(at(0), name("readOnlyUser"), None);
         selection.choose(at(10), name("adminUser"), Some(at(100)));
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn prolonging_keeps_the_way_back() {
+    fn extending_a_temporary_choice_reverts_to_the_same_profile() {
         let mut selection = Selection::default();
         selection.choose(at(0), name("readOnlyUser"), None);
         selection.choose(at(10), name("adminUser"), Some(at(100)));
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn choosing_none_for_good_forgets_the_way_back() {
+    fn choosing_no_profile_permanently_never_reverts() {
         let mut selection = Selection::default();
         selection.choose(at(0), name("adminUser"), Some(at(100)));
         selection.choose(at(1), None, None);

@@ -1,4 +1,4 @@
-//! The broker itself: what it is made of, what it is told, what it hands out.
+//! The broker: its parts, its configuration, and what it returns about sessions and profiles.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,25 +7,22 @@ use std::time::Duration;
 
 use ssod_clock::Clock;
 use ssod_model::{
-    IdentityProvider, Profile, ProfileName, SecretStore, SessionName, SsoSession, Timestamp, TimestampExt,
+    IdentityProvider, Profile, ProfileName, SecretStore, SessionName, SsoSession, StoreError, Timestamp,
+    TimestampExt,
 };
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::active::Active;
 use crate::event::Event;
-use crate::limiter::Limiter;
-use crate::phase::Closed;
 use crate::policy::Policy;
-use crate::state::{State, is_running};
+use crate::portal::limiter::Limiter;
+use crate::state::{SealReason, State};
 
-/// Uses that follow so closely are taken for one program's until more is known.
-const SAME_USE: Duration = Duration::from_secs(2);
-
-/// Events that a slow listener may lag behind before it is told that it missed some.
+/// How many events a slow subscriber may lag behind before it misses some.
 const EVENTS: usize = 256;
 
-/// Decides and hands out. Clones share one state.
-pub struct Broker<P, S>(pub(crate) Arc<Shared<P, S>>);
+/// Decides what callers get and what is renewed. Clones share one state.
+pub struct Broker<P, S>(pub(crate) Arc<Inner<P, S>>);
 
 impl<P, S> Clone for Broker<P, S> {
     fn clone(&self) -> Self {
@@ -33,42 +30,43 @@ impl<P, S> Clone for Broker<P, S> {
     }
 }
 
-pub(crate) struct Shared<P, S> {
+pub(crate) struct Inner<P, S> {
     pub(crate) provider: P,
     pub(crate) store: Arc<S>,
     pub(crate) clock: Clock,
-    /// Never held across an await.
+    /// It is never locked across an await.
     state: Mutex<State>,
     policy: Mutex<Arc<Policy>>,
-    /// Told when a deadline may have moved earlier.
+    /// Notified when a deadline may have become earlier.
     changed: Notify,
     events: broadcast::Sender<Event>,
-    pub(crate) worked: AtomicU64,
-    pub(crate) rounds: watch::Sender<u64>,
-    pub(crate) portal: Arc<Limiter>,
-    /// Orders the writes to the store, so that an older snapshot never replaces a newer one. It is held while
-    /// the disk works; the state is not.
+    pub(crate) busy_ticks: AtomicU64,
+    pub(crate) ticks: watch::Sender<u64>,
+    pub(crate) limiter: Arc<Limiter>,
+    /// Orders the writes to the store, so an older snapshot never replaces a newer one. It is locked while the disk works; the
+    /// state is not.
     pub(crate) disk: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
-    /// A broker that knows nothing yet; see [`open`](Self::open).
+    /// Creates a broker that serves nothing until [`open`](Self::open).
     pub fn new(provider: P, store: Arc<S>, clock: Clock, policy: Policy) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(Inner {
             provider,
             store,
             clock,
-            state: Mutex::new(State { closed: Some(Closed::Opening), forgotten: true, ..State::default() }),
-            portal: Limiter::new(policy.portal_rate),
+            state: Mutex::default(),
+            limiter: Limiter::new(policy.portal_rate),
             policy: Mutex::new(Arc::new(policy)),
             changed: Notify::new(),
             events: broadcast::channel(EVENTS).0,
-            worked: AtomicU64::new(0),
-            rounds: watch::channel(0).0,
+            busy_ticks: AtomicU64::new(0),
+            ticks: watch::channel(0).0,
             disk: Arc::default(),
         }))
     }
 
+    /// Locks the state.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -81,179 +79,148 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.0.clock.now()
     }
 
-    pub(crate) fn wake(&self) {
+    /// Wakes the refresher, so it ticks once even if nothing is due.
+    pub fn wake(&self) {
         self.0.changed.notify_one();
     }
 
-    /// Ends when a deadline may have moved: see [`renew_due`](Self::renew_due) again.
+    /// Ends when a deadline may have changed: call [`renew_due`](Self::renew_due) again.
     pub async fn changed(&self) {
         self.0.changed.notified().await;
     }
 
-    /// What happens to sessions from now on.
+    /// Subscribes to what happens to sessions from now on.
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.0.events.subscribe()
     }
 
-    pub(crate) fn tell(&self, event: Event) {
-        // Nobody may be listening.
+    pub(crate) fn send(&self, event: Event) {
+        // An error means that there is no subscriber.
         let _ = self.0.events.send(event);
     }
 
-    /// Identity Center, for those who drive a sign-in.
+    /// Returns Identity Center, for code that performs a sign-in.
     pub fn provider(&self) -> &P {
         &self.0.provider
     }
 
-    /// How many looks at the clock found something that was due; any other was for nothing.
-    pub fn worked(&self) -> u64 {
-        self.0.worked.load(Ordering::Relaxed)
+    /// Returns how many ticks found work that was due. All other ticks were unnecessary.
+    pub fn busy_ticks(&self) -> u64 {
+        self.0.busy_ticks.load(Ordering::Relaxed)
     }
 
-    /// Counts the looks at the clock, as a sign of life.
-    pub fn rounds(&self) -> watch::Receiver<u64> {
-        self.0.rounds.subscribe()
-    }
-
-    /// Has the refresher look at the clock once, whatever is due.
-    pub fn go_round(&self) {
-        self.wake();
+    /// Returns the number of ticks, which shows that the refresher is alive.
+    pub fn ticks(&self) -> watch::Receiver<u64> {
+        self.0.ticks.subscribe()
     }
 
     /// Replaces the policy.
     pub fn set_policy(&self, policy: Policy) {
-        self.0.portal.set_rate(policy.portal_rate);
+        self.0.limiter.set_rate(policy.portal_rate);
         *self.0.policy.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
-        self.state().deadlines.mark_all();
+        self.state().policy_changed();
         self.wake();
     }
 
-    /// Takes over the sessions and profiles of the AWS config file. What is gone is no longer served, but
-    /// comes back whole if it returns.
+    /// Takes the sessions and profiles of the AWS config file. Removed ones are no longer served, but nothing of them is lost if
+    /// they return.
     pub fn configure(
         &self,
         sessions: &BTreeMap<SessionName, SsoSession>,
         profiles: &BTreeMap<ProfileName, Profile>,
     ) {
-        let now = self.now();
-        let mut state = self.state();
-        for (name, entry) in &mut state.sessions {
-            if !sessions.contains_key(name) {
-                entry.config = None;
-            }
-        }
-        for (name, session) in sessions {
-            let entry = state.sessions.entry(name.clone()).or_default();
-            if entry.config.as_deref() == Some(session) {
-                continue;
-            }
-            entry.config = Some(Arc::new(session.clone()));
-            entry.failure = None;
-            // Only another place voids what was begun: an answer may carry the one refresh token that still works.
-            let place = (session.start_url.clone(), session.region.clone());
-            if entry.place.replace(place.clone()).is_some_and(|known| known != place) {
-                entry.generation += 1;
-                state.drop_credentials(name, now);
-            }
-        }
-        // What is under way is kept, too: a profile that comes back must not be asked for twice.
-        state.profiles.retain(|name, entry| {
-            entry.held.is_some() || is_running(entry.fetch.as_ref()) || profiles.contains_key(name)
-        });
-        for (name, entry) in &mut state.profiles {
-            if !profiles.contains_key(name) {
-                entry.config = None;
-            }
-        }
-        for (name, profile) in profiles {
-            let entry = state.profiles.entry(name.clone()).or_default();
-            if entry.config.as_deref() != Some(profile) {
-                entry.config = Some(Arc::new(profile.clone()));
-                entry.failure = None;
-            }
-        }
-        state.deadlines.mark_all();
-        drop(state);
+        self.state().configured(sessions, profiles, self.now());
         self.wake();
-        self.tell(Event::Configured);
+        self.send(Event::Configured);
     }
 
-    /// The session of that name.
+    /// Loads what is stored. It blocks on the disk. If the store cannot be read, the broker stays as it is.
+    pub fn open(&self) -> Result<(), StoreError> {
+        let (sessions, credentials) = (self.0.store.load_sessions()?, self.0.store.load_credentials()?);
+        self.state().opened(sessions, credentials);
+        self.wake();
+        Ok(())
+    }
+
+    /// Serves nothing from now on. What is in memory stays until [`seal`](Self::seal).
+    pub fn begin_sealing(&self, why: SealReason) {
+        self.state().begin_sealing(why);
+    }
+
+    /// Serves nothing from now on, waits for what must not be interrupted (a renewal may carry the only refresh token that is
+    /// still valid), saves everything, then drops every secret. Returns the sessions whose renewed sign-in could not be saved,
+    /// and is lost.
+    pub async fn seal(&self, why: SealReason) -> Vec<SessionName> {
+        self.begin_sealing(why.clone());
+        self.finish_renewals().await;
+        self.write_credentials().await;
+        let _permit = self.write_permit().await;
+        self.state().sealed(why)
+    }
+
+    /// Whether sealing would undo something: a sign-in under way, or one that is not saved yet.
+    pub fn is_busy(&self) -> bool {
+        self.state().sessions().any(|(_, session)| session.is_signing_in() || session.save_at().is_some())
+    }
+
+    /// Returns the session of that name, if it is configured.
     pub fn session(&self, name: &SessionName) -> Option<Arc<SsoSession>> {
-        self.state().sessions.get(name)?.config.clone()
+        self.state().session(name)?.config().cloned()
     }
 
-    /// The sessions that are configured, in order.
+    /// Returns the configured sessions, sorted.
     pub fn session_names(&self) -> Vec<SessionName> {
         let state = self.state();
-        let configured = state.sessions.iter().filter(|(_, entry)| entry.config.is_some());
-        let mut names: Vec<_> = configured.map(|(name, _)| name.clone()).collect();
-        names.sort();
-        names
+        sorted(state.sessions().filter(|(_, entry)| entry.config().is_some()))
     }
 
-    /// The sessions that have anything to sign out of, in order, configured or not.
+    /// Returns the sessions that a user may sign out of, sorted; some may not be configured.
     pub fn known_sessions(&self) -> Vec<SessionName> {
         let state = self.state();
-        let known =
-            state.sessions.iter().filter(|(_, entry)| entry.config.is_some() || entry.record.is_some());
-        let mut names: Vec<_> = known.map(|(name, _)| name.clone()).collect();
-        names.sort();
-        names
+        sorted(state.sessions().filter(|(_, entry)| entry.config().is_some() || entry.record().is_some()))
     }
 
-    /// The profiles that are configured, in order.
+    /// Returns the configured profiles, sorted.
     pub fn profile_names(&self) -> Vec<ProfileName> {
         let state = self.state();
-        let configured = state.profiles.iter().filter(|(_, entry)| entry.config.is_some());
-        let mut names: Vec<_> = configured.map(|(name, _)| name.clone()).collect();
-        names.sort();
-        names
+        sorted(state.profiles().filter(|(_, entry)| entry.config().is_some()))
     }
 
-    /// Chooses the active profile, for good or for a time.
+    /// Chooses the active profile, permanently or for the given time.
     pub fn choose(&self, profile: Option<ProfileName>, lasting: Option<Duration>) -> Active {
         let now = self.now();
         let mut state = self.state();
-        state.selection.choose(now, profile, lasting.map(|lasting| now.plus(lasting)));
-        state.selection.at(now)
+        state.selection_mut().choose(now, profile, lasting.map(|lasting| now.plus(lasting)));
+        state.selection().at(now)
     }
 
-    /// Takes up the choice of an earlier run.
+    /// Restores the choice of an earlier run.
     pub fn restore_choice(&self, active: Active) {
-        self.state().selection.restore(active);
+        self.state().selection_mut().restore(active);
     }
 
-    /// What is chosen now.
+    /// Returns the active profile.
     pub fn choice(&self) -> Active {
         let now = self.now();
-        self.state().selection.at(now)
+        self.state().selection().at(now)
     }
 
-    /// Notes which program it was that used a profile, where that comes to light later than the use.
+    /// Records which program used a profile, if that becomes known after the use.
     pub fn used_by(&self, name: &ProfileName, program: &str) {
-        if let Some(entry) = self.state().profiles.get_mut(name) {
-            entry.used_by = Some(program.to_owned());
-        }
+        self.state().used_by(name, program);
     }
 
-    /// Notes that somebody used a profile; it is kept fresh from now on.
+    /// Records that a caller used a profile; it is kept fresh from now on.
     pub fn used(&self, name: &ProfileName, by: Option<String>) {
-        let now = self.now();
-        let (mut state, policy) = (self.state(), self.policy());
-        let Some(entry) = state.profiles.get_mut(name) else { return };
-        let rested = !entry.facts(now, &policy).kept_fresh;
-        let before = entry.last_used.replace(now);
-        // Not known yet: for a moment it counts as the one before, which it mostly is.
-        let is_new = before.is_none_or(|before| now.since_or_zero(before) > SAME_USE);
-        if by.is_some() || is_new {
-            entry.used_by = by;
-        }
-        // One that is never kept fresh rests all the same.
-        if rested && state.profiles.get(name).is_some_and(|entry| entry.facts(now, &policy).kept_fresh) {
-            state.deadlines.profiles.mark(name);
-            drop(state);
+        let (now, policy) = (self.now(), self.policy());
+        if self.state().used(name, by, now, &policy) {
             self.wake();
         }
     }
+}
+
+fn sorted<'a, N: Clone + Ord + 'a, T: 'a>(entries: impl Iterator<Item = (&'a N, &'a T)>) -> Vec<N> {
+    let mut names: Vec<_> = entries.map(|(name, _)| name.clone()).collect();
+    names.sort();
+    names
 }

@@ -12,22 +12,22 @@ pub const TOKEN_MARGIN: Duration = Duration::from_mins(20);
 pub const RETRY_MIN: Duration = Duration::from_secs(1);
 /// See [`RETRY_MIN`].
 pub const RETRY_MAX: Duration = Duration::from_mins(5);
-/// A refusal (no such role for this person) is asked again at the earliest after this.
+/// After a refusal (the user has no such role), the next try starts after this at the earliest.
 pub const REFUSED_RETRY: Duration = Duration::from_mins(5);
-/// What one thread reads as now another one read a moment ago.
+/// Two threads may read the time in the other order than they use it, so that much of a difference counts as the same moment.
 const SAME_MOMENT: Duration = Duration::from_secs(2);
 /// Renewals are moved earlier by up to this share of the margin, so that profiles do not all renew at once.
 const JITTER_PERCENT: u32 = 10;
-/// Margins from this length on lose nothing by waiting for the next whole second, so that what falls into the same second
-/// wakes the process once.
+/// Margins of at least this length lose nothing by waiting for the next whole second, and all work of one second wakes the
+/// process once.
 const BATCHED_MARGIN: Duration = Duration::from_secs(20);
 
-/// When something began and when it ends.
+/// When credentials or a token were issued, and when they expire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
-    /// When it was received.
+    /// When they were received.
     pub issued_at: Timestamp,
-    /// When it ends.
+    /// When they expire.
     pub expires_at: Timestamp,
 }
 
@@ -36,107 +36,132 @@ impl Lifetime {
         self.expires_at.since_or_zero(self.issued_at) / 2
     }
 
-    fn is_over(self, now: Timestamp) -> bool {
+    fn has_expired(self, now: Timestamp) -> bool {
         now >= self.expires_at
     }
 
-    /// Short lives: every floor and margin is at most half of the life.
+    /// Whether at least `floor` remains. Half of the life is enough, so short lives work, too.
     fn has(self, now: Timestamp, floor: Duration) -> bool {
         self.expires_at.since_or_zero(now) >= floor.min(self.half())
     }
 }
 
-/// How a session stands.
+/// Whether a session has tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// There are no tokens; a person must sign in.
+pub enum TokenState {
+    /// There are none; the user must sign in.
     SignedOut,
-    /// There are tokens.
+    /// There are some.
     SignedIn {
-        /// The access token's life.
+        /// The lifetime of the access token.
         token: Lifetime,
         /// Whether there is a refresh token.
         refreshable: bool,
     },
 }
 
-/// What counts about a session.
+/// What the policy needs to know about a session.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionFacts {
-    /// How it stands.
-    pub standing: Standing,
-    /// After a transient failure: not before this.
+    /// Its tokens.
+    pub token: TokenState,
+    /// After a failed renewal: the next one starts at this time at the earliest.
     pub retry_at: Option<Timestamp>,
-    /// Spreads renewals; the same for the same session.
+    /// Whether a renewal of the token is under way.
+    pub renewing: bool,
+    /// Spreads renewals over time; it is constant for one session.
     pub seed: u64,
 }
 
 /// What went wrong with renewing a profile's credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setback {
-    /// It may go away by itself.
+    /// A retry may succeed.
     Transient {
-        /// Not before this.
+        /// The next try starts at this time at the earliest.
         retry_at: Timestamp,
     },
-    /// AWS says no.
+    /// AWS refused.
     Refused {
-        /// Not before this.
+        /// The next try starts at this time at the earliest.
         retry_at: Timestamp,
     },
 }
 
-/// What counts about a profile.
+/// What the policy needs to know about a profile.
 #[derive(Clone, Copy, Debug)]
 pub struct ProfileFacts {
     /// The credentials in memory.
     pub held: Option<Lifetime>,
-    /// What went wrong last, if it was not followed by a success.
+    /// The last failure, if no success followed.
     pub setback: Option<Setback>,
-    /// Whether the timer keeps it fresh; others are fetched when somebody asks.
+    /// Whether the timer keeps it fresh; other profiles are fetched on request.
     pub kept_fresh: bool,
-    /// Spreads renewals; the same for the same profile.
+    /// Whether a fetch is under way.
+    pub fetching: bool,
+    /// Spreads renewals over time; it is constant for one profile.
     pub seed: u64,
 }
 
 /// What a caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Serve {
-    /// What is in memory.
+    /// The credentials in memory.
     Held,
-    /// What is in memory is good but runs short: newer where it can be had in the caller's patience.
+    /// New credentials if they arrive within the caller's patience, else those in memory, which are valid but expire soon.
     HeldOrNewer,
-    /// A fetch.
+    /// The result of a fetch.
     Fetch,
-    /// A refusal: somebody must sign in.
+    /// A refusal: the user must sign in.
     LoginRequired,
     /// A refusal: the role is not assigned.
     NoAccess,
-    /// A refusal: AWS did not answer, and it is not yet time to ask again.
+    /// A refusal: AWS did not answer, and it is too early to retry.
     Retrying,
 }
 
-/// When to renew without being asked.
+/// When to renew without a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renew {
-    /// Not by the timer.
+    /// The timer does not renew.
     Never,
-    /// At this time, or at once where it has passed.
+    /// At this time, or now if it has passed.
     At(Timestamp),
 }
 
-/// The answer for one profile.
+/// What the timer does for a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextStep {
+    /// Nothing: the timer does not renew it, or a fetch is under way.
+    Nothing,
+    /// Nothing before this time.
+    WaitUntil(Timestamp),
+    /// Nothing until the renewal of the session's token, which is under way, has ended.
+    AwaitRenewal,
+    /// Nothing until the session has a usable token again.
+    AwaitToken,
+    /// Renew the session's token, which a fetch needs first.
+    RenewToken,
+    /// Fetch new credentials.
+    Fetch,
+}
+
+/// The decision for one profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// What a caller gets now.
     pub serve: Serve,
-    /// What the timer does.
+    /// Whether a fetch may bring credentials now: the user need not sign in, and no wait is under way.
+    pub may_fetch: bool,
+    /// When the timer renews the credentials, whatever is under way.
     pub renew: Renew,
+    /// What the timer does now.
+    pub next: NextStep,
 }
 
-/// Decides for one profile; it serves the request and the timer alike.
+/// Decides everything about one profile, for requests and the timer.
 pub fn decide(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts, floor: Floor) -> Decision {
-    let held = profile.held.filter(|held| !held.is_over(now));
+    let held = profile.held.filter(|held| !held.has_expired(now));
     let fetch = can_fetch(now, session, profile);
     let serve = match (held, fetch) {
         (Some(held), _) if held.has(now, floor.0) => Serve::Held,
@@ -145,43 +170,39 @@ pub fn decide(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts, fl
         (None, Ok(())) => Serve::Fetch,
         (None, Err(refusal)) => refusal,
     };
-    Decision { serve, renew: renew_credentials(now, session, profile) }
+    let renew = renew_credentials(now, session, profile);
+    Decision { serve, may_fetch: fetch.is_ok(), renew, next: next_step(now, session, profile, renew) }
 }
 
-/// Whether a fetch may bring credentials now: nobody need sign in, and no wait is under way.
-pub fn may_fetch(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts) -> bool {
-    can_fetch(now, session, profile).is_ok()
-}
-
-/// When the session's tokens are to be renewed.
+/// Returns when to renew the session's tokens.
 pub fn renew_token(now: Timestamp, session: &SessionFacts) -> Renew {
-    match session.standing {
-        Standing::SignedIn { token, refreshable: true } => {
+    match session.token {
+        TokenState::SignedIn { token, refreshable: true } => {
             let margin = TOKEN_MARGIN.min(token.half());
             let due = token.expires_at.minus(margin + jitter(margin, session.seed));
             Renew::At(batched(not_before(now, due, session.retry_at), margin))
         }
-        Standing::SignedIn { refreshable: false, .. } | Standing::SignedOut => Renew::Never,
+        TokenState::SignedIn { refreshable: false, .. } | TokenState::SignedOut => Renew::Never,
     }
 }
 
-/// Whether the access token may be shown to the portal; one that ends within the call is renewed before.
+/// Whether the access token may be sent to the portal. A token that could expire during the call is renewed first.
 pub fn token_usable(now: Timestamp, token: Lifetime) -> bool {
     token.has(now, Duration::from_mins(1).min(token.half() / 2).max(Duration::from_millis(1)))
 }
 
-/// How long to wait after the given number of failures in a row: full jitter, doubling from
-/// [`RETRY_MIN`] to [`RETRY_MAX`], and at most half of a short life.
+/// Returns how long to wait after the given number of failures in a row: full jitter, doubling from [`RETRY_MIN`] to
+/// [`RETRY_MAX`], and at most half of a short life.
 pub fn backoff(failures: u32, asked: Option<Duration>, life: Option<Duration>, seed: u64) -> Duration {
     let upper = RETRY_MIN.saturating_mul(1 << failures.min(10)).min(RETRY_MAX);
     let upper = life.map_or(upper, |life| upper.min((life / 2).max(Duration::from_millis(100))));
     let drawn = upper.mul_f64(fraction(seed));
     let wait = drawn.max(RETRY_MIN.min(upper));
-    // A server that names an absurd wait does not silence ssod for longer than its own cap.
+    // A server may ask for an absurd wait; the cap limits it.
     asked.map_or(wait, |asked| wait.max(asked.min(RETRY_MAX)))
 }
 
-/// A number that is the same for the same things and spread evenly over different ones.
+/// Returns a number that is equal for equal values and evenly distributed over different ones.
 pub fn seed(of: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     of.hash(&mut hasher);
@@ -190,15 +211,17 @@ pub fn seed(of: impl Hash) -> u64 {
 
 fn can_fetch(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts) -> Result<(), Serve> {
     let waits = |retry_at: Timestamp| is_waiting(now, retry_at);
-    match session.standing {
-        Standing::SignedOut => return Err(Serve::LoginRequired),
-        Standing::SignedIn { token, refreshable: false } if token.is_over(now) => {
+    match session.token {
+        TokenState::SignedOut => return Err(Serve::LoginRequired),
+        TokenState::SignedIn { token, refreshable: false } if token.has_expired(now) => {
             return Err(Serve::LoginRequired);
         }
-        Standing::SignedIn { token, .. } if token.is_over(now) && session.retry_at.is_some_and(waits) => {
+        TokenState::SignedIn { token, .. }
+            if token.has_expired(now) && session.retry_at.is_some_and(waits) =>
+        {
             return Err(Serve::Retrying);
         }
-        Standing::SignedIn { .. } => {}
+        TokenState::SignedIn { .. } => {}
     }
     match profile.setback {
         Some(Setback::Refused { retry_at }) if waits(retry_at) => Err(Serve::NoAccess),
@@ -207,9 +230,9 @@ fn can_fetch(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts) -> 
     }
 }
 
-/// Credentials are renewed at half of their life, so that an outage of a quarter of it stays invisible.
+/// Returns when to renew credentials: at half of their life, so an outage of a quarter of it stays invisible.
 fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts) -> Renew {
-    let Standing::SignedIn { token, refreshable } = session.standing else { return Renew::Never };
+    let TokenState::SignedIn { token, refreshable } = session.token else { return Renew::Never };
     if !profile.kept_fresh {
         return Renew::Never;
     }
@@ -228,8 +251,8 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
     if !refreshable && due.max(now) >= token.expires_at {
         return Renew::Never;
     }
-    // Where there will be no usable token by then (a timer rings a moment late), the session's own wait counts too.
-    let due = if token.is_over(due.max(now).plus(RETRY_MIN)) {
+    // If no token will be usable by then (a timer may fire a moment late), the wait of the session counts, too.
+    let due = if token.has_expired(due.max(now).plus(RETRY_MIN)) {
         not_before(now, due, session.retry_at)
     } else {
         due
@@ -237,38 +260,39 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
     Renew::At(batched(due, margin))
 }
 
-/// What a background fetch needs first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// Nothing: it can go out.
-    Ready,
-    /// The token is about to end, or has ended, and can be renewed first.
-    RenewToken,
-    /// There is no token to be had at present.
-    Wait,
-}
-
-/// Whether a call to the portal can go out under the session's token. Only the timer asks: whoever waits for an answer
-/// joins the renewal.
-pub fn readiness(now: Timestamp, session: &SessionFacts) -> Readiness {
-    match session.standing {
-        Standing::SignedOut => Readiness::Wait,
-        Standing::SignedIn { token, refreshable: false } if token.is_over(now) => Readiness::Wait,
-        Standing::SignedIn { token, refreshable } if !refreshable || token_usable(now, token) => {
-            Readiness::Ready
-        }
-        Standing::SignedIn { token, .. } if session.retry_at.is_some_and(|at| is_waiting(now, at)) => {
-            // A token that has seconds left is better than none.
-            if token.is_over(now) { Readiness::Wait } else { Readiness::Ready }
-        }
-        Standing::SignedIn { .. } => Readiness::RenewToken,
+fn next_step(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts, renew: Renew) -> NextStep {
+    let Renew::At(at) = renew else { return NextStep::Nothing };
+    if profile.fetching {
+        return NextStep::Nothing;
+    }
+    match token_step(at.max(now), session) {
+        NextStep::RenewToken if session.renewing => NextStep::AwaitRenewal,
+        _ if at > now => NextStep::WaitUntil(at),
+        step => step,
     }
 }
 
-/// The next whole second, where the margin is long enough for that not to matter.
+/// Returns what a background fetch at that time needs first. Only the timer asks: a caller that waits for an answer joins the
+/// renewal.
+fn token_step(at: Timestamp, session: &SessionFacts) -> NextStep {
+    match session.token {
+        TokenState::SignedOut => NextStep::AwaitToken,
+        TokenState::SignedIn { token, refreshable: false } if token.has_expired(at) => NextStep::AwaitToken,
+        TokenState::SignedIn { token, refreshable } if !refreshable || token_usable(at, token) => {
+            NextStep::Fetch
+        }
+        TokenState::SignedIn { token, .. } if session.retry_at.is_some_and(|retry| is_waiting(at, retry)) => {
+            // A token that is valid for a few more seconds is better than none.
+            if token.has_expired(at) { NextStep::AwaitToken } else { NextStep::Fetch }
+        }
+        TokenState::SignedIn { .. } => NextStep::RenewToken,
+    }
+}
+
+/// Returns the next whole second, if the margin is long enough for that not to matter.
 fn batched(at: Timestamp, margin: Duration) -> Timestamp {
     let left = Duration::from_nanos(u64::from(at.subsec_nanosecond().unsigned_abs()).abs_diff(1_000_000_000));
-    // Before 1970 the fraction counts the other way; what is due since then is due now.
+    // Before 1970 the fraction is negative; work that is due since then is due now.
     if margin < BATCHED_MARGIN || left.as_secs() == 1 || at < Timestamp::UNIX_EPOCH {
         at
     } else {
@@ -276,8 +300,8 @@ fn batched(at: Timestamp, margin: Duration) -> Timestamp {
     }
 }
 
-/// Whether a wait is under way. No wait is longer than its cap: one that seems so was set by a clock that has been
-/// set back since, and counts for nothing.
+/// Whether a wait is under way. No wait is longer than its cap: a longer one was set by a clock that has been set back since, so
+/// it does not count.
 pub fn is_waiting(now: Timestamp, retry_at: Timestamp) -> bool {
     now < retry_at && retry_at <= now.plus(RETRY_MAX + SAME_MOMENT)
 }
@@ -286,11 +310,12 @@ fn not_before(now: Timestamp, due: Timestamp, retry_at: Option<Timestamp>) -> Ti
     retry_at.filter(|retry_at| is_waiting(now, *retry_at)).map_or(due, |retry_at| due.max(retry_at))
 }
 
+/// Returns a share of a margin that depends on the seed.
 pub(crate) fn jitter(of: Duration, seed: u64) -> Duration {
     (of * JITTER_PERCENT / 100).mul_f64(fraction(seed))
 }
 
-/// The seed as a number from 0 to 1.
+/// Returns the seed as a number from 0 to 1.
 #[expect(clippy::cast_precision_loss, reason = "jitter needs no more than a float's precision")]
 fn fraction(seed: u64) -> f64 {
     (seed >> 11) as f64 / (1u64 << 53) as f64
@@ -313,19 +338,24 @@ mod tests {
     }
 
     fn signed_in(token: Lifetime) -> SessionFacts {
-        SessionFacts { standing: Standing::SignedIn { token, refreshable: true }, retry_at: None, seed: 0 }
+        SessionFacts {
+            token: TokenState::SignedIn { token, refreshable: true },
+            retry_at: None,
+            renewing: false,
+            seed: 0,
+        }
     }
 
     fn holding(held: Option<Lifetime>, setback: Option<Setback>) -> ProfileFacts {
-        ProfileFacts { held, setback, kept_fresh: true, seed: 0 }
+        ProfileFacts { held, setback, kept_fresh: true, fetching: false, seed: 0 }
     }
 
     #[test]
     fn what_a_caller_gets() {
         let alive = signed_in(life(0, HOUR));
-        let out = SessionFacts { standing: Standing::SignedOut, ..alive };
+        let out = SessionFacts { token: TokenState::SignedOut, ..alive };
         let legacy = SessionFacts {
-            standing: Standing::SignedIn { token: life(0, HOUR), refreshable: false },
+            token: TokenState::SignedIn { token: life(0, HOUR), refreshable: false },
             ..alive
         };
         let hour = Some(life(0, HOUR));
@@ -336,16 +366,16 @@ mod tests {
             ("exactly the floor", HOUR - 900, alive, hour, None, Serve::Held),
             ("under the floor", HOUR - 899, alive, hour, None, Serve::HeldOrNewer),
             ("under the floor, signed out", HOUR - 1, out, hour, None, Serve::Held),
-            ("under the floor, AWS away", HOUR - 1, alive, hour, retry(HOUR), Serve::Held),
+            ("under the floor, AWS unreachable", HOUR - 1, alive, hour, retry(HOUR), Serve::Held),
             ("expired this second", HOUR, alive, hour, None, Serve::Fetch),
             ("expired and signed out", HOUR, out, hour, None, Serve::LoginRequired),
             ("a wait that a wrong clock set", 0, alive, None, retry(7_200), Serve::Fetch),
             ("nothing yet", 0, alive, None, None, Serve::Fetch),
-            ("nothing, AWS away", 0, alive, None, retry(1), Serve::Retrying),
-            ("nothing, time to try again", 1, alive, None, retry(1), Serve::Fetch),
+            ("nothing, AWS unreachable", 0, alive, None, retry(1), Serve::Retrying),
+            ("nothing, time to retry", 1, alive, None, retry(1), Serve::Fetch),
             ("not assigned", 0, alive, None, refused(300), Serve::NoAccess),
-            ("not assigned, asked again later", 300, alive, None, refused(300), Serve::Fetch),
-            ("a legacy token that ended", HOUR, legacy, None, None, Serve::LoginRequired),
+            ("not assigned, retried later", 300, alive, None, refused(300), Serve::Fetch),
+            ("an expired legacy token", HOUR, legacy, None, None, Serve::LoginRequired),
         ] {
             let decision = decide(at(now), &session, &holding(held, setback), Floor::CONTAINER);
             assert_eq!(decision.serve, serve, "{name}");
@@ -353,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_is_renewed_at_half_and_a_token_with_twenty_minutes_left() {
+    fn credentials_are_renewed_at_half_of_their_life_and_tokens_with_twenty_minutes_left() {
         let session = signed_in(life(0, HOUR));
         let decision = decide(at(0), &session, &holding(Some(life(0, HOUR)), None), Floor::IMDS);
         assert_eq!(decision.renew, Renew::At(at(HOUR / 2)));
@@ -361,11 +391,11 @@ mod tests {
     }
 
     #[test]
-    fn a_back_off_moves_renewals_later_and_a_resting_profile_has_none() {
+    fn a_back_off_delays_renewals_and_an_unused_profile_has_none() {
         let session = SessionFacts { retry_at: Some(at(HOUR)), ..signed_in(life(0, HOUR)) };
         assert_eq!(renew_token(at(HOUR - 60), &session), Renew::At(at(HOUR)));
-        let resting = ProfileFacts { kept_fresh: false, ..holding(None, None) };
-        assert_eq!(decide(at(0), &session, &resting, Floor::IMDS).renew, Renew::Never);
+        let unused = ProfileFacts { kept_fresh: false, ..holding(None, None) };
+        assert_eq!(decide(at(0), &session, &unused, Floor::IMDS).renew, Renew::Never);
     }
 
     #[test]
@@ -403,19 +433,37 @@ mod tests {
     }
 
     #[test]
-    fn a_background_fetch_renews_the_token_first_where_it_is_about_to_end() {
+    fn a_background_fetch_first_renews_a_token_that_is_about_to_expire() {
         let alive = signed_in(life(0, HOUR));
         let waits = SessionFacts { retry_at: Some(at(HOUR + 60)), ..alive };
-        let out = SessionFacts { standing: Standing::SignedOut, ..alive };
-        for (name, now, session, needs) in [
-            ("a good token", 0, alive, Readiness::Ready),
-            ("seconds left", HOUR - 10, alive, Readiness::RenewToken),
-            ("over", HOUR, alive, Readiness::RenewToken),
-            ("seconds left, and renewing failed", HOUR - 10, waits, Readiness::Ready),
-            ("over, and renewing failed", HOUR, waits, Readiness::Wait),
-            ("signed out", 0, out, Readiness::Wait),
+        let out = SessionFacts { token: TokenState::SignedOut, ..alive };
+        for (name, now, session, step) in [
+            ("a good token", 0, alive, NextStep::Fetch),
+            ("seconds left", HOUR - 10, alive, NextStep::RenewToken),
+            ("expired", HOUR, alive, NextStep::RenewToken),
+            ("seconds left, and renewing failed", HOUR - 10, waits, NextStep::Fetch),
+            ("expired, and renewing failed", HOUR, waits, NextStep::AwaitToken),
+            ("signed out", 0, out, NextStep::AwaitToken),
         ] {
-            assert_eq!(readiness(at(now), &session), needs, "{name}");
+            assert_eq!(token_step(at(now), &session), step, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_timer_does_one_thing_at_a_time() {
+        let alive = signed_in(life(0, HOUR));
+        let renewing = SessionFacts { renewing: true, ..alive };
+        let nothing = holding(None, None);
+        let fetching = ProfileFacts { fetching: true, ..nothing };
+        let fresh = holding(Some(life(0, HOUR)), None);
+        for (name, now, session, profile, step) in [
+            ("nothing held", 0, alive, nothing, NextStep::Fetch),
+            ("a fetch is under way", 0, alive, fetching, NextStep::Nothing),
+            ("held and fresh", 0, alive, fresh, NextStep::WaitUntil(at(HOUR / 2))),
+            ("the token was renewed early", 0, renewing, nothing, NextStep::Fetch),
+            ("the token is being renewed", HOUR - 10, renewing, nothing, NextStep::AwaitRenewal),
+        ] {
+            assert_eq!(decide(at(now), &session, &profile, Floor::CONTAINER).next, step, "{name}");
         }
     }
 

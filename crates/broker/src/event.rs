@@ -1,21 +1,21 @@
-//! What happens to sessions, for those who show it or pass it on.
+//! What happens to sessions, for notices and other subscribers.
 
 use ssod_model::SessionName;
 
-/// Something happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody signed in, or the sign-in was renewed: there is another access token.
+    /// The user signed in, or the sign-in was renewed: there is another access token.
     TokenChanged(SessionName),
-    /// AWS ended it. Told once.
+    /// AWS ended the session. It is sent once.
     Ended {
-        /// Which.
+        /// The session.
         session: SessionName,
-        /// Why, as part of a sentence.
+        /// The reason, as part of a sentence.
         reason: String,
     },
-    /// There may be other sessions and profiles.
+    /// The sessions and profiles may have changed.
     Configured,
-    /// Somebody signed out.
+    /// The user signed out.
     SignedOut(SessionName),
 }

@@ -1,36 +1,34 @@
-//! Every decision and all state: which sessions are signed in, which role credentials are held, what is renewed
-//! when, who gets what. No HTTP, no files: Identity Center, the store and the clock come in through
-//! `ssod_model`'s traits.
+//! Every decision and all state: which sessions are signed in, which role credentials are held, what is renewed when, and what
+//! each caller gets. It does no HTTP and opens no files: Identity Center, the store and the clock are arguments, behind the
+//! traits of `ssod_model` and `ssod_clock`.
 //!
-//! The whole policy reads in [`decide`](mod@decide); everything else carries its decisions out.
+//! The whole policy is in [`decide`](mod@decide); everything else carries out its decisions. The state has one owner, and
+//! changes only through methods that are named after events.
 
 mod active;
 mod broker;
-mod closed;
-mod deadlines;
 pub mod decide;
 mod event;
 mod fetch;
-pub mod limiter;
-mod persist;
-mod phase;
+mod journal;
 mod policy;
+mod portal;
+mod schedule;
+mod serve;
 mod sign_in;
-mod source;
 mod state;
 mod status;
-mod timer;
 mod tokens;
-mod unsaved;
 
 pub use active::Active;
 pub use broker::Broker;
 pub use event::Event;
-pub use phase::Closed;
 pub use policy::{KeepFresh, Policy};
+pub use portal::limiter;
+pub use schedule::Tick;
 pub use sign_in::{Logout, SignInError, SigningIn};
+pub use state::{NotOpen, SealReason};
 pub use status::{ProfileStatus, SessionState, SessionStatus, Status, TroubleStatus};
-pub use timer::Round;
 
 #[cfg(test)]
 mod tests;

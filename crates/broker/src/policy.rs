@@ -8,7 +8,7 @@ use ssod_model::ProfileName;
 /// Which profiles the timer keeps fresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeepFresh {
-    /// Those used within [`Policy::idle_after`].
+    /// Those that were used within [`Policy::idle_after`].
     Used,
     /// All of them.
     All,
@@ -17,6 +17,7 @@ pub enum KeepFresh {
 }
 
 impl KeepFresh {
+    /// Whether the timer keeps that profile fresh.
     pub(crate) fn covers(&self, name: &ProfileName, used_recently: bool) -> bool {
         match self {
             Self::Used => used_recently,
@@ -26,16 +27,16 @@ impl KeepFresh {
     }
 }
 
-/// What a person can set.
+/// What the user can set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Which profiles the timer keeps fresh.
     pub keep_fresh: KeepFresh,
     /// How long an unused profile is kept fresh.
     pub idle_after: Duration,
-    /// Calls to the portal a second.
+    /// Calls to the portal per second.
     pub portal_rate: f64,
-    /// How long a sign-in lasts at AWS, where the administrator's setting is known; AWS does not tell it.
+    /// How long a sign-in lasts at AWS, if the administrator's setting is known; AWS does not return it.
     pub session_length: Option<Duration>,
 }
 

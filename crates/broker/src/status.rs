@@ -1,4 +1,4 @@
-//! What a person sees of it all.
+//! What the user sees.
 
 use ssod_model::{
     AccountId, Floor, IdentityProvider, ProfileName, Region, RoleName, SecretStore, SessionName, StartUrl,
@@ -7,14 +7,14 @@ use ssod_model::{
 
 use crate::active::Active;
 use crate::broker::Broker;
-use crate::decide::{RETRY_MIN, Renew, Standing, renew_token};
+use crate::decide::{RETRY_MIN, Renew, TokenState, renew_token};
 use crate::policy::Policy;
-use crate::state::{Failure, FailureKind, ProfileEntry, SessionEntry, State};
+use crate::state::{ProfileEntry, RetryState, SessionEntry, State};
 
-/// Everything at one instant.
+/// The state of everything at one time.
 #[derive(Clone, Debug)]
 pub struct Status {
-    /// When this was so.
+    /// That time.
     pub now: Timestamp,
     /// The chosen profile.
     pub active: Active,
@@ -24,18 +24,18 @@ pub struct Status {
     pub profiles: Vec<ProfileStatus>,
 }
 
-/// How a session stands, in the words that a person reads.
+/// The state of a session as the user sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionState {
-    /// Not known: the vault is locked.
+    /// Unknown, because the vault is sealed.
     Locked,
-    /// Nobody is signed in.
+    /// The user is signed out.
     SignedOut,
-    /// A browser or a code waits for approval.
+    /// A sign-in waits for the approval of the user.
     SigningIn,
-    /// Signed in.
+    /// The user is signed in.
     Active,
-    /// Was signed in until AWS ended it.
+    /// AWS ended the session, or its token expired.
     Expired {
         /// Why.
         reason: String,
@@ -47,41 +47,41 @@ pub enum SessionState {
 pub struct SessionStatus {
     /// Its name.
     pub name: SessionName,
-    /// Where people sign in.
+    /// Where users sign in.
     pub start_url: StartUrl,
     /// Its region.
     pub region: Region,
-    /// How it stands.
+    /// Its state.
     pub state: SessionState,
-    /// When the access token ends.
+    /// When the access token expires.
     pub token_expires_at: Option<Timestamp>,
-    /// When somebody signed in.
+    /// When the user signed in.
     pub signed_in_at: Option<Timestamp>,
-    /// When somebody must sign in again, where that is known.
+    /// When the user must sign in again, if that is known.
     pub ends_at: Option<Timestamp>,
-    /// Whether AWS renews this kind of sign-in; where it does not, `ends_at` is certain.
+    /// Whether AWS renews this kind of sign-in. If it does not, `ends_at` is certain.
     pub renewable: bool,
-    /// When it is renewed next.
+    /// When the token is renewed next.
     pub next_renewal: Option<Timestamp>,
-    /// What went wrong with renewing it.
+    /// Why it was not renewed.
     pub trouble: Option<TroubleStatus>,
 }
 
-/// Trouble with renewing.
+/// Why a renewal failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TroubleStatus {
-    /// It is tried again.
+    /// It will be retried.
     Retrying {
-        /// What went wrong.
+        /// The reason.
         reason: String,
-        /// When.
+        /// When it is retried.
         retry_at: Timestamp,
     },
     /// The role is not assigned.
     NoAccess,
-    /// Somebody must sign in.
+    /// The user must sign in.
     SignInNeeded,
-    /// The vault is locked.
+    /// The vault is sealed.
     Locked,
 }
 
@@ -98,43 +98,43 @@ pub struct ProfileStatus {
     pub role_name: RoleName,
     /// Its region.
     pub region: Option<Region>,
-    /// Whether `--profile` goes past ssod.
+    /// Whether `--profile` bypasses ssod.
     pub aws_form: bool,
-    /// When the credentials that are held end; `None` where none are.
+    /// When the held credentials expire; `None` if none are held.
     pub expiration: Option<Timestamp>,
     /// When they are renewed next.
     pub next_renewal: Option<Timestamp>,
-    /// What stands against renewing them.
+    /// Why they were not renewed.
     pub trouble: Option<TroubleStatus>,
-    /// When somebody last asked for them.
+    /// When a caller last requested them.
     pub last_used: Option<Timestamp>,
-    /// The program that did, where it is known.
+    /// The program that requested them, if it is known.
     pub used_by: Option<String>,
 }
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
-    /// The sessions, now, by name.
+    /// Returns the sessions, by name.
     pub fn sessions(&self) -> Vec<SessionStatus> {
         let (now, policy) = (self.now(), self.policy());
         sessions(&self.state(), now, &policy)
     }
 
-    /// Everything, now.
+    /// Returns the state of everything.
     pub fn status(&self) -> Status {
         let (now, policy) = (self.now(), self.policy());
         let state = self.state();
         let sessions = sessions(&state, now, &policy);
         let profile = |(name, entry)| profile_status(&state, name, entry, now, &policy);
-        let mut profiles: Vec<_> = state.profiles.iter().filter_map(profile).collect();
+        let mut profiles: Vec<_> = state.profiles().filter_map(profile).collect();
         profiles.sort_by(|one, other| one.name.cmp(&other.name));
-        Status { now, active: state.selection.at(now), sessions, profiles }
+        Status { now, active: state.selection().at(now), sessions, profiles }
     }
 }
 
 fn sessions(state: &State, now: Timestamp, policy: &Policy) -> Vec<SessionStatus> {
-    let entries = state.sessions.values();
+    let is_sealed = state.not_open().is_some();
     let mut sessions: Vec<_> =
-        entries.filter_map(|entry| session_status(entry, now, policy, state.closed.is_some())).collect();
+        state.sessions().filter_map(|(_, entry)| session_status(entry, now, policy, is_sealed)).collect();
     sessions.sort_by(|one, other| one.name.cmp(&other.name));
     sessions
 }
@@ -143,32 +143,32 @@ fn session_status(
     entry: &SessionEntry,
     now: Timestamp,
     policy: &Policy,
-    closed: bool,
+    is_sealed: bool,
 ) -> Option<SessionStatus> {
-    let config = entry.config.as_ref()?;
+    let config = entry.config()?;
     let facts = entry.facts();
-    let (state, token_expires_at) = match facts.standing {
-        _ if closed => (SessionState::Locked, None),
-        Standing::SignedIn { token, refreshable } if refreshable || now < token.expires_at => {
+    let (state, token_expires_at) = match facts.token {
+        _ if is_sealed => (SessionState::Locked, None),
+        TokenState::SignedIn { token, refreshable } if refreshable || now < token.expires_at => {
             (SessionState::Active, Some(token.expires_at))
         }
-        Standing::SignedIn { .. } => {
+        TokenState::SignedIn { .. } => {
             (SessionState::Expired { reason: "this kind of sign-in cannot be renewed".to_owned() }, None)
         }
-        Standing::SignedOut if entry.signing_in > 0 => (SessionState::SigningIn, None),
-        Standing::SignedOut => match &entry.ended {
-            Some(reason) => (SessionState::Expired { reason: reason.clone() }, None),
+        TokenState::SignedOut if entry.is_signing_in() => (SessionState::SigningIn, None),
+        TokenState::SignedOut => match entry.ended() {
+            Some(reason) => (SessionState::Expired { reason: reason.to_string() }, None),
             None => (SessionState::SignedOut, None),
         },
     };
-    let failure = entry.failure.as_ref().filter(|failure| is_retried(failure, renew_token(now, &facts)));
-    let signed_in_at = entry.record.as_ref().and_then(|record| record.signed_in_at);
-    let ends_at = match facts.standing {
-        Standing::SignedIn { token, refreshable: false } => Some(token.expires_at),
+    let retry = entry.retry().filter(|retry| causes(retry, renew_token(now, &facts)));
+    let signed_in_at = entry.record().and_then(|record| record.signed_in_at);
+    let ends_at = match facts.token {
+        TokenState::SignedIn { token, refreshable: false } => Some(token.expires_at),
         _ => signed_in_at.zip(policy.session_length).map(|(at, length)| at.plus(length)),
     };
-    let renewable = !matches!(facts.standing, Standing::SignedIn { refreshable: false, .. });
-    let ends_at = ends_at.filter(|_| state == SessionState::Active || !renewable && !closed);
+    let renewable = !matches!(facts.token, TokenState::SignedIn { refreshable: false, .. });
+    let ends_at = ends_at.filter(|_| state == SessionState::Active || !renewable && !is_sealed);
     Some(SessionStatus {
         renewable,
         signed_in_at: signed_in_at.filter(|_| state == SessionState::Active),
@@ -179,10 +179,7 @@ fn session_status(
         state,
         token_expires_at,
         next_renewal: instant(renew_token(now, &facts)),
-        trouble: failure.map(|failure| TroubleStatus::Retrying {
-            reason: failure.reason.clone(),
-            retry_at: failure.retry_at,
-        }),
+        trouble: retry.map(retrying),
     })
 }
 
@@ -193,20 +190,18 @@ fn profile_status(
     now: Timestamp,
     policy: &Policy,
 ) -> Option<ProfileStatus> {
-    let config = entry.config.as_ref()?;
+    let config = entry.config()?;
     let decision = state.decide(now, name, Floor::CONTAINER, policy)?;
-    let session = state.sessions.get(&config.session).map(SessionEntry::facts);
-    let signed_out = session.is_none_or(|facts| match facts.standing {
-        Standing::SignedOut => true,
-        Standing::SignedIn { token, refreshable } => !refreshable && now >= token.expires_at,
+    let session = state.session(&config.session).map(SessionEntry::facts);
+    let signed_out = session.is_none_or(|facts| match facts.token {
+        TokenState::SignedOut => true,
+        TokenState::SignedIn { token, refreshable } => !refreshable && now >= token.expires_at,
     });
-    let trouble = match entry.failure.as_ref().filter(|failure| is_retried(failure, decision.renew)) {
-        _ if state.closed.is_some() => Some(TroubleStatus::Locked),
+    let trouble = match entry.retry().filter(|retry| causes(retry, decision.renew)) {
+        _ if state.not_open().is_some() => Some(TroubleStatus::Locked),
         _ if signed_out => Some(TroubleStatus::SignInNeeded),
-        Some(failure) if failure.kind == FailureKind::Refused => Some(TroubleStatus::NoAccess),
-        Some(failure) => {
-            Some(TroubleStatus::Retrying { reason: failure.reason.clone(), retry_at: failure.retry_at })
-        }
+        Some(retry) if retry.is_refusal() => Some(TroubleStatus::NoAccess),
+        Some(retry) => Some(retrying(retry)),
         None => None,
     };
     Some(ProfileStatus {
@@ -219,15 +214,19 @@ fn profile_status(
         expiration: entry.credentials().map(|held| held.expiration).filter(|expiration| *expiration > now),
         next_renewal: instant(decision.renew),
         trouble,
-        last_used: entry.last_used,
-        used_by: entry.used_by.clone(),
+        last_used: entry.last_used(),
+        used_by: entry.used_by().map(str::to_owned),
     })
 }
 
-/// Whether the next try comes because the last one failed. What failed while it was not due is not due for long.
-fn is_retried(failure: &Failure, renew: Renew) -> bool {
+fn retrying(retry: &RetryState) -> TroubleStatus {
+    TroubleStatus::Retrying { reason: retry.reason().to_owned(), retry_at: retry.retry_at() }
+}
+
+/// Whether the next renewal is the retry of the last one. A failure that is older than the renewal is no longer shown.
+fn causes(retry: &RetryState, renew: Renew) -> bool {
     match renew {
-        Renew::At(at) => at <= failure.retry_at.plus(RETRY_MIN),
+        Renew::At(at) => at <= retry.retry_at().plus(RETRY_MIN),
         Renew::Never => true,
     }
 }

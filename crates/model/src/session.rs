@@ -1,10 +1,11 @@
 //! A sign-in: what the configuration says of it, and what AWS gave for it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{Region, Secret, SessionName, SignInFlow, StartUrl};
+use crate::{Region, Secret, SessionName, SignInFlow, StartUrl, TimestampExt};
 
 /// An `[sso-session NAME]` block, or the session that a legacy profile implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,13 @@ pub struct SessionRecord {
     pub tokens: Option<SessionTokens>,
     /// When a person signed in; renewals do not move it.
     pub signed_in_at: Option<Timestamp>,
+}
+
+impl SessionTokens {
+    /// Returns the whole life of the access token.
+    pub fn life(&self) -> Duration {
+        self.expires_at.since_or_zero(self.issued_at)
+    }
 }
 
 impl SessionRecord {

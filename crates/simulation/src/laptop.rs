@@ -111,7 +111,7 @@ impl Laptop {
         broker.open().unwrap();
         broker.configure(&sessions(setup), &profiles(setup));
         let counted = broker.clone();
-        clock.set_busy_ticks(move || counted.worked());
+        clock.set_busy_ticks(move || counted.busy_ticks());
         let (stop, stopped) = oneshot::channel::<()>();
         let refresher =
             ssod_daemon::run_refresher(

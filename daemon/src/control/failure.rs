@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ssod_broker::{Closed, SignInError};
+use ssod_broker::{NotOpen, SealReason, SignInError};
 use ssod_control::ErrorBody;
 use ssod_model::{IdentityError, Refusal, StoreError};
 
 use crate::sentence::sentence;
-use crate::vault::state::{ClosedReason, VaultState};
+use crate::vault::state::VaultState;
 
 /// An answer that is not a success.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Failure {
 
     /// The vault is locked, failed, or is being opened.
     pub(crate) fn closed(vault: &VaultState) -> Self {
-        let ClosedReason { reason, remedy } = vault.closed_reason().unwrap_or_else(|| ClosedReason {
+        let SealReason { reason, remedy } = vault.closed_reason().unwrap_or_else(|| SealReason {
             reason: "The vault is being opened.".to_owned(),
             remedy: "Try again in a moment".to_owned(),
         });
@@ -87,8 +87,8 @@ impl From<SignInError> for Failure {
     fn from(error: SignInError) -> Self {
         match error {
             SignInError::NoSession(name) => Self::unknown(name.as_str()),
-            SignInError::Closed(Closed::Opening) => Self::closed(&VaultState::Opening),
-            SignInError::Closed(Closed::Locked { reason, remedy }) => {
+            SignInError::NotOpen(NotOpen::Opening) => Self::closed(&VaultState::Opening),
+            SignInError::NotOpen(NotOpen::Sealed(SealReason { reason, remedy })) => {
                 Self::new(StatusCode::FORBIDDEN, "Locked", reason, Some(remedy))
             }
             SignInError::Identity(error) => error.into(),

@@ -71,9 +71,9 @@ impl ServiceManager {
     }
 
     async fn completes_a_tick(&self, timeout: Duration) -> bool {
-        let mut ticks = self.broker.rounds();
+        let mut ticks = self.broker.ticks();
         ticks.mark_unchanged();
-        self.broker.go_round();
+        self.broker.wake();
         // The broker keeps the sender.
         tokio::time::timeout(timeout, ticks.changed()).await.is_ok()
     }

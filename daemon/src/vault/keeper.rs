@@ -14,7 +14,7 @@ use ssod_vault::{KeyStore, KeyStoreError, RekeyError, Vault, find_or_create_key}
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 
 use super::endpoint_tokens::EndpointTokens;
-use super::state::{ClosedReason, VaultState};
+use super::state::{VaultState, locked_reason};
 use crate::audit::AuditLog;
 use crate::config::live_settings::LiveSettings;
 use crate::live_broker::LiveBroker;
@@ -258,7 +258,7 @@ impl VaultKeeper {
             if self.state() != state {
                 tracing::warn!("the vault cannot be opened: {} {}", closed.reason, closed.remedy);
             }
-            services.broker.stop_handing_out(closed.into());
+            services.broker.begin_sealing(closed);
         }
         self.set_state(state.clone());
         state
@@ -306,9 +306,9 @@ impl VaultKeeper {
     async fn lock_now(&self) -> Vec<SessionName> {
         let VaultServices { vault, tokens, broker, .. } = &self.0.services;
         self.0.lock_requested.store(true, Ordering::SeqCst);
-        broker.stop_handing_out(ClosedReason::locked().into());
+        broker.begin_sealing(locked_reason());
         let _transition = self.lock_transition().await;
-        let lost = broker.close(ClosedReason::locked().into()).await;
+        let lost = broker.seal(locked_reason()).await;
         for session in &lost {
             tracing::error!(%session, "the renewed sign-in could not be saved, and is lost by the lock");
         }

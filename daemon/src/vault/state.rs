@@ -1,6 +1,6 @@
 //! The states of the vault.
 
-use ssod_broker::Closed;
+use ssod_broker::SealReason;
 use ssod_control::VaultStatus;
 use ssod_vault::{KeyStore, KeyStoreError};
 
@@ -24,26 +24,9 @@ pub(crate) enum VaultState {
     },
 }
 
-/// Why the vault is closed, for users.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ClosedReason {
-    /// One sentence.
-    pub(crate) reason: String,
-    /// What to do.
-    pub(crate) remedy: String,
-}
-
-impl ClosedReason {
-    /// The reason while ssod is locked.
-    pub(crate) fn locked() -> Self {
-        Self { reason: "ssod is locked.".to_owned(), remedy: "Run: ssod unlock".to_owned() }
-    }
-}
-
-impl From<ClosedReason> for Closed {
-    fn from(ClosedReason { reason, remedy }: ClosedReason) -> Self {
-        Self::Locked { reason, remedy }
-    }
+/// Returns what a user reads while ssod is locked.
+pub(crate) fn locked_reason() -> SealReason {
+    SealReason { reason: "ssod is locked.".to_owned(), remedy: "Run: ssod unlock".to_owned() }
 }
 
 impl VaultState {
@@ -70,14 +53,14 @@ impl VaultState {
     }
 
     /// Returns why it is closed; `None` while it is open or being opened.
-    pub(crate) fn closed_reason(&self) -> Option<ClosedReason> {
+    pub(crate) fn closed_reason(&self) -> Option<SealReason> {
         let (reason, remedy) = match self {
             Self::Opening | Self::Open(_) => return None,
-            Self::Locked => return Some(ClosedReason::locked()),
+            Self::Locked => return Some(locked_reason()),
             Self::Failed(error) => (error.to_string(), error.remedy()),
             Self::Broken { reason } => (reason.clone(), "Fix the cause, then run: ssod unlock"),
         };
-        Some(ClosedReason { reason: sentence(&reason), remedy: remedy.to_owned() })
+        Some(SealReason { reason: sentence(&reason), remedy: remedy.to_owned() })
     }
 
     /// Returns it in the words of `ssod status`.

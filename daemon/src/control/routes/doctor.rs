@@ -19,7 +19,7 @@ use crate::control::failure::Answer;
 use crate::control::report::Reporter;
 use crate::live_broker::LiveBroker;
 use crate::vault::keeper::VaultKeeper;
-use crate::vault::state::{ClosedReason, VaultState};
+use crate::vault::state::{VaultState, locked_reason};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -102,7 +102,7 @@ fn key_store(vault: &VaultState) -> Check {
             Check::failed("key store", "The vault is being opened.", "Try again in a moment")
         }
         VaultState::Locked | VaultState::Failed(_) | VaultState::Broken { .. } => {
-            let closed = vault.closed_reason().unwrap_or_else(ClosedReason::locked);
+            let closed = vault.closed_reason().unwrap_or_else(locked_reason);
             let check = Check::failed("key store", closed.reason, closed.remedy);
             // The user's own lock is no failure.
             if *vault == VaultState::Locked { Check { state: CheckState::Warning, ..check } } else { check }

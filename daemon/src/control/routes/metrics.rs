@@ -19,11 +19,11 @@ pub(in crate::control) async fn answer(
     State(reporter): State<Reporter>,
     State(broker): State<LiveBroker>,
 ) -> impl IntoResponse {
-    let (rounds, worked) = (*broker.rounds().borrow(), broker.worked());
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text(&reporter.status(), rounds, worked))
+    let (ticks, busy_ticks) = (*broker.ticks().borrow(), broker.busy_ticks());
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text(&reporter.status(), ticks, busy_ticks))
 }
 
-fn text(status: &Status, rounds: u64, worked: u64) -> String {
+fn text(status: &Status, ticks: u64, busy_ticks: u64) -> String {
     let mut text = Metrics::default();
     let daemon = &status.daemon;
     text.family("ssod_build_info", "gauge", "The daemon's version.");
@@ -33,9 +33,9 @@ fn text(status: &Status, rounds: u64, worked: u64) -> String {
     text.family("ssod_problems", "gauge", "What ssod status calls a problem.");
     text.sample("ssod_problems", &[], daemon.problems.len() as u64);
     text.family("ssod_engine_rounds_total", "counter", "Looks at the clock.");
-    text.sample("ssod_engine_rounds_total", &[], rounds);
+    text.sample("ssod_engine_rounds_total", &[], ticks);
     text.family("ssod_engine_rounds_with_work_total", "counter", "Looks that found something due.");
-    text.sample("ssod_engine_rounds_with_work_total", &[], worked);
+    text.sample("ssod_engine_rounds_with_work_total", &[], busy_ticks);
     text.family("ssod_session_state", "gauge", "1 for the state that a session is in.");
     for session in &status.sessions {
         text.sample("ssod_session_state", &[("session", &session.name), ("state", &word(session.state))], 1);

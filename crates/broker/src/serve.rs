@@ -1,4 +1,4 @@
-//! What is handed out: from memory at once, or by a fetch that all callers share.
+//! What callers get: from memory at once, or by a fetch that all callers share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,28 +10,27 @@ use ssod_model::{
 
 use crate::broker::Broker;
 use crate::decide::Serve;
-use crate::phase::Closed;
-use crate::state::State;
+use crate::state::{NotOpen, ProfileEntry, RetryState, SessionEntry, State};
 
 impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
     fn cached(&self, name: &ProfileName, floor: Floor) -> Cached {
         let (now, policy) = (self.now(), self.policy());
         let state = self.state();
-        if let Some(closed) = &state.closed {
-            return Cached::Refused(closed.refusal());
+        if let Some(not_open) = state.not_open() {
+            return Cached::Refused(not_open.refusal());
         }
-        let entry = state.profiles.get(name);
+        let entry = state.profile(name);
         let (Some(entry), Some(decision)) = (entry, state.decide(now, name, floor, &policy)) else {
             return Cached::Refused(Refusal::ProfileNotFound(name.to_string()));
         };
-        let cached = match (decision.serve, entry.credentials(), &entry.config) {
+        let cached = match (decision.serve, entry.credentials(), entry.config()) {
             (Serve::Held, Some(credentials), _) => Cached::Ready(credentials.clone()),
             (Serve::HeldOrNewer | Serve::Fetch, _, _) => Cached::Fetch,
             (serve, _, Some(config)) => return Cached::Refused(refusal(serve, &state, config)),
             (_, _, None) => return Cached::Refused(Refusal::ProfileNotFound(name.to_string())),
         };
         drop(state);
-        // Being refused is no use.
+        // A refused request does not count as use.
         self.used(name, None);
         cached
     }
@@ -39,15 +38,14 @@ impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
     async fn fetch(&self, name: &ProfileName, floor: Floor) -> Result<Arc<RoleCredentials>, Refusal> {
         match self.cached(name, floor) {
             Cached::Ready(credentials) => return Ok(credentials),
-            // Whatever is under way, nobody gets it now.
+            // The caller gets nothing now, even if a fetch is under way.
             Cached::Refused(refusal) => return Err(refusal),
             Cached::Fetch => {}
         }
-        // Once more where the first one became void on its way: by a sign-in, or by a change of configuration.
+        // A sign-in or a change of configuration voids a fetch under way; then a second one is needed.
         for _ in 0..2 {
-            if let Some(mut done) = self.start_fetch(name) {
-                // An error means that the task is gone; what it left behind is looked at all the same.
-                let _ = done.wait_for(|done| *done).await;
+            if let Some(fetch) = self.start_fetch(name) {
+                fetch.wait().await;
             }
             if let Some(credentials) = self.held(name) {
                 return Ok(credentials);
@@ -61,10 +59,10 @@ impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
             Cached::Refused(refusal) => Err(refusal),
             Cached::Fetch => {
                 let state = self.state();
-                let config = state.profiles.get(name).and_then(|entry| entry.config.clone());
+                let config = state.profile(name).and_then(ProfileEntry::config);
                 Err(config.map_or_else(
                     || Refusal::ProfileNotFound(name.to_string()),
-                    |config| refusal(Serve::Retrying, &state, &config),
+                    |config| refusal(Serve::Retrying, &state, config),
                 ))
             }
         }
@@ -88,12 +86,15 @@ impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
     fn held(&self, name: &ProfileName) -> Option<Arc<RoleCredentials>> {
         let now = self.now();
         let state = self.state();
-        let held = state.profiles.get(name).filter(|_| state.closed.is_none())?.credentials()?;
+        if state.not_open().is_some() {
+            return None;
+        }
+        let held = state.profile(name)?.credentials()?;
         (held.expiration > now).then(|| held.clone())
     }
 
     fn profile(&self, name: &ProfileName) -> Option<Arc<Profile>> {
-        self.state().profiles.get(name)?.config.clone()
+        self.state().profile(name)?.config().cloned()
     }
 
     fn active(&self) -> Option<ProfileName> {
@@ -101,11 +102,11 @@ impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
     }
 
     fn closed(&self) -> Option<Refusal> {
-        self.state().closed.as_ref().map(Closed::refusal)
+        self.state().not_open().map(NotOpen::refusal)
     }
 }
 
-/// The refusal in words, for a decision that is not to serve.
+/// Returns the refusal for a decision that is not to serve.
 fn refusal(serve: Serve, state: &State, profile: &Profile) -> Refusal {
     match serve {
         Serve::LoginRequired => {
@@ -118,10 +119,9 @@ fn refusal(serve: Serve, state: &State, profile: &Profile) -> Refusal {
             role_name: profile.role_name.clone(),
         },
         Serve::Retrying | Serve::Held | Serve::HeldOrNewer | Serve::Fetch => {
-            let failure = state.profiles.get(&profile.name).and_then(|entry| entry.failure.as_ref());
-            let failure = failure
-                .or_else(|| state.sessions.get(&profile.session).and_then(|entry| entry.failure.as_ref()));
-            let reason = failure.map_or("they are being renewed", |failure| failure.reason.as_str());
+            let retry = state.profile(&profile.name).and_then(ProfileEntry::retry);
+            let retry = retry.or_else(|| state.session(&profile.session).and_then(SessionEntry::retry));
+            let reason = retry.map_or("they are being renewed", RetryState::reason);
             Refusal::Unavailable { profile: profile.name.clone(), reason: reason.to_owned() }
         }
     }

@@ -1,7 +1,7 @@
-//! Politeness towards the portal: so many calls a second, so many at one time, and whoever is waited for goes before what
-//! only the timer wants.
+//! The rate limit of calls to the portal: a number of calls per second, a number of concurrent calls, and calls that a caller
+//! waits for before calls of the timer.
 //!
-//! Its time is the monotonic one: a jump of the wall clock neither stops it nor opens the gate.
+//! It uses monotonic time, so a jump of the wall clock neither blocks calls nor releases a burst.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,40 +12,43 @@ use tokio::time::Instant;
 
 use crate::decide::{RETRY_MAX, backoff, seed};
 
-/// Calls that may be under way at once; practitioners see 429s from about twenty a second.
+/// Concurrent calls; users report 429s from about twenty calls a second.
 pub const IN_FLIGHT: usize = 5;
-/// Turns that a rest saves up, so that a handful of profiles need not queue; few enough that no second sees twice the rate.
+/// Permits that accumulate while there are no calls, so a few profiles need not queue. The number is small enough that no second
+/// has twice the rate.
 pub const BURST: f64 = 5.0;
-/// However slow a person wants it, something goes on.
+/// The lowest rate that the user can set, so that progress never stops.
 const SLOWEST: f64 = 0.1;
-/// A single 429 among good answers says nothing about the rate. From so many in a row on, everybody waits.
+/// A single 429 among good answers contains no information about the rate. After more than this number in a row, all calls wait.
 const TOLERATED: u32 = 2;
 
-/// Gives out turns.
+/// Grants permits.
 pub(crate) struct Limiter {
     queue: Mutex<Queue>,
-    /// Told when what only the timer wants may have its turn.
+    /// Notified when a background call may get its permit.
     freed: Notify,
 }
 
 struct Queue {
-    /// Turns a second.
+    /// Permits per second.
     rate: f64,
+    /// Permits that have accumulated.
     saved: f64,
+    /// When `saved` was computed; after a 429, when the pause ends.
     saved_at: Instant,
     in_flight: usize,
-    /// In the order of their coming; each is one profile's shared fetch, or a person's command.
-    waiting: VecDeque<oneshot::Sender<Turn>>,
-    /// A task sleeps until the next turn is saved.
-    wakes: bool,
-    /// 429s since the last other answer.
+    /// In the order of arrival; each is one profile's shared fetch, or a command of the user.
+    waiting: VecDeque<oneshot::Sender<Permit>>,
+    /// A task sleeps until the next permit has accumulated.
+    wake_scheduled: bool,
+    /// 429s in a row.
     refusals: u32,
 }
 
-/// The right to make one call; it ends with this.
-pub(crate) struct Turn(Option<Arc<Limiter>>);
+/// The right to make one call, which ends when this is dropped.
+pub(crate) struct Permit(Option<Arc<Limiter>>);
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(limiter) = self.0.take() {
             limiter.queue().in_flight -= 1;
@@ -56,6 +59,7 @@ impl Drop for Turn {
 }
 
 impl Limiter {
+    /// Creates a limiter with that many permits per second.
     pub(crate) fn new(rate: f64) -> Arc<Self> {
         let queue = Queue {
             rate: rate.max(SLOWEST),
@@ -63,57 +67,57 @@ impl Limiter {
             saved_at: Instant::now(),
             in_flight: 0,
             waiting: VecDeque::new(),
-            wakes: false,
+            wake_scheduled: false,
             refusals: 0,
         };
         Arc::new(Self { queue: Mutex::new(queue), freed: Notify::new() })
     }
 
-    /// So many turns a second from now on.
+    /// Changes the number of permits per second.
     pub(crate) fn set_rate(self: &Arc<Self>, rate: f64) {
         let mut queue = self.queue();
-        queue.save();
+        queue.accumulate();
         queue.rate = rate.max(SLOWEST);
         drop(queue);
         self.serve();
         self.freed.notify_one();
     }
 
-    /// Waits for a turn, for somebody who waits for the answer.
-    pub(crate) async fn turn(self: &Arc<Self>) -> Turn {
+    /// Waits for a permit, for a caller that waits for the answer.
+    pub(crate) async fn permit(self: &Arc<Self>) -> Permit {
         let (give, given) = oneshot::channel();
         self.queue().waiting.push_back(give);
         self.serve();
-        // The giver is only dropped with the limiter itself, on which nobody waits any more.
-        given.await.unwrap_or(Turn(None))
+        // The sender is dropped only with the limiter itself, so no caller waits then.
+        given.await.unwrap_or(Permit(None))
     }
 
-    /// A turn for what only the timer wants: only where there is one now that nobody waits for.
-    pub(crate) fn try_turn(self: &Arc<Self>) -> Option<Turn> {
+    /// Returns a permit for a background call, if there is one now that no caller waits for.
+    pub(crate) fn try_permit(self: &Arc<Self>) -> Option<Permit> {
         let mut queue = self.queue();
-        queue.save();
-        if !queue.has_room() {
+        queue.accumulate();
+        if !queue.has_background_permit() {
             return None;
         }
         queue.in_flight += 1;
         queue.saved -= 1.0;
-        Some(Turn(Some(self.clone())))
+        Some(Permit(Some(self.clone())))
     }
 
-    /// Ends when [`try_turn`](Self::try_turn) may succeed.
-    pub(crate) async fn room(&self) {
+    /// Ends when [`try_permit`](Self::try_permit) may succeed.
+    pub(crate) async fn permit_available(&self) {
         loop {
             let saved_at = {
                 let mut queue = self.queue();
-                queue.save();
-                if queue.has_room() {
+                queue.accumulate();
+                if queue.has_background_permit() {
                     return;
                 }
                 let waits_for_time = queue.waiting.is_empty() && queue.in_flight < IN_FLIGHT;
-                waits_for_time.then(|| queue.next_turn())
+                waits_for_time.then(|| queue.next_permit())
             };
             match saved_at {
-                // Somebody who waits, or a pause, may come in between.
+                // A caller that waits, or a pause, may come in between.
                 Some(at) => tokio::select! {
                     () = tokio::time::sleep_until(at) => {}
                     () = self.freed.notified() => {}
@@ -123,7 +127,8 @@ impl Limiter {
         }
     }
 
-    /// The portal answered that call with 429. What Retry-After says holds for everybody; without it, several in a row do.
+    /// The portal answered a call with 429. All calls wait for as long as Retry-After says; without it, after several 429s in a
+    /// row.
     pub(crate) fn refused(&self, retry_after: Option<Duration>) {
         let mut queue = self.queue();
         queue.refusals = queue.refusals.saturating_add(1);
@@ -131,13 +136,13 @@ impl Limiter {
         let drawn = (in_excess > 0)
             .then(|| backoff(in_excess - 1, None, None, seed((queue.refusals, queue.saved_at))));
         if let Some(wait) = drawn.max(retry_after).map(|wait| wait.min(RETRY_MAX)) {
-            queue.save();
+            queue.accumulate();
             queue.saved = 0.0;
             queue.saved_at = queue.saved_at.max(Instant::now() + wait);
         }
     }
 
-    /// The portal answered that call with something else than 429.
+    /// The portal answered a call with anything other than 429.
     pub(crate) fn answered(&self) {
         self.queue().refusals = 0;
     }
@@ -146,27 +151,28 @@ impl Limiter {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives out what there is; where the queue waits for time alone, a task comes back when the next turn is saved.
+    /// Grants the permits that there are. If the callers wait only for time, a task continues when the next permit has
+    /// accumulated.
     fn serve(self: &Arc<Self>) {
         let mut queue = self.queue();
-        queue.save();
+        queue.accumulate();
         while queue.in_flight < IN_FLIGHT && queue.saved >= 1.0 {
             let Some(give) = queue.waiting.pop_front() else { return };
             queue.in_flight += 1;
             queue.saved -= 1.0;
-            if let Err(mut unwanted) = give.send(Turn(Some(self.clone()))) {
-                // Whoever waited has gone; its turn goes to the next one.
+            if let Err(mut unwanted) = give.send(Permit(Some(self.clone()))) {
+                // The caller no longer waits, so its permit goes to the next one.
                 unwanted.0 = None;
                 queue.in_flight -= 1;
                 queue.saved += 1.0;
             }
         }
-        if !queue.waiting.is_empty() && queue.in_flight < IN_FLIGHT && !queue.wakes {
-            queue.wakes = true;
-            let (at, limiter) = (queue.next_turn(), self.clone());
+        if !queue.waiting.is_empty() && queue.in_flight < IN_FLIGHT && !queue.wake_scheduled {
+            queue.wake_scheduled = true;
+            let (at, limiter) = (queue.next_permit(), self.clone());
             tokio::spawn(async move {
                 tokio::time::sleep_until(at).await;
-                limiter.queue().wakes = false;
+                limiter.queue().wake_scheduled = false;
                 limiter.serve();
                 limiter.freed.notify_one();
             });
@@ -175,20 +181,20 @@ impl Limiter {
 }
 
 impl Queue {
-    /// Whether somebody for whom nobody waits may go out now.
-    fn has_room(&self) -> bool {
+    /// Whether a background call may start now.
+    fn has_background_permit(&self) -> bool {
         self.waiting.is_empty() && self.in_flight < IN_FLIGHT && self.saved >= 1.0
     }
 
-    /// When the next turn is saved.
-    fn next_turn(&self) -> Instant {
+    /// Returns when the next permit has accumulated.
+    fn next_permit(&self) -> Instant {
         self.saved_at + Duration::from_secs_f64(((1.0 - self.saved) / self.rate).max(0.001))
     }
 
-    /// Counts what time has brought.
-    fn save(&mut self) {
+    /// Adds the permits that accumulated since the last call.
+    fn accumulate(&mut self) {
         let now = Instant::now();
-        // While a pause lasts, time brings nothing.
+        // During a pause nothing accumulates.
         let passed = now.saturating_duration_since(self.saved_at);
         if !passed.is_zero() {
             self.saved = (self.saved + passed.as_secs_f64() * self.rate).min(BURST);
@@ -204,7 +210,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn neither_the_rate_nor_the_number_at_one_time_is_ever_exceeded() {
+    async fn neither_the_rate_nor_the_number_of_concurrent_calls_is_exceeded() {
         let limiter = Limiter::new(10.0);
         let (at_once, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let start = Instant::now();
@@ -212,7 +218,7 @@ mod tests {
             .map(|number| {
                 let (limiter, at_once, most) = (limiter.clone(), at_once.clone(), most.clone());
                 tokio::spawn(async move {
-                    let _turn = limiter.turn().await;
+                    let _permit = limiter.permit().await;
                     most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     let began = Instant::now();
                     tokio::time::sleep(Duration::from_millis(10 + number % 3 * 20)).await;
@@ -228,7 +234,7 @@ mod tests {
         began.sort();
         assert_eq!(most.load(Ordering::SeqCst), IN_FLIGHT);
         for (index, at) in began.iter().enumerate().skip(15) {
-            // Fifteen in any second: what was saved up, and what the second brought.
+            // Fifteen in any second: the burst, and the rate.
             assert!(at.duration_since(began[index - 15]) >= Duration::from_millis(990), "{index}");
         }
         let taken = start.elapsed().as_secs_f64();
@@ -236,19 +242,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_is_waited_for_goes_before_what_only_the_timer_wants() {
+    async fn calls_that_a_caller_waits_for_go_before_calls_of_the_timer() {
         let limiter = Limiter::new(1.0);
-        let burst: Vec<_> = std::iter::from_fn(|| limiter.try_turn()).collect();
+        let burst: Vec<_> = std::iter::from_fn(|| limiter.try_permit()).collect();
         assert_eq!(burst.len(), IN_FLIGHT);
         drop(burst);
-        // It sleeps for the next turn before anybody else does.
+        // It waits for the next permit before the callers do.
         let background = tokio::spawn({
             let limiter = limiter.clone();
             async move {
                 loop {
-                    limiter.room().await;
-                    if let Some(turn) = limiter.try_turn() {
-                        return (turn, Instant::now());
+                    limiter.permit_available().await;
+                    if let Some(permit) = limiter.try_permit() {
+                        return (permit, Instant::now());
                     }
                 }
             }
@@ -259,44 +265,44 @@ mod tests {
             .map(|_| {
                 let limiter = limiter.clone();
                 tokio::spawn(async move {
-                    drop(limiter.turn().await);
+                    drop(limiter.permit().await);
                     Instant::now()
                 })
             })
             .collect();
-        let (_turn, background) = background.await.unwrap();
+        let (_permit, background) = background.await.unwrap();
         for waited in waiting {
-            assert!(waited.await.unwrap() < background, "somebody waited for it");
+            assert!(waited.await.unwrap() < background, "a background call went before a caller");
         }
         assert!(background - start >= Duration::from_secs(4), "{:?}", background - start);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_the_portal_asks_for_holds_everybody_and_whoever_left_takes_no_turn() {
+    async fn retry_after_delays_all_calls_and_a_cancelled_caller_takes_no_permit() {
         let limiter = Limiter::new(1.0);
         limiter.refused(Some(Duration::from_secs(30)));
         let start = Instant::now();
-        let left = tokio::time::timeout(Duration::from_secs(1), limiter.turn()).await;
-        assert!(left.is_err() && limiter.try_turn().is_none());
-        drop(limiter.turn().await);
+        let left = tokio::time::timeout(Duration::from_secs(1), limiter.permit()).await;
+        assert!(left.is_err() && limiter.try_permit().is_none());
+        drop(limiter.permit().await);
         let waited = start.elapsed();
         assert!((Duration::from_secs(30)..Duration::from_secs(32)).contains(&waited), "{waited:?}");
         assert_eq!(limiter.queue().in_flight, 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_single_429_among_good_answers_holds_nobody_and_several_in_a_row_do() {
+    async fn a_single_429_among_good_answers_delays_no_call_and_several_in_a_row_do() {
         let limiter = Limiter::new(1_000.0);
         for _ in 0..100 {
             limiter.refused(None);
             limiter.answered();
         }
-        assert!(limiter.try_turn().is_some());
+        assert!(limiter.try_permit().is_some());
         for _ in 0..12 {
             limiter.refused(None);
         }
         let start = Instant::now();
-        limiter.room().await;
+        limiter.permit_available().await;
         let waited = start.elapsed();
         assert!(
             waited >= Duration::from_secs(1) && waited <= RETRY_MAX + Duration::from_secs(1),

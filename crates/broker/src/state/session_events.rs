@@ -1,0 +1,175 @@
+//! What happens to a session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ssod_model::{
+    IdentityError, ProfileName, SessionName, SessionRecord, SessionTokens, SsoSession, Timestamp,
+};
+
+use super::State;
+use super::in_flight::{Completer, Completion, InFlight};
+use super::retry::RetryState;
+use super::session::EndReason;
+
+/// What a sign-out removed from memory.
+pub(crate) struct SignedOut {
+    /// The session, if it is configured.
+    pub(crate) config: Option<Arc<SsoSession>>,
+    /// Its tokens, if it was signed in.
+    pub(crate) tokens: Option<SessionTokens>,
+    /// Credentials that AWS accepts until they expire.
+    pub(crate) still_valid: Vec<(ProfileName, Timestamp)>,
+}
+
+impl State {
+    /// A sign-in starts. Returns the session, if it is configured.
+    pub(crate) fn sign_in_started(&mut self, name: &SessionName) -> Option<Arc<SsoSession>> {
+        let entry = self.sessions.get_mut(name)?;
+        let session = entry.config.clone()?;
+        entry.signing_in += 1;
+        Some(session)
+    }
+
+    /// A sign-in ended, with or without success.
+    pub(crate) fn sign_in_ended(&mut self, name: &SessionName) {
+        if let Some(entry) = self.sessions.get_mut(name) {
+            entry.signing_in = entry.signing_in.saturating_sub(1);
+        }
+    }
+
+    /// Returns the record to change, and the generation that it belongs to.
+    pub(crate) fn record_to_change(&mut self, session: &SsoSession) -> (SessionRecord, u64) {
+        let entry = self.sessions.entry(session.name.clone()).or_default();
+        (entry.record_for(session), entry.generation)
+    }
+
+    /// A changed record was saved. Returns whether it counts, which it does not if the user signed in or out meanwhile.
+    pub(crate) fn record_saved(&mut self, generation: u64, record: SessionRecord) -> bool {
+        let name = record.name.clone();
+        let Some(entry) = self.session_at_mut(&name, generation) else { return false };
+        entry.record = Some(record);
+        self.deadlines.sessions.mark_dirty(&name);
+        true
+    }
+
+    /// The user signed in, and the record was saved. Returns whether it counts.
+    pub(crate) fn signed_in(&mut self, generation: u64, record: SessionRecord, now: Timestamp) -> bool {
+        let name = record.name.clone();
+        if !self.record_saved(generation, record) {
+            return false;
+        }
+        if let Some(entry) = self.sessions.get_mut(&name) {
+            entry.begin_generation(None);
+            entry.save_at = None;
+        }
+        self.drop_credentials(&name, now);
+        true
+    }
+
+    /// The user signed out. Returns what was removed, if the session is known.
+    pub(crate) fn signed_out(&mut self, name: &SessionName, now: Timestamp) -> Option<SignedOut> {
+        let entry = self.sessions.get_mut(name)?;
+        entry.begin_generation(None);
+        entry.save_at = None;
+        let tokens = entry.record.take().and_then(|record| record.tokens);
+        let config = entry.config.clone();
+        self.deadlines.sessions.mark_dirty(name);
+        Some(SignedOut { config, tokens, still_valid: self.drop_credentials(name, now) })
+    }
+
+    /// A renewal of the token starts. Returns the handle that reports its end, and what callers wait for.
+    pub(crate) fn renewal_started(&mut self, name: &SessionName) -> (Completer, Completion) {
+        let (completer, renewal) = InFlight::new(self.generation(name));
+        let completion = renewal.completion();
+        if let Some(entry) = self.sessions.get_mut(name) {
+            entry.renewal = Some(renewal);
+        }
+        self.mark_session_and_profiles(name);
+        (completer, completion)
+    }
+
+    /// The task of a renewal ended; the session and the profiles that wait for it get new deadlines.
+    pub(crate) fn renewal_ended(&mut self, name: &SessionName, generation: u64) {
+        if let Some(entry) = self.sessions.get_mut(name) {
+            entry.renewal.take_if(|renewal| renewal.is_for(generation));
+        }
+        self.mark_session_and_profiles(name);
+    }
+
+    /// AWS renewed the tokens. `save_at` is set if the record could not be saved. Returns whether it counts.
+    pub(crate) fn renewed(
+        &mut self,
+        generation: u64,
+        record: SessionRecord,
+        save_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> bool {
+        let name = record.name.clone();
+        let life = record.tokens.as_ref().map(SessionTokens::life).unwrap_or_default();
+        let Some(entry) = self.session_at_mut(&name, generation) else { return false };
+        entry.record = Some(record);
+        entry.retry = (life < Duration::from_secs(1))
+            .then(|| RetryState::after_expired_answer("AWS's new token has already expired", now));
+        entry.save_at = save_at;
+        true
+    }
+
+    /// A renewal failed. Returns the state of its retries, if it counts.
+    pub(crate) fn renewal_failed(
+        &mut self,
+        name: &SessionName,
+        generation: u64,
+        error: &IdentityError,
+        now: Timestamp,
+    ) -> Option<&RetryState> {
+        let entry = self.session_at_mut(name, generation)?;
+        let life = entry.tokens().map(SessionTokens::life);
+        let retry = RetryState::after(error, entry.retry.as_ref(), life, name, now);
+        Some(entry.retry.insert(retry))
+    }
+
+    /// AWS ended the session. Credentials that it issued are served until they expire. Returns the record to save, if any.
+    pub(crate) fn session_ended(
+        &mut self,
+        name: &SessionName,
+        generation: u64,
+        why: EndReason,
+    ) -> Option<SessionRecord> {
+        let entry = self.session_at_mut(name, generation)?;
+        entry.begin_generation(Some(why));
+        let record = entry.record.as_mut()?;
+        let dead_client = record.tokens.take().map(|tokens| tokens.client.client_id);
+        if why == EndReason::Client {
+            record.registrations.retain(|_, client| Some(&client.client_id) != dead_client.as_ref());
+        }
+        let record = record.clone();
+        self.mark_session_and_profiles(name);
+        Some(record)
+    }
+
+    /// Saving a record again starts, so that the timer does not start it twice.
+    pub(crate) fn record_save_started(&mut self, name: &SessionName) {
+        if let Some(entry) = self.sessions.get_mut(name) {
+            entry.save_at = None;
+        }
+    }
+
+    /// Saving a record again ended; if it failed, it is due again at `save_at`.
+    pub(crate) fn record_save_ended(&mut self, name: &SessionName, save_at: Option<Timestamp>) {
+        self.deadlines.sessions.mark_dirty(name);
+        if let (Some(save_at), Some(entry)) = (save_at, self.sessions.get_mut(name)) {
+            entry.save_at = Some(save_at);
+        }
+    }
+
+    /// Marks a session and its profiles. It checks every profile, once for each renewal of a token.
+    fn mark_session_and_profiles(&mut self, name: &SessionName) {
+        self.deadlines.sessions.mark_dirty(name);
+        for (profile_name, profile) in &self.profiles {
+            if profile.config.as_ref().is_some_and(|config| config.session == *name) {
+                self.deadlines.profiles.mark_dirty(profile_name);
+            }
+        }
+    }
+}

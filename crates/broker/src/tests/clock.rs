@@ -1,0 +1,43 @@
+//! Clocks that jump or are wrong.
+
+use std::time::Duration;
+
+use ssod_model::CredentialSource;
+
+use super::{HOUR, MINUTE, World, admin};
+
+#[tokio::test]
+async fn after_a_clock_jump_no_expired_credentials_are_served() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    let key = world.fetch().await.unwrap();
+    world.clock.advance(2 * HOUR);
+    assert!(world.broker.held(&admin()).is_none());
+    assert_ne!(world.fetch().await.unwrap(), key);
+    world.clock.step_back(HOUR);
+    assert!(world.fetch().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_wait_that_a_wrong_clock_set_ends_when_the_clock_is_corrected() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    world.clock.advance(3 * HOUR);
+    world.aws.away(true);
+    assert!(world.fetch().await.is_err());
+    world.aws.away(false);
+    world.clock.step_back(2 * HOUR);
+    world.live(MINUTE).await;
+    assert!(world.fetch().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_clock_far_ahead_causes_no_storm() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    world.aws.center().lifetimes.role = Duration::ZERO;
+    let before = world.aws.calls();
+    world.live(HOUR).await;
+    assert!(world.aws.calls() - before < 60, "{} calls", world.aws.calls() - before);
+    assert!(world.fetch().await.unwrap_err().to_string().contains("clock"));
+}
