@@ -1,18 +1,107 @@
-//! One file for each command, with its arguments, their help, and what it does.
+//! The command line: the list of commands and the dispatch to them. Each command has a file of its own, with its arguments, their
+//! help, and what it does.
 
-pub(crate) mod audit;
-pub(crate) mod completions;
-pub(crate) mod configure;
-pub(crate) mod credential_process;
-pub(crate) mod doctor;
-pub(crate) mod env;
-pub(crate) mod exec;
-pub(crate) mod list;
-pub(crate) mod lock;
-pub(crate) mod login;
-pub(crate) mod logout;
-pub(crate) mod man;
-pub(crate) mod service;
-pub(crate) mod status;
-pub(crate) mod use_profile;
-pub(crate) mod vault;
+mod audit;
+mod completions;
+mod configure;
+mod credential_process;
+mod doctor;
+mod env;
+mod exec;
+mod list;
+mod lock;
+mod login;
+mod logout;
+mod man;
+mod service;
+mod status;
+mod use_profile;
+mod vault;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use self::audit::AuditArgs;
+use self::completions::CompletionsArgs;
+use self::configure::ConfigureArgs;
+use self::credential_process::CredentialProcessArgs;
+use self::doctor::DoctorArgs;
+use self::env::EnvArgs;
+use self::exec::ExecArgs;
+use self::list::ListArgs;
+use self::login::LoginArgs;
+use self::logout::LogoutArgs;
+use self::man::ManArgs;
+use self::service::ServiceArgs;
+use self::status::StatusArgs;
+use self::use_profile::UseArgs;
+use self::vault::VaultArgs;
+use crate::context::Context;
+use crate::error::CommandResult;
+
+/// Sign in to AWS once: ssod keeps IAM Identity Center sign-ins fresh and serves their credentials to every AWS tool
+/// on this machine.
+#[derive(Parser)]
+#[command(
+    name = "ssod",
+    version = ssod_control::VERSION,
+    propagate_version = true,
+    after_help = "Examples:\n  ssod configure                          add a session and a profile\n  ssod login adminUser                    sign in with the browser\n  eval \"$(ssod env readOnlyUser)\"         use readOnlyUser in this shell\n  ssod exec adminUser -- aws s3 ls        run one command as adminUser\n\nExit status: 0 success, 1 failure, 2 wrong usage, 3 sign-in needed, 4 daemon not reachable."
+)]
+pub(crate) struct Cli {
+    /// Never ask questions; fail instead.
+    #[arg(long, global = true)]
+    no_input: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Configure(ConfigureArgs),
+    Login(LoginArgs),
+    Logout(LogoutArgs),
+    Use(UseArgs),
+    Env(EnvArgs),
+    Exec(ExecArgs),
+    CredentialProcess(CredentialProcessArgs),
+    List(ListArgs),
+    Status(StatusArgs),
+    Doctor(DoctorArgs),
+    /// Remove all secrets from the daemon's memory until `ssod unlock`.
+    ///
+    /// The daemon stops serving credentials at once, also after a restart. Sign-ins are kept, so `ssod unlock` needs no new
+    /// sign-in. To lock automatically after some time without use, set `idle_after = "30m"` under `[lock]` in config.toml.
+    Lock,
+    /// Resume after `ssod lock`, or try again to open the key store.
+    Unlock,
+    Vault(VaultArgs),
+    Audit(AuditArgs),
+    Service(ServiceArgs),
+    Completions(CompletionsArgs),
+    #[command(hide = true)]
+    Man(ManArgs),
+}
+
+/// Runs the command that the user typed.
+pub(crate) fn run(cli: Cli) -> CommandResult<()> {
+    let context = Context::from_environment(cli.no_input)?;
+    match cli.command {
+        Command::Configure(args) => configure::run(&context, &args),
+        Command::Login(args) => login::run(&context, &args),
+        Command::Logout(args) => logout::run(&context, &args),
+        Command::Use(args) => use_profile::run(&context, &args),
+        Command::Env(args) => env::run(&context, &args),
+        Command::Exec(args) => exec::run(&context, &args),
+        Command::CredentialProcess(args) => credential_process::run(&context, &args),
+        Command::List(args) => list::run(&context, &args),
+        Command::Status(args) => status::run(&context, &args),
+        Command::Doctor(args) => doctor::run(&context, &args),
+        Command::Lock => lock::lock(&context),
+        Command::Unlock => lock::unlock(&context),
+        Command::Vault(args) => vault::run(&context, &args),
+        Command::Audit(args) => audit::run(&context, &args),
+        Command::Service(args) => service::run(&context, &args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args, Cli::command()),
+    }
+}

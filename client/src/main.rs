@@ -2,7 +2,6 @@
 
 mod aws_config;
 mod browser;
-mod cli;
 mod commands;
 mod completers;
 mod connection;
@@ -25,9 +24,9 @@ use clap_complete::CompleteEnv;
 
 fn main() -> ExitCode {
     if std::env::var_os(completers::VARIABLE).is_some() {
-        CompleteEnv::with_factory(cli::Cli::command).var(completers::VARIABLE).complete();
+        CompleteEnv::with_factory(commands::Cli::command).var(completers::VARIABLE).complete();
     }
-    match cli::run(cli::Cli::parse()) {
+    match commands::run(commands::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }

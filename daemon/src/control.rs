@@ -1,5 +1,5 @@
-//! The control API: HTTP and JSON on a Unix socket, for this user's clients. `api` lists every route; each route has a file of
-//! its own in `routes`.
+//! The control API: HTTP and JSON on a Unix socket, for this user's clients. `routes` lists every route,
+//! each of which has a file of its own.
 
 pub(crate) mod api;
 pub(crate) mod context;

@@ -12,6 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::config::live_settings::LiveSettings;
 use crate::live_broker::LiveBroker;
 use crate::state_file::StateFile;
+use crate::system::desktop;
 use crate::vault::keeper::VaultKeeper;
 
 /// How long a desktop may take to answer.
@@ -121,7 +122,7 @@ impl Notices {
         tracing::info!("{summary}. {body}");
         if self.settings.current().notifications.desktop {
             tokio::spawn(async move {
-                let shown = tokio::time::timeout(DESKTOP_TIMEOUT, show(&summary, &body)).await;
+                let shown = tokio::time::timeout(DESKTOP_TIMEOUT, desktop::show(&summary, &body)).await;
                 if !matches!(shown, Ok(Ok(()))) {
                     tracing::debug!("no desktop shows notices");
                 }
@@ -134,17 +135,4 @@ impl Notices {
 fn warning_at(session: &SessionStatus, ends_at: Timestamp, before: Duration) -> Timestamp {
     let half = session.signed_in_at.map(|began| ends_at.since_or_zero(began) / 2);
     ends_at.minus(half.map_or(before, |half| before.min(half)))
-}
-
-#[cfg(target_os = "linux")]
-async fn show(summary: &str, body: &str) -> Result<(), notify_rust::error::Error> {
-    notify_rust::Notification::new().appname("ssod").summary(summary).body(body).show_async().await.map(drop)
-}
-
-#[cfg(not(target_os = "linux"))]
-async fn show(summary: &str, body: &str) -> Result<(), notify_rust::error::Error> {
-    let mut notification = notify_rust::Notification::new();
-    notification.appname("ssod").summary(summary).body(body);
-    // This call blocks, so it needs a thread of its own.
-    tokio::task::spawn_blocking(move || notification.show().map(drop)).await.unwrap_or(Ok(()))
 }

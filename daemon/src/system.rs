@@ -1,5 +1,6 @@
 //! What the operating system asks of a daemon and tells it.
 
+pub(crate) mod desktop;
 pub(crate) mod folders;
 pub(crate) mod hardening;
 pub(crate) mod instance_lock;

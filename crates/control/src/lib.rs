@@ -15,11 +15,7 @@ mod version;
 pub use audit::{AuditEntry, AuditOutcome, AuditVia};
 pub use client::{ClientError, ControlClient, Events};
 pub use doctor::{Check, CheckState};
-pub use message::{
-    Account, Checked, Credentials, CredentialsRequest, Done, EnvRequest, Environment, ErrorBody, ListRequest,
-    ListedSession, Locked, LoggedOut, LoginEvent, LoginFlow, LoginRequest, LogoutRequest, LogoutResult,
-    RekeyRequest, Rekeyed, StillValid, Unlocked, UseRequest,
-};
+pub use message::*;
 pub use paths::{Paths, PathsError};
 pub use status::{
     ActiveProfile, DaemonStatus, ImdsPort, ProfileState, ProfileStatus, SessionState, SessionStatus, Status,
