@@ -1,5 +1,5 @@
-//! Everything that the broker knows. Other modules read it, and change it through methods that are named after events, so each
-//! transition is in one place.
+//! Everything that the broker knows. Other modules read it, and change it through methods that are named after events,
+//! so each transition is in one place.
 
 mod due;
 mod in_flight;

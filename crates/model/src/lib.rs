@@ -1,6 +1,6 @@
-//! The nouns of ssod, and the trait beside each noun that has two implementations.
+//! The types that all crates of ssod share, and a trait for each type that has two implementations.
 //!
-//! No I/O, no runtime, no wire formats: every other crate meets its siblings through these types.
+//! It has no I/O, no runtime and no wire formats: the other crates use each other through these types.
 
 mod credentials;
 mod identity;

@@ -16,8 +16,8 @@ pub(crate) struct SessionEntry {
     /// Where it was last configured to sign in. It is remembered while the session is not configured.
     pub(super) location: Option<(StartUrl, Region)>,
     pub(super) record: Option<SessionRecord>,
-    /// Grows with each sign-in, sign-out and change of location (not with a renewal). Work that was started under an older
-    /// generation is void.
+    /// Grows with each sign-in, sign-out and change of location (not with a renewal). Work that was started under an
+    /// older generation is void.
     pub(super) generation: u64,
     /// Why a session that was signed in no longer is.
     pub(super) ended: Option<EndReason>,
@@ -117,7 +117,8 @@ impl SessionEntry {
         }
     }
 
-    /// Returns the record to change: the present one, or an empty one if the present one belongs to another configuration.
+    /// Returns the record to change: the present one, or an empty one if the present one belongs to another
+    /// configuration.
     pub(crate) fn record_for(&self, config: &SsoSession) -> SessionRecord {
         self.record
             .clone()

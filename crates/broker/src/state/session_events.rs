@@ -129,7 +129,8 @@ impl State {
         Some(entry.retry.insert(retry))
     }
 
-    /// AWS ended the session. Credentials that it issued are served until they expire. Returns the record to save, if any.
+    /// AWS ended the session. Credentials that it issued are served until they expire. Returns the record to save, if
+    /// any.
     pub(crate) fn session_ended(
         &mut self,
         name: &SessionName,
