@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ssod_model::{Region, SessionRecord, SessionTokens, SsoSession, StartUrl, Timestamp};
+use ssod_model::{ProfileName, Region, SessionRecord, SessionTokens, SsoSession, StartUrl, Timestamp};
 
 use super::in_flight::{Completion, InFlight, is_in_flight, joinable};
 use super::retry::RetryState;
@@ -27,6 +27,25 @@ pub(crate) struct SessionEntry {
     pub(super) renewal: Option<InFlight>,
     /// When to save the record again: a save failed, so the record in memory is newer than the one on disk.
     pub(super) save_at: Option<Timestamp>,
+}
+
+/// Work on a session that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SessionStep {
+    /// Save its record again.
+    Save,
+    /// Renew its token.
+    Renew,
+}
+
+/// What a sign-out removed from memory.
+pub(crate) struct SignedOut {
+    /// The session, if it is configured.
+    pub(crate) config: Option<Arc<SsoSession>>,
+    /// Its tokens, if it was signed in.
+    pub(crate) tokens: Option<SessionTokens>,
+    /// Credentials that AWS accepts until they expire.
+    pub(crate) still_valid: Vec<(ProfileName, Timestamp)>,
 }
 
 /// Why AWS no longer accepts a session's tokens.
