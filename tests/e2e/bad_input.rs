@@ -96,7 +96,7 @@ fn a_denied_approval_and_a_code_that_nobody_confirms() {
     });
     assert!(denied.failed_with(1).contains("denied in the browser"));
     let expired = sandbox.login_by("adminUser", &["--device-code"], |_, _| {});
-    assert!(expired.failed_with(1).contains("Nobody approved the sign-in in time"));
+    assert!(expired.failed_with(1).contains("The sign-in was not approved in time"));
     assert_eq!(sandbox.status()["sessions"][0]["state"], "signed_out");
 }
 

@@ -43,8 +43,8 @@ pub(crate) struct Inner<P, S> {
     pub(crate) busy_ticks: AtomicU64,
     pub(crate) ticks: watch::Sender<u64>,
     pub(crate) limiter: Arc<Limiter>,
-    /// Orders the writes to the store, so an older snapshot never replaces a newer one. It is locked while the disk works; the
-    /// state is not.
+    /// Orders the writes to the store, so an older snapshot never replaces a newer one. It is locked while the disk
+    /// works; the state is not.
     pub(crate) disk: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -122,8 +122,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.wake();
     }
 
-    /// Takes the sessions and profiles of the AWS config file. Removed ones are no longer served, but nothing of them is lost if
-    /// they return.
+    /// Takes the sessions and profiles of the AWS config file. Removed ones are no longer served, but nothing of them
+    /// is lost if they return.
     pub fn configure(
         &self,
         sessions: &BTreeMap<SessionName, SsoSession>,
@@ -147,9 +147,9 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.state().begin_sealing(why);
     }
 
-    /// Serves nothing from now on, waits for what must not be interrupted (a renewal may carry the only refresh token that is
-    /// still valid), saves everything, then drops every secret. Returns the sessions whose renewed sign-in could not be saved,
-    /// and is lost.
+    /// Serves nothing from now on, waits for what must not be interrupted (a renewal may carry the only refresh token
+    /// that is still valid), saves everything, then drops every secret. Returns the sessions whose renewed sign-in
+    /// could not be saved, and is lost.
     pub async fn seal(&self, why: SealReason) -> Vec<SessionName> {
         self.begin_sealing(why.clone());
         self.finish_renewals().await;

@@ -14,12 +14,13 @@ pub const RETRY_MIN: Duration = Duration::from_secs(1);
 pub const RETRY_MAX: Duration = Duration::from_mins(5);
 /// After a refusal (the user has no such role), the next try starts after this at the earliest.
 pub const REFUSED_RETRY: Duration = Duration::from_mins(5);
-/// Two threads may read the time in the other order than they use it, so that much of a difference counts as the same moment.
+/// Two threads may read the time in the other order than they use it, so that much of a difference counts as the same
+/// moment.
 const SAME_MOMENT: Duration = Duration::from_secs(2);
 /// Renewals are moved earlier by up to this share of the margin, so that profiles do not all renew at once.
 const JITTER_PERCENT: u32 = 10;
-/// Margins of at least this length lose nothing by waiting for the next whole second, and all work of one second wakes the
-/// process once.
+/// Margins of at least this length lose nothing by waiting for the next whole second, and all work of one second wakes
+/// the process once.
 const BATCHED_MARGIN: Duration = Duration::from_secs(20);
 
 /// When credentials or a token were issued, and when they expire.
@@ -108,7 +109,8 @@ pub struct ProfileFacts {
 pub enum Serve {
     /// The credentials in memory.
     Held,
-    /// New credentials if they arrive within the caller's patience, else those in memory, which are valid but expire soon.
+    /// New credentials if they arrive within the caller's patience, else those in memory, which are valid but expire
+    /// soon.
     HeldOrNewer,
     /// The result of a fetch.
     Fetch,
@@ -272,8 +274,8 @@ fn next_step(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts, ren
     }
 }
 
-/// Returns what a background fetch at that time needs first. Only the timer asks: a caller that waits for an answer joins the
-/// renewal.
+/// Returns what a background fetch at that time needs first. Only the timer asks: a caller that waits for an answer
+/// joins the renewal.
 fn token_step(at: Timestamp, session: &SessionFacts) -> NextStep {
     match session.token {
         TokenState::SignedOut => NextStep::AwaitToken,
@@ -300,8 +302,8 @@ fn batched(at: Timestamp, margin: Duration) -> Timestamp {
     }
 }
 
-/// Whether a wait is under way. No wait is longer than its cap: a longer one was set by a clock that has been set back since, so
-/// it does not count.
+/// Whether a wait is under way. No wait is longer than its cap: a longer one was set by a clock that has been set back
+/// since, so it does not count.
 pub fn is_waiting(now: Timestamp, retry_at: Timestamp) -> bool {
     now < retry_at && retry_at <= now.plus(RETRY_MAX + SAME_MOMENT)
 }

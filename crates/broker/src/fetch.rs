@@ -62,7 +62,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         .await
     }
 
-    /// Stores the outcome, unless the session or the profile changed meanwhile. A failure never removes held credentials.
+    /// Stores the outcome, unless the session or the profile changed meanwhile. A failure never removes held
+    /// credentials.
     fn finish_fetch(&self, job: &FetchJob, outcome: Result<RoleCredentials, TokenError>) {
         let (now, name) = (self.now(), &job.profile.name);
         let mut state = self.state();

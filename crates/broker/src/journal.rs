@@ -1,5 +1,5 @@
-//! What is saved, and when. The disk works on a blocking thread, one write after another: each write holds the permit until the
-//! disk has finished, even if its caller stopped waiting.
+//! What is saved, and when. The disk works on a blocking thread, one write after another: each write holds the permit
+//! until the disk has finished, even if its caller stopped waiting.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 pub(crate) type WritePermit = OwnedMutexGuard<()>;
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
-    /// Stops in an orderly way: starts nothing new, waits for the renewals under way (each may carry the only refresh token that
-    /// is still valid), and writes everything. The caller sets the time limit.
+    /// Stops in an orderly way: starts nothing new, waits for the renewals under way (each may carry the only refresh
+    /// token that is still valid), and writes everything. The caller sets the time limit.
     pub async fn finish(&self) {
         self.state().stopping();
         self.finish_renewals().await;
@@ -71,8 +71,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.wake();
     }
 
-    /// Changes a session's record on disk first, then in memory by `publish`, which returns whether the change still counts: a
-    /// sign-out meanwhile wins.
+    /// Changes a session's record on disk first, then in memory by `publish`, which returns whether the change still
+    /// counts: a sign-out meanwhile wins.
     pub(crate) async fn update_record(
         &self,
         session: &SsoSession,
@@ -156,8 +156,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     }
 }
 
-/// Runs one write. The permit moves to the blocking thread, so the next write waits for this one even if the caller stopped
-/// waiting.
+/// Runs one write. The permit moves to the blocking thread, so the next write waits for this one even if the caller
+/// stopped waiting.
 async fn on_disk<S: SecretStore>(
     permit: WritePermit,
     store: Arc<S>,

@@ -1,9 +1,9 @@
-//! Every decision and all state: which sessions are signed in, which role credentials are held, what is renewed when, and what
-//! each caller gets. It does no HTTP and opens no files: Identity Center, the store and the clock are arguments, behind the
-//! traits of `ssod_model` and `ssod_clock`.
+//! Every decision and all state: which sessions are signed in, which role credentials are held, what is renewed when,
+//! and what each caller gets. It does no HTTP and opens no files: Identity Center, the store and the clock are
+//! arguments, behind the traits of `ssod_model` and `ssod_clock`.
 //!
-//! The whole policy is in [`decide`](mod@decide); everything else carries out its decisions. The state has one owner, and
-//! changes only through methods that are named after events.
+//! The whole policy is in [`decide`](mod@decide); everything else carries out its decisions. The state has one owner,
+//! and changes only through methods that are named after events.
 
 mod active;
 mod broker;

@@ -82,9 +82,9 @@ impl<P: IdentityProvider, S: SecretStore> SigningIn<P, S> {
         self.broker.update_record(&self.session, remove, State::record_saved).await
     }
 
-    /// Completes the sign-in with its tokens. Credentials of the previous sign-in are dropped. The profile that the user named
-    /// counts as used, so its credentials are there when they are requested. All of it happens even if the caller stops
-    /// waiting.
+    /// Completes the sign-in with its tokens. Credentials of the previous sign-in are dropped. The profile that the
+    /// user named counts as used, so its credentials are there when they are requested. All of it happens even if the
+    /// caller stops waiting.
     pub async fn complete(
         self,
         tokens: SessionTokens,
@@ -130,8 +130,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         Ok(SigningIn { broker: self.clone(), session })
     }
 
-    /// Signs out: the credentials are no longer served, then they are removed from the disk, then the session is ended at AWS.
-    /// All of it happens even if the caller stops waiting.
+    /// Signs out: the credentials are no longer served, then they are removed from the disk, then the session is ended
+    /// at AWS. All of it happens even if the caller stops waiting.
     pub async fn logout(&self, name: &SessionName) -> Result<Logout, StoreError> {
         let (broker, name) = (self.clone(), name.clone());
         let signing_out = tokio::spawn(async move { broker.sign_out(&name).await });

@@ -1,5 +1,5 @@
-//! Everything that the broker knows. Other modules read it, and change it through methods that are named after events, so each
-//! transition is in one place.
+//! Everything that the broker knows. Other modules read it, and change it through methods that are named after events,
+//! so each transition is in one place.
 
 mod due;
 mod in_flight;
@@ -21,13 +21,11 @@ use crate::decide::{Decision, decide};
 use crate::policy::Policy;
 use crate::schedule::deadlines::Deadlines;
 
-pub(crate) use due::SessionStep;
 pub(crate) use in_flight::{Completion, OnDrop};
 pub use phase::{NotOpen, SealReason};
 pub(crate) use profile::{FetchJob, ProfileEntry};
 pub(crate) use retry::RetryState;
-pub(crate) use session::{EndReason, SessionEntry};
-pub(crate) use session_events::SignedOut;
+pub(crate) use session::{EndReason, SessionEntry, SessionStep, SignedOut};
 
 use phase::Phase;
 use unsaved::UnsavedCredentials;

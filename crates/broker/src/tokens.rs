@@ -1,4 +1,5 @@
-//! A session's tokens: used for calls to the portal, renewed in one task per session, removed when AWS ends the session.
+//! A session's tokens: used for calls to the portal, renewed in one task per session, removed when AWS ends the
+//! session.
 
 use std::time::Duration;
 
@@ -60,8 +61,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         }
     }
 
-    /// Returns another token than this one: from the renewal under way, or from a new renewal. A token that was renewed before
-    /// the machine was suspended has expired when it arrives, so it is renewed once more.
+    /// Returns another token than this one: from the renewal under way, or from a new renewal. A token that was renewed
+    /// before the machine was suspended has expired when it arrives, so it is renewed once more.
     pub(crate) async fn token_instead_of(
         &self,
         name: &SessionName,
@@ -142,10 +143,11 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         }
     }
 
-    /// Saves renewed tokens before anything uses them. AWS invalidates a single-use refresh token when it answers, so a crash
-    /// between its answer and the end of this save loses the sign-in. Nothing on this side can change that; the simulation
-    /// kills the daemon at each step around it and finds no other loss. If the disk fails, the tokens are used nevertheless
-    /// (the old refresh token is no longer valid, so holding them back would lose the sign-in), and saving is retried.
+    /// Saves renewed tokens before anything uses them. AWS invalidates a single-use refresh token when it answers, so a
+    /// crash between its answer and the end of this save loses the sign-in. Nothing on this side can change that; the
+    /// simulation kills the daemon at each step around it and finds no other loss. If the disk fails, the tokens are
+    /// used nevertheless (the old refresh token is no longer valid, so holding them back would lose the sign-in), and
+    /// saving is retried.
     async fn store_renewed(&self, session: &SsoSession, generation: u64, tokens: SessionTokens) {
         let name = &session.name;
         let permit = self.write_permit().await;

@@ -1,64 +1,36 @@
-//! The seam to Identity Center: what it is asked, and how its answers are reacted to.
+//! The interface to Identity Center: its operations, and one error for each reaction.
 
-use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::flow::SignInFlow;
 use crate::{AccountId, ClientRegistration, RoleCredentials, RoleName, Secret, SessionTokens, SsoSession};
-
-/// The two ways to sign in. Each has a registration of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SignInFlow {
-    /// Authorization code with PKCE (RFC 7636) and a loopback callback.
-    Browser,
-    /// Device authorization (RFC 8628).
-    DeviceCode,
-}
-
-impl SignInFlow {
-    /// Both flows.
-    pub const ALL: [Self; 2] = [Self::Browser, Self::DeviceCode];
-
-    /// The word for it in files and on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Browser => "pkce",
-            Self::DeviceCode => "device-code",
-        }
-    }
-}
-
-impl fmt::Display for SignInFlow {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
 
 /// The answer to StartDeviceAuthorization.
 #[derive(Clone, Debug)]
 pub struct DeviceAuthorization {
-    /// What we poll with.
+    /// The code that the daemon polls with.
     pub device_code: Secret,
-    /// What the person compares or types.
+    /// The code that the user compares or types.
     pub user_code: String,
-    /// Where the code is typed.
+    /// The page where the user types the code.
     pub verification_uri: String,
-    /// The same with the code filled in.
+    /// The same page, with the code filled in.
     pub verification_uri_complete: String,
-    /// How long the code lives from when it was received.
+    /// How long the code is valid after it was received.
     pub expires_in: Duration,
-    /// How long to wait between polls.
+    /// The interval between polls.
     pub interval: Duration,
 }
 
-/// What CreateToken is asked with.
+/// The grant of a CreateToken request.
 #[derive(Clone, Debug)]
 pub enum Grant {
-    /// A device code that a person may have approved by now.
+    /// A device code, which the user may have approved.
     DeviceCode(Secret),
-    /// The code that the browser brought back.
+    /// The code from the redirect of the browser.
     AuthorizationCode {
         /// The code.
         code: Secret,
@@ -71,75 +43,75 @@ pub enum Grant {
     RefreshToken(Secret),
 }
 
-/// An account that the signed-in person may use.
+/// An account that the signed-in user may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// Its id.
     pub id: AccountId,
-    /// Its name, as the organisation gave it.
+    /// Its name in the organisation.
     pub name: String,
-    /// The address of its owner.
+    /// Its owner's email address.
     pub email: String,
 }
 
-/// Why Identity Center did not do what was asked: one variant for each reaction.
+/// Why a request to Identity Center failed: one variant for each reaction of the caller.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum IdentityError {
-    /// Nobody approved the device code yet: wait the interval.
+    /// The user has not approved the device code yet: wait for the interval.
     #[error("the sign-in is not approved yet")]
     Pending,
-    /// Polled too fast: add five seconds to the interval for good (RFC 8628, section 3.5).
+    /// The polls are too frequent: add five seconds to the interval permanently (RFC 8628, section 3.5).
     #[error("Identity Center asks to poll more slowly")]
     SlowDown,
-    /// The device code is dead: start anew.
-    #[error("the code expired before anybody approved it")]
+    /// The device code has expired: start again.
+    #[error("the code expired before it was approved")]
     CodeExpired,
-    /// The person pressed deny.
+    /// The user denied the sign-in.
     #[error("the sign-in was denied in the browser")]
     Denied,
     /// The client registration is unknown or expired: register again.
     #[error("Identity Center does not know this client registration (any more)")]
     RegistrationRejected,
-    /// A dead refresh token, a used code, or an ended portal session: sign in again.
+    /// The refresh token is no longer valid, the code was used, or the portal session has ended: sign in again.
     #[error("the sign-in has ended at AWS")]
     GrantRejected,
-    /// The portal does not take the access token: renew it once, then the session is over.
+    /// The portal does not accept the access token: renew it. If that does not help, the session has ended.
     #[error("the portal does not accept the access token")]
     Unauthorized,
-    /// The token is good but this account or role is not assigned: signing in again is useless.
+    /// The token is valid, but this account or role is not assigned: signing in again does not help.
     #[error("no access to that account or role")]
     NoAccess,
     /// Too many calls: back off.
     #[error("AWS asks to slow down")]
     Throttled {
-        /// What Retry-After said, if anything.
+        /// The Retry-After of the answer, if there is one.
         retry_after: Option<Duration>,
     },
-    /// No usable answer (network, 5xx, garbage): keep what we have and try again later.
+    /// No usable answer arrived (network, 5xx, malformed): use what is in memory and retry later.
     #[error("{0}")]
     Unavailable(String),
-    /// Definitely refused for another reason: trying again will not help.
+    /// The request was refused for another reason: a retry does not help.
     #[error("{0}")]
     Rejected(String),
 }
 
-/// IAM Identity Center, as far as ssod needs it.
+/// The operations of IAM Identity Center that ssod uses.
 pub trait IdentityProvider: Send + Sync + 'static {
-    /// RegisterClient for one flow.
+    /// Calls RegisterClient for one flow.
     fn register_client(
         &self,
         session: &SsoSession,
         flow: SignInFlow,
     ) -> impl Future<Output = Result<ClientRegistration, IdentityError>> + Send;
 
-    /// StartDeviceAuthorization.
+    /// Calls StartDeviceAuthorization.
     fn start_device_authorization(
         &self,
         session: &SsoSession,
         client: &ClientRegistration,
     ) -> impl Future<Output = Result<DeviceAuthorization, IdentityError>> + Send;
 
-    /// The URL of the authorize page; nothing is sent.
+    /// Returns the URL of the authorize page. It sends nothing.
     fn authorize_url(
         &self,
         session: &SsoSession,
@@ -149,7 +121,7 @@ pub trait IdentityProvider: Send + Sync + 'static {
         code_challenge: &str,
     ) -> Result<String, IdentityError>;
 
-    /// CreateToken. A refresh that brings no new refresh token keeps the one it was asked with.
+    /// Calls CreateToken. If the answer to a refresh has no new refresh token, the old one stays valid and is returned.
     fn create_token(
         &self,
         session: &SsoSession,
@@ -157,14 +129,14 @@ pub trait IdentityProvider: Send + Sync + 'static {
         grant: Grant,
     ) -> impl Future<Output = Result<SessionTokens, IdentityError>> + Send;
 
-    /// All accounts of the signed-in person.
+    /// Lists all accounts of the signed-in user.
     fn list_accounts(
         &self,
         session: &SsoSession,
         access_token: &Secret,
     ) -> impl Future<Output = Result<Vec<Account>, IdentityError>> + Send;
 
-    /// All roles in one account.
+    /// Lists all roles in one account.
     fn list_account_roles(
         &self,
         session: &SsoSession,
@@ -172,7 +144,7 @@ pub trait IdentityProvider: Send + Sync + 'static {
         account_id: &AccountId,
     ) -> impl Future<Output = Result<Vec<RoleName>, IdentityError>> + Send;
 
-    /// GetRoleCredentials: new credentials at every call.
+    /// Calls GetRoleCredentials, which issues new credentials for every call.
     fn role_credentials(
         &self,
         session: &SsoSession,

@@ -1,8 +1,9 @@
-//! The nouns of ssod, and the trait beside each noun that has two implementations.
+//! The types that all crates of ssod share, and a trait for each type that has two implementations.
 //!
-//! No I/O, no runtime, no wire formats: every other crate meets its siblings through these types.
+//! It has no I/O, no runtime and no wire formats: the other crates use each other through these types.
 
 mod credentials;
+mod flow;
 mod identity;
 mod names;
 mod profile;
@@ -15,7 +16,8 @@ mod store;
 mod timestamp;
 
 pub use credentials::RoleCredentials;
-pub use identity::{Account, DeviceAuthorization, Grant, IdentityError, IdentityProvider, SignInFlow};
+pub use flow::SignInFlow;
+pub use identity::{Account, DeviceAuthorization, Grant, IdentityError, IdentityProvider};
 pub use jiff::{SignedDuration, Timestamp};
 pub use names::{AccountId, InvalidName, ProfileName, Region, RoleName, SessionName, StartUrl};
 pub use profile::Profile;

@@ -1,22 +1,22 @@
-//! Names that arrive from files, servers and people, each checked once where it enters.
+//! Names from files, servers and users. Each is checked once, when it is parsed.
 
 use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-/// Longest name that is accepted anywhere; AWS's own limits are all below it.
+/// The longest accepted name; all limits of AWS are shorter.
 const MAX_NAME: usize = 256;
-/// Longest start URL.
+/// The longest accepted start URL.
 const MAX_URL: usize = 2_048;
 
-/// A text that is not what it was meant to be.
+/// A text that is not a valid name of its kind.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{value:?} is not {expected}")]
 pub struct InvalidName {
-    /// The text that was given.
+    /// The text.
     pub value: String,
-    /// What would have been right, with its article: "an AWS region such as us-east-1".
+    /// What was expected, with its article: "an AWS region such as us-east-1".
     pub expected: &'static str,
 }
 
@@ -27,7 +27,7 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Checks the text and takes it over; fails with what was expected instead.
+            /// Parses the text.
             pub fn parse(text: &str) -> Result<Self, InvalidName> {
                 let check: fn(&str) -> bool = $check;
                 if check(text) {
@@ -38,7 +38,7 @@ macro_rules! name {
                 }
             }
 
-            /// The text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -81,24 +81,24 @@ name! {
     ProfileName, "a profile name (1 to 256 characters, no control characters)", is_plain_name
 }
 name! {
-    /// Twelve digits, as text: leading zeros count.
+    /// Twelve digits, as text because of leading zeros.
     AccountId, "a 12-digit AWS account id",
     |text| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 name! {
-    /// What GetRoleCredentials takes: the permission set's name, not the IAM role's.
+    /// The argument of GetRoleCredentials: the name of the permission set, not of the IAM role.
     RoleName, "a role name (1 to 64 of A-Z a-z 0-9 + = , . @ _ -)",
     |text| (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte))
 }
 name! {
-    /// An AWS region. It becomes part of host names, so its form is checked.
+    /// An AWS region. Host names contain it, so its format is checked.
     Region, "an AWS region such as us-east-1",
     is_region
 }
 name! {
-    /// Where people sign in. https, or http on this machine's loopback (for a fake); whether loopback is
-    /// acceptable for a session is decided where its endpoint overrides are known.
+    /// The URL where users sign in: https, or http on the loopback interface for a fake. Whether loopback is acceptable
+    /// for a session is decided where the endpoint overrides of the session are known.
     StartUrl, "a start URL such as https://d-1234567890.awsapps.com/start",
     |text| text.len() <= MAX_URL
         && text.chars().all(|character| character.is_ascii_graphic())
@@ -106,7 +106,7 @@ name! {
 }
 
 impl StartUrl {
-    /// Whether this is plain http to this machine's loopback, as only a fake Identity Center has it.
+    /// Whether this is plain http on the loopback interface, which only a fake Identity Center uses.
     pub fn is_loopback_http(&self) -> bool {
         is_loopback_http(&self.0)
     }
@@ -116,7 +116,7 @@ fn is_plain_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && text.trim() == text && !text.chars().any(char::is_control)
 }
 
-/// At least three words of small letters, a number at the end: every region's name has this form.
+/// At least two words of lower-case letters and a number: the names of all regions have this format.
 fn is_region(text: &str) -> bool {
     let words: Vec<&str> = text.split('-').collect();
     let Some((number, names)) = words.split_last() else { return false };
@@ -135,8 +135,8 @@ fn is_loopback_http(text: &str) -> bool {
     })
 }
 
-/// The host (and port) of a URL with this scheme; `None` where there is none or where it hides behind
-/// credentials.
+/// Returns the host (and port) of a URL with this scheme; `None` if there is none, or if there are credentials before
+/// it.
 fn host_after<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
     let host = text.strip_prefix(scheme)?.split(['/', '?', '#', '\\']).next()?;
     (!host.is_empty() && !host.contains('@')).then_some(host)
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_cannot_smuggle_a_host() {
+    fn regions_cannot_contain_a_host() {
         for good in ["us-east-1", "us-gov-west-1", "eusc-de-east-1", "cn-north-1"] {
             assert!(Region::parse(good).is_ok(), "{good}");
         }

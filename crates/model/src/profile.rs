@@ -1,4 +1,4 @@
-//! A profile: whose role, through which session.
+//! A profile: a role in an account, and the session to get its credentials through.
 
 use crate::{AccountId, ProfileName, Region, RoleName, SessionName};
 
@@ -7,14 +7,14 @@ use crate::{AccountId, ProfileName, Region, RoleName, SessionName};
 pub struct Profile {
     /// Its name.
     pub name: ProfileName,
-    /// The session that it signs in through.
+    /// The session that issues its credentials.
     pub session: SessionName,
     /// The account of the role.
     pub account_id: AccountId,
-    /// The permission set.
+    /// The name of the permission set.
     pub role_name: RoleName,
-    /// The region for the SDK's own calls; unrelated to the session's.
+    /// The region for the calls of the SDK. It is independent of the session's region.
     pub region: Option<Region>,
-    /// Whether it stands in AWS's own form (`sso_account_id`), so that `--profile` goes past ssod.
+    /// Whether it is in AWS's own format (`sso_account_id`), so `--profile` bypasses ssod.
     pub aws_form: bool,
 }

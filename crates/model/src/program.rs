@@ -1,12 +1,12 @@
 //! The program behind a connection.
 
-/// A process as it was when its connection asked for something.
+/// A process, as it was when a request arrived on its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     /// Its process id.
     pub pid: u32,
     /// Its executable file.
     pub path: String,
-    /// What a person calls it: the file's name, or the script's where an interpreter runs one.
+    /// Its name for the user: the name of the file, or of the script if an interpreter runs one.
     pub name: String,
 }

@@ -1,28 +1,29 @@
-//! Why somebody does not get credentials, in the words that reach them.
+//! Why a caller gets no credentials, with the text that the user sees.
 
 use thiserror::Error;
 
 use crate::{AccountId, ProfileName, RoleName, SessionName};
 
-/// A request for credentials that is not granted. Its `Display` is what an SDK shows to the person: what is the matter,
-/// then what to type where something can be typed.
+/// A refused request for credentials. Its `Display` is what an SDK shows to the user: the problem, then the command
+/// that fixes it, if there is one.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}{}", self.reason(), self.remedy().map(|remedy| format!(" {remedy}")).unwrap_or_default())]
 pub enum Refusal {
-    /// The authorization token is missing or wrong; the name of the profile, empty for the active one.
+    /// The authorization token is missing or wrong. Contains the name of the profile, which is empty for the active
+    /// one.
     InvalidToken(String),
-    /// The request does not come from an AWS SDK of this user; why.
+    /// The request does not come from an AWS SDK of this user. Contains the reason.
     CallerRefused(&'static str),
     /// The session is signed out, or has ended.
     LoginRequired {
         /// The session to sign in to.
         session: SessionName,
-        /// The profile that asked.
+        /// The requested profile.
         profile: ProfileName,
     },
-    /// The person is signed in but may not use that role.
+    /// The user is signed in but has no access to that role.
     NoAccess {
-        /// The profile that asked.
+        /// The requested profile.
         profile: ProfileName,
         /// Its session.
         session: SessionName,
@@ -31,22 +32,22 @@ pub enum Refusal {
         /// Its role.
         role_name: RoleName,
     },
-    /// No such profile.
+    /// The profile does not exist.
     ProfileNotFound(String),
-    /// Nobody chose an active profile.
+    /// No active profile is chosen.
     NoActiveProfile,
-    /// The vault is being opened; in a moment it is known what there is.
+    /// The vault is being opened, which takes a moment.
     Opening,
     /// The vault is locked.
     Locked {
-        /// What is the matter, as a sentence.
+        /// The problem, as a sentence.
         reason: String,
         /// What to do.
         remedy: String,
     },
-    /// Nothing can be had right now; later it may.
+    /// No credentials are available now; a later request may succeed.
     Unavailable {
-        /// The profile that asked.
+        /// The requested profile.
         profile: ProfileName,
         /// What went wrong, without a full stop.
         reason: String,
@@ -54,7 +55,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The code that stands beside the message on the wire.
+    /// Returns the code that accompanies the message on the wire.
     pub fn code(&self) -> &'static str {
         match self {
             Self::InvalidToken(_) => "InvalidToken",
@@ -67,15 +68,15 @@ impl Refusal {
         }
     }
 
-    /// What is the matter, as a sentence.
+    /// Returns the problem, as a sentence.
     pub fn reason(&self) -> String {
         match self {
-            Self::InvalidToken(_) => "This authorization token is not the one of that profile.".to_owned(),
+            Self::InvalidToken(_) => "This authorization token does not belong to that profile.".to_owned(),
             Self::CallerRefused(why) => format!("ssod does not answer this caller: {why}."),
             Self::LoginRequired { session, .. } => format!("Session \"{session}\" is signed out."),
             Self::NoAccess { profile, session, account_id, role_name } => format!(
-                "Profile \"{profile}\": the person signed in to session \"{session}\" has no access to role {role_name} \
-                 in account {account_id}."
+                "Profile \"{profile}\": the user who is signed in to session \"{session}\" has no access to role \
+                 {role_name} in account {account_id}."
             ),
             Self::ProfileNotFound(name) => {
                 format!("Profile \"{name}\" is not in the AWS config file, or names no Identity Center role.")
@@ -89,7 +90,7 @@ impl Refusal {
         }
     }
 
-    /// What to type, where something helps.
+    /// Returns what the user can do, if anything helps.
     pub fn remedy(&self) -> Option<String> {
         match self {
             Self::InvalidToken(name) => {
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_sdk_shows_what_is_the_matter_and_what_to_type() {
+    fn an_sdk_shows_the_problem_and_the_command_that_fixes_it() {
         let refusal = Refusal::LoginRequired {
             session: SessionName::parse("sso-session-adminUser").unwrap(),
             profile: ProfileName::parse("adminUser").unwrap(),
@@ -123,7 +124,7 @@ mod tests {
             refusal.to_string(),
             "Session \"sso-session-adminUser\" is signed out. Run: ssod login adminUser"
         );
-        let nobody = Refusal::InvalidToken(String::new()).to_string();
-        assert!(nobody.ends_with("eval \"$(ssod env)\""), "{nobody}");
+        let active = Refusal::InvalidToken(String::new()).to_string();
+        assert!(active.ends_with("eval \"$(ssod env)\""), "{active}");
     }
 }

@@ -1,20 +1,20 @@
-//! Text that must not be seen.
+//! Text that must not be visible.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A secret text: no `Display`, a redacted `Debug`, wiped from memory when dropped.
+/// A secret text. It has no `Display` and a redacted `Debug`, and is zeroed in memory on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over; the caller's copy is this one.
+    /// Wraps the text without a copy.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself. Every use is a place where a secret could leak: search for this name.
+    /// Returns the text. Every call could leak a secret, so reviewers search for this name.
     pub fn expose(&self) -> &str {
         &self.0
     }

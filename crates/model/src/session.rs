@@ -12,70 +12,70 @@ use crate::{Region, Secret, SessionName, SignInFlow, StartUrl, TimestampExt};
 pub struct SsoSession {
     /// Its name; a legacy profile's session is named after its start URL.
     pub name: SessionName,
-    /// Where people sign in.
+    /// Where users sign in.
     pub start_url: StartUrl,
-    /// Identity Center's home region, which is never the profile's own `region`.
+    /// The home region of Identity Center. It is never the `region` of a profile.
     pub region: Region,
-    /// Scopes asked for at registration.
+    /// The scopes to request at registration.
     pub scopes: Vec<String>,
-    /// Which hosts to call for it.
+    /// The hosts to call for it.
     pub endpoints: Endpoints,
 }
 
-/// How the hosts of the two services are chosen when it is not by region alone.
+/// Settings that change the hosts of the two services, which otherwise depend only on the region.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints {
-    /// Base URL that replaces `portal.sso.REGION…`.
+    /// The base URL instead of `portal.sso.REGION…`.
     pub portal: Option<String>,
-    /// Base URL that replaces `oidc.REGION…`.
+    /// The base URL instead of `oidc.REGION…`.
     pub oidc: Option<String>,
-    /// Use FIPS hosts.
+    /// Whether to use FIPS hosts.
     pub fips: bool,
-    /// Use dual-stack hosts.
+    /// Whether to use dual-stack hosts.
     pub dual_stack: bool,
 }
 
-/// A public OAuth client, as RegisterClient made it.
+/// A public OAuth client that RegisterClient created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientRegistration {
-    /// The client's id; not secret.
+    /// The client's id, which is not a secret.
     pub client_id: String,
     /// The client's secret.
     pub client_secret: Secret,
-    /// When AWS forgets it.
+    /// When the registration expires.
     pub expires_at: Timestamp,
 }
 
-/// A session's tokens, always whole: the client they belong to stands with them, because a refresh token
-/// is bound to the client that got it (RFC 6749, section 6).
+/// A session's tokens, always the complete set. It includes the client, because a refresh token is bound to the client
+/// that it was issued to (RFC 6749, section 6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionTokens {
-    /// The portal's bearer token.
+    /// The bearer token for the portal.
     pub access_token: Secret,
-    /// When these were received; with `expires_at` it tells their whole life.
+    /// When they were received. The whole life of the access token is from here to `expires_at`.
     pub issued_at: Timestamp,
-    /// When the access token ends.
+    /// When the access token expires.
     pub expires_at: Timestamp,
-    /// Absent for sign-ins without `sso:account:access`, which AWS never renews.
+    /// `None` for sign-ins without `sso:account:access`, which AWS never renews.
     pub refresh_token: Option<Secret>,
-    /// The client that got them.
+    /// The client that they were issued to.
     pub client: ClientRegistration,
 }
 
-/// All that is kept of one session between two runs of the daemon.
+/// What is stored of one session between two runs of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// Whose record it is.
+    /// The name of the session.
     pub name: SessionName,
-    /// Where it signed in: a record is void when the configuration now names another place.
+    /// Where the user signed in. The record is void if the configuration now names another URL or region.
     pub start_url: StartUrl,
-    /// The region it signed in at.
+    /// The region of the sign-in.
     pub region: Region,
-    /// One registration for each flow; AWS refuses a client for both.
+    /// One registration for each flow, because AWS accepts a client for one flow only.
     pub registrations: BTreeMap<SignInFlow, ClientRegistration>,
-    /// None when signed out.
+    /// `None` if the user is signed out.
     pub tokens: Option<SessionTokens>,
-    /// When a person signed in; renewals do not move it.
+    /// When the user signed in. Renewals do not change it.
     pub signed_in_at: Option<Timestamp>,
 }
 
@@ -87,7 +87,7 @@ impl SessionTokens {
 }
 
 impl SessionRecord {
-    /// The record of a session that never signed in.
+    /// Returns the record of a session without a sign-in.
     pub fn empty(session: &SsoSession) -> Self {
         Self {
             name: session.name.clone(),
@@ -99,7 +99,7 @@ impl SessionRecord {
         }
     }
 
-    /// Whether it was made for this session as it is configured now.
+    /// Whether the record is for this session as it is configured now.
     pub fn belongs_to(&self, session: &SsoSession) -> bool {
         self.name == session.name && self.start_url == session.start_url && self.region == session.region
     }

@@ -1,4 +1,4 @@
-//! The seam between those who serve credentials and those who keep them.
+//! The interface between the code that serves credentials and the code that holds them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,45 +6,45 @@ use std::time::Duration;
 
 use crate::{Profile, ProfileName, Refusal, RoleCredentials};
 
-/// The least life that credentials should have left when they are handed out, where AWS answers and the
-/// role's own life allows it; otherwise half the role's life counts.
+/// The minimum remaining life of credentials that are served, as long as AWS answers. If the life of the role is short,
+/// half of it is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Floor(pub Duration);
 
 impl Floor {
-    /// boto refetches at every call once less than 15 minutes are left.
+    /// boto fetches again for every call if less than 15 minutes remain.
     pub const CONTAINER: Self = Self(Duration::from_mins(15));
-    /// boto overwrites the expiry of what it got by IMDS with less than 25 minutes left, and may then use
-    /// it past its end.
+    /// If less than 25 minutes remain, boto overwrites the expiration of credentials from IMDS, and may then use them
+    /// after they have expired.
     pub const IMDS: Self = Self(Duration::from_mins(25));
 }
 
-/// What memory says about a profile.
+/// The answer from memory for a profile.
 #[derive(Clone, Debug)]
 pub enum Cached {
-    /// Good credentials.
+    /// Credentials with enough remaining life.
     Ready(Arc<RoleCredentials>),
-    /// Nothing good enough in memory, but a fetch may bring it.
+    /// There are none in memory, but a fetch may bring some.
     Fetch,
-    /// Not granted, and a fetch would not help.
+    /// The request is refused, and a fetch would not help.
     Refused(Refusal),
 }
 
-/// Who hands out credentials.
+/// Provides credentials.
 pub trait CredentialSource: Send + Sync + 'static {
-    /// Answers from memory, at once.
+    /// Answers from memory, without a wait.
     fn cached(&self, profile: &ProfileName, floor: Floor) -> Cached;
 
-    /// Fetches, sharing one fetch between all who ask. It brings new credentials, or those that are still
-    /// good when new ones cannot be had, or a refusal. Dropping the future does not stop the fetch.
+    /// Fetches credentials; all callers share one fetch. Returns new credentials, or held ones that have not expired if
+    /// new ones are not available, or a refusal. Dropping the future does not stop the fetch.
     fn fetch(
         &self,
         profile: &ProfileName,
         floor: Floor,
     ) -> impl Future<Output = Result<Arc<RoleCredentials>, Refusal>> + Send;
 
-    /// Returns new credentials if they arrive within the caller's patience, else those in memory that have not expired. The
-    /// fetch continues when the patience ends.
+    /// Returns new credentials if they arrive within the caller's patience, else those in memory that have not expired.
+    /// The fetch continues when the patience ends.
     fn fetch_within(
         &self,
         profile: &ProfileName,
@@ -52,16 +52,16 @@ pub trait CredentialSource: Send + Sync + 'static {
         patience: Duration,
     ) -> impl Future<Output = Result<Arc<RoleCredentials>, Refusal>> + Send;
 
-    /// What is held and unexpired, whatever its remaining life.
+    /// Returns the held credentials, if they have not expired, whatever their remaining life.
     fn held(&self, profile: &ProfileName) -> Option<Arc<RoleCredentials>>;
 
-    /// The profile of that name.
+    /// Returns the profile of that name, if it is configured.
     fn profile(&self, name: &ProfileName) -> Option<Arc<Profile>>;
 
-    /// The profile that `ssod use` chose.
+    /// Returns the profile that `ssod use` chose.
     fn active(&self) -> Option<ProfileName>;
 
-    /// The refusal that everybody gets before the vault is open and while it is locked; even whether a token is right is
-    /// not known then.
+    /// Returns the refusal for all requests before the vault is open and while it is locked. The endpoint tokens are
+    /// unknown then, too, so no token can be checked.
     fn closed(&self) -> Option<Refusal>;
 }

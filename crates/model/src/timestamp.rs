@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Reads the machine's own clock, right or wrong. Decisions use `ssod_clock::Clock` instead, which tests and the simulation
-/// control.
+/// Reads the machine's clock, whether or not it is correct. Decisions use `ssod_clock::Clock` instead, which tests and
+/// the simulation control.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
 pub fn system_time() -> Timestamp {
     Timestamp::now()

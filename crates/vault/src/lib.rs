@@ -8,6 +8,9 @@ mod seal;
 mod vault;
 
 pub use key::VaultKey;
-pub use key_store::{FoundKey, KeyStore, KeyStoreChoice, KeyStoreError, MissingCause, find_or_create_key};
+pub use key_store::error::{KeyStoreError, MissingCause};
+pub use key_store::find::{FoundKey, find_or_create_key};
+pub use key_store::kind::{KeyStore, KeyStoreChoice};
 pub use seal::{OpenError, open, seal};
-pub use vault::{RekeyError, Vault};
+pub use vault::Vault;
+pub use vault::rekey::RekeyError;

@@ -1,51 +1,41 @@
-//! The folder of sealed files.
+//! The vault: sealed files, and their key while it is unlocked.
 
-mod rekey;
+mod folder;
+mod keys;
+pub(crate) mod rekey;
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use atomic_write_file::AtomicWriteFile;
-use atomic_write_file::unix::OpenOptionsExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use ssod_model::{CachedCredentials, EndpointTokens, SecretStore, SessionName, SessionRecord, StoreError};
 use zeroize::Zeroizing;
 
-pub use rekey::RekeyError;
-
-use crate::key_store::{self, KeyLocations};
+use self::folder::{SUFFIX, SealedFolder};
+use self::keys::Keys;
+use self::rekey::{LOCKED, RekeyError};
+use crate::key_store::error::KeyStoreError;
+use crate::key_store::find::{self, FoundKey};
+use crate::key_store::kind::KeyStore;
+use crate::key_store::location::KeyLocations;
 use crate::record::{CredentialsFile, EndpointTokensFile, SessionFile};
-use crate::{FoundKey, KeyStore, KeyStoreError, OpenError, VaultKey, open, seal};
+use crate::seal::seal;
 
 const SESSION_PREFIX: &str = "session-";
-const SUFFIX: &str = ".sealed";
 const CREDENTIALS: &str = "role-credentials.sealed";
 const ENDPOINT_TOKENS: &str = "endpoint-tokens.sealed";
-const LOCKED: &str = "the vault is locked";
-/// Ten thousand cached credentials take about 20 MB.
-const MAX_FILE_LEN: u64 = 256 * 1024 * 1024;
 
 /// The sealed files of one user and, while it is unlocked, their key.
 #[derive(Debug)]
 pub struct Vault {
-    folder: PathBuf,
+    folder: SealedFolder,
     /// Held for reading while a file is sealed or opened, and for writing during a rekey. `None` while locked.
     keys: RwLock<Option<Keys>>,
     set_aside: Mutex<Vec<SetAsideFile>>,
-}
-
-/// The keys in memory.
-#[derive(Debug)]
-struct Keys {
-    /// The key that files are sealed under.
-    current: VaultKey,
-    /// The key that some files are still sealed under, where a rekey was interrupted.
-    former: Option<VaultKey>,
 }
 
 /// A file that did not open.
@@ -57,21 +47,12 @@ struct SetAsideFile {
     problem: String,
 }
 
-impl Keys {
-    fn open(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        match (open(&self.current, name, sealed), &self.former) {
-            (Err(OpenError::OtherKey), Some(former)) => open(former, name, sealed),
-            (outcome, _) => outcome,
-        }
-    }
-}
-
 impl Vault {
     /// Returns the vault in that folder, which is created (0700) if it does not exist. It is locked until
     /// [`unlock`](Self::unlock).
     pub fn new(folder: &Path) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        Ok(Self { folder: folder.to_owned(), keys: RwLock::default(), set_aside: Mutex::default() })
+        let folder = SealedFolder::create(folder)?;
+        Ok(Self { folder, keys: RwLock::default(), set_aside: Mutex::default() })
     }
 
     /// Unlocks the vault with its key, and completes a rekey that was interrupted. Blocks on the disk and the key
@@ -84,7 +65,7 @@ impl Vault {
         }
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let keys = keys.insert(Keys { current: found.key, former: found.former });
-        if let Err(error) = self.finish_rekey(keys) {
+        if let Err(error) = rekey::finish(&self.folder, keys) {
             // Every file opens under one of the two keys, so the vault is usable all the same.
             tracing::warn!(%error, "the rekey of the vault is not complete yet");
         }
@@ -92,12 +73,12 @@ impl Vault {
 
     /// Where the key is, according to the `key-store` file.
     pub fn key_store(&self) -> Option<KeyStore> {
-        KeyLocations::load(&self.folder).ok().flatten().map(|locations| locations.current.store)
+        KeyLocations::load(self.folder.path()).ok().flatten().map(|locations| locations.current.store)
     }
 
     /// Whether a rekey has begun and is not complete.
     pub fn is_changing_key(&self) -> bool {
-        KeyLocations::load(&self.folder)
+        KeyLocations::load(self.folder.path())
             .is_ok_and(|locations| locations.is_some_and(|locations| locations.former.is_some()))
     }
 
@@ -105,7 +86,18 @@ impl Vault {
     /// it; the latter only while the vault is unlocked. Blocks on the key store.
     pub fn touch_key(&self) -> Result<(), KeyStoreError> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        key_store::touch(&self.folder, keys.as_ref().map(|keys| &keys.current))
+        find::touch(self.folder.path(), keys.as_ref().map(|keys| &keys.current))
+    }
+
+    /// Reseals every file under a new key in that store, then forgets the old key. Blocks on the disk and the key store; saves
+    /// wait until it returns. Fails while the vault is locked, or if a store or the disk fails.
+    pub fn rekey(&self, store: KeyStore) -> Result<(), RekeyError> {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let done = rekey::run(&self.folder, keys.as_mut(), store);
+        drop(keys);
+        done.map_err(|error| {
+            if self.is_changing_key() { RekeyError::Incomplete(error) } else { RekeyError::NotStarted(error) }
+        })
     }
 
     /// Forgets the key. Nothing can be read or saved until [`unlock`](Self::unlock).
@@ -129,25 +121,7 @@ impl Vault {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let keys = keys.as_ref().ok_or_else(|| failed(&LOCKED))?;
         let sealed = seal(&keys.current, name, &content).map_err(|error| failed(&error))?;
-        self.replace_file(name, &sealed).map_err(|error| failed(&error))
-    }
-
-    /// Replaces a file atomically.
-    fn replace_file(&self, name: &str, sealed: &[u8]) -> io::Result<()> {
-        let path = self.folder.join(name);
-        let mut file = AtomicWriteFile::options().preserve_mode(false).mode(0o600).open(path)?;
-        file.write_all(sealed)?;
-        file.commit()
-    }
-
-    /// Returns the names of the sealed files.
-    fn sealed_names(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let name = entry?.file_name();
-            names.extend(name.to_str().filter(|name| name.ends_with(SUFFIX)).map(str::to_owned));
-        }
-        Ok(names)
+        self.folder.replace(name, &sealed).map_err(|error| failed(&error))
     }
 
     /// Reads a file; `None` if it does not exist, or if it did not open and was set aside.
@@ -159,7 +133,7 @@ impl Vault {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let keys =
             keys.as_ref().ok_or_else(|| StoreError(format!("cannot read {}: {LOCKED}", path.display())))?;
-        let sealed = match read_bounded(&path) {
+        let sealed = match self.folder.read(name) {
             Ok(sealed) => sealed,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StoreError(format!("cannot read {}: {error}", path.display()))),
@@ -205,9 +179,9 @@ impl Vault {
 impl SecretStore for Vault {
     fn load_sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
         let unreadable =
-            |error: io::Error| StoreError(format!("cannot read {}: {error}", self.folder.display()));
+            |error: io::Error| StoreError(format!("cannot read {}: {error}", self.folder.path().display()));
         let mut records = Vec::new();
-        for name in self.sealed_names().map_err(unreadable)? {
+        for name in self.folder.names().map_err(unreadable)? {
             if name.starts_with(SESSION_PREFIX) {
                 records.extend(self.read::<SessionFile, SessionRecord>(&name)?);
             }
@@ -222,7 +196,7 @@ impl SecretStore for Vault {
     fn forget_session(&self, name: &SessionName) -> Result<(), StoreError> {
         // Waits for a rekey, which could otherwise write the file again.
         let _keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let path = self.folder.join(session_file_name(name));
+        let path = self.folder.join(&session_file_name(name));
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError(format!("cannot remove {}: {error}", path.display())))
@@ -259,22 +233,6 @@ fn set_aside_path(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".set-aside-{number}"));
     name.into()
-}
-
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path)?;
-    if file.metadata()?.len() > MAX_FILE_LEN {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "it is larger than any file that ssod writes",
-        ));
-    }
-    let mut content = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(file, MAX_FILE_LEN), &mut content)?;
-    Ok(content)
 }
 
 #[cfg(test)]

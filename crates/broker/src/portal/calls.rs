@@ -9,8 +9,8 @@ use crate::broker::Broker;
 use crate::state::EndReason;
 use crate::tokens::TokenError;
 
-/// A session has ended when the portal refuses so many tokens in a row. The second token may come from a renewal that was under
-/// way before the machine was suspended, or while a clock was wrong; the third one is new.
+/// A session has ended when the portal refuses so many tokens in a row. The second token may come from a renewal that
+/// was under way before the machine was suspended, or while a clock was wrong; the third one is new.
 const REFUSALS: usize = 3;
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
@@ -32,8 +32,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         })
     }
 
-    /// Calls the portal within the rate limit; the timer passes the permit for the first call. If the portal refuses a token,
-    /// the token is renewed.
+    /// Calls the portal within the rate limit; the timer passes the permit for the first call. If the portal refuses a
+    /// token, the token is renewed.
     pub(crate) async fn call_portal<T, F>(
         &self,
         name: &SessionName,

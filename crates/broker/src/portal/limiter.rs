@@ -1,5 +1,5 @@
-//! The rate limit of calls to the portal: a number of calls per second, a number of concurrent calls, and calls that a caller
-//! waits for before calls of the timer.
+//! The rate limit of calls to the portal: a number of calls per second, a number of concurrent calls, and calls that a
+//! caller waits for before calls of the timer.
 //!
 //! It uses monotonic time, so a jump of the wall clock neither blocks calls nor releases a burst.
 
@@ -14,12 +14,13 @@ use crate::decide::{RETRY_MAX, backoff, seed};
 
 /// Concurrent calls; users report 429s from about twenty calls a second.
 pub const IN_FLIGHT: usize = 5;
-/// Permits that accumulate while there are no calls, so a few profiles need not queue. The number is small enough that no second
-/// has twice the rate.
+/// Permits that accumulate while there are no calls, so a few profiles need not queue. The number is small enough that
+/// no second has twice the rate.
 pub const BURST: f64 = 5.0;
 /// The lowest rate that the user can set, so that progress never stops.
 const SLOWEST: f64 = 0.1;
-/// A single 429 among good answers contains no information about the rate. After more than this number in a row, all calls wait.
+/// A single 429 among good answers contains no information about the rate. After more than this number in a row, all
+/// calls wait.
 const TOLERATED: u32 = 2;
 
 /// Grants permits.
@@ -127,8 +128,8 @@ impl Limiter {
         }
     }
 
-    /// The portal answered a call with 429. All calls wait for as long as Retry-After says; without it, after several 429s in a
-    /// row.
+    /// The portal answered a call with 429. All calls wait for as long as Retry-After says; without it, after several
+    /// 429s in a row.
     pub(crate) fn refused(&self, retry_after: Option<Duration>) {
         let mut queue = self.queue();
         queue.refusals = queue.refusals.saturating_add(1);

@@ -5,8 +5,8 @@ use std::hash::Hash;
 
 use ssod_model::{ProfileName, SessionName, Timestamp};
 
-/// The deadlines of all sessions and profiles. Code that changes something only marks it as dirty; the next tick reschedules
-/// it. So the code that makes a change need not know its effect on deadlines.
+/// The deadlines of all sessions and profiles. Code that changes something only marks it as dirty; the next tick
+/// reschedules it. So the code that makes a change need not know its effect on deadlines.
 pub(crate) struct Deadlines {
     pub(crate) sessions: DeadlineQueue<SessionName>,
     pub(crate) profiles: DeadlineQueue<ProfileName>,

@@ -48,8 +48,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.0.limiter.permit_available().await;
     }
 
-    /// The network may have changed, or the machine was asleep: retries now what failed because no answer arrived. Deadlines
-    /// that passed meanwhile need no call, because the timer follows the wall clock.
+    /// The network may have changed, or the machine was asleep: retries now what failed because no answer arrived.
+    /// Deadlines that passed meanwhile need no call, because the timer follows the wall clock.
     pub fn try_again(&self) {
         let now = self.now();
         if self.state().network_changed(now) {

@@ -3,17 +3,9 @@
 use ssod_model::{Floor, ProfileName, SessionName, Timestamp};
 
 use super::State;
+use super::session::SessionStep;
 use crate::decide::{NextStep, Renew, is_waiting, renew_token};
 use crate::policy::Policy;
-
-/// Work on a session that is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SessionStep {
-    /// Save its record again.
-    Save,
-    /// Renew its token.
-    Renew,
-}
 
 impl State {
     /// Reschedules all sessions and profiles that changed since the last tick.

@@ -100,8 +100,8 @@ impl State {
         self.phase.begin_sealing(why);
     }
 
-    /// Tokens and credentials are dropped, and work under way becomes void; configuration, use and choices stay. Returns the
-    /// sessions whose renewed sign-in is not saved, and therefore lost.
+    /// Tokens and credentials are dropped, and work under way becomes void; configuration, use and choices stay.
+    /// Returns the sessions whose renewed sign-in is not saved, and therefore lost.
     pub(crate) fn sealed(&mut self, why: SealReason) -> Vec<SessionName> {
         let mut lost = Vec::new();
         for (name, session) in &mut self.sessions {

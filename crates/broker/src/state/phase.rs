@@ -38,7 +38,8 @@ pub(crate) enum Phase {
     Opening,
     /// It serves and renews.
     Open,
-    /// It serves nothing and starts nothing, but still holds the secrets: renewals under way must end and be saved first.
+    /// It serves nothing and starts nothing, but still holds the secrets: renewals under way must end and be saved
+    /// first.
     Sealing {
         /// Why.
         why: SealReason,

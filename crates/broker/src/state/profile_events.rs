@@ -142,8 +142,8 @@ impl State {
         self.unsaved_credentials.get_or_insert(UnsavedCredentials::all(retry_at));
     }
 
-    /// Drops the credentials that a session issued, even if their profile is not configured now, and the failures of its
-    /// profiles. Returns the dropped ones that AWS still accepts, with their expiration.
+    /// Drops the credentials that a session issued, even if their profile is not configured now, and the failures of
+    /// its profiles. Returns the dropped ones that AWS still accepts, with their expiration.
     pub(super) fn drop_credentials(
         &mut self,
         session: &SessionName,

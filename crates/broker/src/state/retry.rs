@@ -52,15 +52,15 @@ impl RetryState {
         Self { count, retry_at: now.plus(wait), reason: error.to_string(), kind }
     }
 
-    /// Returns the state after an answer that has already expired when it arrives. It waits as long as possible, because an
-    /// immediate retry would bring the same answer.
+    /// Returns the state after an answer that has already expired when it arrives. It waits as long as possible,
+    /// because an immediate retry would bring the same answer.
     pub(crate) fn after_expired_answer(reason: &str, now: Timestamp) -> Self {
         let (retry_at, reason) = (now.plus(RETRY_MAX), reason.to_owned());
         Self { count: 1, retry_at, reason, kind: RetryKind::Other }
     }
 
-    /// Returns the state of a fetch that found no usable access token. It waits for as long as the renewal of the token does,
-    /// and does not count as a failure of its own.
+    /// Returns the state of a fetch that found no usable access token. It waits for as long as the renewal of the token
+    /// does, and does not count as a failure of its own.
     pub(crate) fn after_missing_token(renewal: Option<&Self>, now: Timestamp) -> Self {
         if let Some(renewal) = renewal.filter(|renewal| renewal.retry_at > now) {
             return Self { count: 0, ..renewal.clone() };
@@ -92,8 +92,8 @@ impl RetryState {
         }
     }
 
-    /// Ends the wait for an answer, except for a short delay that differs between names, and returns whether there was such a
-    /// wait. The failures still count, so a network that comes and goes causes no storm.
+    /// Ends the wait for an answer, except for a short delay that differs between names, and returns whether there was
+    /// such a wait. The failures still count, so a network that comes and goes causes no storm.
     pub(super) fn end_wait(&mut self, of: impl Hash, now: Timestamp) -> bool {
         let soon = now.plus(jitter(RETRY_MIN * 10, seed(of)));
         let ends = self.kind == RetryKind::NoAnswer && is_waiting(now, self.retry_at) && soon < self.retry_at;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ssod_model::{Region, SessionRecord, SessionTokens, SsoSession, StartUrl, Timestamp};
+use ssod_model::{ProfileName, Region, SessionRecord, SessionTokens, SsoSession, StartUrl, Timestamp};
 
 use super::in_flight::{Completion, InFlight, is_in_flight, joinable};
 use super::retry::RetryState;
@@ -16,8 +16,8 @@ pub(crate) struct SessionEntry {
     /// Where it was last configured to sign in. It is remembered while the session is not configured.
     pub(super) location: Option<(StartUrl, Region)>,
     pub(super) record: Option<SessionRecord>,
-    /// Grows with each sign-in, sign-out and change of location (not with a renewal). Work that was started under an older
-    /// generation is void.
+    /// Grows with each sign-in, sign-out and change of location (not with a renewal). Work that was started under an
+    /// older generation is void.
     pub(super) generation: u64,
     /// Why a session that was signed in no longer is.
     pub(super) ended: Option<EndReason>,
@@ -27,6 +27,25 @@ pub(crate) struct SessionEntry {
     pub(super) renewal: Option<InFlight>,
     /// When to save the record again: a save failed, so the record in memory is newer than the one on disk.
     pub(super) save_at: Option<Timestamp>,
+}
+
+/// Work on a session that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SessionStep {
+    /// Save its record again.
+    Save,
+    /// Renew its token.
+    Renew,
+}
+
+/// What a sign-out removed from memory.
+pub(crate) struct SignedOut {
+    /// The session, if it is configured.
+    pub(crate) config: Option<Arc<SsoSession>>,
+    /// Its tokens, if it was signed in.
+    pub(crate) tokens: Option<SessionTokens>,
+    /// Credentials that AWS accepts until they expire.
+    pub(crate) still_valid: Vec<(ProfileName, Timestamp)>,
 }
 
 /// Why AWS no longer accepts a session's tokens.
@@ -117,7 +136,8 @@ impl SessionEntry {
         }
     }
 
-    /// Returns the record to change: the present one, or an empty one if the present one belongs to another configuration.
+    /// Returns the record to change: the present one, or an empty one if the present one belongs to another
+    /// configuration.
     pub(crate) fn record_for(&self, config: &SsoSession) -> SessionRecord {
         self.record
             .clone()

@@ -3,24 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ssod_model::{
-    IdentityError, ProfileName, SessionName, SessionRecord, SessionTokens, SsoSession, Timestamp,
-};
+use ssod_model::{IdentityError, SessionName, SessionRecord, SessionTokens, SsoSession, Timestamp};
 
 use super::State;
 use super::in_flight::{Completer, Completion, InFlight};
 use super::retry::RetryState;
-use super::session::EndReason;
-
-/// What a sign-out removed from memory.
-pub(crate) struct SignedOut {
-    /// The session, if it is configured.
-    pub(crate) config: Option<Arc<SsoSession>>,
-    /// Its tokens, if it was signed in.
-    pub(crate) tokens: Option<SessionTokens>,
-    /// Credentials that AWS accepts until they expire.
-    pub(crate) still_valid: Vec<(ProfileName, Timestamp)>,
-}
+use super::session::{EndReason, SignedOut};
 
 impl State {
     /// A sign-in starts. Returns the session, if it is configured.
@@ -129,7 +117,8 @@ impl State {
         Some(entry.retry.insert(retry))
     }
 
-    /// AWS ended the session. Credentials that it issued are served until they expire. Returns the record to save, if any.
+    /// AWS ended the session. Credentials that it issued are served until they expire. Returns the record to save, if
+    /// any.
     pub(crate) fn session_ended(
         &mut self,
         name: &SessionName,

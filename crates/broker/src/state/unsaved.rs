@@ -8,8 +8,8 @@ use ssod_model::{Timestamp, TimestampExt};
 const SAVE_CREDENTIALS_AFTER: Duration = Duration::from_secs(2);
 /// If few of many changed, the batch waits for more changes.
 const SAVE_FEW_AFTER: Duration = Duration::from_mins(1);
-/// A batch is written soon if at least one in this many changed. So the cost of a write for each renewal does not depend on the
-/// number of credentials.
+/// A batch is written soon if at least one in this many changed. So the cost of a write for each renewal does not
+/// depend on the number of credentials.
 const SHARE: usize = 32;
 
 /// How far the credentials on disk are behind those in memory.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::KeyStore;
+use super::kind::KeyStore;
 
 /// Why the vault's key is not available. `Display` is the reason without a full stop; [`remedy`](Self::remedy) is what
 /// the user can do.

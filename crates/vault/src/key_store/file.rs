@@ -1,15 +1,19 @@
 //! The key in a file, for machines without a keyring.
 
 use std::fs;
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use ssod_private_files::{FileError, ReadPolicy};
 use zeroize::Zeroizing;
 
-use super::{KeyStore, KeyStoreError, decode_key, encode_key, write_private};
-use crate::VaultKey;
+use super::encoding::{decode_key, encode_key};
+use super::error::KeyStoreError;
+use super::kind::KeyStore;
+use crate::key::VaultKey;
 
+/// The limit for a key file, which has 64 bytes.
+const MAX_KEY_FILE: u64 = 128;
 /// The file's name before a vault could change its key.
 const UNNUMBERED_NAME: &str = "key";
 
@@ -22,7 +26,8 @@ pub(super) fn load(folder: &Path, id: &str) -> Result<Option<VaultKey>, KeyStore
 
 pub(super) fn save(folder: &Path, id: &str, key: &VaultKey) -> Result<(), KeyStoreError> {
     let text = encode_key(key);
-    write_private(&key_file(folder, id), text.as_bytes()).map_err(|error| broken(error.to_string()))
+    ssod_private_files::write(&key_file(folder, id), text.as_bytes())
+        .map_err(|error| broken(error.to_string()))
 }
 
 pub(super) fn forget(folder: &Path, id: &str) -> Result<(), KeyStoreError> {
@@ -43,21 +48,17 @@ fn key_file(folder: &Path, id: &str) -> PathBuf {
 
 fn read(path: &Path) -> Result<Option<VaultKey>, KeyStoreError> {
     let refused = |reason| KeyStoreError::Refused { store: KeyStore::File, reason };
-    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    let mut file = match fs::OpenOptions::new().read(true).custom_flags(no_follow).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+    let text = match ssod_private_files::read(path, &ReadPolicy::private().max_bytes(MAX_KEY_FILE)) {
+        Ok(text) => Zeroizing::new(text),
+        Err(FileError::NotFound) => return Ok(None),
+        Err(FileError::OtherOwner { .. } | FileError::TooOpen { .. }) => {
+            let path = path.display();
+            return Err(refused(format!(
+                "other users may read {path}. If none of them has done so, run: chmod 600 {path}"
+            )));
+        }
         Err(error) => return Err(refused(format!("cannot read {}: {error}", path.display()))),
     };
-    let metadata = file.metadata().map_err(|error| broken(error.to_string()))?;
-    if metadata.mode() & 0o077 != 0 || metadata.uid() != rustix::process::geteuid().as_raw() {
-        let path = path.display();
-        return Err(refused(format!(
-            "other users may read {path}. If none of them has done so, run: chmod 600 {path}"
-        )));
-    }
-    let mut text = Zeroizing::new(Vec::new());
-    file.by_ref().take(128).read_to_end(&mut text).map_err(|error| broken(error.to_string()))?;
     decode_key(&text).map(Some).ok_or_else(|| {
         broken(format!("{} is not a key. To start over, move the vault's folder away", path.display()))
     })

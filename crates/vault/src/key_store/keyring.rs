@@ -12,10 +12,12 @@ use keyring_core::api::CredentialStore;
 use keyring_core::{Entry, Error};
 use zeroize::Zeroizing;
 
+use super::encoding::{decode_key, encode_key};
+use super::error::KeyStoreError;
+use super::kind::KeyStore;
 #[cfg(target_os = "linux")]
 use super::secret_service_probe;
-use super::{KeyStore, KeyStoreError, decode_key, encode_key};
-use crate::VaultKey;
+use crate::key::VaultKey;
 
 /// The service name under which a keyring program lists the key.
 const SERVICE: &str = "ssod";

@@ -1,10 +1,13 @@
 //! Which store has the vault's key, and under which name: the file `key-store` beside the sealed files. Not secret.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{KeyStore, KeyStoreError, hex, write_private};
+use ssod_private_files::{FileError, ReadPolicy};
+
+use super::encoding::hex;
+use super::error::KeyStoreError;
+use super::kind::KeyStore;
 
 const FILE_NAME: &str = "key-store";
 
@@ -51,9 +54,10 @@ impl KeyLocations {
             store: KeyStore::File,
             reason: format!("{} {reason}; to start over, move the vault's folder away", path.display()),
         };
-        let text = match fs::read_to_string(&path) {
+        let policy = ReadPolicy::private().allow_others(0o077);
+        let text = match ssod_private_files::read_to_string(&path, &policy) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(FileError::NotFound) => return Ok(None),
             Err(error) => return Err(broken(format!("cannot be read: {error}"))),
         };
         let mut lines = text.lines().map(KeyLocation::parse);
@@ -67,6 +71,6 @@ impl KeyLocations {
     pub(crate) fn save(&self, folder: &Path) -> io::Result<()> {
         let line = |location: &KeyLocation| format!("{} {}\n", location.store, location.id);
         let text = line(&self.current) + &self.former.as_ref().map(line).unwrap_or_default();
-        write_private(&folder.join(FILE_NAME), text.as_bytes())
+        Ok(ssod_private_files::write(&folder.join(FILE_NAME), text.as_bytes())?)
     }
 }

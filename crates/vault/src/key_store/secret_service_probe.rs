@@ -11,7 +11,8 @@ use zbus::blocking::fdo::DBusProxy;
 use zbus::blocking::{Connection, Proxy};
 use zbus::zvariant::OwnedObjectPath;
 
-use super::{KeyStore, KeyStoreError};
+use super::error::KeyStoreError;
+use super::kind::KeyStore;
 
 const NAME: &str = "org.freedesktop.secrets";
 const PATH: &str = "/org/freedesktop/secrets";

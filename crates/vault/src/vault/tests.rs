@@ -8,6 +8,8 @@ use ssod_model::{
 };
 
 use super::*;
+use crate::key::VaultKey;
+use crate::seal::{OpenError, open};
 use crate::{KeyStore, KeyStoreChoice, find_or_create_key};
 
 fn key(byte: u8) -> VaultKey {
@@ -149,7 +151,7 @@ fn a_rekey_reseals_every_file_and_removes_the_old_key() {
     vault.save_endpoint_tokens(&EndpointTokens::default()).unwrap();
     let found = find_or_create_key(folder.path(), FILE).unwrap();
     assert!(found.former.is_none() && found.key.expose() != old.expose());
-    for name in vault.sealed_names().unwrap() {
+    for name in vault.folder.names().unwrap() {
         let sealed = fs::read(folder.path().join(&name)).unwrap();
         assert_eq!(open(&old, &name, &sealed), Err(OpenError::OtherKey), "{name}");
     }
@@ -166,9 +168,9 @@ fn an_interrupted_rekey_is_completed_at_the_next_start() {
         let vault = filled(folder.path());
         let mut keys = vault.keys.write().unwrap();
         let keys = keys.as_mut().unwrap();
-        vault.begin_rekey(keys, KeyStore::File).unwrap();
-        for name in vault.sealed_names().unwrap().iter().take(resealed) {
-            vault.reseal(keys, name).unwrap();
+        rekey::begin(&vault.folder, keys, KeyStore::File).unwrap();
+        for name in vault.folder.names().unwrap().iter().take(resealed) {
+            rekey::reseal(&vault.folder, keys, name).unwrap();
         }
         assert_eq!(names_beginning_with(folder.path(), "key-").len(), 3, "the locations and two keys");
         let again = reopened(folder.path());
@@ -202,9 +204,9 @@ fn a_folder_of_the_first_version_opens() {
 fn the_old_key_is_used_again_when_the_new_keys_store_has_lost_it() {
     let folder = tempfile::tempdir().unwrap();
     let vault = filled(folder.path());
-    vault.begin_rekey(vault.keys.write().unwrap().as_mut().unwrap(), KeyStore::File).unwrap();
+    rekey::begin(&vault.folder, vault.keys.write().unwrap().as_mut().unwrap(), KeyStore::File).unwrap();
     let new = KeyLocations::load(folder.path()).unwrap().unwrap().current;
-    key_store::forget(folder.path(), &new).unwrap();
+    crate::key_store::access::forget(folder.path(), &new).unwrap();
     let again = reopened(folder.path());
     assert_eq!(again.load_sessions().unwrap(), [record()]);
     assert_eq!(again.load_credentials().unwrap(), credentials());
@@ -245,7 +247,7 @@ fn a_key_that_its_store_has_lost_is_saved_again() {
     let folder = tempfile::tempdir().unwrap();
     let vault = filled(folder.path());
     let location = KeyLocations::load(folder.path()).unwrap().unwrap().current;
-    key_store::forget(folder.path(), &location).unwrap();
+    crate::key_store::access::forget(folder.path(), &location).unwrap();
     vault.touch_key().unwrap();
     assert_eq!(reopened(folder.path()).load_sessions().unwrap(), [record()]);
 }
