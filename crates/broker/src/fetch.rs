@@ -1,6 +1,6 @@
 //! One fetch per profile, which all callers share.
 
-use ssod_model::{IdentityProvider, ProfileName, RoleCredentials, SecretStore, Timestamp};
+use ssod_model::{IdentityProvider, ProfileName, RoleCredentials, SecretStore, Timestamp, TimestampExt};
 
 use crate::broker::Broker;
 use crate::policy::Policy;
@@ -24,7 +24,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         policy: &Policy,
         permit: Option<Permit>,
     ) -> Option<Completion> {
-        let job = state.fetch_job(name)?;
+        let job = state.fetch_job(name, now)?;
         if let Some(completion) = state.joinable_fetch(&job) {
             return Some(completion);
         }
@@ -71,6 +71,15 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
             return;
         }
         match outcome {
+            // The machine was suspended, or the daemon stopped, until they had expired. That says nothing about the clock, so the
+            // next fetch may start at once.
+            Ok(credentials)
+                if credentials.remaining(now).is_zero()
+                    && !credentials.life().is_zero()
+                    && now.since_or_zero(job.started_at) >= credentials.life() =>
+            {
+                tracing::debug!(profile = %name, "the answer arrived after its credentials had expired");
+            }
             Ok(credentials) if credentials.remaining(now).is_zero() => {
                 tracing::error!(
                     "AWS's new credentials have already expired by this machine's clock ({now}); set the clock"

@@ -39,6 +39,8 @@ pub(crate) struct FetchJob {
     pub(crate) session: Arc<SsoSession>,
     /// The session's generation.
     pub(crate) generation: u64,
+    /// When the fetch started.
+    pub(crate) started_at: Timestamp,
 }
 
 impl ProfileEntry {

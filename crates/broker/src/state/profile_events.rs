@@ -51,10 +51,11 @@ impl State {
     }
 
     /// Returns what a fetch of that profile would work on now, if the profile and its session are configured.
-    pub(crate) fn fetch_job(&self, name: &ProfileName) -> Option<FetchJob> {
+    pub(crate) fn fetch_job(&self, name: &ProfileName, now: Timestamp) -> Option<FetchJob> {
         let profile = self.profiles.get(name)?.config.clone()?;
         let session = self.sessions.get(&profile.session)?;
-        Some(FetchJob { session: session.config.clone()?, generation: session.generation, profile })
+        let (session, generation) = (session.config.clone()?, session.generation);
+        Some(FetchJob { session, generation, profile, started_at: now })
     }
 
     /// Returns the fetch under way that a caller can join.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ssod_model::CredentialSource;
+use ssod_model::{CredentialSource, Floor};
 
-use super::{HOUR, MINUTE, World, admin};
+use super::{HOUR, MINUTE, World, admin, settle};
 
 #[tokio::test]
 async fn after_a_clock_jump_no_expired_credentials_are_served() {
@@ -40,4 +40,18 @@ async fn a_clock_far_ahead_causes_no_storm() {
     world.live(HOUR).await;
     assert!(world.aws.calls() - before < 60, "{} calls", world.aws.calls() - before);
     assert!(world.fetch().await.unwrap_err().to_string().contains("clock"));
+}
+
+#[tokio::test]
+async fn an_answer_that_arrives_after_a_suspend_longer_than_its_life_is_fetched_again_at_once() {
+    let world = World::new();
+    world.sign_in("alice").await;
+    world.aws.close_gate();
+    let broker = world.broker.clone();
+    let fetch = tokio::spawn(async move { broker.fetch(&admin(), Floor::CONTAINER).await });
+    settle().await;
+    world.clock.advance(2 * HOUR);
+    world.aws.open_gate();
+    let credentials = fetch.await.unwrap().unwrap();
+    assert!(credentials.expiration > world.clock.now());
 }
