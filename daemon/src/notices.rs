@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::config::live_settings::LiveSettings;
 use crate::live_broker::LiveBroker;
-use crate::state_file::StateFile;
+use crate::state_file::{NoticeKind, StateFile};
 use crate::system::desktop;
 use crate::vault::keeper::VaultKeeper;
 
@@ -57,7 +57,7 @@ pub(crate) struct Notices {
 
 /// The notices that this run has shown, even if saving that failed: the same notice is never shown twice.
 #[derive(Default)]
-struct Shown(HashSet<(SessionName, Timestamp, &'static str)>);
+struct Shown(HashSet<(SessionName, Timestamp, NoticeKind)>);
 
 impl Notices {
     /// Shows notices until the stop.
@@ -92,26 +92,26 @@ impl Notices {
             let Some(ends_at) = session.ends_at else { continue };
             let name = session.name.clone();
             // AWS reports the end of a sign-in that can be renewed. Any other sign-in ends by the clock, without a report.
-            let mut due = vec![(warning_at(&session, ends_at, before), "soon")];
+            let mut due = vec![(warning_at(&session, ends_at, before), NoticeKind::EndsSoon)];
             if !session.renewable {
-                due.push((ends_at, "ended"));
+                due.push((ends_at, NoticeKind::Ended));
             }
-            let passed: Vec<_> = due.iter().filter(|(at, _)| *at <= now).map(|(_, what)| *what).collect();
+            let passed: Vec<_> = due.iter().filter(|(at, _)| *at <= now).map(|(_, kind)| *kind).collect();
             next = due.iter().map(|(at, _)| *at).filter(|at| *at > now).chain(next).min();
             // Only the latest one is news.
-            let Some(what) = passed.last().copied() else { continue };
-            if !shown.0.insert((name.clone(), ends_at, what))
-                || self.state_file.was_told_of(&name, ends_at, what)
+            let Some(kind) = passed.last().copied() else { continue };
+            if !shown.0.insert((name.clone(), ends_at, kind))
+                || self.state_file.was_told_of(&name, ends_at, kind)
             {
                 continue;
             }
-            if let Err(error) = self.state_file.keep_told_of(&name, ends_at, what) {
+            if let Err(error) = self.state_file.keep_told_of(&name, ends_at, kind) {
                 tracing::warn!("{error:#}");
             }
             let reason = "This kind of sign-in cannot be renewed".to_owned();
-            self.show(&match what {
-                "soon" => Notice::EndsSoon { session: name, ends_at },
-                _ => Notice::Ended { session: name, reason },
+            self.show(&match kind {
+                NoticeKind::EndsSoon => Notice::EndsSoon { session: name, ends_at },
+                NoticeKind::Ended => Notice::Ended { session: name, reason },
             });
         }
         next

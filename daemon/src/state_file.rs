@@ -1,179 +1,200 @@
-//! What the daemon remembers that is not secret: its port, the active profile, whether it is locked.
+//! The state file: what the daemon saves that is not secret, such as its port, the active profile and the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
-use atomic_write_file::AtomicWriteFile;
 use serde::{Deserialize, Serialize};
 use ssod_broker::Active;
 use ssod_endpoint::TokenOwner;
 use ssod_model::{ProfileName, SessionName, Timestamp};
+use ssod_private_files::{FileError, ReadPolicy};
 
-/// The file's content; unknown fields are ignored, missing ones have defaults.
+/// A kind of notice about a session's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum NoticeKind {
+    /// The session ends soon.
+    EndsSoon,
+    /// The session has ended.
+    Ended,
+}
+
+impl NoticeKind {
+    /// Returns the word in the file. It is read as text, so that a word of a newer version does not damage the file.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::EndsSoon => "soon",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// The daemon's state, saved with every change.
+#[derive(Debug)]
+pub(crate) struct StateFile {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+/// The file's content. Unknown fields are ignored, missing ones have defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct Remembered {
+struct State {
     port: Option<u16>,
+    /// The active profile.
     active: Option<String>,
+    /// When the active profile changes to `then`.
     until: Option<Timestamp>,
     then: Option<String>,
-    /// `ssod lock` holds over a restart.
+    /// `ssod lock` stays in effect over a restart.
     locked: bool,
-    /// How often each profile's endpoint token was revoked; the empty name is the one that follows `ssod use`.
+    /// How often each profile's endpoint token was revoked. The empty name is the token of the active profile.
     revoked: BTreeMap<String, u32>,
-    /// Somebody else had our port: whatever tokens open shells sent there are theirs, too.
+    /// Another program had the daemon's port, so it may know the tokens that open shells sent there.
     port_was_taken: bool,
-    /// What somebody was told last about each session's end.
-    told_of: BTreeMap<String, ToldOf>,
-    /// The sessions whose access token was put where the AWS CLI looks for it: where it is gone, somebody signed out there.
+    /// The last notice that was shown about each session's end.
+    told_of: BTreeMap<String, ShownNotice>,
+    /// The sessions whose access token the daemon wrote for the AWS CLI. If such a file is gone, the user signed out with
+    /// the CLI.
     shared: BTreeSet<String>,
 }
 
-/// A notice that was shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct ToldOf {
+struct ShownNotice {
     end: Timestamp,
     what: String,
 }
 
-/// Remembers in a file.
-#[derive(Debug)]
-pub(crate) struct StateFile {
-    path: PathBuf,
-    remembered: Mutex<Remembered>,
-}
-
 impl StateFile {
-    /// What the last run left. A file that cannot be read is an error: without it, the port could move.
+    /// Loads what the last run saved. A file that cannot be read is an error: without it, the port could change.
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let remembered = match std::fs::read(path) {
+        // Earlier versions wrote the file with the umask's mode.
+        let policy = ReadPolicy::private().allow_others(0o077);
+        let state = match ssod_private_files::read(path, &policy) {
             Ok(text) => serde_json::from_slice(&text).with_context(|| {
                 format!(
                     "{shown} is damaged; it holds the port and the active profile. Remove it and start again"
                 )
             })?,
-            Err(error) if error.kind() == ErrorKind::NotFound => Remembered::default(),
+            Err(FileError::NotFound) => State::default(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
         };
-        Ok(Self { path: path.to_owned(), remembered: Mutex::new(remembered) })
+        Ok(Self { path: path.to_owned(), state: Mutex::new(state) })
     }
 
     pub(crate) fn port(&self) -> Option<u16> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).port
-    }
-
-    pub(crate) fn active(&self) -> Active {
-        let kept = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let name = |text: Option<String>| text.and_then(|text| ProfileName::parse(&text).ok());
-        Active { profile: name(kept.active), revert: kept.until.map(|until| (until, name(kept.then))) }
+        self.state().port
     }
 
     pub(crate) fn keep_port(&self, port: u16) -> Result<()> {
-        self.change(|remembered| remembered.port = Some(port))
-    }
-
-    pub(crate) fn is_locked(&self) -> bool {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).locked
-    }
-
-    pub(crate) fn keep_locked(&self, locked: bool) -> Result<()> {
-        self.change(|remembered| remembered.locked = locked)
-    }
-
-    /// Returns how often that owner's token was revoked.
-    pub(crate) fn generation(&self, owner: &TokenOwner) -> u32 {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.revoked.get(revocation_key(owner)).copied().unwrap_or(0)
-    }
-
-    /// Records that these tokens are revoked once more.
-    pub(crate) fn keep_revoked(&self, revoked: &[TokenOwner]) -> Result<()> {
-        self.change(|remembered| {
-            for owner in revoked {
-                *remembered.revoked.entry(revocation_key(owner).to_owned()).or_default() += 1;
-            }
-        })
+        self.change(|state| state.port = Some(port))
     }
 
     pub(crate) fn port_was_taken(&self) -> bool {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).port_was_taken
+        self.state().port_was_taken
     }
 
     pub(crate) fn keep_port_was_taken(&self, taken: bool) -> Result<()> {
-        self.change(|remembered| remembered.port_was_taken = taken)
+        self.change(|state| state.port_was_taken = taken)
     }
 
-    /// Whether somebody was told that about that session's end at that time. What the vault keeps is cut to milliseconds.
-    pub(crate) fn was_told_of(&self, session: &SessionName, end: Timestamp, what: &str) -> bool {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = remembered.told_of.get(session.as_str());
-        told.is_some_and(|told| told.end.as_second() == end.as_second() && told.what == what)
+    pub(crate) fn active(&self) -> Active {
+        let state = self.state();
+        let name = |text: &Option<String>| text.as_deref().and_then(|text| ProfileName::parse(text).ok());
+        Active { profile: name(&state.active), revert: state.until.map(|until| (until, name(&state.then))) }
     }
 
-    pub(crate) fn keep_told_of(&self, session: &SessionName, end: Timestamp, what: &str) -> Result<()> {
-        let told = ToldOf { end, what: what.to_owned() };
-        self.change(|remembered| {
-            remembered.told_of.insert(session.to_string(), told);
-        })
-    }
-
-    /// Whether that session's token was shared with the AWS CLI.
-    pub(crate) fn is_shared(&self, session: &SessionName) -> bool {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).shared.contains(session.as_str())
-    }
-
-    pub(crate) fn keep_shared(&self, session: &SessionName, shared: bool) -> Result<()> {
-        if self.is_shared(session) == shared {
-            return Ok(());
-        }
-        self.change(|remembered| {
-            if shared {
-                remembered.shared.insert(session.to_string());
-            } else {
-                remembered.shared.remove(session.as_str());
-            }
-        })
-    }
-
-    /// Chooses and remembers in one step, so that of two choices the later one is remembered too.
+    /// Chooses and saves in one step, so that of two concurrent choices the later one is also the saved one.
     pub(crate) fn keep_active(&self, choose: impl FnOnce() -> Active) -> Result<Active> {
-        self.change(|remembered| {
+        self.change(|state| {
             let active = choose();
-            remembered.active = active.profile.as_ref().map(ToString::to_string);
-            remembered.until = active.revert.as_ref().map(|(until, _)| *until);
-            remembered.then =
-                active.revert.as_ref().and_then(|(_, then)| then.as_ref().map(ToString::to_string));
+            state.active = active.profile.as_ref().map(ToString::to_string);
+            state.until = active.revert.as_ref().map(|(until, _)| *until);
+            state.then = active.revert.as_ref().and_then(|(_, then)| then.as_ref().map(ToString::to_string));
             active
         })
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Remembered) -> T) -> Result<T> {
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = remembered.clone();
-        let changed = change(&mut remembered);
-        if *remembered == before {
+    pub(crate) fn is_locked(&self) -> bool {
+        self.state().locked
+    }
+
+    pub(crate) fn keep_locked(&self, locked: bool) -> Result<()> {
+        self.change(|state| state.locked = locked)
+    }
+
+    /// Returns how often the profile's token was revoked; `None` stands for the active profile's token.
+    pub(crate) fn generation(&self, owner: &TokenOwner) -> u32 {
+        self.state().revoked.get(token_key(owner)).copied().unwrap_or(0)
+    }
+
+    /// Revokes these tokens once more.
+    pub(crate) fn keep_revoked(&self, revoked: &[TokenOwner]) -> Result<()> {
+        self.change(|state| {
+            for owner in revoked {
+                *state.revoked.entry(token_key(owner).to_owned()).or_default() += 1;
+            }
+        })
+    }
+
+    /// Returns whether this notice about this end of the session was the last one shown. Compares whole seconds, because
+    /// the vault stores times in milliseconds.
+    pub(crate) fn was_told_of(&self, session: &SessionName, end: Timestamp, kind: NoticeKind) -> bool {
+        let state = self.state();
+        let shown = state.told_of.get(session.as_str());
+        shown.is_some_and(|shown| shown.end.as_second() == end.as_second() && shown.what == kind.as_str())
+    }
+
+    pub(crate) fn keep_told_of(&self, session: &SessionName, end: Timestamp, kind: NoticeKind) -> Result<()> {
+        let shown = ShownNotice { end, what: kind.as_str().to_owned() };
+        self.change(|state| {
+            state.told_of.insert(session.to_string(), shown);
+        })
+    }
+
+    /// Returns whether the session's access token was shared with the AWS CLI.
+    pub(crate) fn is_shared(&self, session: &SessionName) -> bool {
+        self.state().shared.contains(session.as_str())
+    }
+
+    pub(crate) fn keep_shared(&self, session: &SessionName, shared: bool) -> Result<()> {
+        self.change(|state| {
+            if shared {
+                state.shared.insert(session.to_string());
+            } else {
+                state.shared.remove(session.as_str());
+            }
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
+        let mut state = self.state();
+        let before = state.clone();
+        let changed = change(&mut state);
+        if *state == before {
             return Ok(changed);
         }
-        let write = || -> Result<()> {
-            let mut file = AtomicWriteFile::open(&self.path)?;
-            file.write_all(&serde_json::to_vec_pretty(&*remembered)?)?;
-            file.commit().map_err(Into::into)
-        };
-        if let Err(error) = write() {
-            // What is remembered is what is written, so that the next change is not taken for none.
-            *remembered = before;
+        if let Err(error) = self.write(&state) {
+            // The memory must equal the file; otherwise the same change later would find nothing to write.
+            *state = before;
             return Err(error).with_context(|| format!("cannot write {}", self.path.display()));
         }
         Ok(changed)
     }
+
+    fn write(&self, state: &State) -> Result<()> {
+        Ok(ssod_private_files::write(&self.path, &serde_json::to_vec_pretty(state)?)?)
+    }
 }
 
-/// The name of a token's owner in the file; the active profile's is empty.
-fn revocation_key(owner: &TokenOwner) -> &str {
+/// Returns the key of a token in [`State::revoked`]; the active profile's is empty.
+fn token_key(owner: &TokenOwner) -> &str {
     owner.profile().map_or("", ProfileName::as_str)
 }
 
@@ -182,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_choice_for_a_time_is_remembered_whole() {
+    fn a_temporary_choice_survives_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("remembered.json");
         let name = |text| Some(ProfileName::parse(text).unwrap());
@@ -190,10 +211,10 @@ mod tests {
             profile: name("adminUser"),
             revert: Some((Timestamp::from_second(9).unwrap(), name("readOnlyUser"))),
         };
-        let memory = StateFile::load(&path).unwrap();
-        memory.keep_port(7746).unwrap();
-        memory.keep_active(|| active.clone()).unwrap();
-        let again = StateFile::load(&path).unwrap();
-        assert_eq!((again.port(), again.active()), (Some(7746), active));
+        let state_file = StateFile::load(&path).unwrap();
+        state_file.keep_port(7746).unwrap();
+        state_file.keep_active(|| active.clone()).unwrap();
+        let loaded = StateFile::load(&path).unwrap();
+        assert_eq!((loaded.port(), loaded.active()), (Some(7746), active));
     }
 }

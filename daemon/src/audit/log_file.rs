@@ -1,16 +1,16 @@
-//! A log's file: appended to, begun anew when it is large, made anew when somebody removed it.
+//! The audit log's file: rotated by size, and created again after it was removed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ssod_control::Paths;
 
-/// With the one file before it, the log takes twice this.
-const SIZE: u64 = 4 * 1024 * 1024;
+/// The rotated file is as large, so the log takes at most twice this.
+const MAX_SIZE: u64 = 4 * 1024 * 1024;
 
-/// The file, and the one before it.
+/// The open file.
 pub(super) struct LogFile {
     pub(super) path: PathBuf,
     file: File,
@@ -19,16 +19,11 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
+    /// Opens or creates the file, and ends a line that was cut off.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .read(true)
-            .append(true)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(path)?;
+        let mut file = ssod_private_files::open_for_append(path)?;
         let (inode, mut size) = (file.metadata()?.ino(), file.metadata()?.len());
-        // A line that a crash cut off must not swallow the next one.
+        // A crash may have cut off the last line. Without an end, it would make the next line unreadable too.
         if size > 0 {
             let mut last = [0];
             file.seek(SeekFrom::End(-1))?;
@@ -41,12 +36,13 @@ impl LogFile {
         Ok(Self { path: path.to_owned(), file, inode, size })
     }
 
+    /// Appends whole lines.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        // Somebody may have removed it, or put another file in its place.
-        if !std::fs::metadata(&self.path).is_ok_and(|there| there.ino() == self.inode) {
+        // The file may have been removed or replaced meanwhile.
+        if !std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.ino() == self.inode) {
             *self = Self::open(&self.path)?;
         }
-        if self.size > 0 && self.size + lines.len() as u64 > SIZE {
+        if self.size > 0 && self.size + lines.len() as u64 > MAX_SIZE {
             std::fs::rename(&self.path, Paths::before(&self.path))?;
             *self = Self::open(&self.path)?;
         }
@@ -61,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_is_rotated_by_size_and_a_cut_off_line_swallows_nothing() {
+    fn the_file_is_rotated_by_size_and_a_cut_off_line_is_ended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let mut file = LogFile::open(&path).unwrap();
@@ -70,7 +66,7 @@ mod tests {
         let mut file = LogFile::open(&path).unwrap();
         file.append(b"{}\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"cut\n{}\n");
-        file.size = SIZE;
+        file.size = MAX_SIZE;
         file.append(b"{\"new\":1}\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"new\":1}\n");
         assert!(folder.path().join("audit.jsonl.1").is_file());
@@ -79,7 +75,7 @@ mod tests {
         assert_eq!(
             std::fs::read_to_string(&path).unwrap(),
             "{\"again\":1}\n",
-            "one that was removed is made anew"
+            "a removed file is created again"
         );
     }
 }

@@ -1,11 +1,12 @@
-//! `config.toml`: all optional, every unknown key an error that names it.
+//! `config.toml`. Every setting is optional. An unknown key or a wrong value is an error that names its line.
 
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fmt, io};
 
 use jiff::SignedDuration;
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use ssod_broker::{KeepFresh, Policy};
 use ssod_model::ProfileName;
@@ -14,26 +15,26 @@ use thiserror::Error;
 
 use crate::system::logging::LogFormat;
 
-/// The port that ssod takes where nothing else is said; the only one that may move, at the very first start.
+/// The port unless the settings name one. At the very first start the daemon may choose another one.
 pub(crate) const DEFAULT_PORT: u16 = 7746;
 
-/// The settings cannot be used.
+/// Why the settings cannot be used.
 #[derive(Debug, Error)]
 pub enum SettingsError {
     /// The file cannot be read.
     #[error("cannot read {}: {error}", .path.display())]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Why.
         error: io::Error,
     },
-    /// It is not what ssod understands.
+    /// The file has a wrong key or value.
     #[error("{} {message}", .path.display())]
     Wrong {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The line and what is wrong there.
         message: String,
     },
 }
@@ -48,17 +49,17 @@ pub struct Settings {
     pub imds: ImdsSettings,
     /// How to reach AWS.
     pub network: NetworkSettings,
-    /// Where the vault's key is.
+    /// The store of the vault's key.
     pub vault: VaultSettings,
-    /// What is kept fresh.
+    /// Which credentials are refreshed before they are requested.
     pub refresh: RefreshSettings,
-    /// How people sign in.
+    /// How the user signs in.
     pub login: LoginSettings,
-    /// When ssod locks itself.
+    /// When the daemon locks itself.
     pub lock: LockSettings,
     /// The log.
     pub log: LogSettings,
-    /// What is shown on the desktop.
+    /// Notifications on the desktop.
     pub notifications: NotificationSettings,
     /// What is shared with the AWS CLI.
     pub aws_cli: AwsCliSettings,
@@ -76,9 +77,9 @@ pub struct EndpointSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImdsSettings {
-    /// Whether the endpoint serves the active profile by IMDS.
+    /// Whether the endpoint serves the active profile over IMDS.
     pub enabled: bool,
-    /// A port for each of these profiles.
+    /// A port of its own for each of these profiles.
     pub profiles: BTreeMap<String, u16>,
 }
 
@@ -92,11 +93,11 @@ impl Default for ImdsSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkSettings {
-    /// A proxy URL; empty for the environment's.
+    /// A proxy URL; if empty, the environment's proxy is used.
     pub proxy: String,
-    /// A file of certificates to trust besides the system's; empty for `AWS_CA_BUNDLE`.
+    /// A file of certificates to trust in addition to the system's; if empty, `AWS_CA_BUNDLE` is used.
     pub ca_bundle: String,
-    /// Calls to the portal a second.
+    /// Calls to the portal per second.
     #[serde(deserialize_with = "rate")]
     pub portal_rate: f64,
 }
@@ -111,7 +112,7 @@ impl Default for NetworkSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VaultSettings {
-    /// Where the key is.
+    /// The key store.
     #[serde(deserialize_with = "key_store")]
     pub key: KeyStoreChoice,
 }
@@ -120,48 +121,30 @@ pub struct VaultSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RefreshSettings {
-    /// Which profiles are kept fresh.
-    pub keep_fresh: Fresh,
-    /// How long an unused profile is.
+    /// Which profiles are kept fresh: `"used"`, `"all"`, or a list of their names.
+    #[serde(deserialize_with = "keep_fresh")]
+    pub keep_fresh: KeepFresh,
+    /// A profile that was not used for this long is no longer kept fresh by `"used"`.
     #[serde(deserialize_with = "duration")]
     pub idle_after: Duration,
 }
 
 impl Default for RefreshSettings {
     fn default() -> Self {
-        Self { keep_fresh: Fresh::Word(FreshWord::Used), idle_after: Policy::default().idle_after }
+        let Policy { keep_fresh, idle_after, .. } = Policy::default();
+        Self { keep_fresh, idle_after }
     }
-}
-
-/// `keep_fresh`: a word or a list of profiles.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "\"used\", \"all\", or a list of profile names")]
-pub enum Fresh {
-    /// A word.
-    Word(FreshWord),
-    /// Profiles.
-    Listed(Vec<String>),
-}
-
-/// The words for `keep_fresh`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FreshWord {
-    /// Those in use.
-    Used,
-    /// All.
-    All,
 }
 
 /// `[login]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoginSettings {
-    /// How to sign in.
+    /// The sign-in flow.
     pub flow: FlowSetting,
     /// The command that opens the browser; `{url}` is replaced.
     pub browser: String,
-    /// How long a sign-in lasts, as the administrator set it; unknown where it is empty.
+    /// How long a sign-in lasts, as the administrator set it; unknown if empty.
     #[serde(deserialize_with = "optional_duration")]
     pub session_length: Option<Duration>,
 }
@@ -170,12 +153,12 @@ pub struct LoginSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlowSetting {
-    /// The browser where there is one.
+    /// The browser if there is one, otherwise the code.
     #[default]
     Auto,
     /// Always the browser.
     Pkce,
-    /// Always the code.
+    /// Always the device code.
     DeviceCode,
 }
 
@@ -183,7 +166,7 @@ pub enum FlowSetting {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LockSettings {
-    /// Locks when nobody asked for credentials for so long; never where it is empty.
+    /// The daemon locks itself when no caller got credentials for this long; never if empty.
     #[serde(deserialize_with = "optional_duration")]
     pub idle_after: Option<Duration>,
 }
@@ -192,7 +175,7 @@ pub struct LockSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogSettings {
-    /// The form.
+    /// The format.
     pub format: LogFormat,
 }
 
@@ -200,9 +183,9 @@ pub struct LogSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NotificationSettings {
-    /// Whether anything is shown, where there is a desktop.
+    /// Whether notifications are shown on the desktop, if there is one.
     pub desktop: bool,
-    /// How long before a session's end, where that is known.
+    /// How long before a session's end the warning is shown, if the end is known.
     #[serde(deserialize_with = "duration")]
     pub before_expiry: Duration,
 }
@@ -217,12 +200,12 @@ impl Default for NotificationSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AwsCliSettings {
-    /// Whether access tokens are also kept where the AWS CLI looks for them.
+    /// Whether access tokens are also written where the AWS CLI reads them.
     pub share_access_token: bool,
 }
 
 impl Settings {
-    /// Reads the file; a missing one means that everything is as it comes.
+    /// Loads the file. Without a file, every setting has its default.
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
         match std::fs::read_to_string(path) {
             Ok(text) => {
@@ -233,7 +216,7 @@ impl Settings {
         }
     }
 
-    /// Reads the text; fails with the line and what is wrong there.
+    /// Parses the text; fails with the line and what is wrong there.
     pub fn parse(text: &str) -> Result<Self, String> {
         let settings: Self = toml::from_str(text).map_err(|error| {
             let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
@@ -251,24 +234,17 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The broker's part of it.
+    /// Returns the broker's settings.
     pub(crate) fn policy(&self) -> Policy {
-        let keep_fresh = match &self.refresh.keep_fresh {
-            Fresh::Word(FreshWord::Used) => KeepFresh::Used,
-            Fresh::Word(FreshWord::All) => KeepFresh::All,
-            Fresh::Listed(names) => {
-                KeepFresh::Listed(names.iter().filter_map(|name| ProfileName::parse(name).ok()).collect())
-            }
-        };
         Policy {
-            keep_fresh,
+            keep_fresh: self.refresh.keep_fresh.clone(),
             idle_after: self.refresh.idle_after,
             portal_rate: self.network.portal_rate,
             session_length: self.login.session_length,
         }
     }
 
-    /// What of a change needs a restart, in words; `None` where nothing does.
+    /// Returns a sentence about the changes that need a restart; `None` if there are none.
     pub(crate) fn needs_restart(&self, new: &Self) -> Option<String> {
         let changed = [
             ("[endpoint]", self.endpoint != new.endpoint),
@@ -281,16 +257,14 @@ impl Settings {
         ];
         let names: Vec<_> = changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect();
         (!names.is_empty())
-            .then(|| format!("{} changed; that takes effect when the daemon is restarted", names.join(", ")))
+            .then(|| format!("{} changed; this takes effect when the daemon is restarted", names.join(", ")))
     }
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     let parsed = text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok());
-    parsed.ok_or_else(|| {
-        serde::de::Error::custom(format!("{text:?} is not a duration such as \"12h\" or \"15m\""))
-    })
+    parsed.ok_or_else(|| D::Error::custom(format!("{text:?} is not a duration such as \"12h\" or \"15m\"")))
 }
 
 fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
@@ -298,7 +272,7 @@ fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     if (0.1..=1_000.0).contains(&rate) {
         return Ok(rate);
     }
-    Err(serde::de::Error::custom(format!("{rate} calls a second are too few or too many (0.1 to 1000)")))
+    Err(D::Error::custom(format!("{rate} calls per second are too few or too many (0.1 to 1000)")))
 }
 
 fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
@@ -309,13 +283,55 @@ fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     }
     let parsed = parse()?;
     if parsed < Duration::from_secs(1) {
-        return Err(serde::de::Error::custom(format!("{text:?} is over at once; for never, leave it empty")));
+        return Err(D::Error::custom(format!(
+            "{text:?} is shorter than a second; leave it empty for \"never\""
+        )));
     }
     Ok(Some(parsed))
 }
 
 fn key_store<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeyStoreChoice, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+/// Reads a word or a list. The names are parsed here, so that a wrong one is reported with the line of the setting.
+fn keep_fresh<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeepFresh, D::Error> {
+    deserializer.deserialize_any(KeepFreshVisitor)
+}
+
+struct KeepFreshVisitor;
+
+impl<'de> Visitor<'de> for KeepFreshVisitor {
+    type Value = KeepFresh;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("\"used\", \"all\", or a list of profile names")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<KeepFresh, E> {
+        match word {
+            "used" => Ok(KeepFresh::Used),
+            "all" => Ok(KeepFresh::All),
+            _ => Err(E::custom(format!("{word:?} is not \"used\", \"all\", or a list of profile names"))),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<KeepFresh, A::Error> {
+        let mut names = BTreeSet::new();
+        while let Some(ListedProfile(name)) = list.next_element()? {
+            names.insert(name);
+        }
+        Ok(KeepFresh::Listed(names))
+    }
+}
+
+struct ListedProfile(ProfileName);
+
+impl<'de> Deserialize<'de> for ListedProfile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        ProfileName::parse(&name).map(Self).map_err(D::Error::custom)
+    }
 }
 
 #[cfg(test)]
@@ -325,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_optional() {
+    fn every_setting_is_optional() {
         assert_eq!(Settings::parse("").unwrap(), Settings::default());
         let some = Settings::parse(
             "[endpoint]\nport = 7800\n[imds]\nprofiles = { readOnlyUser = 7747 }\n[vault]\nkey = \"file\"\n\
@@ -346,16 +362,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn an_error_names_its_line() {
         for (text, words) in [
             ("[vault]\nkee = \"file\"\n", "line 2: unknown field `kee`"),
             ("\n[vault]\nkey = \"floppy\"\n", "line 3: \"floppy\" is not a key store"),
             ("[refresh]\nidle_after = \"soon\"\n", "line 2: \"soon\" is not a duration"),
-            ("[refresh]\nkeep_fresh = \"some\"\n", "line 2: \"used\", \"all\", or a list of profile names"),
+            ("[refresh]\nkeep_fresh = \"some\"\n", "line 2: \"some\" is not \"used\", \"all\", or a list"),
+            (
+                "[refresh]\nkeep_fresh = 3\n",
+                "line 2: invalid type: integer `3`, expected \"used\", \"all\", or a list",
+            ),
+            ("[refresh]\nkeep_fresh = [\"good\", \"\"]\n", "line 2: \"\" is not a profile name"),
             ("[endpoint]\nport = 99999\n", "line 2"),
             ("[endpoint]\nport = 7\n[imds]\nprofiles = { a = 7 }\n", "must be different"),
-            ("[network]\nportal_rate = 0\n", "line 2: 0 calls a second are too few"),
-            ("[lock]\nidle_after = \"0s\"\n", "is over at once"),
+            ("[network]\nportal_rate = 0\n", "line 2: 0 calls per second are too few"),
+            ("[lock]\nidle_after = \"0s\"\n", "line 2: \"0s\" is shorter than a second"),
             ("not toml", "line 1"),
         ] {
             let message = Settings::parse(text).unwrap_err();

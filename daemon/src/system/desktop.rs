@@ -1,35 +1,64 @@
-//! Desktop notices.
+//! Shows a notification on the user's desktop.
 
-/// Why a notice was not shown.
-#[cfg(target_os = "linux")]
-pub(crate) type DesktopError = zbus::Error;
-#[cfg(not(target_os = "linux"))]
-pub(crate) type DesktopError = notify_rust::error::Error;
+use anyhow::Result;
 
-/// Shows a notice over the session bus, by the one method of the Desktop Notifications Specification that it needs.
+/// Shows the texts as they are, without markup. Fails where there is no desktop.
 #[cfg(target_os = "linux")]
-pub(crate) async fn show(summary: &str, body: &str) -> Result<(), DesktopError> {
+pub(crate) async fn show(summary: &str, body: &str) -> Result<()> {
     use std::collections::HashMap;
 
-    const NAME: &str = "org.freedesktop.Notifications";
-    const PATH: &str = "/org/freedesktop/Notifications";
-    /// A new notice that replaces none.
-    const NO_ID: u32 = 0;
-    /// The desktop decides how long it shows the notice.
-    const DEFAULT_TIMEOUT: i32 = -1;
+    use zbus::zvariant::Value;
 
-    let (no_icon, no_actions) = ("", Vec::<&str>::new());
-    let no_hints = HashMap::<&str, zbus::zvariant::Value<'_>>::new();
-    let arguments = ("ssod", NO_ID, no_icon, summary, body, no_actions, no_hints, DEFAULT_TIMEOUT);
-    let bus = zbus::Connection::session().await?;
-    bus.call_method(Some(NAME), PATH, Some(NAME), "Notify", &arguments).await.map(drop)
+    let (no_replaced_id, no_icon, default_timeout) = (0_u32, "", -1_i32);
+    let (no_actions, no_hints): (&[&str], HashMap<&str, Value<'_>>) = (&[], HashMap::new());
+    let connection = zbus::Connection::session().await?;
+    let body = if parses_markup(&connection).await { escape_markup(body) } else { body.to_owned() };
+    let arguments = ("ssod", no_replaced_id, no_icon, summary, body, no_actions, no_hints, default_timeout);
+    call(&connection, "Notify", &arguments).await?;
+    Ok(())
 }
 
-/// Shows a notice. Untested: no Mac was at hand.
+/// Shows the texts as they are. Fails where there is no desktop.
 #[cfg(not(target_os = "linux"))]
-pub(crate) async fn show(summary: &str, body: &str) -> Result<(), DesktopError> {
+pub(crate) async fn show(summary: &str, body: &str) -> Result<()> {
     let mut notification = notify_rust::Notification::new();
     notification.appname("ssod").summary(summary).body(body);
-    // This call blocks, so it needs a thread of its own.
-    tokio::task::spawn_blocking(move || notification.show().map(drop)).await.unwrap_or(Ok(()))
+    // The call blocks.
+    tokio::task::spawn_blocking(move || notification.show().map(drop)).await??;
+    Ok(())
+}
+
+/// Whether the desktop parses the body as markup. One that does not would show an escaped body with its escapes.
+#[cfg(target_os = "linux")]
+async fn parses_markup(connection: &zbus::Connection) -> bool {
+    let reply = call(connection, "GetCapabilities", &()).await;
+    let capabilities = reply.and_then(|reply| reply.body().deserialize::<Vec<String>>());
+    // Without an answer, a stray escape is the smaller harm.
+    capabilities.map_or(true, |capabilities| capabilities.iter().any(|name| name == "body-markup"))
+}
+
+/// Calls a method of the Desktop Notifications Specification's one interface.
+#[cfg(target_os = "linux")]
+async fn call<B>(connection: &zbus::Connection, method: &str, arguments: &B) -> zbus::Result<zbus::Message>
+where
+    B: serde::Serialize + zbus::zvariant::DynamicType,
+{
+    let (name, path) = ("org.freedesktop.Notifications", "/org/freedesktop/Notifications");
+    connection.call_method(Some(name), path, Some(name), method, arguments).await
+}
+
+/// Escapes what the specification's markup, a subset of XML, treats as special in a text.
+#[cfg(target_os = "linux")]
+fn escape_markup(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_cannot_contain_markup() {
+        assert_eq!(escape_markup("<a href=\"x\">R&D</a>"), "&lt;a href=\"x\"&gt;R&amp;D&lt;/a&gt;");
+    }
 }

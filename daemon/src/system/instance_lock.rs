@@ -1,39 +1,30 @@
-//! One daemon for each user: whoever holds the lock may remove a stale socket and write the vault.
+//! One daemon for each user: the daemon that holds the lock may remove a stale socket and write the vault.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use fs4::{FileExt, TryLockError};
 use thiserror::Error;
 
-/// There is a daemon already.
+/// Another daemon runs already.
 #[derive(Debug, Error)]
 #[error("another ssod-daemon runs already (process {pid}); there is one for each user. See: ssod status")]
 pub struct AlreadyRuns {
-    /// Its process, as it wrote it down.
+    /// Its process id, as it wrote it into the lock file.
     pid: String,
 }
 
-/// Held until dropped; the kernel releases it however the process ends.
+/// Held until dropped. The kernel releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct InstanceLock(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
 
 impl InstanceLock {
-    /// Takes the lock; fails with the other daemon's process id where there is one.
+    /// Takes the lock. If another daemon holds it, the error names its process id.
     pub fn take(path: &Path) -> Result<Self> {
         let unusable = || format!("cannot open {}", path.display());
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(path)
-            .with_context(unusable)?;
+        let mut file = ssod_private_files::open_lock_file(path).with_context(unusable)?;
         match FileExt::try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -56,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_told_who_the_first_is() {
+    fn the_error_names_the_process_that_holds_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let first = InstanceLock::take(&path).unwrap();
