@@ -70,12 +70,27 @@ pub struct App {
     imds_enabled: Arc<AtomicBool>,
     endpoint: Endpoint<LiveBroker>,
     limits: limits::ConnectionLimits,
-    endpoint_listener: TcpListener,
-    control_listener: UnixListener,
+    sockets: Sockets,
     shutdown: Shutdown,
-    /// Whether the control socket's file is ours to remove.
-    owns_socket: bool,
     instance_lock: InstanceLock,
+}
+
+/// The bound sockets.
+struct Sockets {
+    endpoint: TcpListener,
+    control: UnixListener,
+    /// Whether the control socket's file is ours to remove.
+    owns_control: bool,
+}
+
+/// What every other part is built on.
+struct Foundation {
+    paths: Arc<Paths>,
+    clock: Clock,
+    vault: Arc<Vault>,
+    broker: LiveBroker,
+    state_file: Arc<StateFile>,
+    audit: Arc<AuditLog>,
 }
 
 impl App {
@@ -83,86 +98,23 @@ impl App {
     /// says what to do.
     pub async fn start(options: Options, clock: Clock) -> Result<Self> {
         let Options { paths, settings, variable, mut inherited } = options;
-        folders::private(&paths.state)?;
-        folders::private(&paths.runtime)?;
-        let lock = InstanceLock::take(&paths.lock())?;
-        folders::private(&paths.vault())?;
-        let paths = Arc::new(paths);
-        let vault = Arc::new(Vault::new(&paths.vault()).context("cannot open the vault's folder")?);
-        let network = network::load(&settings.network, &variable)?;
-        let provider = IdentityCenter::new(&network, clock.clone())?;
-        let broker = Broker::new(provider, vault.clone(), clock.clone(), settings.policy());
-        let state_file = Arc::new(StateFile::load(&paths.memory())?);
-        broker.restore_choice(state_file.active());
-        let endpoint_listener = bind::endpoint(settings.endpoint.port, &state_file, &mut inherited)?;
-        let owns_socket = !inherited.has_control(&paths.socket);
-        let control_listener = bind::control(&paths.socket, &mut inherited)?;
-        let audit = start_audit(&paths, &broker)?;
-        let facts = Arc::new(DaemonFacts {
-            port: endpoint_listener.local_addr()?.port(),
-            overrides: overrides(&variable),
-        });
-        let (limits, shutdown, problems) =
-            (limits::by_descriptors(), Shutdown::default(), Problems::default());
+        let instance_lock = take_folders(&paths)?;
+        let foundation = Foundation::lay(paths, &settings, &variable, clock)?;
+        let sockets = Sockets::bind(&foundation, settings.endpoint.port, &mut inherited)?;
+        let facts =
+            DaemonFacts { port: sockets.endpoint.local_addr()?.port(), overrides: overrides(&variable) };
+        let (limits, shutdown) = (limits::by_descriptors(), Shutdown::default());
         let imds_enabled = Arc::new(AtomicBool::new(settings.imds.enabled));
-        let settings = LiveSettings::new(settings);
-        let tokens = EndpointTokens::new(state_file.clone(), paths.clone());
-        let services = Services {
-            source: broker.clone(),
-            clock: clock.clone(),
-            tokens: tokens.in_force().clone(),
-            imds_tokens: ImdsTokens::new().context("no random numbers")?,
-            audit: audit.clone(),
-            own_uid: ssod_peer::own_uid(),
-        };
+        let tokens = EndpointTokens::new(foundation.state_file.clone(), foundation.paths.clone());
+        let services = foundation.services(&tokens)?;
         let main_port = Port::Main { imds: imds_enabled.clone() };
         let endpoint = Endpoint::new(services.clone(), main_port, facts.port);
-        let capacity = limits.endpoint.clone();
-        let imds_ports = ImdsPorts::new(inherited, services, audit.clone(), capacity, shutdown.clone());
-        let keeper = VaultKeeper::new(VaultServices {
-            vault,
-            broker: broker.clone(),
-            tokens: tokens.clone(),
-            state_file: state_file.clone(),
-            settings: settings.clone(),
-            audit: audit.clone(),
-            clock: clock.clone(),
-            paths: paths.clone(),
-        });
+        let (audit, capacity) = (foundation.audit.clone(), limits.endpoint.clone());
+        let imds_ports = ImdsPorts::new(inherited, services, audit, capacity, shutdown.clone());
         let environment = Environment::from_variables(&variable);
-        let aws_config = LiveAwsConfig::new(
-            &paths.aws_config,
-            environment,
-            broker.clone(),
-            keeper.clone(),
-            problems.clone(),
-        );
-        aws_config.reload().await;
-        let context = ControlContext {
-            broker,
-            clock,
-            settings,
-            keeper,
-            tokens,
-            state_file,
-            aws_config,
-            imds_ports,
-            problems,
-            audit,
-            paths,
-            facts,
-        };
-        Ok(Self {
-            context,
-            imds_enabled,
-            endpoint,
-            limits,
-            endpoint_listener,
-            control_listener,
-            shutdown,
-            owns_socket,
-            instance_lock: lock,
-        })
+        let context = foundation.context(LiveSettings::new(settings), tokens, environment, imds_ports, facts);
+        context.aws_config.reload().await;
+        Ok(Self { context, imds_enabled, endpoint, limits, sockets, shutdown, instance_lock })
     }
 
     /// The port of the endpoint.
@@ -173,7 +125,7 @@ impl App {
     /// Serves and renews until `stop` ends; then stops within a second.
     pub async fn run_until(self, stop: impl Future<Output = ()> + Send) {
         let ControlContext { broker, keeper, audit, paths, facts, .. } = self.context.clone();
-        let (shutdown, owns_socket) = (self.shutdown.clone(), self.owns_socket);
+        let (shutdown, owns_socket) = (self.shutdown.clone(), self.sockets.owns_control);
         tracing::info!(port = facts.port, profiles = broker.profile_names().len(), "ssod is ready");
         for (variable, value) in &facts.overrides {
             tracing::warn!("{variable}={value} overrides where Identity Center is called");
@@ -211,27 +163,13 @@ impl App {
     }
 
     fn spawn_tasks(self, tasks: &mut Vec<JoinHandle<()>>) -> InstanceLock {
-        let shutdown = self.shutdown;
-        let ControlContext {
-            broker, clock, settings, keeper, state_file, audit, paths, problems, facts, ..
-        } = self.context.clone();
-        let serving = serve(
-            self.endpoint_listener,
-            self.limits.endpoint,
-            Timeouts::default(),
-            admit(self.endpoint, audit),
-            shutdown.begun(),
-        );
-        let reloader = ConfigReloader {
-            paths: paths.clone(),
-            aws_config: self.context.aws_config.clone(),
-            settings: settings.clone(),
-            imds_enabled: self.imds_enabled,
-            imds_ports: self.context.imds_ports.clone(),
-            broker: broker.clone(),
-            keeper: keeper.clone(),
-            problems,
-        };
+        let Self { context, imds_enabled, endpoint, limits, sockets, shutdown, instance_lock } = self;
+        let ControlContext { broker, clock, settings, keeper, state_file, paths, .. } = context.clone();
+        let (timeouts, admit) = (Timeouts::default(), admit(endpoint, context.audit.clone()));
+        let endpoint = serve(sockets.endpoint, limits.endpoint, timeouts, admit, shutdown.begun());
+        let refresher = refresher::run(broker.clone(), clock.clone(), shutdown.begun());
+        let service_manager =
+            ServiceManager { broker: broker.clone(), keeper: keeper.clone(), port: context.facts.port };
         let notices = Notices {
             broker: broker.clone(),
             settings: settings.clone(),
@@ -239,32 +177,123 @@ impl App {
             state_file: state_file.clone(),
             clock: clock.clone(),
         };
-        let service_manager =
-            ServiceManager { broker: broker.clone(), keeper: keeper.clone(), port: facts.port };
-        let sharing = AwsCliSharing {
-            broker: broker.clone(),
-            settings,
-            keeper,
-            state_file,
-            clock: clock.clone(),
-            folder: paths.aws_cache.clone(),
-        };
+        let folder = paths.aws_cache.clone();
+        let sharing = AwsCliSharing { broker: broker.clone(), settings, keeper, state_file, clock, folder };
+        let reloader = config_reloader(&context, imds_enabled);
+        let control = api::serve(context, sockets.control, limits.control, shutdown.begun());
         tasks.extend([
-            tokio::spawn(serving),
-            tokio::spawn(api::serve(
-                self.context,
-                self.control_listener,
-                self.limits.control,
-                shutdown.begun(),
-            )),
-            tokio::spawn(refresher::run(broker.clone(), clock, shutdown.begun())),
+            tokio::spawn(endpoint),
+            tokio::spawn(control),
+            tokio::spawn(refresher),
             tokio::spawn(reloader.run(shutdown.clone())),
             tokio::spawn(notices.run(shutdown.begun())),
             tokio::spawn(service_manager.run(shutdown.begun())),
             tokio::spawn(sharing.run(shutdown.begun())),
             tokio::spawn(end_pointless_waits(broker, shutdown)),
         ]);
-        self.instance_lock
+        instance_lock
+    }
+}
+
+impl Sockets {
+    fn bind(foundation: &Foundation, port: Option<u16>, inherited: &mut Inherited) -> Result<Self> {
+        let socket = &foundation.paths.socket;
+        let endpoint = bind::endpoint(port, &foundation.state_file, inherited)?;
+        let owns_control = !inherited.has_control(socket);
+        Ok(Self { endpoint, control: bind::control(socket, inherited)?, owns_control })
+    }
+}
+
+impl Foundation {
+    fn lay(paths: Paths, settings: &Settings, variable: &Variables, clock: Clock) -> Result<Self> {
+        let paths = Arc::new(paths);
+        let vault = Arc::new(Vault::new(&paths.vault()).context("cannot open the vault's folder")?);
+        let network = network::load(&settings.network, variable)?;
+        let provider = IdentityCenter::new(&network, clock.clone())?;
+        let broker = Broker::new(provider, vault.clone(), clock.clone(), settings.policy());
+        let state_file = Arc::new(StateFile::load(&paths.memory())?);
+        broker.restore_choice(state_file.active());
+        let audit = start_audit(&paths, &broker)?;
+        Ok(Self { paths, clock, vault, broker, state_file, audit })
+    }
+
+    /// Returns what the endpoint's ports share.
+    fn services(&self, tokens: &EndpointTokens) -> Result<Services<LiveBroker>> {
+        Ok(Services {
+            source: self.broker.clone(),
+            clock: self.clock.clone(),
+            tokens: tokens.in_force().clone(),
+            imds_tokens: ImdsTokens::new().context("no random numbers")?,
+            audit: self.audit.clone(),
+            own_uid: ssod_peer::own_uid(),
+        })
+    }
+
+    fn context(
+        self,
+        settings: LiveSettings,
+        tokens: EndpointTokens,
+        environment: Environment,
+        imds_ports: ImdsPorts,
+        facts: DaemonFacts,
+    ) -> ControlContext {
+        let Self { paths, clock, vault, broker, state_file, audit } = self;
+        let problems = Problems::default();
+        let keeper = VaultKeeper::new(VaultServices {
+            vault,
+            broker: broker.clone(),
+            tokens: tokens.clone(),
+            state_file: state_file.clone(),
+            settings: settings.clone(),
+            audit: audit.clone(),
+            clock: clock.clone(),
+            paths: paths.clone(),
+        });
+        let (config_broker, config_keeper) = (broker.clone(), keeper.clone());
+        let aws_config = LiveAwsConfig::new(
+            &paths.aws_config,
+            environment,
+            config_broker,
+            config_keeper,
+            problems.clone(),
+        );
+        let facts = Arc::new(facts);
+        ControlContext {
+            broker,
+            clock,
+            settings,
+            keeper,
+            tokens,
+            state_file,
+            aws_config,
+            imds_ports,
+            problems,
+            audit,
+            paths,
+            facts,
+        }
+    }
+}
+
+/// Makes the private folders and takes the lock of the one daemon that may use them.
+fn take_folders(paths: &Paths) -> Result<InstanceLock> {
+    folders::private(&paths.state)?;
+    folders::private(&paths.runtime)?;
+    let lock = InstanceLock::take(&paths.lock())?;
+    folders::private(&paths.vault())?;
+    Ok(lock)
+}
+
+fn config_reloader(context: &ControlContext, imds_enabled: Arc<AtomicBool>) -> ConfigReloader {
+    ConfigReloader {
+        paths: context.paths.clone(),
+        aws_config: context.aws_config.clone(),
+        settings: context.settings.clone(),
+        imds_enabled,
+        imds_ports: context.imds_ports.clone(),
+        broker: context.broker.clone(),
+        keeper: context.keeper.clone(),
+        problems: context.problems.clone(),
     }
 }
 
