@@ -71,7 +71,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response {
     json_answer(status, &json!({ "code": code, "message": message, "Code": code, "Message": message }))
 }
 
-/// For a path that nobody serves.
+/// The answer for a path that has nothing.
 pub(crate) fn not_found() -> Response {
     let message = "There is nothing at this path.";
     let body = json!({ "code": "NotFound", "message": message, "Code": "NotFound", "Message": message });

@@ -98,7 +98,7 @@ fn exception_of(error: &str) -> &str {
     }
 }
 
-/// What a person reads. AWS's own words are shortened and stripped of control characters: they reach terminals.
+/// Returns the text for users. AWS's description is shortened and has no control characters, because it reaches terminals.
 fn describe(answer: &ErrorAnswer<'_>, body: &ErrorBody, is_json: bool) -> String {
     let service = match answer.service {
         Service::Oidc => "Identity Center's sign-in service",
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_reads_the_description_without_control_characters() {
+    fn the_description_for_users_has_no_control_characters() {
         let body = r#"{"error":"invalid_scope","error_description":"bad\u001b[31m scope"}"#;
         assert_eq!(
             react(Service::Oidc, 400, Some("InvalidScopeException"), body).to_string(),

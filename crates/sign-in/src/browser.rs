@@ -1,4 +1,4 @@
-//! The authorization code flow with PKCE, as the AWS CLI does it since 2.22, with a stricter listener.
+//! The authorization code flow with PKCE, as the AWS CLI has it since 2.22, with a stricter listener.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use crate::error::FlowError;
 use crate::page::Page;
 use crate::pkce::Proof;
 
-/// How long a person may take; the AWS CLI waits as long.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// How long the user may take; the AWS CLI waits as long.
+const SIGN_IN_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Listens for the callback, announces the URL that a person must visit, exchanges the code that comes back,
-/// and hands the tokens to `keep` before the browser is told that all is well.
+/// Listens for the callback, announces the URL that the user must visit, exchanges the code that comes back, and passes the
+/// tokens to `save` before the browser shows success.
 pub async fn browser<P, K>(
     provider: &P,
     session: &SsoSession,
     client: &ClientRegistration,
     announce: impl FnOnce(&str) -> Result<(), FlowError> + Send,
-    keep: impl FnOnce(SessionTokens) -> K + Send,
+    save: impl FnOnce(SessionTokens) -> K + Send,
 ) -> Result<(), FlowError>
 where
     P: IdentityProvider,
@@ -33,7 +33,7 @@ where
     let (redirect_uri, state) = (callback.redirect_uri.clone(), proof.state.expose());
     announce(&provider.authorize_url(session, client, &redirect_uri, state, &proof.challenge)?)?;
     let answer =
-        tokio::time::timeout(PATIENCE, &mut callback.answer).await.map_err(|_| FlowError::TimedOut)?;
+        tokio::time::timeout(SIGN_IN_TIMEOUT, &mut callback.answer).await.map_err(|_| FlowError::TimedOut)?;
     let Answer { outcome, reply } =
         answer.map_err(|_| FlowError::Local("the callback's listener ended".to_owned()))?;
     let result = match outcome {
@@ -41,7 +41,7 @@ where
             let verifier = proof.verifier;
             let grant = Grant::AuthorizationCode { code, redirect_uri, verifier };
             match provider.create_token(session, client, grant).await {
-                Ok(tokens) => keep(tokens).await,
+                Ok(tokens) => save(tokens).await,
                 Err(error) => Err(error.into()),
             }
         }
@@ -52,7 +52,7 @@ where
         Err(FlowError::Denied) => Page::Denied,
         Err(_) => Page::Failed,
     };
-    // The browser may have gone away; the sign-in counts all the same.
+    // The browser may have disconnected; the sign-in is valid all the same.
     let _ = reply.send(page);
     callback.close().await;
     result

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_mins(30);
 /// A server that names a longer wait is asked again all the same: the code would die meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// Starts an authorization, shows it, and polls until a person answered or the code is dead.
+/// Starts an authorization, shows it, and polls until the user answers or the code expires.
 pub async fn device_code<P: IdentityProvider>(
     provider: &P,
     session: &SsoSession,
@@ -76,7 +76,7 @@ mod tests {
         }
     }
 
-    /// Polls while somebody does something with the code after a while; tells how often it polled.
+    /// Polls while the user does something with the code after a while; returns how often it polled.
     async fn polls(
         wait: Duration,
         act: impl FnOnce(&SimulatedIdentityCenter, &ManualClock, &str) + Send + 'static,
@@ -86,12 +86,12 @@ mod tests {
         let aws = SimulatedIdentityCenter::new(clock.clone(), Lifetimes::default());
         let client = aws.register_client(&session(), SignInFlow::DeviceCode).await.unwrap();
         let before = aws.calls();
-        let person = aws.clone();
+        let user = aws.clone();
         let show = |authorization: &DeviceAuthorization| {
             let code = authorization.user_code.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(wait).await;
-                act(&person, &clock, &code);
+                act(&user, &clock, &code);
             });
             Ok(())
         };

@@ -4,7 +4,7 @@
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-/// What happened, for the person before the browser.
+/// What happened, for the user at the browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Page {
     SignedIn,
