@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::{ProfileName, RoleCredentials, Secret, SessionName, SessionRecord};
+use crate::{ProfileName, RoleCredentials, RoleId, Secret, SessionName, SessionRecord};
 
 /// Why the store failed, as a sentence that includes what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -20,9 +20,8 @@ pub struct CachedCredentials {
     pub profile: ProfileName,
     /// The session that issued them. Without its record they are void.
     pub session: SessionName,
-    /// The role that they are for, as "ACCOUNT/ROLE through SESSION". The entry is void if the profile now names
-    /// another role.
-    pub role: String,
+    /// The role that they are for. The entry is void if the profile now names another role.
+    pub role: RoleId,
     /// The credentials.
     pub credentials: Arc<RoleCredentials>,
     /// When a caller last requested them.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use ssod_model::{
     CachedCredentials, ClientRegistration, EndpointTokens, InvalidName, ProfileName, Region, RoleCredentials,
-    Secret, SessionName, SessionRecord, SessionTokens, SignInFlow, StartUrl, Timestamp,
+    RoleId, Secret, SessionName, SessionRecord, SessionTokens, SignInFlow, StartUrl, Timestamp,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -134,7 +134,7 @@ impl<'a> From<&'a [CachedCredentials]> for CredentialsFile<'a> {
         let entry = |cached: &'a CachedCredentials| CredentialsEntry {
             profile: cached.profile.as_str().into(),
             session: cached.session.as_str().into(),
-            role: cached.role.as_str().into(),
+            role: cached.role.to_string().into(),
             access_key_id: cached.credentials.access_key_id.as_str().into(),
             secret_access_key: cached.credentials.secret_access_key.expose().into(),
             session_token: cached.credentials.session_token.expose().into(),
@@ -154,7 +154,7 @@ impl TryFrom<CredentialsFile<'_>> for Vec<CachedCredentials> {
             Ok(CachedCredentials {
                 profile: ProfileName::parse(&entry.profile)?,
                 session: SessionName::parse(&entry.session)?,
-                role: entry.role.into_owned(),
+                role: RoleId::parse(&entry.role)?,
                 credentials: Arc::new(RoleCredentials {
                     access_key_id: entry.access_key_id.into_owned(),
                     secret_access_key: entry.secret_access_key.into_owned().into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
-    CachedCredentials, Profile, ProfileName, RoleCredentials, SessionName, SsoSession, Timestamp,
+    CachedCredentials, Profile, ProfileName, RoleCredentials, RoleId, SessionName, SsoSession, Timestamp,
     TimestampExt,
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct ProfileEntry {
 /// Credentials, and the role that they are for.
 pub(super) struct HeldCredentials {
     pub(super) session: SessionName,
-    pub(super) role: String,
+    pub(super) role: RoleId,
     pub(super) credentials: Arc<RoleCredentials>,
 }
 
@@ -73,7 +73,7 @@ impl ProfileEntry {
     /// Returns the credentials, if they are for the role that the profile names now.
     pub(crate) fn credentials(&self) -> Option<&Arc<RoleCredentials>> {
         let config = self.config.as_ref()?;
-        self.held.as_ref().filter(|held| held.role == role_of(config)).map(|held| &held.credentials)
+        self.held.as_ref().filter(|held| held.role.is_of(config)).map(|held| &held.credentials)
     }
 
     /// Returns what the policy needs to know.
@@ -102,9 +102,4 @@ impl ProfileEntry {
             last_used: self.last_used,
         })
     }
-}
-
-/// Returns the role that a profile's credentials are for. If any part of it changes, older credentials are void.
-pub(super) fn role_of(profile: &Profile) -> String {
-    format!("{}/{} through {}", profile.account_id, profile.role_name, profile.session)
 }

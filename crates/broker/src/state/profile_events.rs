@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
-    CachedCredentials, Floor, IdentityError, ProfileName, RoleCredentials, SessionName, Timestamp,
+    CachedCredentials, Floor, IdentityError, ProfileName, RoleCredentials, RoleId, SessionName, Timestamp,
     TimestampExt,
 };
 
 use super::State;
 use super::in_flight::{Completer, Completion, InFlight, joinable};
-use super::profile::{FetchJob, HeldCredentials, role_of};
+use super::profile::{FetchJob, HeldCredentials};
 use super::retry::RetryState;
 use super::unsaved::UnsavedCredentials;
 use crate::policy::Policy;
@@ -96,7 +96,7 @@ impl State {
     /// AWS issued credentials.
     pub(crate) fn fetched(&mut self, job: &FetchJob, credentials: RoleCredentials, now: Timestamp) {
         let Some(entry) = self.profiles.get_mut(&job.profile.name) else { return };
-        let (session, role) = (job.session.name.clone(), role_of(&job.profile));
+        let (session, role) = (job.session.name.clone(), RoleId::from(&*job.profile));
         entry.held = Some(HeldCredentials { session, role, credentials: Arc::new(credentials) });
         entry.retry = None;
         UnsavedCredentials::count(&mut self.unsaved_credentials, now);

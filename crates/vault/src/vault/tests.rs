@@ -3,8 +3,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use ssod_model::{
-    ClientRegistration, ProfileName, Region, RoleCredentials, Secret, SessionTokens, SignInFlow, StartUrl,
-    Timestamp,
+    ClientRegistration, ProfileName, Region, RoleCredentials, RoleId, Secret, SessionTokens, SignInFlow,
+    StartUrl, Timestamp,
 };
 
 use super::*;
@@ -48,7 +48,7 @@ fn credentials() -> Vec<CachedCredentials> {
     vec![CachedCredentials {
         profile: ProfileName::parse("adminUser").unwrap(),
         session: SessionName::parse("s").unwrap(),
-        role: "123456789012/AdminRole through s".into(),
+        role: RoleId::parse("123456789012/AdminRole through s").unwrap(),
         credentials: Arc::new(RoleCredentials {
             access_key_id: "ASIA".into(),
             secret_access_key: Secret::new("MARKER-secret".into()),
