@@ -1,7 +1,7 @@
-//! What needs root to be shown: other users, namespaces, the daemon's memory. `cargo xtask test --no-root` leaves these
-//! out and lists them as not proved.
+//! The tests that need root: other users, namespaces, the daemon's memory. `cargo xtask test --no-root` skips them and lists
+//! them as not proved.
 //!
-//! A user needs no line in passwd to be another user, so none is made and none must be removed.
+//! A process can have a uid that is not in `/etc/passwd`, so these tests create no users.
 
 mod booted;
 mod disk;
@@ -15,27 +15,27 @@ mod port;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use ssod_testkit::{Finished, run};
+use ssod_testkit::{CommandResult, run};
 
-/// Who owns the daemon.
+/// The owner of the daemon.
 pub(crate) const ALICE: u32 = 64_501;
-/// Somebody else on the same machine.
+/// Another user of the same machine.
 pub(crate) const BOB: u32 = 64_502;
 
-/// A Python program as that user, in an empty environment.
+/// Returns a command that runs a Python program as this user, in an empty environment.
 pub(crate) fn python(user: u32, program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("/usr/bin/python3");
     command.args(["-c", program]).args(arguments).env_clear().current_dir("/").uid(user).gid(user);
     command
 }
 
-/// Runs it to its end.
-pub(crate) fn run_python(user: u32, program: &str, arguments: &[&str]) -> Finished {
+/// Runs a Python program as this user and waits for its end.
+pub(crate) fn run_python(user: u32, program: &str, arguments: &[&str]) -> CommandResult {
     run(&mut python(user, program, arguments))
 }
 
-/// Asks the endpoint with a token: prints the status and the body.
-pub(crate) const ASK: &str = r#"
+/// Sends a request with a token to a URL, and prints the status and the body.
+pub(crate) const REQUEST: &str = r#"
 import sys, urllib.request, urllib.error
 request = urllib.request.Request(sys.argv[1], headers={"Authorization": sys.argv[2]})
 try:

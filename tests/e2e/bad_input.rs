@@ -1,132 +1,125 @@
-//! Bad input of every kind: one clear error that says what to do, and nothing is lost.
+//! Invalid input: one clear error that says what to do, and nothing is lost.
 
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Stdio;
 
-use serde_json::{Value, json};
-use ssod_testkit::{ACCOUNT, Person, Sandbox, approve_browser, programs, run};
+use ssod_control::SessionState;
+use ssod_testkit::{ACCOUNT, FakeOptions, Sandbox, TestUser, approve_browser, run, wait_until};
 
-fn daemon_refuses(sandbox: &Sandbox) -> String {
-    run(sandbox.command(programs().join("ssod-daemon")).stderr(Stdio::piped())).failed_with(1)
+/// Runs the daemon, which must fail, and returns its error.
+fn daemon_error(sandbox: &Sandbox) -> String {
+    run(sandbox.daemon_command().stderr(Stdio::piped())).failed_with(1)
 }
 
 #[test]
-fn no_config_file_and_an_unknown_profile() {
+fn an_unknown_profile_is_named_even_without_a_config_file() {
     let sandbox = Sandbox::new();
     assert!(sandbox.ssod(&["status"]).succeeded().contains("Add one: ssod configure"));
-    let unknown = sandbox.ssod(&["credential-process", "nobody"]).failed_with(1);
-    assert!(unknown.contains("\"nobody\" is neither"), "{unknown}");
-    for command in [&["login", "nobody"][..], &["use", "nobody"], &["env", "nobody"]] {
-        let unknown = sandbox.ssod(command).failed_with(1);
-        assert!(unknown.contains("\"nobody\" is neither") && unknown.contains("hint:"), "{unknown}");
+    let error = sandbox.ssod(&["credential-process", "unknown"]).failed_with(1);
+    assert!(error.contains("\"unknown\" is neither"), "{error}");
+    for command in [&["login", "unknown"][..], &["use", "unknown"], &["env", "unknown"]] {
+        let error = sandbox.ssod(command).failed_with(1);
+        assert!(error.contains("\"unknown\" is neither") && error.contains("hint:"), "{error}");
     }
 }
 
 #[test]
-fn a_sessions_name_where_a_profile_is_needed() {
+fn a_session_name_is_refused_where_a_profile_is_required() {
     let sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
+    sandbox.configure(TestUser::ADMIN);
     for command in ["env", "use"] {
-        let refused = sandbox.ssod(&[command, "sso-session-adminUser"]).failed_with(1);
-        assert!(
-            refused.contains("is an sso-session") && refused.contains("profiles are: adminUser"),
-            "{refused}"
-        );
+        let error = sandbox.ssod(&[command, "sso-session-adminUser"]).failed_with(1);
+        assert!(error.contains("is an sso-session") && error.contains("profiles are: adminUser"), "{error}");
     }
 }
 
 #[test]
-fn a_broken_config_file_and_a_profile_without_sso_keys() {
+fn a_broken_config_file_and_a_profile_without_a_role_are_reported() {
     let sandbox = Sandbox::new();
-    fs::create_dir(sandbox.home().join(".aws")).unwrap();
-    fs::write(sandbox.aws_config(), "[profile keys]\nregion = us-east-1\n").unwrap();
-    let refused = sandbox.ssod(&["credential-process", "keys"]).failed_with(1);
-    assert!(refused.contains("\"keys\" is neither a profile with an Identity Center role"), "{refused}");
-    fs::write(sandbox.aws_config(), "[profile keys\n").unwrap();
-    sandbox.eventually("it is reported", || {
+    sandbox.write_aws_config("[profile keys]\nregion = us-east-1\n");
+    let error = sandbox.ssod(&["credential-process", "keys"]).failed_with(1);
+    assert!(error.contains("\"keys\" is neither a profile with an Identity Center role"), "{error}");
+    sandbox.write_aws_config("[profile keys\n");
+    wait_until("the broken file is reported", || {
         sandbox.ssod(&["status"]).stdout.contains("line 1: expected a closing ]")
     });
-    let refused = sandbox.ssod(&["configure", "--convert", "keys"]).failed_with(1);
-    assert!(refused.contains("line 1: expected a closing ]"), "{refused}");
+    let error = sandbox.ssod(&["configure", "--convert", "keys"]).failed_with(1);
+    assert!(error.contains("line 1: expected a closing ]"), "{error}");
 }
 
 #[test]
-fn a_role_that_is_not_assigned_asks_for_no_new_login() {
+fn a_role_that_is_not_assigned_requires_no_new_sign_in() {
     let mut sandbox = Sandbox::new();
-    sandbox.configure(Person { role: "AdminRole", ..Person::READ_ONLY });
+    sandbox.configure(TestUser { role: "AdminRole", ..TestUser::READ_ONLY });
     sandbox.start_daemon();
-    sandbox.login(Person::READ_ONLY).succeeded();
-    let refused = sandbox.ssod(&["credential-process", "readOnlyUser"]).failed_with(1);
-    assert!(
-        refused.contains("has no access to role AdminRole") && !refused.contains("ssod login"),
-        "{refused}"
-    );
-    let reply = sandbox.credentials("readOnlyUser");
+    sandbox.login(TestUser::READ_ONLY).succeeded();
+    let error = sandbox.ssod(&["credential-process", "readOnlyUser"]).failed_with(1);
+    assert!(error.contains("has no access to role AdminRole") && !error.contains("ssod login"), "{error}");
+    let reply = sandbox.daemon().credentials("readOnlyUser");
     assert_eq!((reply.status, &reply.json()["code"]), (403, &"NoAccess".into()));
-    assert_eq!(sandbox.status()["sessions"][0]["state"], "active");
-    // Once it is assigned, a new sign-in clears the refusal at once.
-    sandbox.tell_fake("add-assignment", &json!({ "user": "bob", "account": ACCOUNT, "role": "AdminRole" }));
-    sandbox.login(Person::READ_ONLY).succeeded();
-    assert_eq!(sandbox.credentials("readOnlyUser").status, 200);
+    assert_eq!(sandbox.daemon().status().sessions[0].state, SessionState::Active);
+    // After the role is assigned, a new sign-in clears the refusal at once.
+    sandbox.fake().assign("bob", "AdminRole");
+    sandbox.login(TestUser::READ_ONLY).succeeded();
+    assert_eq!(sandbox.daemon().credentials("readOnlyUser").status, 200);
 }
 
 #[test]
-fn a_port_that_is_taken_is_an_error_and_never_a_move() {
+fn a_taken_port_is_an_error_and_no_other_port_is_used() {
     let sandbox = Sandbox::new();
-    let _holder = TcpListener::bind(("127.0.0.1", sandbox.port)).unwrap();
-    let refused = daemon_refuses(&sandbox);
-    assert!(refused.contains(&format!("port {} on 127.0.0.1 is taken", sandbox.port)), "{refused}");
-    let through_client = sandbox.ssod(&["status"]).failed_with(4);
-    assert!(through_client.contains("is taken") && through_client.contains("hint:"), "{through_client}");
+    let port = sandbox.daemon().port();
+    let _other_program = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let error = daemon_error(&sandbox);
+    assert!(error.contains(&format!("port {port} on 127.0.0.1 is taken")), "{error}");
+    let error = sandbox.ssod(&["status"]).failed_with(4);
+    assert!(error.contains("is taken") && error.contains("hint:"), "{error}");
 }
 
 #[test]
-fn a_denied_approval_and_a_code_that_nobody_confirms() {
-    let mut sandbox = Sandbox::with_fake(&ssod_testkit::FakeOptions {
-        arguments: ["--device-code-life", "2s"].map(str::to_owned).to_vec(),
-        ..Default::default()
-    });
-    sandbox.configure(Person::ADMIN);
+fn a_denied_sign_in_and_an_expired_device_code_are_reported() {
+    let mut sandbox = Sandbox::with_fake(&FakeOptions::arguments(&["--device-code-life", "2s"]));
+    sandbox.configure(TestUser::ADMIN);
     sandbox.start_daemon();
-    let denied = sandbox.login_by("adminUser", &[], |event, _| {
+    let denied = sandbox.login_with("adminUser", &[], |event| {
         let page = approve_browser(event["url"].as_str().unwrap(), "alice", false);
         assert!(page.body.contains("You denied the sign-in"), "{}", page.body);
     });
     assert!(denied.failed_with(1).contains("denied in the browser"));
-    let expired = sandbox.login_by("adminUser", &["--device-code"], |_, _| {});
+    let expired = sandbox.login_with("adminUser", &["--device-code"], |_| {});
     assert!(expired.failed_with(1).contains("The sign-in was not approved in time"));
-    assert_eq!(sandbox.status()["sessions"][0]["state"], "signed_out");
+    assert_eq!(sandbox.daemon().status().sessions[0].state, SessionState::SignedOut);
 }
 
 #[test]
-fn the_fake_gone_and_answers_that_are_not_json() {
-    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
-    sandbox.fault("garbage", "GetRoleCredentials");
-    sandbox.tell_fake("clock", &json!({ "advance_ms": 0 }));
-    let file = sandbox.aws_config();
-    let text = fs::read_to_string(&file).unwrap();
-    // Another profile of the same session has nothing in memory yet.
-    fs::write(&file, format!("{text}\n[profile second]\nssod_session = {}\nssod_account_id = {ACCOUNT}\nssod_role_name = ReadOnlyRole\n", Person::ADMIN.session)).unwrap();
-    sandbox.eventually("it is known", || sandbox.profile_status("second") != Value::Null);
-    let garbled = sandbox.ssod(&["credential-process", "second"]).failed_with(1);
-    assert!(garbled.contains("something that is not JSON"), "{garbled}");
-    assert_eq!(sandbox.credentials("adminUser").status, 200, "what is good is served all the same");
-    sandbox.clear_faults();
-    sandbox.eventually("it recovers by itself", || sandbox.credentials("second").status == 200);
+fn invalid_answers_and_an_unreachable_aws_are_reported_and_valid_credentials_are_served() {
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
+    sandbox.fake().add_fault("garbage", "GetRoleCredentials");
+    let config = fs::read_to_string(sandbox.aws_config()).unwrap();
+    // A second profile of the session has no credentials yet.
+    sandbox.write_aws_config(&format!(
+        "{config}\n[profile second]\nssod_session = {}\nssod_account_id = {ACCOUNT}\nssod_role_name = ReadOnlyRole\n",
+        TestUser::ADMIN.session
+    ));
+    wait_until("the second profile is known", || sandbox.daemon().profile("second").is_some());
+    let error = sandbox.ssod(&["credential-process", "second"]).failed_with(1);
+    assert!(error.contains("something that is not JSON"), "{error}");
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200, "valid credentials are not served");
+    sandbox.fake().clear_faults();
+    wait_until("the second profile has credentials", || sandbox.daemon().credentials("second").status == 200);
 
-    sandbox.stop_fake();
-    let gone = sandbox.login_by("adminUser", &["--device-code"], |_, _| {});
-    let said = gone.failed_with(1);
-    assert!(said.contains("annot reach 127.0.0.1") && said.contains("hint:"), "{said}");
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
+    sandbox.fake().stop();
+    let error = sandbox.login_with("adminUser", &["--device-code"], |_| {}).failed_with(1);
+    assert!(error.contains("annot reach 127.0.0.1") && error.contains("hint:"), "{error}");
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
 }
 
 #[test]
-fn a_runtime_folder_with_wide_modes_is_mended_and_anothers_is_refused() {
+fn the_mode_of_the_runtime_folder_is_fixed_and_a_foreign_folder_is_refused() {
     let mut sandbox = Sandbox::new();
-    let runtime = sandbox.home().join("run/ssod");
+    let runtime = sandbox.daemon().runtime_folder();
     fs::create_dir(&runtime).unwrap();
     fs::set_permissions(&runtime, fs::Permissions::from_mode(0o777)).unwrap();
     sandbox.start_daemon();
@@ -135,50 +128,47 @@ fn a_runtime_folder_with_wide_modes_is_mended_and_anothers_is_refused() {
 
     fs::remove_dir_all(&runtime).unwrap();
     symlink(sandbox.home(), &runtime).unwrap();
-    assert!(daemon_refuses(&sandbox).contains("a symlink to one is not accepted"));
+    assert!(daemon_error(&sandbox).contains("a symlink to one is not accepted"));
     fs::remove_file(&runtime).unwrap();
     fs::create_dir(&runtime).unwrap();
     chown(&runtime, Some(65_534), None).unwrap();
-    assert!(daemon_refuses(&sandbox).contains("belongs to user 65534"));
+    assert!(daemon_error(&sandbox).contains("belongs to user 65534"));
 }
 
 #[test]
-fn wrong_settings_end_the_daemon_with_the_line() {
+fn invalid_settings_stop_the_daemon_with_the_line_number() {
     let sandbox = Sandbox::new();
-    sandbox.settings("[refresh]\nkeep_freshh = \"all\"\n");
-    assert!(daemon_refuses(&sandbox).contains("line 6: unknown field `keep_freshh`"));
+    sandbox.add_settings("[refresh]\nkeep_freshh = \"all\"\n");
+    assert!(daemon_error(&sandbox).contains("line 6: unknown field `keep_freshh`"));
 }
 
 #[test]
-fn a_lost_key_sets_the_sign_in_aside_and_says_so() {
-    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
+fn after_a_lost_key_the_unreadable_files_are_set_aside_and_reported() {
+    let mut sandbox = Sandbox::signed_in(TestUser::ADMIN);
     sandbox.daemon().kill();
-    let place = fs::read_to_string(sandbox.state().join("vault/key-store")).unwrap();
-    let id = place.split_whitespace().nth(1).unwrap();
-    fs::remove_file(sandbox.state().join(format!("vault/key-{id}"))).unwrap();
+    let vault = sandbox.daemon().vault_folder();
+    let location = fs::read_to_string(vault.join("key-store")).unwrap();
+    let id = location.split_whitespace().nth(1).unwrap();
+    fs::remove_file(vault.join(format!("key-{id}"))).unwrap();
     sandbox.start_daemon();
-    let text = sandbox.ssod(&["status"]).succeeded();
-    assert!(text.contains("sealed under another key") && text.contains("ssod login"), "{text}");
-    let kept = fs::read_dir(sandbox.state().join("vault")).unwrap();
-    let kept =
-        kept.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("set-aside"));
-    assert!(kept.count() >= 2);
-    sandbox.login(Person::ADMIN).succeeded();
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
+    let output = sandbox.ssod(&["status"]).succeeded();
+    assert!(output.contains("sealed under another key") && output.contains("ssod login"), "{output}");
+    let names = fs::read_dir(vault).unwrap().map(|entry| entry.unwrap().file_name());
+    let set_aside = names.filter(|name| name.to_string_lossy().contains("set-aside"));
+    assert!(set_aside.count() >= 2);
+    sandbox.login(TestUser::ADMIN).succeeded();
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
 }
 
 #[test]
-fn exec_without_a_sign_in_ends_with_3_and_runs_nothing() {
-    let mut sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    sandbox.start_daemon();
+fn exec_without_a_sign_in_exits_with_3_and_runs_nothing() {
+    let sandbox = Sandbox::configured(TestUser::ADMIN);
     let marker = sandbox.home().join("ran");
-    let refused =
-        sandbox.ssod(&["exec", "adminUser", "--", "touch", marker.to_str().unwrap()]).failed_with(3);
-    assert!(refused.contains("ssod login adminUser"), "{refused}");
+    let error = sandbox.ssod(&["exec", "adminUser", "--", "touch", marker.to_str().unwrap()]).failed_with(3);
+    assert!(error.contains("ssod login adminUser"), "{error}");
     assert!(!marker.exists());
     assert_eq!(sandbox.ssod(&["exec", "adminUser"]).status, 2);
-    sandbox.login(Person::ADMIN).succeeded();
+    sandbox.login(TestUser::ADMIN).succeeded();
     assert_eq!(sandbox.ssod(&["exec", "adminUser", "--", "sh", "-c", "exit 42"]).status, 42);
     assert_eq!(sandbox.ssod(&["exec", "adminUser", "--", "no-such-command"]).status, 127);
 }

@@ -1,19 +1,19 @@
-//! The real AWS clients that judge ssod.
+//! The real AWS clients that the tests run.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use ssod_testkit::{Finished, Moto, Sandbox, interop, run};
+use ssod_testkit::{CommandResult, Moto, Sandbox, python_environment, run};
 
-/// Variables to set, or to unset.
+/// Variables to set; `None` means to unset.
 pub(crate) type Env = Vec<(String, Option<String>)>;
 
-/// A client that finds its credentials by itself.
+/// A client that finds its credentials on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
-    /// AWS CLI v1, from PyPI.
+    /// The AWS CLI v1, from PyPI.
     CliV1,
-    /// AWS CLI v2, Debian's.
+    /// The AWS CLI v2, from Debian.
     CliV2,
     /// boto3, from PyPI.
     Boto3,
@@ -22,8 +22,8 @@ pub(crate) enum Client {
 impl Client {
     pub(crate) const ALL: [Self; 3] = [Self::CliV1, Self::CliV2, Self::Boto3];
 
-    /// Asks moto who the caller is.
-    pub(crate) fn whoami(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> Finished {
+    /// Asks moto for the caller's identity.
+    pub(crate) fn whoami(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> CommandResult {
         match self {
             Self::Boto3 => self.run(sandbox, moto, env, &["whoami"]),
             _ => self.run(
@@ -36,7 +36,7 @@ impl Client {
     }
 
     /// Lists the instances.
-    pub(crate) fn describe(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> Finished {
+    pub(crate) fn describe(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> CommandResult {
         let query = "Reservations[].Instances[].InstanceId";
         match self {
             Self::Boto3 => self.run(sandbox, moto, env, &["describe"]),
@@ -50,15 +50,15 @@ impl Client {
     }
 
     /// Stops moto's instance.
-    pub(crate) fn stop(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> Finished {
+    pub(crate) fn stop(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> CommandResult {
         match self {
             Self::Boto3 => self.run(sandbox, moto, env, &["stop", &moto.instance]),
             _ => self.run(sandbox, moto, env, &["ec2", "stop-instances", "--instance-ids", &moto.instance]),
         }
     }
 
-    /// Runs it with the sandbox's environment and these variables.
-    fn run(self, sandbox: &Sandbox, moto: &Moto, env: &Env, arguments: &[&str]) -> Finished {
+    /// Runs it in the sandbox's environment with these variables.
+    fn run(self, sandbox: &Sandbox, moto: &Moto, env: &Env, arguments: &[&str]) -> CommandResult {
         let mut command = self.command(sandbox, &moto.url);
         command.args(arguments).env("AWS_DEFAULT_REGION", "us-east-1");
         for (name, value) in env {
@@ -79,7 +79,7 @@ impl Client {
             }
             Self::Boto3 => {
                 let mut command = sandbox.command(self.program());
-                command.arg(program("ec2.py")).arg(endpoint);
+                command.arg(interop_file("ec2.py")).arg(endpoint);
                 command
             }
         }
@@ -87,24 +87,24 @@ impl Client {
 
     fn program(self) -> PathBuf {
         match self {
-            Self::CliV1 => interop().join("bin/aws"),
+            Self::CliV1 => python_environment().join("bin/aws"),
             Self::CliV2 => "/usr/bin/aws".into(),
-            Self::Boto3 => interop().join("bin/python"),
+            Self::Boto3 => python_environment().join("bin/python"),
         }
     }
 }
 
-/// A file of `tests/interop`.
-pub(crate) fn program(name: &str) -> PathBuf {
+/// Returns the path of a file in `tests/interop`.
+pub(crate) fn interop_file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("interop").join(name)
 }
 
-/// moto, filled.
-pub(crate) fn moto() -> Moto {
-    Moto::start(&program("moto_setup.py"))
+/// Starts moto with an instance and two roles.
+pub(crate) fn start_moto() -> Moto {
+    Moto::start(&interop_file("moto_setup.py"))
 }
 
-/// `--profile NAME`, for every client alike.
-pub(crate) fn by_profile(name: &str) -> Env {
+/// Returns the variable that selects a profile in every client.
+pub(crate) fn with_profile(name: &str) -> Env {
     vec![("AWS_PROFILE".to_owned(), Some(name.to_owned()))]
 }

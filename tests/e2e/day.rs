@@ -1,14 +1,14 @@
-//! The day of the README, for real: two people on one start URL, judged by an AWS that checks signatures and policies.
+//! The day that the README describes: two users of one start URL, and an AWS that checks signatures and policies.
 
-use ssod_testkit::{Person, Sandbox, programs, run};
+use ssod_testkit::{Moto, Sandbox, TestUser, run};
 
-use crate::clients::{Client, by_profile, moto};
+use crate::clients::{Client, start_moto, with_profile};
 
 #[test]
-fn two_people_work_a_day() {
-    let moto = moto();
-    let mut sandbox = Sandbox::with_fake(&moto.fake());
-    let (admin, read_only) = (Person::ADMIN, Person::READ_ONLY);
+fn two_users_work_for_a_day() {
+    let moto = start_moto();
+    let mut sandbox = Sandbox::with_fake(&moto.fake_options());
+    let (admin, read_only) = (TestUser::ADMIN, TestUser::READ_ONLY);
     sandbox.configure(admin);
     sandbox.configure(read_only);
     sandbox.start_daemon();
@@ -16,7 +16,7 @@ fn two_people_work_a_day() {
     sandbox.login(read_only).succeeded();
 
     let cli = Client::CliV2;
-    let shell = sandbox.env(&[read_only.profile]);
+    let shell = sandbox.daemon().env(&[read_only.profile]);
     assert!(cli.describe(&sandbox, &moto, &shell).succeeded().contains(&moto.instance));
     let refused = cli.stop(&sandbox, &moto, &shell).failed_with(254);
     assert!(
@@ -24,7 +24,7 @@ fn two_people_work_a_day() {
         "{refused}"
     );
 
-    let stopped = run(sandbox.command(programs().join("ssod")).args([
+    let stopped = run(sandbox.ssod_command().args([
         "exec",
         admin.profile,
         "--",
@@ -38,32 +38,33 @@ fn two_people_work_a_day() {
     ]));
     assert!(stopped.succeeded().contains("stopp"));
 
-    let who = cli.whoami(&sandbox, &moto, &by_profile(admin.profile)).succeeded();
-    assert!(who.contains("assumed-role/AdminRole/alice"), "{who}");
+    let identity = cli.whoami(&sandbox, &moto, &with_profile(admin.profile)).succeeded();
+    assert!(identity.contains("assumed-role/AdminRole/alice"), "{identity}");
 
-    side_by_side(&sandbox, &moto);
+    both_users_at_once(&sandbox, &moto);
 
     let out = sandbox.ssod(&["logout"]).succeeded();
     assert!(out.contains("stay valid at AWS until"), "{out}");
     let open_shell = cli.describe(&sandbox, &moto, &shell).failed_with(255);
     assert!(open_shell.contains("ssod login readOnlyUser"), "{open_shell}");
-    let by_name = cli.describe(&sandbox, &moto, &by_profile(admin.profile)).failed_with(255);
+    let by_name = cli.describe(&sandbox, &moto, &with_profile(admin.profile)).failed_with(255);
     assert!(by_name.contains("ssod login adminUser"), "{by_name}");
 
     sandbox.login(read_only).succeeded();
     cli.describe(&sandbox, &moto, &shell).succeeded();
 }
 
-/// Both profiles at once, in processes of their own; nobody is ever somebody else.
-fn side_by_side(sandbox: &Sandbox, moto: &ssod_testkit::Moto) {
-    let people = [Person::ADMIN, Person::READ_ONLY].map(|person| (person, sandbox.env(&[person.profile])));
+/// Uses both profiles in simultaneous processes: each gets the credentials of its own user.
+fn both_users_at_once(sandbox: &Sandbox, moto: &Moto) {
+    let users =
+        [TestUser::ADMIN, TestUser::READ_ONLY].map(|user| (user, sandbox.daemon().env(&[user.profile])));
     std::thread::scope(|scope| {
-        for (person, env) in &people {
+        for (user, env) in &users {
             for _ in 0..3 {
                 scope.spawn(move || {
                     for _ in 0..2 {
-                        let who = Client::Boto3.whoami(sandbox, moto, env).succeeded();
-                        assert!(who.contains(&format!("{}/{}", person.role, person.user)), "{who}");
+                        let identity = Client::Boto3.whoami(sandbox, moto, env).succeeded();
+                        assert!(identity.contains(&format!("{}/{}", user.role, user.name)), "{identity}");
                     }
                 });
             }

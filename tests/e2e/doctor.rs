@@ -1,72 +1,82 @@
-//! `ssod doctor` finds what goes wrong in practice, and says the remedy.
+//! `ssod doctor` finds common problems and suggests fixes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use serde_json::Value;
-use ssod_testkit::{Finished, Person, Sandbox, programs, run};
+use ssod_control::{Check, CheckState};
+use ssod_testkit::{CommandResult, Sandbox, TestUser, run, wait_until};
 
-/// What doctor says in a shell with these variables besides.
-fn doctor(sandbox: &Sandbox, variables: &[(&str, &str)]) -> Finished {
-    run(sandbox.command(programs().join("ssod")).arg("doctor").envs(variables.iter().copied()))
+/// Runs `ssod doctor` in a shell with these variables.
+fn doctor(sandbox: &Sandbox, variables: &[(&str, &str)]) -> CommandResult {
+    run(sandbox.ssod_command().arg("doctor").envs(variables.iter().copied()))
 }
 
+/// Checks that `ssod doctor` fails, and that its failed checks contain the texts.
 #[track_caller]
-fn finds(sandbox: &Sandbox, variables: &[(&str, &str)], words: &[&str]) {
-    let found = doctor(sandbox, variables);
-    assert_eq!(found.status, 1, "{}", found.stdout);
-    let failed: String = found.stdout.split("\nok").filter(|part| part.contains("failed")).collect();
-    for word in words {
-        assert!(failed.contains(word), "{word} is not in {}", found.stdout);
+fn assert_finds(sandbox: &Sandbox, variables: &[(&str, &str)], texts: &[&str]) {
+    let result = doctor(sandbox, variables);
+    assert_eq!(result.status, 1, "{}", result.stdout);
+    let failed: String = result.stdout.split("\nok").filter(|part| part.contains("failed")).collect();
+    for text in texts {
+        assert!(failed.contains(text), "{text} is not in {}", result.stdout);
     }
 }
 
 #[test]
-fn a_healthy_machine_has_nothing_to_mend() {
-    let sandbox = Sandbox::signed_in(Person::ADMIN);
-    let well = doctor(&sandbox, &[]);
-    assert_eq!(well.status, 0, "{}{}", well.stdout, well.stderr);
-    for row in
+fn a_healthy_machine_has_no_failed_check() {
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    let result = doctor(&sandbox, &[]);
+    assert_eq!(result.status, 0, "{}{}", result.stdout, result.stderr);
+    for name in
         ["daemon", "port", "caller check", "key store", "permissions", "memory", "configuration", "variables"]
     {
-        assert!(well.stdout.contains(row), "{row} is not in {}", well.stdout);
+        assert!(result.stdout.contains(name), "{name} is not in {}", result.stdout);
     }
-    let checks: Vec<Value> = serde_json::from_str(&sandbox.ssod(&["doctor", "--json"]).succeeded()).unwrap();
-    assert!(checks.iter().all(|check| check["state"] != "failed"), "{checks:?}");
+    let checks: Vec<Check> = serde_json::from_str(&sandbox.ssod(&["doctor", "--json"]).succeeded()).unwrap();
+    assert!(checks.iter().all(|check| check.state != CheckState::Failed), "{checks:?}");
     assert!(
-        checks.iter().any(|check| check["name"] == "key store" && check["state"] == "warning"),
-        "it is a file"
+        checks.iter().any(|check| check.name == "key store" && check.state == CheckState::Warning),
+        "a key in a file is no warning: {checks:?}"
     );
 }
 
 #[test]
-fn what_comes_before_ssod_is_found_in_the_shell_and_in_files() {
-    let sandbox = Sandbox::signed_in(Person::ADMIN);
-    finds(&sandbox, &[("AWS_ACCESS_KEY_ID", "AKIA")], &["AWS_ACCESS_KEY_ID", "unset AWS_ACCESS_KEY_ID"]);
-    let uri = format!("http://127.0.0.1:{}/credentials/adminUser", sandbox.port);
-    let old =
+fn credentials_that_take_precedence_over_ssod_are_found() {
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    assert_finds(
+        &sandbox,
+        &[("AWS_ACCESS_KEY_ID", "AKIA")],
+        &["AWS_ACCESS_KEY_ID", "unset AWS_ACCESS_KEY_ID"],
+    );
+    let uri = sandbox.daemon().credentials_url("adminUser");
+    let old_environment =
         [("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "old")];
-    finds(&sandbox, &old, &["is no longer valid", "ssod env"]);
-    let keys = sandbox.home().join(".aws/credentials");
-    for (section, words) in [("default", "tools without a profile"), ("adminUser", "not what ssod serves")] {
-        fs::write(&keys, format!("[{section}]\naws_access_key_id = AKIA\naws_secret_access_key = x\n"))
-            .unwrap();
-        finds(&sandbox, &[], &[words]);
+    assert_finds(&sandbox, &old_environment, &["is no longer valid", "ssod env"]);
+    let credentials = sandbox.home().join(".aws/credentials");
+    for (section, text) in [("default", "tools without a profile"), ("adminUser", "not what ssod serves")] {
+        fs::write(
+            &credentials,
+            format!("[{section}]\naws_access_key_id = AKIA\naws_secret_access_key = x\n"),
+        )
+        .unwrap();
+        assert_finds(&sandbox, &[], &[text]);
     }
 }
 
 #[test]
-fn files_that_others_get_at_and_a_broken_config_file_are_found() {
-    let sandbox = Sandbox::signed_in(Person::ADMIN);
-    let token = sandbox.home().join("run/ssod/tokens/profile-adminUser");
+fn accessible_files_and_a_broken_config_file_are_found() {
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    let token = sandbox.daemon().token_file("adminUser");
     fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
-    finds(&sandbox, &[], &["Other users can access", "chmod go=", "profile-adminUser"]);
+    assert_finds(&sandbox, &[], &["Other users can access", "chmod go=", "profile-adminUser"]);
     fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
     fs::set_permissions(sandbox.aws_config(), fs::Permissions::from_mode(0o666)).unwrap();
-    finds(&sandbox, &[], &["Other users can change", ".aws/config"]);
+    assert_finds(&sandbox, &[], &["Other users can change", ".aws/config"]);
     fs::set_permissions(sandbox.aws_config(), fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(doctor(&sandbox, &[]).status, 0);
     let text = fs::read_to_string(sandbox.aws_config()).unwrap();
     fs::write(sandbox.aws_config(), format!("nonsense\n{text}")).unwrap();
-    sandbox.eventually("it is found", || doctor(&sandbox, &[]).stdout.contains("line 1: expected a section"));
+    wait_until("the broken file is found", || {
+        doctor(&sandbox, &[]).stdout.contains("line 1: expected a section")
+    });
 }

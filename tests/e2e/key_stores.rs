@@ -3,14 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use ssod_testkit::{Finished, Person, Sandbox, leaks, run};
+use ssod_testkit::{CommandResult, Sandbox, TestUser, leaks, run, wait_until};
 
 /// Starts the daemon twice and prints the endpoint's token each time, which is sealed under the key and must not change;
 /// the first time also where the key is.
-fn run_twice(store: &str, session: &[&str], setup: &str) -> Finished {
+fn run_twice(store: &str, session: &[&str], setup: &str) -> CommandResult {
     let sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    let settings = format!("[endpoint]\nport = {}\n[vault]\nkey = \"{store}\"\n", sandbox.port);
+    sandbox.configure(TestUser::ADMIN);
+    let settings = format!("[endpoint]\nport = {}\n[vault]\nkey = \"{store}\"\n", sandbox.daemon().port());
     fs::write(sandbox.home().join(".config/ssod/config.toml"), settings).unwrap();
     let script = format!(
         r#"set -eu
@@ -26,14 +26,14 @@ kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
 "#
     );
     let finished = run(sandbox.command(session[0]).args(&session[1..]).args(["sh", "-c", &script]));
-    let files = leaks::files_below(&sandbox.state().join("vault"));
+    let files = leaks::files_below(&sandbox.daemon().vault_folder());
     let key_files =
         files.iter().filter_map(|path| path.file_name()?.to_str()).filter(|name| name.starts_with("key"));
     assert_eq!(key_files.collect::<Vec<_>>(), ["key-store"], "the key itself is not on the disk");
     finished
 }
 
-fn assert_same_key_in(store: &str, finished: Finished) {
+fn assert_same_key_in(store: &str, finished: CommandResult) {
     let output = finished.succeeded();
     let lines: Vec<&str> = output.lines().collect();
     assert_eq!(lines.len(), 3, "{output}");
@@ -56,8 +56,8 @@ fn the_kernels_keyring_stores_the_key() {
 /// Runs a shell script in that kind of session and returns what it printed. Ends the daemon afterwards.
 fn output_in_session(settings: &str, session: &[&str], setup: &str, commands: &str) -> String {
     let sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    sandbox.settings_as_they_are(&format!("[endpoint]\nport = {}\n{settings}", sandbox.port));
+    sandbox.configure(TestUser::ADMIN);
+    sandbox.write_settings(&format!("[endpoint]\nport = {}\n{settings}", sandbox.daemon().port()));
     let script =
         format!("set -u\n{setup}\n{commands}\nkill \"$(cat \"$HOME/.local/state/ssod/daemon.lock\")\"");
     let mut command = sandbox.command(session[0]);
@@ -202,35 +202,35 @@ fn auto_skips_a_secret_service_without_a_default_keyring() {
 
 #[test]
 fn a_key_file_that_others_may_read_is_refused() {
-    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
+    let mut sandbox = Sandbox::signed_in(TestUser::ADMIN);
     sandbox.daemon().kill();
-    let vault = sandbox.state().join("vault");
+    let vault = sandbox.daemon().vault_folder();
     let location = fs::read_to_string(vault.join("key-store")).unwrap();
     let key = vault.join(format!("key-{}", location.split_whitespace().nth(1).unwrap()));
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     sandbox.start_daemon();
-    let status = sandbox.status();
-    assert_eq!(status["daemon"]["vault"]["state"], "refused", "{status}");
+    let status = sandbox.daemon().status();
+    assert_eq!(status.daemon.vault.state, "refused", "{status:?}");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     sandbox.ssod(&["unlock"]).succeeded();
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
 }
 
 #[test]
 fn without_a_keyring_a_changed_setting_is_used_at_once() {
     let sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    sandbox.settings_as_they_are(&format!(
+    sandbox.configure(TestUser::ADMIN);
+    sandbox.write_settings(&format!(
         "[endpoint]\nport = {}\n[vault]\nkey = \"secret-service\"\n",
-        sandbox.port
+        sandbox.daemon().port()
     ));
     let refused = sandbox.ssod(&["login", "adminUser"]).failed_with(1);
     assert!(
         refused.contains("secret-service is not available") && refused.contains("gnome-keyring"),
         "{refused}"
     );
-    sandbox.settings("");
-    sandbox.eventually("the file is used", || sandbox.status()["daemon"]["vault"]["state"] == "open");
+    sandbox.add_settings("");
+    wait_until("the file is used", || sandbox.daemon().status().daemon.vault.state == "open");
 }
 
 /// A bus whose policy lets no reply through, so each call takes its whole time limit.

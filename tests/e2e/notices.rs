@@ -1,36 +1,43 @@
-//! What a person is told on the desktop: once before the end, once when it has ended.
+//! The desktop notices: one before a session ends, one after it has ended.
 
 use std::fs;
+use std::time::Duration;
 
-use ssod_testkit::{Person, Running, Sandbox};
+use ssod_testkit::{ChildProcess, Sandbox, TestUser, wait_until};
+
+/// The notice comes eight seconds after the sign-in, and the session ends twelve seconds later.
+const SETTINGS: &str = "[refresh]\nkeep_fresh = \"all\"\n[login]\nsession_length = \"20s\"\n\
+                        [notifications]\nbefore_expiry = \"12s\"\n";
+const SECONDS_BEFORE: u64 = 12;
 
 #[test]
-fn a_session_that_is_about_to_end_and_one_that_has_ended_are_told_of_once() {
-    let mut sandbox = Sandbox::with_lives("3s");
+fn the_end_of_a_session_is_announced_once_before_and_once_after() {
+    let mut sandbox = Sandbox::with_lifetime("3s");
     let mut bus = sandbox.command("/usr/bin/dbus-daemon");
-    let bus = Running::start(bus.args(["--session", "--nofork", "--print-address=1"]));
+    let bus = ChildProcess::start(bus.args(["--session", "--nofork", "--print-address=1"]));
     let address = bus.line();
-    let shown = sandbox.home().join("shown");
+    let messages = sandbox.home().join("messages");
     let rule = "interface='org.freedesktop.Notifications',member='Notify'";
     let mut monitor = sandbox.command("/bin/sh");
-    monitor.args(["-c", "exec dbus-monitor --address \"$1\" \"$2\" >shown", "sh", &address, rule]);
-    let _monitor = Running::start(&mut monitor);
-    let told = |what: &str| fs::read_to_string(&shown).unwrap_or_default().matches(what).count();
-    sandbox.settings("[refresh]\nkeep_fresh = \"all\"\n[login]\nsession_length = \"8s\"\n[notifications]\nbefore_expiry = \"3s\"\n");
-    sandbox.configure(Person::ADMIN);
+    monitor.args(["-c", "exec dbus-monitor --address \"$1\" \"$2\" >messages", "sh", &address, rule]);
+    let _monitor = ChildProcess::start(&mut monitor);
+    let count = |text: &str| fs::read_to_string(&messages).unwrap_or_default().matches(text).count();
+    sandbox.add_settings(SETTINGS);
+    sandbox.configure(TestUser::ADMIN);
     sandbox.start_daemon_with(&[("DBUS_SESSION_BUS_ADDRESS", &address)]);
-    sandbox.login(Person::ADMIN).succeeded();
-    assert_eq!(sandbox.status()["sessions"][0]["ends_in"].as_u64().map(|left| left > 5), Some(true));
+    sandbox.login(TestUser::ADMIN).succeeded();
+    assert!(sandbox.daemon().status().sessions[0].ends_in.unwrap() > SECONDS_BEFORE);
     let soon = "Session \"sso-session-adminUser\" ends soon";
     let ended = "Session \"sso-session-adminUser\" has ended";
-    sandbox.eventually("the warning is shown", || told(soon) == 1);
-    assert_eq!(told(ended), 0);
-    // A restart tells nothing twice.
+    wait_until("the first notice is shown", || count(soon) == 1);
+    assert_eq!(count(ended), 0);
+    // A restart repeats no notice.
     sandbox.daemon().kill();
     sandbox.start_daemon_with(&[("DBUS_SESSION_BUS_ADDRESS", &address)]);
-    sandbox.tell_fake("end-session", &serde_json::json!({}));
-    sandbox.eventually("the end is shown", || told(ended) == 1);
-    std::thread::sleep(std::time::Duration::from_secs(4));
-    assert_eq!((told(soon), told(ended)), (1, 1));
-    assert!(fs::read_to_string(&shown).unwrap().contains("Run: ssod login sso-session-adminUser"));
+    sandbox.fake().end_sessions();
+    wait_until("the second notice is shown", || count(ended) == 1);
+    // Longer than the lifetime of a token: another failed renewal must not repeat the notice.
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!((count(soon), count(ended)), (1, 1));
+    assert!(fs::read_to_string(&messages).unwrap().contains("Run: ssod login sso-session-adminUser"));
 }

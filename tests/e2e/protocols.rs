@@ -1,102 +1,104 @@
-//! Every protocol that ssod speaks, by every client at hand.
+//! Every protocol of ssod with every client.
 
-use ssod_testkit::{Moto, Person, Sandbox, free_port, get_with, put_with};
+use ssod_testkit::{Moto, Sandbox, TestUser, free_port, get_with, put_with};
 
-use crate::clients::{Client, Env, by_profile, moto};
+use crate::clients::{Client, Env, start_moto, with_profile};
 
-fn signed_in(moto: &Moto, more_settings: impl FnOnce() -> String) -> Sandbox {
-    let mut sandbox = Sandbox::with_fake(&moto.fake());
-    sandbox.settings(&more_settings());
-    for person in [Person::ADMIN, Person::READ_ONLY] {
-        sandbox.configure(person);
+const USERS: [TestUser; 2] = [TestUser::ADMIN, TestUser::READ_ONLY];
+
+/// Returns a sandbox in which both users have signed in, and whose credentials are valid at moto.
+fn signed_in(moto: &Moto, settings: &str) -> Sandbox {
+    let mut sandbox = Sandbox::with_fake(&moto.fake_options());
+    sandbox.add_settings(settings);
+    for user in USERS {
+        sandbox.configure(user);
     }
     sandbox.start_daemon();
-    for person in [Person::ADMIN, Person::READ_ONLY] {
-        sandbox.login(person).succeeded();
+    for user in USERS {
+        sandbox.login(user).succeeded();
     }
     sandbox
 }
 
-/// Whoever asks is that person; only the administrator may stop the instance.
-fn judge(client: Client, sandbox: &Sandbox, moto: &Moto, env: &Env, person: Person, how: &str) {
-    let who = client.whoami(sandbox, moto, env).succeeded();
+/// Checks that the client acts as the user: only the administrator may stop the instance.
+fn assert_acts_as(user: TestUser, client: Client, sandbox: &Sandbox, moto: &Moto, env: &Env, protocol: &str) {
+    let identity = client.whoami(sandbox, moto, env).succeeded();
     assert!(
-        who.contains(&format!("assumed-role/{}/{}", person.role, person.user)),
-        "{client:?} by {how}: {who}"
+        identity.contains(&format!("assumed-role/{}/{}", user.role, user.name)),
+        "{client:?} with {protocol}: {identity}"
     );
-    let stop = client.stop(sandbox, moto, env);
-    if person == Person::ADMIN {
-        stop.succeeded();
+    let result = client.stop(sandbox, moto, env);
+    if user == TestUser::ADMIN {
+        result.succeeded();
     } else {
-        assert!(stop.stderr.contains("AccessDenied"), "{client:?} by {how}: {}", stop.stderr);
+        assert!(result.stderr.contains("AccessDenied"), "{client:?} with {protocol}: {}", result.stderr);
     }
 }
 
 #[test]
 fn container_credentials_and_credential_process_work_with_every_client() {
-    let moto = moto();
-    let sandbox = signed_in(&moto, String::new);
+    let moto = start_moto();
+    let sandbox = signed_in(&moto, "");
     for client in Client::ALL {
-        for person in [Person::ADMIN, Person::READ_ONLY] {
-            judge(client, &sandbox, &moto, &sandbox.env(&[person.profile]), person, "container credentials");
-            judge(client, &sandbox, &moto, &by_profile(person.profile), person, "credential_process");
+        for user in USERS {
+            let env = sandbox.daemon().env(&[user.profile]);
+            assert_acts_as(user, client, &sandbox, &moto, &env, "container credentials");
+            let env = with_profile(user.profile);
+            assert_acts_as(user, client, &sandbox, &moto, &env, "credential_process");
         }
     }
     sandbox.ssod(&["logout"]).succeeded();
     for client in Client::ALL {
-        let refused = client.whoami(&sandbox, &moto, &by_profile("adminUser"));
+        let result = client.whoami(&sandbox, &moto, &with_profile("adminUser"));
         assert!(
-            refused.status != 0 && refused.stderr.contains("ssod login adminUser"),
+            result.status != 0 && result.stderr.contains("ssod login adminUser"),
             "{client:?}: {}",
-            refused.stderr
+            result.stderr
         );
     }
 }
 
 #[test]
 fn imds_works_with_every_client_at_the_active_profile_and_at_two_ports() {
-    let moto = moto();
-    let sandbox = signed_in(&moto, || {
-        let (one, other) = (free_port(), free_port());
-        format!("[imds]\nprofiles = {{ adminUser = {one}, readOnlyUser = {other} }}\n")
-    });
-    let nobody = sandbox.env(&["--imds"]);
-    let lost = Client::CliV1.whoami(&sandbox, &moto, &nobody);
-    assert!(lost.stderr.contains("Unable to locate credentials"), "nothing is active yet: {}", lost.stderr);
+    let moto = start_moto();
+    let settings =
+        format!("[imds]\nprofiles = {{ adminUser = {}, readOnlyUser = {} }}\n", free_port(), free_port());
+    let sandbox = signed_in(&moto, &settings);
+    let active_profile = || sandbox.daemon().env(&["--imds"]);
+    let without_profile = Client::CliV1.whoami(&sandbox, &moto, &active_profile());
+    assert!(
+        without_profile.stderr.contains("Unable to locate credentials"),
+        "no profile is active: {}",
+        without_profile.stderr
+    );
     sandbox.ssod(&["use", "readOnlyUser"]).succeeded();
     for client in Client::ALL {
-        for person in [Person::ADMIN, Person::READ_ONLY] {
-            let env = sandbox.env(&[person.profile, "--imds"]);
-            judge(client, &sandbox, &moto, &env, person, "IMDS at a port of its own");
+        for user in USERS {
+            let env = sandbox.daemon().env(&[user.profile, "--imds"]);
+            assert_acts_as(user, client, &sandbox, &moto, &env, "IMDS at the profile's port");
         }
-        judge(
-            client,
-            &sandbox,
-            &moto,
-            &sandbox.env(&["--imds"]),
-            Person::READ_ONLY,
-            "IMDS of the active profile",
-        );
+        let env = active_profile();
+        assert_acts_as(TestUser::READ_ONLY, client, &sandbox, &moto, &env, "IMDS of the active profile");
     }
 }
 
 #[test]
-fn imds_keeps_to_the_letter_of_the_protocol() {
-    let sandbox = Sandbox::signed_in(Person::ADMIN);
+fn imds_follows_its_protocol_exactly() {
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     sandbox.ssod(&["use", "adminUser"]).succeeded();
-    let base = format!("http://127.0.0.1:{}", sandbox.port);
+    let base = format!("http://127.0.0.1:{}", sandbox.daemon().port());
     let token_url = format!("{base}/latest/api/token");
     let ttl = "x-aws-ec2-metadata-token-ttl-seconds";
     for wrong in ["0", "21601", "-1", "x", ""] {
         assert_eq!(put_with(&token_url, &[(ttl, wrong)]).status, 400, "{wrong:?}");
     }
     assert_eq!(put_with(&token_url, &[]).status, 400);
-    let made = put_with(&token_url, &[(ttl, "300")]);
+    let issued = put_with(&token_url, &[(ttl, "300")]);
     assert_eq!(
-        (made.status, made.header(ttl), made.header("content-type")),
+        (issued.status, issued.header(ttl), issued.header("content-type")),
         (200, Some("300"), Some("text/plain"))
     );
-    let token = [("x-aws-ec2-metadata-token", made.body.as_str())];
+    let token = [("x-aws-ec2-metadata-token", issued.body.as_str())];
     let roles = "/latest/meta-data/iam/security-credentials";
     for path in [
         roles,
@@ -128,25 +130,31 @@ fn imds_keeps_to_the_letter_of_the_protocol() {
         assert_eq!(get_with(&format!("{base}{path}"), &token).status, 404, "{path}");
     }
     sandbox.ssod(&["logout"]).succeeded();
-    assert_eq!(get_with(&format!("{base}{roles}/"), &token).status, 404, "signed out: no role");
+    assert_eq!(
+        get_with(&format!("{base}{roles}/"), &token).status,
+        404,
+        "a role is listed without a sign-in"
+    );
     let refused = get_with(&format!("{base}{roles}/AdminRole"), &token);
     assert_eq!((refused.status, &refused.json()["code"]), (403, &"LoginRequired".into()));
     sandbox.ssod(&["use", "--none"]).succeeded();
-    assert_eq!(get_with(&format!("{base}{roles}/"), &token).status, 404, "nothing active: no role");
+    assert_eq!(
+        get_with(&format!("{base}{roles}/"), &token).status,
+        404,
+        "a role is listed without an active profile"
+    );
 }
 
 #[test]
-fn the_guard_lets_sdks_in_and_nobody_else() {
+fn the_guard_accepts_sdks_and_refuses_all_others() {
     let mut sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    sandbox.configure(Person::READ_ONLY);
+    sandbox.configure(TestUser::ADMIN);
+    sandbox.configure(TestUser::READ_ONLY);
     sandbox.start_daemon();
-    sandbox.login(Person::ADMIN).succeeded();
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
-    let url = format!("http://127.0.0.1:{}/credentials/adminUser", sandbox.port);
-    let read =
-        |name: &str| std::fs::read_to_string(sandbox.home().join("run/ssod/tokens").join(name)).unwrap();
-    let (own, other) = (read("profile-adminUser"), read("profile-readOnlyUser"));
+    sandbox.login(TestUser::ADMIN).succeeded();
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
+    let url = sandbox.daemon().credentials_url("adminUser");
+    let (own, other) = (sandbox.daemon().token("adminUser"), sandbox.daemon().token("readOnlyUser"));
     for (token, status, code) in [
         (Some(&own), 200, None),
         (Some(&other), 401, Some("InvalidToken")),
@@ -170,8 +178,8 @@ fn the_guard_lets_sdks_in_and_nobody_else() {
         let reply = get_with(&url, &[("authorization", &own), (name, value)]);
         assert_eq!((reply.status, &reply.json()["code"]), (403, &"CallerRefused".into()), "{name}");
     }
-    let blocked = sandbox.credentials("readOnlyUser");
-    assert_eq!((blocked.status, &blocked.json()["code"]), (403, &"LoginRequired".into()));
+    let refused = sandbox.daemon().credentials("readOnlyUser");
+    assert_eq!((refused.status, &refused.json()["code"]), (403, &"LoginRequired".into()));
     let message = "Session \"sso-session-readOnlyUser\" is signed out. Run: ssod login readOnlyUser";
-    assert_eq!(blocked.json()["message"], message);
+    assert_eq!(refused.json()["message"], message);
 }

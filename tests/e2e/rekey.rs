@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ssod_testkit::{Person, Sandbox, leaks, run};
+use ssod_testkit::{Sandbox, TestUser, leaks, run, wait_until};
 
 use crate::key_stores::{KERNEL_SESSION, PURGE_KERNEL_KEY, SESSION_BUS, UNLOCK, WAIT_UNTIL_OPEN};
 
@@ -17,13 +17,10 @@ fn headers(vault: &Path) -> Vec<Vec<u8>> {
 
 #[test]
 fn a_rekey_reseals_every_file_and_requires_no_new_sign_in() {
-    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
-    let served = sandbox.credentials("adminUser").body;
-    let vault = sandbox.state().join("vault");
-    let cache = vault.join("role-credentials.sealed");
-    sandbox.eventually("the cache is written", || {
-        fs::metadata(&cache).is_ok_and(|metadata| metadata.len() > 200)
-    });
+    let mut sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    let served = sandbox.daemon().credentials("adminUser").body;
+    let vault = sandbox.daemon().vault_folder();
+    sandbox.daemon().wait_until_credentials_are_saved();
     let (before, old_key) = (headers(&vault), fs::read_to_string(vault.join("key-store")).unwrap());
     let output = sandbox.ssod(&["vault", "rekey"]).succeeded();
     assert!(output.contains("The vault has a new key, in file"), "{output}");
@@ -32,17 +29,18 @@ fn a_rekey_reseals_every_file_and_requires_no_new_sign_in() {
     let old_key = old_key.split_whitespace().nth(1).unwrap().to_owned();
     assert!(!vault.join(format!("key-{old_key}")).exists());
     sandbox.daemon().kill();
-    sandbox.stop_fake();
+    sandbox.fake().stop();
     sandbox.start_daemon();
-    assert_eq!(sandbox.credentials("adminUser").body, served);
+    assert_eq!(sandbox.daemon().credentials("adminUser").body, served);
 }
 
 /// Starts with the key in a file, moves it to that store with the command that `ssod status` suggests, and restarts.
 fn move_key_to(store: &str, session: &[&str], setup: &str) {
     let sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
-    let settings = |key: &str| format!("[endpoint]\nport = {}\n[vault]\nkey = \"{key}\"\n", sandbox.port);
-    sandbox.settings_as_they_are(&settings("file"));
+    sandbox.configure(TestUser::ADMIN);
+    let settings =
+        |key: &str| format!("[endpoint]\nport = {}\n[vault]\nkey = \"{key}\"\n", sandbox.daemon().port());
+    sandbox.write_settings(&settings("file"));
     let script = format!(
         r#"set -eu
 {setup}
@@ -80,15 +78,15 @@ fn the_key_moves_from_a_file_to_the_kernel() {
 
 #[test]
 fn a_move_to_a_store_that_is_not_available_changes_nothing() {
-    let sandbox = Sandbox::signed_in(Person::ADMIN);
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     let conflict = sandbox.ssod(&["vault", "move", "secret-service"]).failed_with(1);
     assert!(conflict.contains("[vault] key in config.toml says file"), "{conflict}");
-    sandbox.settings_as_they_are(&format!("[endpoint]\nport = {}\n", sandbox.port));
-    sandbox.eventually("the daemon has read the setting", || {
+    sandbox.write_settings(&format!("[endpoint]\nport = {}\n", sandbox.daemon().port()));
+    wait_until("the daemon has read the setting", || {
         sandbox.ssod(&["vault", "move", "secret-service"]).stderr.contains("is not available")
     });
     let refused = sandbox.ssod(&["vault", "move", "secret-service"]).failed_with(1);
     assert!(refused.contains("The old key is still in force"), "{refused}");
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
-    assert_eq!(sandbox.status()["daemon"]["key_store"], "file");
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
+    assert_eq!(sandbox.daemon().status().daemon.key_store, "file");
 }

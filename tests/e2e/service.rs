@@ -1,7 +1,8 @@
-//! The daemon under a service manager, and without one.
+//! The daemon with and without a service manager.
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,156 +10,164 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
-use ssod_testkit::{Person, Running, Sandbox, get_with, programs, run};
+use ssod_control::SessionState;
+use ssod_testkit::{ChildProcess, Sandbox, TestUser, programs, run, try_get_with, wait_until};
 
-use super::clients::program;
+use crate::clients::interop_file;
 
 fn kill(pid: &str) {
     kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
 }
 
-/// Somebody is signed in, and a daemon runs whose sockets are held by somebody else; `programs` run in turn.
-fn held(programs: &[&Path]) -> (Sandbox, Running) {
-    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
-    sandbox.daemon().signal(Signal::TERM);
-    sandbox.daemon().wait(Duration::from_secs(5));
+fn terminate(pid: &str) {
+    kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::TERM).unwrap();
+}
+
+/// Returns a sandbox with a signed-in user, and a process that holds the sockets and runs the programs in turn, each when the
+/// one before has ended. It prints their process ids.
+fn with_socket_holder(programs: &[&Path]) -> (Sandbox, ChildProcess) {
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
+    sandbox.daemon().terminate();
     let log = fs::OpenOptions::new().append(true).open(sandbox.home().join("daemon.log")).unwrap();
     let mut holder = sandbox.command("/usr/bin/python3");
     holder
-        .arg(program("socket_holder.py"))
-        .arg(sandbox.port.to_string())
-        .arg(sandbox.home().join("run/ssod/control.sock"))
+        .arg(interop_file("socket_holder.py"))
+        .arg(sandbox.daemon().port().to_string())
+        .arg(sandbox.daemon().socket())
         .args(programs)
         .env("SSOD_LOG", "debug")
         .stderr(log);
-    let holder = Running::start(&mut holder);
+    let holder = ChildProcess::start(&mut holder);
     (sandbox, holder)
 }
 
-/// Eight clients ask all the time while that happens; gives how many answers there were. None is refused, and none is wrong.
-fn while_clients_ask(sandbox: &Sandbox, happens: impl FnOnce()) -> usize {
-    let token = fs::read_to_string(sandbox.home().join("run/ssod/tokens/profile-adminUser")).unwrap();
-    let url = format!("http://127.0.0.1:{}/credentials/adminUser", sandbox.port);
-    let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+/// Runs the closure while eight clients send requests all the time. No connection may be refused and no answer wrong. The
+/// closure gets the number of answers so far.
+fn while_clients_send_requests(sandbox: &Sandbox, run: impl FnOnce(&AtomicUsize)) {
+    struct SetOnDrop<'a>(&'a AtomicBool);
+    impl Drop for SetOnDrop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let token = sandbox.daemon().token("adminUser");
+    let url = sandbox.daemon().credentials_url("adminUser");
+    let (stop, answers) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
+        // The clients end after a panic, too, or the test would hang.
+        let _stop = SetOnDrop(&stop);
         for _ in 0..8 {
             scope.spawn(|| {
-                while !over.load(Ordering::SeqCst) {
-                    // A connection that was accepted dies with the process; what may not be is one that is refused.
-                    let connection = std::net::TcpStream::connect(("127.0.0.1", sandbox.port));
+                while !stop.load(Ordering::SeqCst) {
+                    let connection = TcpStream::connect(("127.0.0.1", sandbox.daemon().port()));
                     assert!(connection.is_ok(), "{connection:?}");
                     drop(connection);
-                    if let Ok(reply) =
-                        std::panic::catch_unwind(|| get_with(&url, &[("authorization", &token)]))
-                    {
+                    // An accepted connection ends with the process, so an error is no failure here.
+                    if let Ok(reply) = try_get_with(&url, &[("authorization", &token)]) {
                         assert_eq!(reply.status, 200, "{}", reply.body);
-                        answered.fetch_add(1, Ordering::SeqCst);
+                        answers.fetch_add(1, Ordering::SeqCst);
                     }
                 }
             });
         }
-        happens();
-        over.store(true, Ordering::SeqCst);
+        run(&answers);
     });
-    answered.into_inner()
+}
+
+fn wait_for_answers(answers: &AtomicUsize, count: usize) {
+    let goal = answers.load(Ordering::SeqCst) + count;
+    wait_until("the clients have more answers", || answers.load(Ordering::SeqCst) >= goal);
 }
 
 #[test]
-fn a_daemon_that_is_killed_under_load_refuses_no_connection() {
+fn no_connection_is_refused_while_the_daemon_is_killed_under_load() {
     let daemon = programs().join("ssod-daemon");
-    let (sandbox, holder) = held(&[&daemon]);
-    let first = holder.line();
-    sandbox.eventually("it answers", || sandbox.ssod(&["status"]).status == 0);
-    let mut pid = first;
-    let answered = while_clients_ask(&sandbox, || {
+    let (sandbox, holder) = with_socket_holder(&[&daemon]);
+    let mut pid = holder.line();
+    wait_until("the daemon answers", || sandbox.ssod(&["status"]).status == 0);
+    while_clients_send_requests(&sandbox, |answers| {
         for _ in 0..5 {
-            std::thread::sleep(Duration::from_millis(400));
+            wait_for_answers(answers, 20);
             kill(&pid);
             pid = holder.line();
         }
-        std::thread::sleep(Duration::from_millis(400));
+        wait_for_answers(answers, 20);
     });
-    assert!(answered > 100, "{answered} answers");
-    // A stop in order leaves the socket to whoever holds it.
-    kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::TERM).unwrap();
+    // A graceful stop leaves the socket to the process that holds it.
+    terminate(&pid);
     pid = holder.line();
-    assert!(sandbox.home().join("run/ssod/control.sock").exists());
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
-    assert_eq!(sandbox.status()["daemon"]["problems"].as_array().unwrap().len(), 0);
+    assert!(sandbox.daemon().socket().exists());
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
+    assert_eq!(sandbox.daemon().problems(), [""; 0]);
     drop(holder);
     kill(&pid);
 }
 
 #[test]
-fn an_upgrade_under_load_refuses_no_connection_and_opens_the_old_vault() {
+fn no_connection_is_refused_during_an_upgrade_and_the_old_vault_opens() {
     let previous = std::env::var_os("SSOD_TEST_PREVIOUS_DAEMON").map(PathBuf::from);
     let previous =
-        previous.expect("SSOD_TEST_PREVIOUS_DAEMON is not set: run these tests by cargo xtask test");
+        previous.expect("SSOD_TEST_PREVIOUS_DAEMON is not set: run these tests with cargo xtask test");
     let current = programs().join("ssod-daemon");
-    let (sandbox, holder) = held(&[&previous, &current]);
+    let (sandbox, holder) = with_socket_holder(&[&previous, &current]);
     let old = holder.line();
-    sandbox.eventually("it answers", || sandbox.ssod(&["status"]).status == 0);
-    let program = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).unwrap();
-    assert_eq!(program(&old), previous.canonicalize().unwrap());
+    wait_until("the old daemon answers", || sandbox.ssod(&["status"]).status == 0);
+    let executable = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).unwrap();
+    assert_eq!(executable(&old), previous.canonicalize().unwrap());
     let mut new = String::new();
-    let answered = while_clients_ask(&sandbox, || {
-        std::thread::sleep(Duration::from_millis(500));
+    while_clients_send_requests(&sandbox, |answers| {
+        wait_for_answers(answers, 25);
         // As `systemctl restart` does.
-        kill_process(Pid::from_raw(old.parse().unwrap()).unwrap(), Signal::TERM).unwrap();
+        terminate(&old);
         new = holder.line();
-        std::thread::sleep(Duration::from_secs(1));
+        wait_for_answers(answers, 25);
     });
-    assert!(answered > 50, "{answered} answers");
-    assert_eq!(program(&new), current.canonicalize().unwrap());
-    let status = sandbox.status();
-    assert_eq!(
-        (&status["sessions"][0]["state"], &status["daemon"]["problems"]),
-        (&json!("active"), &json!([]))
-    );
-    assert_eq!(sandbox.count("RegisterClient"), 1, "nobody signed in again");
+    assert_eq!(executable(&new), current.canonicalize().unwrap());
+    let status = sandbox.daemon().status();
+    assert_eq!((status.sessions[0].state, status.daemon.problems), (SessionState::Active, vec![]));
+    assert_eq!(sandbox.fake().successful_calls("RegisterClient"), 1, "another sign-in was needed");
     drop(holder);
     kill(&new);
 }
 
 #[test]
-fn a_service_manager_is_told_that_ssod_is_ready_how_it_stands_and_that_its_engine_lives() {
+fn the_service_manager_gets_readiness_status_and_watchdog_pings() {
     let mut sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
+    sandbox.configure(TestUser::ADMIN);
     let path = sandbox.home().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
-    let told = |wanted: &str| {
+    manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let wait_for = |wanted: &str| {
         let mut message = [0; 4096];
         loop {
-            let length = manager.recv(&mut message).unwrap_or_else(|error| panic!("never {wanted}: {error}"));
+            let length = manager.recv(&mut message).unwrap_or_else(|error| panic!("no {wanted}: {error}"));
             if String::from_utf8_lossy(&message[..length]).contains(wanted) {
                 return;
             }
         }
     };
     sandbox.start_daemon_with(&[("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "1500000")]);
-    told("READY=1");
-    told("WATCHDOG=1");
-    sandbox.login(Person::ADMIN).succeeded();
-    told("STATUS=1 of 1 sessions signed in, 1 profiles");
-    told("WATCHDOG=1");
+    wait_for("READY=1");
+    wait_for("WATCHDOG=1");
+    sandbox.login(TestUser::ADMIN).succeeded();
+    wait_for("STATUS=1 of 1 sessions signed in, 1 profiles");
+    wait_for("WATCHDOG=1");
     sandbox.daemon().signal(Signal::TERM);
-    told("STOPPING=1");
+    wait_for("STOPPING=1");
 }
 
 #[test]
-fn prometheus_reads_what_status_shows() {
-    let sandbox = Sandbox::signed_in(Person::ADMIN);
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
-    let mut socket = UnixStream::connect(sandbox.home().join("run/ssod/control.sock")).unwrap();
+fn metrics_agree_with_the_status() {
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
+    let mut socket = UnixStream::connect(sandbox.daemon().socket()).unwrap();
     socket.write_all(b"GET /v1/metrics HTTP/1.0\r\nssod-api: 1\r\n\r\n").unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("text/plain; version=0.0.4"), "{answer}");
-    let status = sandbox.status();
-    let version = status["daemon"]["version"].as_str().unwrap();
+    let status = sandbox.daemon().status();
+    let version = status.daemon.version;
     for line in [
         format!("ssod_build_info{{version=\"{version}\"}} 1"),
         "ssod_session_state{session=\"sso-session-adminUser\",state=\"active\"} 1".to_owned(),
@@ -168,7 +177,7 @@ fn prometheus_reads_what_status_shows() {
     }
 }
 
-/// A daemon of another version, as recorded: fields that this client does not know, and without those that came later.
+/// The answers of a daemon of another version: with fields that this client does not know, and without newer ones.
 const OTHER_DAEMON: [(&str, &str); 2] = [
     ("/v1/daemon", r#"{"version":"0.0.9","pid":7,"port":7746,"config_file":"CONFIG","tomorrow":[1]}"#),
     (
@@ -179,9 +188,9 @@ const OTHER_DAEMON: [(&str, &str); 2] = [
 ];
 
 #[test]
-fn a_client_says_that_the_daemon_is_of_another_version_and_works_all_the_same() {
+fn the_client_reports_a_daemon_of_another_version_and_works_with_it() {
     let sandbox = Sandbox::new();
-    let path = sandbox.home().join("run/ssod/control.sock");
+    let path = sandbox.daemon().socket();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let listener = UnixListener::bind(&path).unwrap();
     let config = sandbox.aws_config().display().to_string();
@@ -204,8 +213,8 @@ fn a_client_says_that_the_daemon_is_of_another_version_and_works_all_the_same() 
     assert_eq!(status.status, 0);
 }
 
-/// The unit as it is installed, with this build's program.
-fn unit(folder: &Path) {
+/// Writes the systemd units as they are installed, but with the daemon of this build.
+fn write_units(folder: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("systemd");
     let daemon = programs().join("ssod-daemon");
     let service = fs::read_to_string(root.join("ssod.service")).unwrap();
@@ -215,23 +224,27 @@ fn unit(folder: &Path) {
 }
 
 #[test]
-fn the_units_are_sound_and_hardened() {
+fn the_systemd_units_are_valid_and_hardened() {
     let folder = tempfile::tempdir().unwrap();
-    unit(folder.path());
+    write_units(folder.path());
     let analyze = |arguments: &[&str]| {
         let mut command = Command::new("systemd-analyze");
         command.args(arguments).env("XDG_RUNTIME_DIR", folder.path()).current_dir(folder.path());
         run(&mut command)
     };
     let verified = analyze(&["verify", "--man=no", "--user", "./ssod.service", "./ssod.socket"]);
-    assert_eq!((verified.status, verified.stderr.as_str()), (0, ""), "it exits with 0 on bad units, too");
-    // Tenths. A bare unit has 9.6 there; what would bring it further down needs a user namespace under a user manager.
+    assert_eq!(
+        (verified.status, verified.stderr.as_str()),
+        (0, ""),
+        "systemd-analyze also exits with 0 for invalid units"
+    );
+    // In tenths. A unit without hardening has a score of 9.6. Further options need a user namespace under a user manager.
     let score = analyze(&["security", "--offline=true", "--threshold=62", "./ssod.service"]);
     assert_eq!(score.status, 0, "{}{}", score.stdout, score.stderr);
 }
 
 #[test]
-fn the_agents_keys_are_those_that_launchd_knows() {
+fn the_launchd_agent_has_only_valid_keys() {
     let check = r#"
 import plistlib, sys
 known = {"Label": str, "ProgramArguments": list, "RunAtLoad": bool, "KeepAlive": dict, "ThrottleInterval": int,
@@ -250,25 +263,25 @@ assert all(type(one) is str for one in agent["ProgramArguments"])
 }
 
 #[test]
-fn where_there_is_no_service_manager_the_daemon_runs_detached() {
+fn without_a_service_manager_the_daemon_runs_detached() {
     let sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
+    sandbox.configure(TestUser::ADMIN);
     sandbox.ssod(&["service", "stop"]).succeeded();
     assert!(sandbox.ssod(&["service", "status"]).failed_with(4).contains("is not running"));
     assert!(sandbox.ssod(&["service", "install"]).succeeded().contains("no service manager"));
     let started = sandbox.ssod(&["service", "start"]).succeeded();
     let status = sandbox.ssod(&["service", "status"]).succeeded();
-    let pid = sandbox.status()["daemon"]["pid"].to_string();
+    let pid = sandbox.daemon().status().daemon.pid.to_string();
     assert!(started.contains(&pid) && status.contains(&pid), "{started}{status}");
     assert!(sandbox.ssod(&["service", "logs"]).succeeded().contains("ssod is ready"));
-    assert_eq!(sandbox.ssod(&["service", "start"]).succeeded(), started, "it runs already");
+    assert_eq!(sandbox.ssod(&["service", "start"]).succeeded(), started, "another daemon was started");
     assert_eq!(sandbox.ssod(&["service", "stop"]).succeeded(), "Stopped.\n");
     assert!(sandbox.ssod(&["service", "status"]).failed_with(4).contains("is not running"));
 }
 
 #[test]
-fn completions_know_the_profiles_and_man_pages_the_commands() {
-    let sandbox = Sandbox::signed_in(Person::ADMIN);
+fn completions_offer_profiles_and_man_pages_describe_commands() {
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     let script = r#"
 eval "$(ssod completions bash)"
 COMP_WORDS=(ssod exec adm) COMP_CWORD=2 COMP_TYPE=9
@@ -276,8 +289,8 @@ complete -p ssod | sed 's/.*-F \([^ ]*\).*/\1/' >function
 "$(cat function)" ssod adm exec
 printf '%s\n' "${COMPREPLY[@]}"
 "#;
-    let offered = run(sandbox.command("/bin/bash").args(["-c", script])).succeeded();
-    assert!(offered.lines().any(|line| line.trim() == "adminUser"), "{offered}");
+    let completions = run(sandbox.command("/bin/bash").args(["-c", script])).succeeded();
+    assert!(completions.lines().any(|line| line.trim() == "adminUser"), "{completions}");
     for shell in ["zsh", "fish"] {
         assert!(sandbox.ssod(&["completions", shell]).succeeded().contains("SSOD_COMPLETE"), "{shell}");
     }

@@ -1,5 +1,5 @@
-//! `share_access_token`: tools that know nothing but the AWS CLI's token file find an access token there, and nothing else; a
-//! sign-in or a sign-out with the CLI counts.
+//! `share_access_token`: tools that read the AWS CLI's token file find an access token there, and no other secret. ssod adopts
+//! a sign-in or a sign-out with the AWS CLI.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -8,46 +8,46 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use ssod_testkit::{Person, Sandbox, get, interop, run};
+use ssod_control::SessionState;
+use ssod_testkit::{Sandbox, TestUser, python_environment, run, wait_until};
 
-use super::aws_cli_sign_in::{aws, rules, sign_in};
+use crate::aws_cli_sign_in::{aws, sign_in, write_endpoint_rules};
 
-/// Where the CLI looks for the session's token.
+/// Returns the path of the file in which the AWS CLI stores the session's token.
 fn token_file(sandbox: &Sandbox) -> PathBuf {
     // SHA-1 of "sso-session-adminUser".
     sandbox.home().join(".aws/sso/cache/598ed35e94aec485b620907ac0a002f002065a7b.json")
 }
 
-fn shared(sandbox: &Sandbox) -> Option<Value> {
+fn shared_token(sandbox: &Sandbox) -> Option<Value> {
     serde_json::from_slice(&fs::read(token_file(sandbox)).ok()?).ok()
 }
 
-/// boto3 with a profile in AWS's own form: it reads the CLI's token file, and asks the portal by itself.
+/// Returns a command that runs boto3 with a profile in AWS's own form: it reads the AWS CLI's token file and calls the portal.
 fn boto3(sandbox: &Sandbox) -> Command {
     let program = "import boto3; print(boto3.Session(profile_name='adminUser').get_credentials().get_frozen_credentials().access_key)";
-    let mut command = sandbox.command(interop().join("bin/python"));
+    let mut command = sandbox.command(python_environment().join("bin/python"));
     command.args(["-c", program]);
     command
 }
 
-fn state(sandbox: &Sandbox) -> String {
-    sandbox.status()["sessions"][0]["state"].as_str().unwrap().to_owned()
+fn state(sandbox: &Sandbox) -> SessionState {
+    sandbox.daemon().status().sessions[0].state
 }
 
 #[test]
-fn other_tools_find_the_access_token_and_a_sign_in_or_out_with_the_cli_counts() {
+fn the_access_token_is_shared_and_a_sign_in_or_out_with_the_aws_cli_is_adopted() {
     let mut sandbox = Sandbox::new();
-    sandbox.settings("[aws_cli]\nshare_access_token = true\n");
-    let data = sandbox.home().join("rules");
-    rules(&data, sandbox.fake_url());
-    fs::create_dir_all(sandbox.home().join(".aws")).unwrap();
-    fs::write(sandbox.aws_config(), get(&format!("{}/fake/aws-config", sandbox.fake_url())).body).unwrap();
+    sandbox.add_settings("[aws_cli]\nshare_access_token = true\n");
+    let rules = sandbox.home().join("rules");
+    write_endpoint_rules(&rules, sandbox.fake().url());
+    sandbox.write_aws_config(&sandbox.fake().aws_config());
     sandbox.start_daemon();
     assert!(run(&mut boto3(&sandbox)).stderr.contains("Token for sso-session-adminUser does not exist"));
 
-    sandbox.login(Person::ADMIN).succeeded();
-    sandbox.eventually("the token is shared", || shared(&sandbox).is_some());
-    let token = shared(&sandbox).unwrap();
+    sandbox.login(TestUser::ADMIN).succeeded();
+    wait_until("the token is shared", || shared_token(&sandbox).is_some());
+    let token = shared_token(&sandbox).unwrap();
     assert!(
         token["accessToken"].is_string()
             && token["refreshToken"].is_null()
@@ -56,26 +56,28 @@ fn other_tools_find_the_access_token_and_a_sign_in_or_out_with_the_cli_counts() 
     assert_eq!(fs::metadata(token_file(&sandbox)).unwrap().mode() & 0o777, 0o600);
     assert!(run(&mut boto3(&sandbox)).succeeded().starts_with("ASIA"));
 
-    // The token is renewed, and the file follows.
-    sandbox.tell_fake("clock", &serde_json::json!({ "advance_ms": 3_000_000 }));
+    // The file has the renewed token after a renewal.
+    sandbox.fake().advance_clock(Duration::from_mins(50));
     sandbox.ssod(&["list", "adminUser"]).succeeded();
-    sandbox.eventually("the renewed token is shared", || shared(&sandbox).is_some_and(|now| now != token));
-
-    // Somebody signs out with the CLI: nothing is put back, and ssod is signed out, too.
-    assert_eq!(run(aws(&sandbox, &data).args(["sso", "logout"])).status, 0);
-    sandbox.eventually("the sign-out counts", || state(&sandbox) == "signed_out");
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(shared(&sandbox), None);
-
-    // Somebody signs in with the CLI: ssod goes on from there, and keeps the refresh token to itself.
-    sign_in(&sandbox, &data);
-    sandbox.eventually("the sign-in counts", || state(&sandbox) == "active");
-    sandbox.eventually("the refresh token is ssod's", || {
-        shared(&sandbox).is_some_and(|token| token["refreshToken"].is_null())
+    wait_until("the renewed token is shared", || {
+        shared_token(&sandbox).is_some_and(|renewed| renewed != token)
     });
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
+
+    // A sign-out with the AWS CLI signs ssod out, too, and ssod does not write the file again.
+    assert_eq!(run(aws(&sandbox, &rules).args(["sso", "logout"])).status, 0);
+    wait_until("the sign-out is adopted", || state(&sandbox) == SessionState::SignedOut);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(shared_token(&sandbox), None);
+
+    // ssod adopts a sign-in with the AWS CLI, and removes the refresh token from the file.
+    sign_in(&sandbox, &rules);
+    wait_until("the sign-in is adopted", || state(&sandbox) == SessionState::Active);
+    wait_until("the refresh token is removed", || {
+        shared_token(&sandbox).is_some_and(|token| token["refreshToken"].is_null())
+    });
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
     assert!(run(&mut boto3(&sandbox)).succeeded().starts_with("ASIA"));
 
     sandbox.ssod(&["logout"]).succeeded();
-    sandbox.eventually("nothing is shared", || !token_file(&sandbox).exists());
+    wait_until("the file is removed", || !token_file(&sandbox).exists());
 }

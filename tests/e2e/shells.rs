@@ -1,4 +1,4 @@
-//! What a hostile config file can make a shell do: nothing (T18).
+//! A hostile config file cannot make a shell run a command, or write control characters to the terminal (T18).
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -17,36 +17,35 @@ const NAMES: [&str; 7] = [
 ];
 
 #[test]
-fn no_profiles_name_makes_any_shell_run_anything() {
+fn no_profile_name_makes_a_shell_run_a_command() {
     let mut sandbox = Sandbox::new();
     let mut config =
-        format!("[sso-session s]\nsso_start_url = {}\nsso_region = us-east-1\n", sandbox.start_url());
+        format!("[sso-session s]\nsso_start_url = {}\nsso_region = us-east-1\n", sandbox.fake().start_url());
     for name in NAMES {
         config += &format!(
             "[profile {name}]\nssod_session = s\nssod_account_id = 123456789012\nssod_role_name = R\nregion = us-east-1\n"
         );
     }
-    fs::create_dir_all(sandbox.home().join(".aws")).unwrap();
-    fs::write(sandbox.aws_config(), config).unwrap();
-    // Names are percent-encoded before a shell sees them; a folder's name is not.
+    sandbox.write_aws_config(&config);
+    // Profile names are percent-encoded before a shell gets them. Folder names are not.
     let runtime = sandbox.home().join("$(touch x)`touch x`'\"\\; touch x #");
-    let socket = sandbox.home().join("run/ssod/control.sock");
+    let socket = sandbox.daemon().socket();
     for folder in [&runtime, socket.parent().unwrap()] {
         fs::DirBuilder::new().mode(0o700).create(folder).unwrap();
     }
     let variables =
         [("XDG_RUNTIME_DIR", runtime.to_str().unwrap()), ("SSOD_SOCKET", socket.to_str().unwrap())];
     sandbox.start_daemon_with(&variables);
-    let mut tried = 0;
+    let mut valid_names = 0;
     for name in NAMES {
-        let wanted = sandbox.ssod(&["env", name, "--shell", "json"]);
-        if wanted.status != 0 {
-            // A name that is no name at all was refused before any shell saw it.
-            assert!(wanted.stderr.contains("is neither a profile"), "{name}: {}", wanted.stderr);
+        let environment = sandbox.ssod(&["env", name, "--shell", "json"]);
+        if environment.status != 0 {
+            // An invalid name was refused before a shell got it.
+            assert!(environment.stderr.contains("is neither a profile"), "{name}: {}", environment.stderr);
             continue;
         }
-        tried += 1;
-        let wanted: Value = serde_json::from_str(&wanted.stdout).unwrap();
+        valid_names += 1;
+        let expected: Value = serde_json::from_str(&environment.stdout).unwrap();
         for (shell, line) in [
             (
                 "sh",
@@ -65,23 +64,24 @@ fn no_profiles_name_makes_any_shell_run_anything() {
                 r#"ssod env "$NAME" --shell fish | source; printenv AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"#,
             ),
         ] {
-            let done = run(sandbox.command(format!("/usr/bin/{shell}")).args(["-c", line]).env("NAME", name));
-            let variable = |name: &str| wanted[name].as_str().unwrap();
+            let result =
+                run(sandbox.command(format!("/usr/bin/{shell}")).args(["-c", line]).env("NAME", name));
+            let variable = |name: &str| expected[name].as_str().unwrap();
             let uri = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
             let file = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
-            assert_eq!(done.succeeded(), format!("{uri}\n{file}\n"), "{shell}");
+            assert_eq!(result.succeeded(), format!("{uri}\n{file}\n"), "{shell}");
         }
-        // What prints names and runs commands besides.
+        // Other commands that print names or run programs.
         sandbox.ssod(&["status"]).succeeded();
         sandbox.ssod(&["exec", name, "--", "true"]).failed_with(3);
         sandbox.ssod(&["credential-process", name]).failed_with(3);
-        assert!(!sandbox.home().join("x").exists(), "{name} was run");
+        assert!(!sandbox.home().join("x").exists(), "{name} ran a command");
     }
-    assert!(tried >= 5, "{tried} of these names are names");
+    assert!(valid_names >= 5, "only {valid_names} of the names are valid");
 }
 
 #[test]
-fn control_characters_in_the_file_never_reach_the_terminal() {
+fn control_characters_in_the_config_file_never_reach_the_terminal() {
     let mut sandbox = Sandbox::new();
     fs::create_dir_all(sandbox.home().join(".aws")).unwrap();
     let text = "[sso-session s\u{1b}[2J]\nsso_start_url = https://x.awsapps.com/start\u{1b}]0;t\u{7}\nsso_region = us-east-1\n\
@@ -90,11 +90,11 @@ fn control_characters_in_the_file_never_reach_the_terminal() {
     sandbox.start_daemon();
     for command in [&["status"][..], &["list"], &["doctor"], &["env", "p\u{1b}[31m"], &["login", "\u{1b}[2J"]]
     {
-        let done = sandbox.ssod(command);
-        let shown = format!("{}{}", done.stdout, done.stderr);
+        let result = sandbox.ssod(command);
+        let output = format!("{}{}", result.stdout, result.stderr);
         assert!(
-            !shown.chars().any(|character| character.is_control() && character != '\n'),
-            "{command:?}: {shown:?}"
+            !output.chars().any(|character| character.is_control() && character != '\n'),
+            "{command:?}: {output:?}"
         );
     }
 }

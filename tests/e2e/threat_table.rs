@@ -1,4 +1,4 @@
-//! The table of the threat model names tests that are there, for each of its rows.
+//! Each row of the threat table in `tests/README.md` names tests that exist.
 
 use std::fs;
 use std::path::Path;
@@ -6,19 +6,20 @@ use std::path::Path;
 use ssod_testkit::leaks::files_below;
 
 #[test]
-fn every_row_names_tests_and_every_name_is_one() {
+fn every_row_names_existing_tests() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = fs::read_to_string(folder.join("README.md")).unwrap();
     let root = folder.parent().unwrap();
-    let rooms = ["crates", "daemon", "client", "tests"].map(|room| files_below(&root.join(room)));
-    let sources = rooms.into_iter().flatten().filter(|path| path.extension().is_some_and(|end| end == "rs"));
+    let folders = ["crates", "daemon", "client", "tests"].map(|name| files_below(&root.join(name)));
+    let sources =
+        folders.into_iter().flatten().filter(|path| path.extension().is_some_and(|end| end == "rs"));
     let sources: String = sources.map(|path| fs::read_to_string(path).unwrap()).collect();
     for threat in 1..=24 {
         let row = table.lines().find(|line| line.starts_with(&format!("| T{threat} ")));
         let row = row.unwrap_or_else(|| panic!("T{threat} has no row"));
         let proofs = row.splitn(3, '|').nth(2).unwrap();
         let names: Vec<&str> = proofs.split('`').skip(1).step_by(2).collect();
-        assert!(!names.is_empty(), "T{threat} names nothing");
+        assert!(!names.is_empty(), "T{threat} names no test");
         for name in names.into_iter().filter(|name| !name.starts_with("cargo ")) {
             let function = name.rsplit("::").next().unwrap();
             assert!(sources.contains(&format!("fn {function}(")), "T{threat}: there is no test {name}");

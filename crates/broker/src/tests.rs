@@ -80,7 +80,7 @@ impl World {
     async fn sign_in(&self, user: &str) {
         let signing = self.broker.begin_sign_in(&session().name).unwrap();
         let client = signing.client(SignInFlow::DeviceCode).await.unwrap();
-        signing.complete(self.aws.tokens(user, &client), None).await.unwrap();
+        signing.complete(self.aws.sign_in(user, &client), None).await.unwrap();
     }
 
     async fn fetch(&self) -> Result<String, Refusal> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ssod_model::{Timestamp, TimestampExt};
 
@@ -52,7 +52,7 @@ impl Default for Lifetimes {
 }
 
 /// One request as it was answered.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoggedRequest {
     /// When, by the fake's clock, in milliseconds since the epoch.
     pub at_ms: i64,

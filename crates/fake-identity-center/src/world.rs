@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_seed_has_two_people_and_two_roles() {
+    fn the_seed_has_two_users_and_two_roles() {
         let world = World::seed();
         assert_eq!((world.users.len(), world.sessions.len()), (2, 2));
         assert!(world.is_assigned("alice", "123456789012", "AdminRole"));

@@ -127,11 +127,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_lost_poll_is_no_answer() {
         let (outcome, _) = polls(Duration::ZERO, |aws, clock, code| {
-            aws.away(true);
+            aws.set_reachable(false);
             let (aws, clock, code) = (aws.clone(), clock.clone(), code.to_owned());
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_secs(20)).await;
-                aws.away(false);
+                aws.set_reachable(true);
                 aws.center().answer_device(clock.now(), &code, "alice", true).unwrap();
             });
         })

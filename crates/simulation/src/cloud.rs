@@ -81,7 +81,7 @@ impl Cloud {
     /// Creates AWS with these users and lifetimes.
     pub(crate) fn new(world: World, lifetimes: Lifetimes, time: &Time, ledger: &Ledger, seed: u64) -> Self {
         Self {
-            aws: SimulatedIdentityCenter::of(world, time.clone(), lifetimes),
+            aws: SimulatedIdentityCenter::with_world(world, time.clone(), lifetimes),
             time: time.clone(),
             network: Arc::new(Mutex::new(Network::without_faults(seed))),
             ledger: ledger.clone(),
@@ -114,7 +114,7 @@ pub(crate) struct Link {
 impl Link {
     /// Signs a user in, as in a browser, at the time of the laptop's clock.
     pub(crate) fn tokens(&self, user: &str, client: &ClientRegistration) -> SessionTokens {
-        self.by_local_clock(self.cloud.aws.tokens(user, client))
+        self.by_local_clock(self.cloud.aws.sign_in(user, client))
     }
 
     /// Counts lifetimes by the laptop's clock, from the request on.

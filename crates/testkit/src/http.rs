@@ -1,70 +1,75 @@
-//! A browser's and an SDK's requests, as plainly as they can be made.
+//! The requests that a browser or an SDK sends.
 
 use std::time::Duration;
 
 use serde_json::Value;
 use url::Url;
 
-/// What came back.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The status.
     pub status: u16,
     /// The body.
     pub body: String,
-    /// The headers, names in small letters.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
 }
 
 impl Reply {
-    /// The body as JSON.
+    /// Returns the body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
     }
 
-    /// The value of that header.
+    /// Returns the value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// GET.
+/// Sends a GET request.
 pub fn get(url: &str) -> Reply {
     get_with(url, &[])
 }
 
-/// GET with headers.
+/// Sends a GET request with headers.
 pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Reply {
-    let request =
-        headers.iter().fold(agent().get(url), |request, (name, value)| request.header(*name, *value));
-    reply(request.call())
+    try_get_with(url, headers).unwrap_or_else(|error| panic!("GET {url}: {error}"))
 }
 
-/// PUT without a body, with headers.
+/// Sends a GET request with headers. Fails if the connection does.
+pub fn try_get_with(url: &str, headers: &[(&str, &str)]) -> Result<Reply, ureq::Error> {
+    let request =
+        headers.iter().fold(agent().get(url), |request, (name, value)| request.header(*name, *value));
+    read(request.call())
+}
+
+/// Sends a PUT request with headers and without a body.
 pub fn put_with(url: &str, headers: &[(&str, &str)]) -> Reply {
     let request =
         headers.iter().fold(agent().put(url), |request, (name, value)| request.header(*name, *value));
     reply(request.send_empty())
 }
 
-/// DELETE.
+/// Sends a DELETE request.
 pub fn delete(url: &str) -> Reply {
     reply(agent().delete(url).call())
 }
 
-/// POST of JSON.
+/// Sends JSON in a POST request.
 pub fn post_json(url: &str, body: &Value) -> Reply {
     reply(agent().post(url).send_json(body))
 }
 
-/// POST of a form, following redirects as a browser does.
+/// Sends a form in a POST request and follows redirects, as a browser does.
 pub fn post_form(url: &str, fields: &[(&str, &str)]) -> Reply {
     reply(agent().post(url).send_form(fields.iter().copied()))
 }
 
-/// Plays the person before the authorize page; gives the page that the browser ends on.
+/// Answers the authorize page as the user would, and returns the page that the browser shows at the end.
 pub fn approve_browser(authorize_url: &str, user: &str, approve: bool) -> Reply {
-    assert_eq!(get(authorize_url).status, 200, "the authorize page opens");
+    assert_eq!(get(authorize_url).status, 200, "the authorize page does not open");
     let url = Url::parse(authorize_url).unwrap();
     let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
     let mut fields: Vec<(&str, &str)> =
@@ -74,7 +79,7 @@ pub fn approve_browser(authorize_url: &str, user: &str, approve: bool) -> Reply 
     post_form(page.as_str(), &fields)
 }
 
-/// Plays the person before the device page.
+/// Answers the device page as the user would, and returns the page that the browser shows at the end.
 pub fn approve_device(fake: &str, code: &str, user: &str, approve: bool) -> Reply {
     let action = if approve { "approve" } else { "deny" };
     post_form(&format!("{fake}/device"), &[("user_code", code), ("user", user), ("action", action)])
@@ -90,10 +95,12 @@ fn agent() -> ureq::Agent {
 }
 
 fn reply(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Reply {
-    let mut response = response.unwrap_or_else(|error| panic!("the request failed: {error}"));
-    let headers = response.headers().iter();
-    let headers =
-        headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
-    let headers = headers.collect();
-    Reply { status: response.status().as_u16(), headers, body: response.body_mut().read_to_string().unwrap() }
+    read(response).unwrap_or_else(|error| panic!("the request failed: {error}"))
+}
+
+fn read(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Reply, ureq::Error> {
+    let mut response = response?;
+    let text = |value: &ureq::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    Ok(Reply { status: response.status().as_u16(), headers, body: response.body_mut().read_to_string()? })
 }

@@ -1,21 +1,21 @@
-//! Searching for secrets where none may be.
+//! Searches for secrets where none may be.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How the fake's secrets begin; each goes on with hexadecimal digits.
-const KINDS: [&str; 7] =
+/// The prefixes of the fake's secrets. Hexadecimal digits follow.
+const PREFIXES: [&str; 7] =
     ["access-", "refresh-", "client-secret-", "code-", "secret-", "session-alice-", "session-bob-"];
-/// Where the AWS tools themselves keep secrets in the clear.
-const OF_OTHERS: [&str; 3] = [".aws/sso/cache", ".aws/cli/cache", ".aws/boto/cache"];
+/// The folders in which AWS's own tools store secrets in the clear.
+const FOLDERS_OF_AWS_TOOLS: [&str; 3] = [".aws/sso/cache", ".aws/cli/cache", ".aws/boto/cache"];
 
-/// The kinds of secrets of Identity Center that the text holds.
+/// Returns the prefixes of the fake's secrets that the text contains.
 pub fn secrets_in(text: &[u8]) -> Vec<&'static str> {
-    let holds = |kind: &&str| {
+    let contains = |prefix: &&str| {
         let mut rest = text;
-        while let Some(at) = rest.windows(kind.len()).position(|window| window == kind.as_bytes()) {
-            rest = &rest[at + kind.len()..];
-            // Names stand between the kind and the digits.
+        while let Some(at) = rest.windows(prefix.len()).position(|window| window == prefix.as_bytes()) {
+            rest = &rest[at + prefix.len()..];
+            // A name may be between the prefix and the digits.
             let digits = rest.iter().skip_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-');
             if digits.take_while(|byte| byte.is_ascii_hexdigit()).count() >= 12
                 || rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count() >= 16
@@ -25,10 +25,10 @@ pub fn secrets_in(text: &[u8]) -> Vec<&'static str> {
         }
         false
     };
-    KINDS.into_iter().filter(|kind| holds(kind)).collect()
+    PREFIXES.into_iter().filter(contains).collect()
 }
 
-/// Every file below the folder.
+/// Returns every file below the folder.
 pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     entries
@@ -39,15 +39,15 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Fails where a file below the home holds a secret in the clear.
+/// Fails if a file below the home folder contains a secret in the clear.
 pub fn assert_none(home: &Path) {
     for path in files_below(home) {
         let is_file = path.symlink_metadata().is_ok_and(|facts| facts.is_file());
-        if !is_file || OF_OTHERS.iter().any(|place| path.starts_with(home.join(place))) {
+        if !is_file || FOLDERS_OF_AWS_TOOLS.iter().any(|folder| path.starts_with(home.join(folder))) {
             continue;
         }
         let found = secrets_in(&fs::read(&path).unwrap_or_default());
-        assert!(found.is_empty(), "{} holds secrets in the clear: {found:?}", path.display());
+        assert!(found.is_empty(), "{} contains secrets in the clear: {found:?}", path.display());
     }
 }
 
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_search_finds_what_the_fake_makes() {
+    fn finds_the_secrets_that_the_fake_issues() {
         assert_eq!(secrets_in(b"x access-0123456789abcdef0 y"), ["access-"]);
         assert_eq!(secrets_in(b"session-alice-AdminRole-0123456789abcdef0"), ["session-alice-"]);
         assert!(secrets_in(b"access-token client-secret-0123 code-of-conduct").is_empty());

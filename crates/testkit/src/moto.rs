@@ -1,58 +1,70 @@
-//! moto as the AWS that checks signatures and policies.
+//! moto, which acts as an AWS that checks signatures and policies.
 
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::processes::{Running, interop, run};
-use crate::sandbox::{FakeOptions, free_port};
+use crate::ports::free_port;
+use crate::processes::{ChildProcess, python_environment, run};
+use crate::sandbox::FakeOptions;
+use crate::wait::wait_until_within;
 
-/// A moto server with an instance, two roles and enforcement on.
+/// Importing moto takes Python some seconds, and more on a loaded machine.
+const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// A moto server with an instance and two roles, which enforces their policies.
 pub struct Moto {
-    _server: Running,
+    _server: ChildProcess,
     /// Its base URL.
     pub url: String,
-    /// The instance.
+    /// The id of the instance.
     pub instance: String,
-    keys: (String, String),
+    access_key_id: String,
+    secret_access_key: String,
 }
 
 impl Moto {
-    /// Starts it and fills it.
-    pub fn start(setup: &std::path::Path) -> Self {
-        let python = interop();
+    /// Starts the server and creates instance, roles and user with the script.
+    pub fn start(setup: &Path) -> Self {
+        let python = python_environment();
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
         let mut command = Command::new(python.join("bin/moto_server"));
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).env_clear().env("PATH", "/usr/bin:/bin");
-        let server = Running::start(command.stderr(Stdio::null()));
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "moto_server does not listen");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let mut filling = Command::new(python.join("bin/python"));
-        filling.arg(setup).arg(&url).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/nonexistent");
-        let made: Value = serde_json::from_str(&run(&mut filling).succeeded()).unwrap();
-        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+        let server = ChildProcess::start(command.stderr(Stdio::null()));
+        wait_until_within(START_LIMIT, "moto_server listens", || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        let mut setup_command = Command::new(python.join("bin/python"));
+        setup_command
+            .arg(setup)
+            .arg(&url)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", "/nonexistent");
+        let created: Value = serde_json::from_str(&run(&mut setup_command).succeeded()).unwrap();
+        let text = |name: &str| created[name].as_str().unwrap().to_owned();
         Self {
             _server: server,
             url,
             instance: text("instance_id"),
-            keys: (text("access_key_id"), text("secret_access_key")),
+            access_key_id: text("access_key_id"),
+            secret_access_key: text("secret_access_key"),
         }
     }
 
-    /// A fake Identity Center whose role credentials are minted here.
-    pub fn fake(&self) -> FakeOptions {
+    /// Returns the options of a fake Identity Center whose role credentials come from this server.
+    pub fn fake_options(&self) -> FakeOptions {
         let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         FakeOptions {
-            arguments: vec!["--sts-endpoint".to_owned(), self.url.clone()],
             variables: vec![
-                variable("AWS_ACCESS_KEY_ID", &self.keys.0),
-                variable("AWS_SECRET_ACCESS_KEY", &self.keys.1),
+                variable("AWS_ACCESS_KEY_ID", &self.access_key_id),
+                variable("AWS_SECRET_ACCESS_KEY", &self.secret_access_key),
             ],
+            ..FakeOptions::arguments(&["--sts-endpoint", &self.url])
         }
     }
 }

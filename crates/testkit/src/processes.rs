@@ -1,39 +1,42 @@
-//! Real processes: found, run, and ended by their id.
+//! Runs real processes: finds the programs, starts them, reads their output, and ends them by their process id.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 const PROGRAMS: [&str; 3] = ["ssod", "ssod-daemon", "fake-identity-center"];
+/// How long a process may take to print its next line.
+const LINE_LIMIT: Duration = Duration::from_secs(30);
 
-/// The folder with `ssod`, `ssod-daemon` and `fake-identity-center`: the one that `cargo xtask test` names after it
-/// built them, else this program's own, as for `cargo xtask demo`.
+/// Returns the folder with `ssod`, `ssod-daemon` and `fake-identity-center`: the one that `cargo xtask test` sets after it
+/// has built them, else the folder of this program, as for `cargo xtask demo`.
 pub fn programs() -> PathBuf {
-    let named = std::env::var_os("SSOD_TEST_PROGRAMS").map(PathBuf::from);
-    let own = || std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
-    let own = || own().filter(|folder| PROGRAMS.iter().all(|name| folder.join(name).is_file()));
-    let folder = named.or_else(own);
-    let folder = folder
-        .unwrap_or_else(|| panic!("SSOD_TEST_PROGRAMS is not set: run these tests by cargo xtask test"));
+    let from_variable = std::env::var_os("SSOD_TEST_PROGRAMS").map(PathBuf::from);
+    let own_folder = || std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
+    let own_folder = || own_folder().filter(|folder| PROGRAMS.iter().all(|name| folder.join(name).is_file()));
+    let folder = from_variable
+        .or_else(own_folder)
+        .unwrap_or_else(|| panic!("SSOD_TEST_PROGRAMS is not set: run these tests with cargo xtask test"));
     for name in PROGRAMS {
         assert!(folder.join(name).is_file(), "{name} is not in {}: run cargo xtask test", folder.display());
     }
     folder
 }
 
-/// The folder of the Python environment with moto, boto3 and the AWS CLI v1, made by `cargo xtask test`.
-pub fn interop() -> PathBuf {
+/// Returns the folder of the Python environment with moto, boto3 and the AWS CLI v1, which `cargo xtask test` makes.
+pub fn python_environment() -> PathBuf {
     let folder = std::env::var_os("SSOD_TEST_VENV").map(PathBuf::from);
-    folder.unwrap_or_else(|| panic!("SSOD_TEST_VENV is not set: run these tests by cargo xtask test"))
+    folder.unwrap_or_else(|| panic!("SSOD_TEST_VENV is not set: run these tests with cargo xtask test"))
 }
 
-/// A command that has ended.
+/// The result of a command that has ended.
 #[derive(Clone, Debug)]
-pub struct Finished {
+pub struct CommandResult {
     /// Its exit status; 128 + n for signal n.
     pub status: i32,
     /// Its standard output.
@@ -42,15 +45,15 @@ pub struct Finished {
     pub stderr: String,
 }
 
-impl Finished {
-    /// Its output, where it succeeded; else the test fails with what it said.
+impl CommandResult {
+    /// Returns its standard output. The test fails if the command did.
     #[track_caller]
     pub fn succeeded(self) -> String {
         assert_eq!(self.status, 0, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self.stdout
     }
 
-    /// What it said on standard error, where it ended with that status.
+    /// Returns its standard error. The test fails if the command ended with another status.
     #[track_caller]
     pub fn failed_with(self, status: i32) -> String {
         assert_eq!(self.status, status, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
@@ -58,36 +61,38 @@ impl Finished {
     }
 }
 
-/// Runs a command to its end.
-pub fn run(command: &mut Command) -> Finished {
-    finished(command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+impl From<Output> for CommandResult {
+    fn from(output: Output) -> Self {
+        let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or_default());
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { status, stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
 }
 
-fn finished(output: std::process::Output) -> Finished {
-    use std::os::unix::process::ExitStatusExt;
-    let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or_default());
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Finished { status, stdout: text(output.stdout), stderr: text(output.stderr) }
+/// Runs a command and waits for its end.
+pub fn run(command: &mut Command) -> CommandResult {
+    let output = command.stdin(Stdio::null()).output();
+    output.unwrap_or_else(|error| panic!("{command:?}: {error}")).into()
 }
 
-/// Runs a command to its end, telling it something that must not stand in its arguments.
-pub fn run_with_input(command: &mut Command, input: &str) -> Finished {
-    use std::io::Write;
+/// Runs a command with input that must not be in its arguments, and waits for its end.
+pub fn run_with_input(command: &mut Command, input: &str) -> CommandResult {
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    finished(child.wait_with_output().unwrap())
+    child.wait_with_output().unwrap().into()
 }
 
-/// A process that goes on; it is killed when this is dropped.
+/// A process that runs beside the test. It is killed on drop.
 #[derive(Debug)]
-pub struct Running {
-    child: Child,
+pub struct ChildProcess {
+    pid: u32,
+    child: Mutex<Child>,
     lines: Mutex<mpsc::Receiver<String>>,
 }
 
-impl Running {
-    /// Starts it, reading its standard output.
+impl ChildProcess {
+    /// Starts it and reads its standard output.
     pub fn start(command: &mut Command) -> Self {
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -100,51 +105,52 @@ impl Running {
                 }
             }
         });
-        Self { child, lines: Mutex::new(lines) }
+        Self { pid: child.id(), child: Mutex::new(child), lines: Mutex::new(lines) }
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
-    /// The next line that it prints, within 20 seconds.
+    /// Returns the next line that it prints. The test fails after 30 seconds without one.
     #[track_caller]
     pub fn line(&self) -> String {
-        self.lines
-            .lock()
-            .unwrap()
-            .recv_timeout(Duration::from_secs(20))
-            .unwrap_or_else(|error| panic!("no line: {error}"))
+        let line = self.lines.lock().unwrap().recv_timeout(LINE_LIMIT);
+        line.unwrap_or_else(|error| panic!("no line: {error}"))
     }
 
-    /// Sends a signal.
+    /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        let pid = Pid::from_raw(i32::try_from(self.pid).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for its end; gives its exit status, or `None` when it goes on.
-    pub fn wait(&mut self, patience: Duration) -> Option<i32> {
-        let deadline = Instant::now() + patience;
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait().unwrap() {
+    /// Waits for its end, at most for the given time. Returns its exit status, -1 if a signal ended it, or `None` if it
+    /// still runs.
+    pub fn wait(&self, limit: Duration) -> Option<i32> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
                 return Some(status.code().unwrap_or(-1));
+            }
+            if Instant::now() >= deadline {
+                return None;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        None
     }
 
-    /// Ends it at once, as a crash would.
-    pub fn kill(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Ends it with SIGKILL, as a crash would, and waits for its end.
+    pub fn kill(&self) {
+        let mut child = self.child.lock().unwrap();
+        // It may have ended on its own.
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
-impl Drop for Running {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         self.kill();
     }

@@ -1,4 +1,4 @@
-//! Identity Center without HTTP: the fake's state machine behind the model's trait, on a clock of the test's own.
+//! A simulated Identity Center: the fake's state machine behind the model's trait, without HTTP and on the test's clock.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,63 +12,64 @@ use ssod_model::{
 };
 use tokio::sync::Semaphore;
 
-/// Clones share one state.
+/// An [`IdentityProvider`] for tests. Clones share one state.
 #[derive(Clone)]
 pub struct SimulatedIdentityCenter(Arc<Inner>);
 
 struct Inner {
     center: Mutex<Center>,
     clock: Clock,
-    away: AtomicBool,
+    is_reachable: AtomicBool,
     calls: AtomicUsize,
-    /// A closed gate holds every answer of GetRoleCredentials and of a renewal until it is opened.
-    gate: Semaphore,
+    /// An answer of GetRoleCredentials or of a renewal waits for a permit; without permits, answers are held back.
+    answers: Semaphore,
 }
 
 impl SimulatedIdentityCenter {
-    /// alice and bob on that clock.
+    /// Returns one with alice and bob.
     pub fn new(clock: impl Into<Clock>, lifetimes: Lifetimes) -> Self {
-        Self::of(World::seed(), clock, lifetimes)
+        Self::with_world(World::seed(), clock, lifetimes)
     }
 
-    /// Those people and what they may use.
-    pub fn of(world: World, clock: impl Into<Clock>, lifetimes: Lifetimes) -> Self {
+    /// Returns one with these users, accounts and assignments.
+    pub fn with_world(world: World, clock: impl Into<Clock>, lifetimes: Lifetimes) -> Self {
         Self(Arc::new(Inner {
             center: Mutex::new(Center::new(world, lifetimes, 1)),
             clock: clock.into(),
-            away: AtomicBool::new(false),
+            is_reachable: AtomicBool::new(true),
             calls: AtomicUsize::new(0),
-            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            answers: Semaphore::new(Semaphore::MAX_PERMITS),
         }))
     }
 
-    /// The state machine.
+    /// Returns the state machine.
     pub fn center(&self) -> MutexGuard<'_, Center> {
         self.0.center.lock().unwrap()
     }
 
-    /// From now on nobody answers; or everybody does again.
-    pub fn away(&self, away: bool) {
-        self.0.away.store(away, Ordering::SeqCst);
+    /// Sets whether AWS can be reached from now on.
+    pub fn set_reachable(&self, is_reachable: bool) {
+        self.0.is_reachable.store(is_reachable, Ordering::SeqCst);
     }
 
-    /// How many calls were made, answered or not.
+    /// Returns how many calls were made, whether they succeeded or not.
     pub fn calls(&self) -> usize {
         self.0.calls.load(Ordering::SeqCst)
     }
 
-    /// Holds every further answer of GetRoleCredentials and of a renewal on its way.
-    pub fn close_gate(&self) {
-        self.0.gate.forget_permits(Semaphore::MAX_PERMITS);
+    /// Holds back every further answer of GetRoleCredentials and of a renewal: the call has its effect, and the answer is on
+    /// its way.
+    pub fn hold_answers(&self) {
+        self.0.answers.forget_permits(Semaphore::MAX_PERMITS);
     }
 
-    /// Lets them arrive.
-    pub fn open_gate(&self) {
-        self.0.gate.add_permits(1_000);
+    /// Lets the answers arrive that were held back.
+    pub fn release_answers(&self) {
+        self.0.answers.add_permits(1_000);
     }
 
-    /// Signs somebody in, as a person would with a device code.
-    pub fn tokens(&self, user: &str, client: &ClientRegistration) -> SessionTokens {
+    /// Signs the user in with a device code, and returns the tokens.
+    pub fn sign_in(&self, user: &str, client: &ClientRegistration) -> SessionTokens {
         let now = self.0.clock.now();
         let mut center = self.center();
         let secret = client.client_secret.expose();
@@ -78,22 +79,23 @@ impl SimulatedIdentityCenter {
         self.create(client, &Grant::DeviceCode(device.device_code.into())).unwrap()
     }
 
-    fn answer(&self) -> Result<(Timestamp, MutexGuard<'_, Center>), IdentityError> {
+    /// Counts a call and returns the time and the state machine. Fails while AWS cannot be reached.
+    fn begin_call(&self) -> Result<(Timestamp, MutexGuard<'_, Center>), IdentityError> {
         self.0.calls.fetch_add(1, Ordering::SeqCst);
-        if self.0.away.load(Ordering::SeqCst) {
-            return Err(IdentityError::Unavailable("nobody answers".to_owned()));
+        if !self.0.is_reachable.load(Ordering::SeqCst) {
+            return Err(IdentityError::Unavailable("AWS cannot be reached".to_owned()));
         }
         Ok((self.0.clock.now(), self.center()))
     }
 
     fn create(&self, client: &ClientRegistration, grant: &Grant) -> Result<SessionTokens, IdentityError> {
-        let (now, mut center) = self.answer()?;
+        let (now, mut center) = self.begin_call()?;
         let mut request = FakeGrant {
             client_id: Some(client.client_id.clone()),
             client_secret: Some(client.client_secret.expose().to_owned()),
             ..FakeGrant::default()
         };
-        let kept = match grant {
+        let previous_refresh_token = match grant {
             Grant::DeviceCode(code) => {
                 request.grant_type = Some("urn:ietf:params:oauth:grant-type:device_code".to_owned());
                 request.device_code = Some(code.expose().to_owned());
@@ -108,12 +110,12 @@ impl SimulatedIdentityCenter {
                 return Err(IdentityError::Rejected("not simulated".to_owned()));
             }
         };
-        let made = center.create_token(now, &request).map_err(|error| reaction(&error))?;
+        let issued = center.create_token(now, &request).map_err(|error| identity_error(&error))?;
         Ok(SessionTokens {
-            access_token: made.access_token.into(),
+            access_token: issued.access_token.into(),
             issued_at: now,
-            expires_at: now.plus(Duration::from_secs(made.expires_in)),
-            refresh_token: made.refresh_token.map(Secret::from).or(kept),
+            expires_at: now.plus(Duration::from_secs(issued.expires_in)),
+            refresh_token: issued.refresh_token.map(Secret::from).or(previous_refresh_token),
             client: client.clone(),
         })
     }
@@ -125,7 +127,7 @@ impl IdentityProvider for SimulatedIdentityCenter {
         session: &SsoSession,
         _flow: SignInFlow,
     ) -> Result<ClientRegistration, IdentityError> {
-        let (now, mut center) = self.answer()?;
+        let (now, mut center) = self.begin_call()?;
         let registration = Registration {
             client_name: Some("ssod".to_owned()),
             client_type: Some("public".to_owned()),
@@ -133,7 +135,7 @@ impl IdentityProvider for SimulatedIdentityCenter {
             ..Registration::default()
         };
         let (client_id, secret, expires_at) =
-            center.register_client(now, registration).map_err(|error| reaction(&error))?;
+            center.register_client(now, registration).map_err(|error| identity_error(&error))?;
         Ok(ClientRegistration { client_id, client_secret: secret.into(), expires_at })
     }
 
@@ -142,10 +144,10 @@ impl IdentityProvider for SimulatedIdentityCenter {
         session: &SsoSession,
         client: &ClientRegistration,
     ) -> Result<DeviceAuthorization, IdentityError> {
-        let (now, mut center) = self.answer()?;
+        let (now, mut center) = self.begin_call()?;
         let (id, secret) = (&client.client_id, client.client_secret.expose());
         let device = center.start_device_authorization(now, id, secret, session.start_url.as_str());
-        let device = device.map_err(|error| reaction(&error))?;
+        let device = device.map_err(|error| identity_error(&error))?;
         Ok(DeviceAuthorization {
             device_code: device.device_code.into(),
             user_code: device.user_code,
@@ -164,7 +166,7 @@ impl IdentityProvider for SimulatedIdentityCenter {
         _state: &str,
         _code_challenge: &str,
     ) -> Result<String, IdentityError> {
-        Err(IdentityError::Rejected("not simulated: see tokens()".to_owned()))
+        Err(IdentityError::Rejected("not simulated: use sign_in()".to_owned()))
     }
 
     async fn create_token(
@@ -175,8 +177,8 @@ impl IdentityProvider for SimulatedIdentityCenter {
     ) -> Result<SessionTokens, IdentityError> {
         let answer = self.create(client, &grant);
         if matches!(grant, Grant::RefreshToken(_)) {
-            // The answer is on its way; the refresh token is spent.
-            let _open = self.0.gate.acquire().await;
+            // The refresh token is spent, and the answer is on its way.
+            let _permit = self.0.answers.acquire().await;
         }
         answer
     }
@@ -186,8 +188,8 @@ impl IdentityProvider for SimulatedIdentityCenter {
         _session: &SsoSession,
         token: &Secret,
     ) -> Result<Vec<Account>, IdentityError> {
-        let (now, center) = self.answer()?;
-        let accounts = center.list_accounts(now, token.expose()).map_err(|error| reaction(&error))?;
+        let (now, center) = self.begin_call()?;
+        let accounts = center.list_accounts(now, token.expose()).map_err(|error| identity_error(&error))?;
         let account = |account: &ssod_fake_identity_center::Account| Account {
             id: AccountId::parse(&account.id).unwrap(),
             name: account.name.clone(),
@@ -202,10 +204,10 @@ impl IdentityProvider for SimulatedIdentityCenter {
         token: &Secret,
         account_id: &AccountId,
     ) -> Result<Vec<RoleName>, IdentityError> {
-        let (now, center) = self.answer()?;
+        let (now, center) = self.begin_call()?;
         let roles = center.list_account_roles(now, token.expose(), account_id.as_str());
         Ok(roles
-            .map_err(|error| reaction(&error))?
+            .map_err(|error| identity_error(&error))?
             .into_iter()
             .map(|role| RoleName::parse(role).unwrap())
             .collect())
@@ -219,13 +221,13 @@ impl IdentityProvider for SimulatedIdentityCenter {
         role_name: &RoleName,
     ) -> Result<RoleCredentials, IdentityError> {
         let (now, grant) = {
-            let (now, mut center) = self.answer()?;
+            let (now, mut center) = self.begin_call()?;
             let granted =
                 center.role_credentials(now, token.expose(), account_id.as_str(), role_name.as_str());
-            (now, granted.map_err(|error| reaction(&error))?)
+            (now, granted.map_err(|error| identity_error(&error))?)
         };
-        // Granted, and on the way: what happens here happens while the answer travels.
-        let _open = self.0.gate.acquire().await;
+        // The credentials are issued, and the answer is on its way.
+        let _permit = self.0.answers.acquire().await;
         Ok(RoleCredentials {
             access_key_id: format!("ASIA-{}-{}", grant.user, grant.serial),
             secret_access_key: Secret::new("secret".to_owned()),
@@ -236,13 +238,13 @@ impl IdentityProvider for SimulatedIdentityCenter {
     }
 
     async fn logout(&self, _session: &SsoSession, token: &Secret) -> Result<(), IdentityError> {
-        let (now, mut center) = self.answer()?;
-        center.logout(now, token.expose()).map_err(|error| reaction(&error))
+        let (now, mut center) = self.begin_call()?;
+        center.logout(now, token.expose()).map_err(|error| identity_error(&error))
     }
 }
 
-/// The same reactions as over HTTP, by the exception's name.
-fn reaction(error: &ApiError) -> IdentityError {
+/// Returns the error that the exception leads to. The real client maps the same names.
+fn identity_error(error: &ApiError) -> IdentityError {
     match error.exception {
         "AuthorizationPendingException" => IdentityError::Pending,
         "SlowDownException" => IdentityError::SlowDown,

@@ -1,4 +1,4 @@
-//! A store without a disk.
+//! A store in memory.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -6,23 +6,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ssod_model::{CachedCredentials, EndpointTokens, SecretStore, SessionName, SessionRecord, StoreError};
 
-/// Keeps everything until it is dropped; can be told to fail.
+/// Stores everything until it is dropped. A test can make it fail.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     sessions: Mutex<BTreeMap<SessionName, SessionRecord>>,
     credentials: Mutex<Vec<CachedCredentials>>,
     tokens: Mutex<EndpointTokens>,
-    fails: AtomicBool,
+    is_failing: AtomicBool,
 }
 
 impl MemoryStore {
-    /// From now on every save fails, as on a full disk; or no longer.
-    pub fn fail(&self, fails: bool) {
-        self.fails.store(fails, Ordering::SeqCst);
+    /// Sets whether every save fails from now on, as on a full disk.
+    pub fn set_failing(&self, is_failing: bool) {
+        self.is_failing.store(is_failing, Ordering::SeqCst);
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        if self.fails.load(Ordering::SeqCst) {
+        if self.is_failing.load(Ordering::SeqCst) {
             Err(StoreError("the disk is full".to_owned()))
         } else {
             Ok(())

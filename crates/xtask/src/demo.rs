@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use jiff::SignedDuration;
-use ssod_testkit::{Person, Sandbox, get_with, programs, put_with};
+use ssod_testkit::{Sandbox, TestUser, get_with, put_with};
 
 use crate::workspace::{BuildProfile, build_programs};
 
@@ -30,7 +30,7 @@ pub(crate) struct Demo {
 }
 
 /// The users who sign in.
-const USERS: [Person; 2] = [Person::ADMIN, Person::READ_ONLY];
+const USERS: [TestUser; 2] = [TestUser::ADMIN, TestUser::READ_ONLY];
 
 pub(crate) fn run(demo: &Demo) -> Result<()> {
     build_programs(BuildProfile::Debug)?;
@@ -42,8 +42,8 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
         "This demo runs in its own temporary folder: it does not touch your files, and no data leaves this machine.",
     )?;
 
-    let mut sandbox = Sandbox::with_lives(LIFETIME);
-    step(1, &format!("A fake IAM Identity Center listens at {}.", sandbox.fake_url()))?;
+    let mut sandbox = Sandbox::with_lifetime(LIFETIME);
+    step(1, &format!("A fake IAM Identity Center listens at {}.", sandbox.fake().url()))?;
     print_line(&format!(
         "   alice may administer the account, bob may only read. Tokens and credentials expire after {LIFETIME}, so \
          you see them renewed."
@@ -57,9 +57,9 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
 
     let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     for (number, user) in (3..).zip(USERS) {
-        step(number, &format!("`ssod login {}`: {} signs in once.", user.profile, user.user))?;
+        step(number, &format!("`ssod login {}`: {} signs in once.", user.profile, user.name))?;
         if is_interactive && !demo.unattended {
-            print_line(&format!("   Choose {} on the page and approve.", user.user))?;
+            print_line(&format!("   Choose {} on the page and approve.", user.name))?;
             ask_user(&sandbox, user)?;
         } else {
             sandbox.login(user).succeeded();
@@ -68,14 +68,14 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     }
 
     step(5, "Any AWS SDK gets credentials from 127.0.0.1, by either protocol:")?;
-    sandbox.ssod(&["use", Person::READ_ONLY.profile]).succeeded();
+    sandbox.ssod(&["use", TestUser::READ_ONLY.profile]).succeeded();
     for user in USERS {
         let served = by_container(&sandbox, user)?;
         print_line(&format!("   container credentials  {:<13} {served}", user.profile))?;
     }
     print_line(&format!(
         "   IMDSv2                 {:<13} {}",
-        Person::READ_ONLY.profile,
+        TestUser::READ_ONLY.profile,
         by_imds(&sandbox)?
     ))?;
 
@@ -106,7 +106,7 @@ fn watch_renewals(sandbox: &Sandbox, has_ended: impl Fn() -> bool) -> Result<()>
             std::thread::sleep(Duration::from_millis(50));
         }
     }
-    let renewed = sandbox.count("GetRoleCredentials").saturating_sub(USERS.len());
+    let renewed = sandbox.fake().successful_calls("GetRoleCredentials").saturating_sub(USERS.len());
     let sign_ins = USERS.len();
     print_line(&format!(
         "\n{served} requests were served, credentials were renewed {renewed} times, and users signed in {sign_ins} \
@@ -118,8 +118,8 @@ fn watch_renewals(sandbox: &Sandbox, has_ended: impl Fn() -> bool) -> Result<()>
 }
 
 /// Runs `ssod login` with the user's own terminal and browser.
-fn ask_user(sandbox: &Sandbox, user: Person) -> Result<()> {
-    let mut command = sandbox.command(programs().join("ssod"));
+fn ask_user(sandbox: &Sandbox, user: TestUser) -> Result<()> {
+    let mut command = sandbox.ssod_command();
     for name in [
         "BROWSER",
         "DISPLAY",
@@ -139,14 +139,14 @@ fn ask_user(sandbox: &Sandbox, user: Person) -> Result<()> {
 }
 
 /// Returns the end of the access key id and the expiration: they show that the credentials change, and are not secret.
-fn by_container(sandbox: &Sandbox, user: Person) -> Result<String> {
-    let reply = sandbox.credentials(user.profile);
+fn by_container(sandbox: &Sandbox, user: TestUser) -> Result<String> {
+    let reply = sandbox.daemon().credentials(user.profile);
     ensure!(reply.status == 200, "{}: {}", user.profile, reply.body);
     Ok(summary(&reply.json()))
 }
 
 fn by_imds(sandbox: &Sandbox) -> Result<String> {
-    let base = format!("http://127.0.0.1:{}/latest", sandbox.port);
+    let base = format!("http://127.0.0.1:{}/latest", sandbox.daemon().port());
     let token =
         put_with(&format!("{base}/api/token"), &[("x-aws-ec2-metadata-token-ttl-seconds", "60")]).body;
     let token = [("x-aws-ec2-metadata-token", token.as_str())];

@@ -1,4 +1,4 @@
-//! A disk that is full, and one that may not be written: what is renewed counts all the same, and is saved when there is room.
+//! A full disk and a read-only one: renewed sign-ins are used anyway, and saved when the disk can be written again.
 
 use std::fs;
 use std::io::Write;
@@ -6,20 +6,21 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use ssod_testkit::{Person, Sandbox, run};
+use ssod_control::SessionState;
+use ssod_testkit::{Sandbox, TestUser, run, wait_until};
 
-/// A small file system of its own in the sandbox, gone with this.
+/// A small file system in the sandbox. It is unmounted on drop.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    fn at(path: PathBuf) -> Self {
+    fn mount_at(path: PathBuf) -> Self {
         fs::create_dir_all(&path).unwrap();
         mount(&["-t", "tmpfs", "-o", "size=512k,mode=0700", "tmpfs", path.to_str().unwrap()]);
         Self(path)
     }
 
-    fn remount(&self, how: &str) {
-        mount(&["-o", &format!("remount,{how}"), self.0.to_str().unwrap()]);
+    fn remount(&self, option: &str) {
+        mount(&["-o", &format!("remount,{option}"), self.0.to_str().unwrap()]);
     }
 
     fn fill(&self) {
@@ -34,7 +35,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily, because a daemon may still be ending.
+        // Lazily, because a daemon may not have ended yet.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
@@ -43,48 +44,53 @@ fn mount(arguments: &[&str]) {
     run(Command::new("mount").args(arguments)).succeeded();
 }
 
+/// Returns how often the daemon has saved a renewed sign-in.
+fn saved_renewals(sandbox: &Sandbox) -> usize {
+    sandbox.daemon().log().matches("sign-in renewed").count()
+}
+
 #[test]
-fn on_a_full_and_on_a_read_only_disk_renewals_go_on_and_are_saved_later() {
-    let mut sandbox = Sandbox::with_lives("6s");
-    let disk = SmallDisk::at(sandbox.state().join("vault"));
-    sandbox.settings("[refresh]\nkeep_fresh = \"all\"\n");
-    sandbox.configure(Person::ADMIN);
+fn renewals_continue_on_a_full_or_read_only_disk_and_are_saved_later() {
+    let mut sandbox = Sandbox::with_lifetime("6s");
+    let disk = SmallDisk::mount_at(sandbox.daemon().vault_folder());
+    sandbox.add_settings("[refresh]\nkeep_fresh = \"all\"\n");
+    sandbox.configure(TestUser::ADMIN);
     sandbox.start_daemon();
-    sandbox.login(Person::ADMIN).succeeded();
-    let served = |sandbox: &Sandbox| {
+    sandbox.login(TestUser::ADMIN).succeeded();
+    let assert_served = |sandbox: &Sandbox| {
         for _ in 0..10 {
-            let answer = sandbox.credentials("adminUser");
+            let answer = sandbox.daemon().credentials("adminUser");
             assert_eq!(answer.status, 200, "{}", answer.body);
             std::thread::sleep(Duration::from_secs(1));
         }
     };
     for trouble in ["full", "read-only"] {
-        let renewed = sandbox.count("CreateToken");
+        let renewed = sandbox.fake().successful_calls("CreateToken");
         if trouble == "full" {
             disk.fill();
         } else {
             disk.remount("ro");
         }
-        served(&sandbox);
+        assert_served(&sandbox);
         assert!(
-            sandbox.count("CreateToken") > renewed + 1,
-            "{trouble}: single-use tokens are spent meanwhile"
+            sandbox.fake().successful_calls("CreateToken") > renewed + 1,
+            "{trouble}: nothing was renewed"
         );
-        assert!(sandbox.daemon_log().contains("the renewed sign-in is in memory only"), "{trouble}");
-        let renewed = sandbox.count("CreateToken");
+        assert!(sandbox.daemon().log().contains("the renewed sign-in is in memory only"), "{trouble}");
+        let saved = saved_renewals(&sandbox);
         if trouble == "full" {
             disk.make_room();
         } else {
             disk.remount("rw");
         }
-        sandbox.eventually("it is renewed once more, and saved", || sandbox.count("CreateToken") > renewed);
-        std::thread::sleep(Duration::from_millis(500));
+        // A kill right after a save, so that no single-use token is on its way.
+        wait_until("a renewed sign-in is saved", || saved_renewals(&sandbox) > saved);
         sandbox.daemon().kill();
         sandbox.start_daemon();
-        served(&sandbox);
-        assert_eq!(sandbox.status()["sessions"][0]["state"], "active", "{trouble}");
+        assert_served(&sandbox);
+        assert_eq!(sandbox.daemon().status().sessions[0].state, SessionState::Active, "{trouble}");
     }
-    assert_eq!(sandbox.count("RegisterClient"), 1, "nobody signed in again");
+    assert_eq!(sandbox.fake().successful_calls("RegisterClient"), 1, "another sign-in was needed");
     sandbox.daemon().kill();
     drop(disk);
 }

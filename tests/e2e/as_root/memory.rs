@@ -1,16 +1,18 @@
-//! Nobody reads the daemon's memory, no crash leaves it on a disk, and a lock empties it (T11, T12, T13).
+//! Other processes cannot read the daemon's memory, a crash does not write it to a disk, and a lock clears the secrets in it
+//! (T11, T12, T13).
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
 use rustix::process::Signal;
-use ssod_testkit::{Person, Running, Sandbox, approve_device, leaks};
+use ssod_control::SessionState;
+use ssod_testkit::{ChildProcess, Sandbox, TestUser, leaks, wait_until};
 
 use super::other_user::signed_in;
 use super::{ALICE, python, run_python};
 
-/// Tries to look into a process, in every way that a debugger has.
-const SPY: &str = r#"
+/// Tries to inspect a process in every way that a debugger can.
+const INSPECT: &str = r#"
 import ctypes, os, sys
 pid = int(sys.argv[1])
 def attempt(name, way):
@@ -26,30 +28,33 @@ attempt("ptrace", lambda: ctypes.CDLL(None).ptrace(0x4206, pid, 0, 0) == 0)
 "#;
 
 #[test]
-fn another_process_of_alices_cannot_look_into_the_daemon() {
-    let mut sandbox = signed_in();
-    let look = |pid: u32| run_python(ALICE, SPY, &[&pid.to_string()]).succeeded();
-    let daemon = look(sandbox.daemon().pid());
+fn another_process_of_alice_cannot_inspect_the_daemon() {
+    let sandbox = signed_in();
+    let inspect = |pid: u32| run_python(ALICE, INSPECT, &[&pid.to_string()]).succeeded();
+    let daemon = inspect(sandbox.daemon().pid());
     assert!(daemon.lines().count() == 5 && daemon.lines().all(|line| line.ends_with("refused")), "{daemon}");
-    // Any other process of hers is open to the same look, so the look itself works.
-    let other =
-        Running::start(&mut python(ALICE, "import time; print('here', flush=True); time.sleep(60)", &[]));
+    // The same program can inspect any other process of alice, so it does work.
+    let other = ChildProcess::start(&mut python(
+        ALICE,
+        "import time; print('here', flush=True); time.sleep(60)",
+        &[],
+    ));
     other.line();
-    let looked = look(other.pid());
-    assert!(looked.contains("environ read") && looked.contains("mem read"), "{looked}");
+    let result = inspect(other.pid());
+    assert!(result.contains("environ read") && result.contains("mem read"), "{result}");
 }
 
 #[test]
-fn a_crash_leaves_no_core_though_the_shell_allows_one() {
+fn a_crash_leaves_no_core_dump_even_if_the_shell_allows_it() {
     use std::os::unix::process::ExitStatusExt;
     let sandbox = Sandbox::new();
-    let dumped = |program: &str| {
+    let leaves_core = |program: &str| {
         let line = format!("ulimit -c unlimited; exec {program}");
         let mut child = sandbox.command("/bin/sh").args(["-c", &line]).spawn().unwrap();
         let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        // Until it has become the program, which then is past its first lines when it listens.
-        let socket = sandbox.home().join("run/ssod/control.sock");
-        sandbox.eventually("it runs", || {
+        // The shell must have become the program, and the daemon is past its first lines when it listens.
+        let socket = sandbox.daemon().socket();
+        wait_until("the program runs", || {
             let name = fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap_or_default();
             name.trim() == "sleep" || socket.exists()
         });
@@ -66,29 +71,29 @@ fn a_crash_leaves_no_core_though_the_shell_allows_one() {
         }
         status.core_dumped() || !cores.is_empty()
     };
-    assert!(dumped("sleep 60"), "this machine writes cores, so that their absence says something");
-    assert!(!dumped("ssod-daemon"));
+    assert!(leaves_core("sleep 60"), "this machine writes no core dumps, so this test proves nothing");
+    assert!(!leaves_core("ssod-daemon"));
 }
 
-/// Every kind of secret that lies in the writable memory of that process, and which of these texts do.
+/// Returns the prefixes of the fake's secrets, and the names of the given texts, that are in the writable memory of a process.
 fn secrets_in_memory(pid: u32, texts: &[(&'static str, Vec<u8>)]) -> Vec<&'static str> {
     let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let mut found = Vec::new();
     for line in maps.lines() {
         let mut fields = line.split_whitespace();
-        let (range, rights) = (fields.next().unwrap(), fields.next().unwrap());
+        let (range, permissions) = (fields.next().unwrap(), fields.next().unwrap());
         let (from, to) = range.split_once('-').unwrap();
         let [from, to] = [from, to].map(|text| u64::from_str_radix(text, 16).unwrap());
-        if !rights.starts_with("rw") || to - from > 1 << 30 {
+        if !permissions.starts_with("rw") || to - from > 1 << 30 {
             continue;
         }
         let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-        // Some of what is mapped cannot be read, and holds nothing.
+        // Some mappings cannot be read. They contain no data of the process.
         if memory.read_exact_at(&mut bytes, from).is_ok() {
             found.extend(leaks::secrets_in(&bytes));
-            let lies_there = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
-            found.extend(texts.iter().filter(|(_, text)| lies_there(text)).map(|(name, _)| *name));
+            let contains = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+            found.extend(texts.iter().filter(|(_, text)| contains(text)).map(|(name, _)| *name));
         }
     }
     found.sort_unstable();
@@ -96,51 +101,55 @@ fn secrets_in_memory(pid: u32, texts: &[(&'static str, Vec<u8>)]) -> Vec<&'stati
     found
 }
 
-/// Asks once and keeps the connection.
-const KEEP: &str = r#"
+/// Sends one request and keeps the connection.
+const KEEP_CONNECTION: &str = r#"
 import http.client, sys, time
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
 connection.request("GET", "/credentials/adminUser", headers={"Authorization": sys.argv[2]})
 answer = connection.getresponse()
 answer.read()
 print(answer.status, flush=True)
-time.sleep(60)
+time.sleep(300)
 "#;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// The bytes of the key that lies in a file.
+/// Returns the bytes of the key in its file.
 fn vault_key(sandbox: &Sandbox) -> Vec<u8> {
-    let vault = sandbox.state().join("vault");
-    let place = fs::read_to_string(vault.join("key-store")).unwrap();
-    let text =
-        fs::read_to_string(vault.join(format!("key-{}", place.split_whitespace().nth(1).unwrap()))).unwrap();
+    let vault = sandbox.daemon().vault_folder();
+    let location = fs::read_to_string(vault.join("key-store")).unwrap();
+    let text = fs::read_to_string(vault.join(format!("key-{}", location.split_whitespace().nth(1).unwrap())))
+        .unwrap();
     let digits = text.trim().as_bytes().chunks(2);
     digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
 }
 
 #[test]
-fn a_lock_leaves_no_secret_in_memory_and_an_unlock_asks_nobody_to_sign_in() {
-    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
-    let before = sandbox.credentials("adminUser");
+fn a_lock_clears_every_secret_from_memory_and_an_unlock_requires_no_sign_in() {
+    let mut sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    let before = sandbox.daemon().credentials("adminUser");
     assert_eq!(before.status, 200);
     sandbox.ssod(&["list"]).succeeded();
     let pid = sandbox.daemon().pid();
-    let token = fs::read(sandbox.home().join("run/ssod/tokens/profile-adminUser")).unwrap();
+    let token = fs::read(sandbox.daemon().token_file("adminUser")).unwrap();
     let ours = [("the vault's key", vault_key(&sandbox)), ("an endpoint token", token)];
     let held = secrets_in_memory(pid, &ours);
-    // Somebody keeps a connection over which credentials went.
-    let kept = Running::start(&mut python(0, KEEP, &[&sandbox.port.to_string(), &text(&ours[1].1)]));
+    // A client keeps a connection over which it got credentials.
+    let kept = ChildProcess::start(&mut python(
+        0,
+        KEEP_CONNECTION,
+        &[&sandbox.daemon().port().to_string(), &text(&ours[1].1)],
+    ));
     assert_eq!(kept.line(), "200");
     for kind in ["access-", "secret-", "the vault's key", "an endpoint token"] {
-        assert!(held.contains(&kind), "the search finds what is there: {held:?}");
+        assert!(held.contains(&kind), "the search does not find {kind}: {held:?}");
     }
 
     sandbox.ssod(&["lock"]).succeeded();
     assert_eq!(secrets_in_memory(pid, &ours), [""; 0]);
-    let refused = sandbox.credentials("adminUser");
+    let refused = sandbox.daemon().credentials("adminUser");
     assert!(
         refused.status == 403 && refused.body.contains("Locked") && refused.body.contains("ssod unlock"),
         "{}",
@@ -149,80 +158,80 @@ fn a_lock_leaves_no_secret_in_memory_and_an_unlock_asks_nobody_to_sign_in() {
     for command in
         [&["credential-process", "adminUser"][..], &["env", "adminUser"], &["list"], &["login"], &["logout"]]
     {
-        let said = sandbox.ssod(command).failed_with(1);
-        assert!(said.contains("ssod is locked") && said.contains("ssod unlock"), "{command:?}: {said}");
+        let error = sandbox.ssod(command).failed_with(1);
+        assert!(error.contains("ssod is locked") && error.contains("ssod unlock"), "{command:?}: {error}");
     }
     assert!(sandbox.ssod(&["status"]).succeeded().contains("vault locked:"));
 
-    // A restart unlocks nothing.
+    // A restart does not unlock.
     sandbox.daemon().kill();
     sandbox.start_daemon();
-    assert_eq!(sandbox.credentials("adminUser").status, 403);
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 403);
     sandbox.ssod(&["unlock"]).succeeded();
-    let after = sandbox.credentials("adminUser");
-    assert_eq!((after.status, after.body), (200, before.body), "from the vault, with nobody asked");
-    assert_eq!(sandbox.count("GetRoleCredentials"), 1);
+    let after = sandbox.daemon().credentials("adminUser");
+    assert_eq!((after.status, after.body), (200, before.body), "the credentials are not from the vault");
+    assert_eq!(sandbox.fake().successful_calls("GetRoleCredentials"), 1);
 }
 
 #[test]
-fn an_unattended_machine_locks_itself() {
+fn an_unused_daemon_locks_automatically() {
     let mut sandbox = Sandbox::new();
-    sandbox.settings("[lock]\nidle_after = \"2s\"\n");
-    sandbox.configure(Person::ADMIN);
+    sandbox.add_settings("[lock]\nidle_after = \"5s\"\n");
+    sandbox.configure(TestUser::ADMIN);
     sandbox.start_daemon();
-    sandbox.login(Person::ADMIN).succeeded();
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
-    // Looking at the status is no use.
-    sandbox.eventually("it locks itself", || sandbox.status()["daemon"]["vault"]["state"] == "locked");
-    assert_eq!(sandbox.credentials("adminUser").status, 403);
+    sandbox.login(TestUser::ADMIN).succeeded();
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
+    // A request for the status does not count as use.
+    wait_until("the daemon locks", || sandbox.daemon().status().daemon.vault.state == "locked");
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 403);
     assert_eq!(secrets_in_memory(sandbox.daemon().pid(), &[]), [""; 0]);
     sandbox.ssod(&["unlock"]).succeeded();
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
 }
 
 #[test]
-fn a_lock_during_a_sign_in_ends_it_in_its_own_words() {
+fn a_lock_during_a_sign_in_ends_it_with_its_own_error() {
     let mut sandbox = Sandbox::new();
-    sandbox.configure(Person::ADMIN);
+    sandbox.configure(TestUser::ADMIN);
     sandbox.start_daemon();
-    let ended = sandbox.login_by("adminUser", &["--device-code"], |event, fake| {
+    let result = sandbox.login_with("adminUser", &["--device-code"], |event| {
         sandbox.ssod(&["lock"]).succeeded();
-        approve_device(fake, event["code"].as_str().unwrap(), "alice", true);
+        sandbox.fake().approve(event, "alice");
     });
-    assert!(ended.stdout.contains("\"Locked\"") && ended.stdout.contains("ssod unlock"), "{ended:?}");
+    assert!(result.stdout.contains("\"Locked\"") && result.stdout.contains("ssod unlock"), "{result:?}");
     sandbox.ssod(&["unlock"]).succeeded();
-    assert_eq!(sandbox.status()["sessions"][0]["state"], "signed_out");
-    sandbox.login(Person::ADMIN).succeeded();
+    assert_eq!(sandbox.daemon().status().sessions[0].state, SessionState::SignedOut);
+    sandbox.login(TestUser::ADMIN).succeeded();
 }
 
 #[test]
-fn a_lock_that_cannot_be_remembered_locks_all_the_same_and_says_so() {
-    let mut sandbox = Sandbox::signed_in(Person::ADMIN);
+fn a_lock_that_cannot_be_saved_still_locks_and_is_reported() {
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     let pid = sandbox.daemon().pid();
-    // A folder in its place: it can be neither written nor replaced.
-    let memory = sandbox.state().join("remembered.json");
-    let kept = fs::read(&memory).unwrap();
-    fs::remove_file(&memory).unwrap();
-    fs::create_dir_all(memory.join("in-the-way")).unwrap();
+    // A folder with the file's name: it can be neither written nor replaced.
+    let state_file = sandbox.daemon().state_folder().join("remembered.json");
+    let content = fs::read(&state_file).unwrap();
+    fs::remove_file(&state_file).unwrap();
+    fs::create_dir_all(state_file.join("in-the-way")).unwrap();
     for _ in 0..2 {
-        let said = sandbox.ssod(&["lock"]).failed_with(1);
-        assert!(said.contains("a restart would unlock it"), "{said}");
-        assert_eq!(sandbox.credentials("adminUser").status, 403);
+        let error = sandbox.ssod(&["lock"]).failed_with(1);
+        assert!(error.contains("a restart would unlock it"), "{error}");
+        assert_eq!(sandbox.daemon().credentials("adminUser").status, 403);
         assert_eq!(secrets_in_memory(pid, &[("the vault's key", vault_key(&sandbox))]), [""; 0]);
     }
-    fs::remove_dir_all(&memory).unwrap();
-    fs::write(&memory, kept).unwrap();
+    fs::remove_dir_all(&state_file).unwrap();
+    fs::write(&state_file, content).unwrap();
     sandbox.ssod(&["lock"]).succeeded();
     sandbox.ssod(&["unlock"]).succeeded();
-    assert_eq!(sandbox.credentials("adminUser").status, 200);
+    assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
 }
 
 #[test]
-fn where_no_memory_may_be_locked_the_daemon_works_and_says_so() {
+fn without_locked_memory_the_daemon_works_and_reports_it() {
     let mut sandbox = Sandbox::of_user(ALICE);
-    sandbox.configure(Person::ADMIN);
+    sandbox.configure(TestUser::ADMIN);
     sandbox.start_daemon_by("ulimit -l 0; exec ssod-daemon");
-    sandbox.login(Person::ADMIN).succeeded();
+    sandbox.login(TestUser::ADMIN).succeeded();
     assert_eq!(sandbox.ssod(&["credential-process", "adminUser"]).status, 0);
-    assert!(sandbox.daemon_log().contains("the vault's key may be written to swap"));
+    assert!(sandbox.daemon().log().contains("the vault's key may be written to swap"));
 }

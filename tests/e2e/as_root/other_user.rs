@@ -1,11 +1,12 @@
-//! Another user of the same machine, with everything but the right uid (T1, T2, T16).
+//! Another user of the same machine, who has everything but the right uid (T1, T2, T16).
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
-use ssod_testkit::{Person, Sandbox};
+use ssod_control::{AuditOutcome, AuditVia};
+use ssod_testkit::{Sandbox, TestUser};
 
-use super::{ALICE, ASK, BOB, run_python};
+use super::{ALICE, BOB, REQUEST, run_python};
 
 const CONNECT: &str = r#"
 import socket, sys
@@ -16,44 +17,43 @@ except PermissionError:
     print("refused")
 "#;
 
-/// A daemon of alice's in which she signed in.
+/// Returns a sandbox of alice in which alice has signed in.
 pub(crate) fn signed_in() -> Sandbox {
     let mut sandbox = Sandbox::of_user(ALICE);
-    sandbox.configure(Person::ADMIN);
+    sandbox.configure(TestUser::ADMIN);
     sandbox.start_daemon();
-    sandbox.login(Person::ADMIN).succeeded();
+    sandbox.login(TestUser::ADMIN).succeeded();
     sandbox
 }
 
-/// The URI and the token that alice's shell has.
+/// Returns the URI and the token of alice's shell.
 pub(crate) fn endpoint_of(sandbox: &Sandbox) -> (String, String) {
-    let env = sandbox.env(&["adminUser"]);
-    let value = |name: &str| {
-        env.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.clone()).unwrap()
-    };
-    (value("AWS_CONTAINER_CREDENTIALS_FULL_URI"), value("AWS_CONTAINER_AUTHORIZATION_TOKEN"))
+    let url = sandbox.daemon().variable("adminUser", "AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    (url, sandbox.daemon().variable("adminUser", "AWS_CONTAINER_AUTHORIZATION_TOKEN"))
 }
 
 #[test]
-fn alice_is_served_and_bob_and_root_are_not_even_with_her_token() {
+fn bob_and_root_are_refused_even_with_alices_token() {
     let sandbox = signed_in();
     let (url, token) = endpoint_of(&sandbox);
-    let ask = |user| run_python(user, ASK, &[&url, &token]).succeeded();
-    assert!(ask(ALICE).starts_with("200"));
-    let served =
-        sandbox.audited("what alice got", |line| line["outcome"] == "served" && line["uid"] == ALICE);
-    assert_eq!((&served["profile"], &served["via"]), (&"adminUser".into(), &"container".into()));
-    for stranger in [BOB, 0] {
-        let answer = ask(stranger);
-        assert!(answer.starts_with("403") && answer.contains("CallerRefused"), "{stranger}: {answer}");
-        let refused =
-            sandbox.audited("the refusal", |line| line["outcome"] == "refused" && line["uid"] == stranger);
-        assert!(refused["reason"].as_str().unwrap().contains("another user"), "{refused}");
+    let request = |user| run_python(user, REQUEST, &[&url, &token]).succeeded();
+    assert!(request(ALICE).starts_with("200"));
+    let served = sandbox.daemon().audited("alice's request", |entry| {
+        entry.outcome == AuditOutcome::Served && entry.uid == Some(ALICE)
+    });
+    assert_eq!((served.profile.as_deref(), served.via), (Some("adminUser"), AuditVia::Container));
+    for other in [BOB, 0] {
+        let answer = request(other);
+        assert!(answer.starts_with("403") && answer.contains("CallerRefused"), "{other}: {answer}");
+        let refused = sandbox.daemon().audited("the refusal", |entry| {
+            entry.outcome == AuditOutcome::Refused && entry.uid == Some(other)
+        });
+        assert!(refused.reason.unwrap().contains("another user"));
     }
 }
 
-/// As Java and .NET do: an IPv6 socket, connected to the mapped IPv4 address.
-const ASK_DUAL_STACK: &str = r#"
+/// Connects an IPv6 socket to the mapped IPv4 address, as Java and .NET do.
+const REQUEST_FROM_DUAL_STACK: &str = r#"
 import socket, sys
 connection = socket.socket(socket.AF_INET6)
 connection.connect(("::ffff:127.0.0.1", int(sys.argv[1])))
@@ -62,48 +62,52 @@ print(connection.recv(65536).decode().split()[1])
 "#;
 
 #[test]
-fn a_dual_stack_socket_is_alices_or_bobs_like_any_other() {
+fn the_owner_of_a_dual_stack_socket_is_recognized() {
     let sandbox = signed_in();
-    let (port, token) = (sandbox.port.to_string(), endpoint_of(&sandbox).1);
+    let (port, token) = (sandbox.daemon().port().to_string(), endpoint_of(&sandbox).1);
     for (user, status) in [(ALICE, "200"), (BOB, "403")] {
-        assert_eq!(run_python(user, ASK_DUAL_STACK, &[&port, &token]).succeeded().trim(), status, "{user}");
+        assert_eq!(
+            run_python(user, REQUEST_FROM_DUAL_STACK, &[&port, &token]).succeeded().trim(),
+            status,
+            "{user}"
+        );
     }
 }
 
 #[test]
-fn bob_cannot_reach_the_control_socket_whatever_its_mode() {
+fn bob_cannot_use_the_control_socket_under_any_mode() {
     let sandbox = signed_in();
-    let socket = sandbox.home().join("run/ssod/control.sock");
+    let socket = sandbox.daemon().socket();
     let connect = || run_python(BOB, CONNECT, &[socket.to_str().unwrap()]).succeeded();
     assert_eq!(connect().trim(), "refused");
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
-    // Even where somebody opened every door, the daemon looks at who is there.
-    for path in [sandbox.home(), &sandbox.home().join("run"), &sandbox.home().join("run/ssod"), &socket] {
+    // The daemon checks the uid even if the modes allow everything.
+    for path in [sandbox.home(), &sandbox.home().join("run"), &sandbox.daemon().runtime_folder(), &socket] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
     }
     assert_eq!(connect().trim(), "connected");
-    sandbox.audited("the refusal", |line| line["via"] == "control" && line["uid"] == BOB);
+    sandbox.daemon().audited("the refusal", |entry| entry.via == AuditVia::Control && entry.uid == Some(BOB));
 }
 
 #[test]
-fn a_folder_that_is_bobs_is_refused_and_nothing_of_his_is_followed() {
+fn a_folder_of_bob_and_a_symlink_are_refused() {
     let mut sandbox = Sandbox::of_user(ALICE);
-    sandbox.configure(Person::ADMIN);
+    sandbox.configure(TestUser::ADMIN);
     sandbox.start_daemon();
     sandbox.daemon().kill();
-    let runtime = sandbox.home().join("run/ssod");
+    let runtime = sandbox.daemon().runtime_folder();
     let refusal = || {
         let error = sandbox.ssod(&["status"]).failed_with(4);
         assert!(error.contains("The ssod daemon ended at once"), "{error}");
         error
     };
-    std::os::unix::fs::chown(&runtime, Some(BOB), Some(BOB)).unwrap();
+    chown(&runtime, Some(BOB), Some(BOB)).unwrap();
     assert!(refusal().contains(&format!("belongs to user {BOB}")));
     fs::remove_dir_all(&runtime).unwrap();
     let elsewhere = sandbox.home().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
-    std::os::unix::fs::symlink(&elsewhere, &runtime).unwrap();
+    symlink(&elsewhere, &runtime).unwrap();
     assert!(refusal().contains("a symlink to one is not accepted"));
     fs::remove_file(&runtime).unwrap();
-    assert!(sandbox.ssod(&["status"]).status == 0, "without it, all is well again");
+    assert!(sandbox.ssod(&["status"]).status == 0, "ssod does not work without the symlink");
 }

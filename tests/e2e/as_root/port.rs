@@ -1,14 +1,12 @@
-//! Somebody else holds the port (T17).
+//! Another user holds the port (T17).
 
-use std::time::Duration;
-
-use ssod_testkit::{Person, Running};
+use ssod_testkit::{ChildProcess, TestUser};
 
 use super::other_user::{endpoint_of, signed_in};
-use super::{ALICE, ASK, BOB, python, run_python};
+use super::{ALICE, BOB, REQUEST, python, run_python};
 
-/// Holds the port until it is killed, and prints what it is sent.
-const SQUAT: &str = r#"
+/// Listens on the port until it is killed, and prints what it receives.
+const HOLD_PORT: &str = r#"
 import socket, sys
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -21,16 +19,19 @@ while True:
 "#;
 
 #[test]
-fn nothing_is_said_to_a_listener_that_is_bobs_and_what_he_may_have_heard_is_worth_nothing() {
+fn no_token_is_sent_to_bobs_listener_and_exposed_tokens_are_renewed() {
     let mut sandbox = signed_in();
     let (url, token) = endpoint_of(&sandbox);
     sandbox.daemon().kill();
-    let bob = Running::start(&mut python(BOB, SQUAT, &[&sandbox.port.to_string()]));
+    let bob = ChildProcess::start(&mut python(BOB, HOLD_PORT, &[&sandbox.daemon().port().to_string()]));
     assert_eq!(bob.line(), "bound");
 
     let status = sandbox.ssod(&["status"]).failed_with(4);
     assert!(
-        status.contains(&format!("port {} on 127.0.0.1 is taken: user {BOB} holds it", sandbox.port)),
+        status.contains(&format!(
+            "port {} on 127.0.0.1 is taken: user {BOB} holds it",
+            sandbox.daemon().port()
+        )),
         "{status}"
     );
     for command in [&["env", "adminUser"][..], &["exec", "adminUser", "--", "env"]] {
@@ -45,19 +46,18 @@ fn nothing_is_said_to_a_listener_that_is_bobs_and_what_he_may_have_heard_is_wort
         doctor.stdout
     );
 
-    // An old shell asks him all the same: nobody can keep it from that. What he heard is renewed.
-    run_python(ALICE, ASK, &[&url, &token]);
+    // ssod cannot prevent that an old shell sends its token to bob. A new daemon therefore replaces the token.
+    run_python(ALICE, REQUEST, &[&url, &token]);
     assert!(bob.line().contains(&token));
     drop(bob);
     sandbox.start_daemon();
-    assert!(run_python(ALICE, ASK, &[&url, &token]).succeeded().starts_with("401"));
+    assert!(run_python(ALICE, REQUEST, &[&url, &token]).succeeded().starts_with("401"));
     let (url, renewed) = endpoint_of(&sandbox);
     assert_ne!(token, renewed);
-    assert!(run_python(ALICE, ASK, &[&url, &renewed]).succeeded().starts_with("200"));
-    // Once is enough: the next restart leaves the shells theirs.
-    sandbox.daemon().signal(rustix::process::Signal::TERM);
-    assert!(sandbox.daemon().wait(Duration::from_secs(5)).is_some());
+    assert!(run_python(ALICE, REQUEST, &[&url, &renewed]).succeeded().starts_with("200"));
+    // The next restart keeps the tokens of the shells.
+    sandbox.daemon().terminate();
     sandbox.start_daemon();
     assert_eq!(endpoint_of(&sandbox).1, renewed);
-    assert_eq!(sandbox.ssod(&["credential-process", Person::ADMIN.profile]).status, 0);
+    assert_eq!(sandbox.ssod(&["credential-process", TestUser::ADMIN.profile]).status, 0);
 }

@@ -23,9 +23,9 @@ async fn a_wait_that_a_wrong_clock_set_ends_when_the_clock_is_corrected() {
     let world = World::new();
     world.sign_in("alice").await;
     world.clock.advance(3 * HOUR);
-    world.aws.away(true);
+    world.aws.set_reachable(false);
     assert!(world.fetch().await.is_err());
-    world.aws.away(false);
+    world.aws.set_reachable(true);
     world.clock.step_back(2 * HOUR);
     world.live(MINUTE).await;
     assert!(world.fetch().await.is_ok());

@@ -48,14 +48,14 @@ async fn an_outage_removes_no_credentials_and_recovery_is_automatic() {
     let world = World::new();
     world.sign_in("alice").await;
     let key = world.fetch().await.unwrap();
-    world.aws.away(true);
+    world.aws.set_reachable(false);
     let acted = world.live(55 * MINUTE).await;
     assert!(acted < 200, "{acted} wakeups in an outage of an hour");
     assert_eq!(world.fetch().await.unwrap(), key, "valid credentials are served during the outage");
     world.live(10 * MINUTE).await;
     let refusal = world.fetch().await.unwrap_err();
     assert!(matches!(&refusal, Refusal::Unavailable { .. }), "{refusal}");
-    world.aws.away(false);
+    world.aws.set_reachable(true);
     world.live(6 * MINUTE).await;
     assert_ne!(world.fetch().await.unwrap(), key);
     assert_eq!(world.state(), SessionState::Active);
@@ -89,7 +89,7 @@ async fn renewed_tokens_are_used_while_the_disk_is_full_and_saved_later() {
     world.sign_in("alice").await;
     let saved = || world.store.load_sessions().unwrap()[0].tokens.clone().unwrap();
     let first = saved();
-    world.store.fail(true);
+    world.store.set_failing(true);
     world.live(2 * HOUR).await;
     assert_eq!(
         world.state(),
@@ -97,7 +97,7 @@ async fn renewed_tokens_are_used_while_the_disk_is_full_and_saved_later() {
         "the single-use refresh token is no longer valid, so the new one must be used"
     );
     assert!(saved() == first);
-    world.store.fail(false);
+    world.store.set_failing(false);
     world.live(2 * MINUTE).await;
     assert!(saved() != first);
     let again = World::start(&world.aws, &world.store, &world.clock);
@@ -113,7 +113,7 @@ async fn held_credentials_are_served_immediately_after_a_restart_offline() {
     world.sign_in("alice").await;
     let key = world.fetch().await.unwrap();
     world.broker.finish().await;
-    world.aws.away(true);
+    world.aws.set_reachable(false);
     let again = World::start(&world.aws, &world.store, &world.clock);
     match again.cached(&admin(), Floor::CONTAINER) {
         Cached::Ready(held) => assert_eq!(held.access_key_id, key),
@@ -147,7 +147,7 @@ async fn a_configuration_change_during_a_renewal_loses_no_sign_in() {
 async fn a_network_change_ends_only_waits_for_an_answer() {
     let world = World::new();
     world.sign_in("bob").await;
-    world.aws.away(true);
+    world.aws.set_reachable(false);
     let read_only = ProfileName::parse("readOnlyUser").unwrap();
     world.live(3 * MINUTE).await;
     let retries = || {
@@ -160,7 +160,7 @@ async fn a_network_change_ends_only_waits_for_an_answer() {
         Err(Refusal::Unavailable { .. })
     ));
     let before = world.aws.calls();
-    world.aws.away(false);
+    world.aws.set_reachable(true);
     world.broker.try_again();
     assert!(retries() <= world.clock.now().plus(Duration::from_secs(2)), "{}", retries());
     world.live(Duration::from_secs(10)).await;

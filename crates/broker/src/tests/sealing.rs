@@ -48,7 +48,7 @@ async fn sealing_waits_for_the_renewal_that_carries_the_only_refresh_token() {
     let world = World::new();
     world.sign_in("alice").await;
     world.clock.advance(55 * MINUTE);
-    world.aws.close_gate();
+    world.aws.hold_answers();
     world.broker.renew_due();
     settle().await;
     let locking = tokio::spawn({
@@ -58,7 +58,7 @@ async fn sealing_waits_for_the_renewal_that_carries_the_only_refresh_token() {
     settle().await;
     assert!(!locking.is_finished());
     assert!(matches!(world.fetch().await, Err(Refusal::Locked { .. })), "nothing is served from now on");
-    world.aws.open_gate();
+    world.aws.release_answers();
     locking.await.unwrap();
     assert!(!world.holds_secrets());
     world.broker.open().unwrap();
@@ -72,7 +72,7 @@ async fn sealing_returns_the_sign_ins_that_it_lost() {
     let world = World::new();
     world.sign_in("alice").await;
     world.clock.advance(55 * MINUTE);
-    world.store.fail(true);
+    world.store.set_failing(true);
     world.broker.renew_due();
     settle().await;
     assert!(world.broker.is_busy(), "the renewed sign-in is in memory only");

@@ -26,13 +26,13 @@ async fn credentials_of_a_session_that_aws_ended_are_served_until_they_expire() 
 async fn a_logout_during_a_fetch_wins() {
     let world = World::new();
     world.sign_in("alice").await;
-    world.aws.close_gate();
+    world.aws.hold_answers();
     let broker = world.broker.clone();
     let caller = tokio::spawn(async move { broker.fetch(&admin(), Floor::CONTAINER).await });
     settle().await;
     let logout = world.broker.logout(&session().name).await.unwrap();
     assert!(logout.was_signed_in && logout.not_told.is_none());
-    world.aws.open_gate();
+    world.aws.release_answers();
     assert!(matches!(caller.await.unwrap().unwrap_err(), Refusal::LoginRequired { .. }));
     assert!(world.broker.held(&admin()).is_none(), "a result that arrives too late is dropped");
     assert!(world.store.load_sessions().unwrap().is_empty());
@@ -73,7 +73,7 @@ async fn a_logout_on_a_full_disk_still_ends_the_session_at_aws_and_serves_nothin
     world.sign_in("alice").await;
     world.fetch().await.unwrap();
     world.broker.finish().await;
-    world.store.fail(true);
+    world.store.set_failing(true);
     world.broker.logout(&session().name).await.unwrap_err();
     let again = World::start(&world.aws, &world.store, &world.clock);
     assert!(again.held(&admin()).is_none(), "credentials without the record of their session are void");
@@ -85,7 +85,7 @@ async fn a_logout_during_a_sign_in_leaves_disk_and_memory_consistent() {
     let world = World::new();
     let signing = world.broker.begin_sign_in(&session().name).unwrap();
     let client = signing.client(SignInFlow::DeviceCode).await.unwrap();
-    let tokens = world.aws.tokens("alice", &client);
+    let tokens = world.aws.sign_in("alice", &client);
     let (broker, name) = (world.broker.clone(), session().name);
     let (completed, out) = tokio::join!(signing.complete(tokens, None), broker.logout(&name));
     out.unwrap();

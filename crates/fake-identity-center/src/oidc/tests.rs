@@ -53,7 +53,7 @@ fn a_device_code_is_pending_then_approved_and_works_once() {
 }
 
 #[test]
-fn denial_and_expiry_are_told_apart() {
+fn denial_and_expiry_are_different_errors() {
     let mut center = center();
     let client = client(&mut center, false);
     for (deny, now, error) in [(true, 2, "access_denied"), (false, 601, "expired_token")] {
@@ -67,7 +67,7 @@ fn denial_and_expiry_are_told_apart() {
 }
 
 #[test]
-fn refresh_tokens_rotate_and_die_with_their_session() {
+fn refresh_tokens_rotate_and_expire_with_their_session() {
     let mut center = center();
     let client = client(&mut center, false);
     let first = sign_in(&mut center, &client, "alice");
@@ -82,7 +82,7 @@ fn refresh_tokens_rotate_and_die_with_their_session() {
 }
 
 #[test]
-fn reusable_refresh_tokens_bring_no_new_one() {
+fn reusable_refresh_tokens_are_not_replaced() {
     let mut center = center();
     center.lifetimes.single_use_refresh_tokens = false;
     let client = client(&mut center, false);
@@ -128,7 +128,7 @@ fn the_browser_flow_checks_redirect_challenge_and_use() {
 }
 
 #[test]
-fn an_unassigned_role_is_forbidden_and_a_dead_token_unauthorized() {
+fn an_unassigned_role_is_forbidden_and_an_ended_session_unauthorized() {
     let mut center = center();
     let client = client(&mut center, false);
     let token = sign_in(&mut center, &client, "bob").access_token;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ssod_simulation::{RATE, scale, storm};
-use ssod_testkit::{FakeOptions, Sandbox, approve_device};
+use ssod_testkit::{FakeOptions, Sandbox};
 
 const SESSIONS: usize = 5;
 /// How often the fake's log is checked during the least time that all calls take.
@@ -94,36 +94,31 @@ fn fill(profiles: usize) -> Result<Filled> {
     fs::create_dir_all(&folder)?;
     let world = write_world(&folder, profiles)?;
     let arguments = ["--world", &world.to_string_lossy(), "--portal-rate", "20", "--throttled-share", "0.05"];
-    let arguments = arguments.map(str::to_owned).to_vec();
-    let mut sandbox = Sandbox::with_fake(&FakeOptions { arguments, ..FakeOptions::default() });
+    let mut sandbox = Sandbox::with_fake(&FakeOptions::arguments(&arguments));
     fs::remove_dir_all(&folder)?;
-    sandbox
-        .settings("[network]\nportal_rate = 20\n[refresh]\nkeep_fresh = \"all\"\n[log]\nformat = \"text\"\n");
-    fs::create_dir_all(sandbox.home().join(".aws"))?;
-    let config = ssod_testkit::get(&format!("{}/fake/aws-config", sandbox.fake_url())).body;
-    #[expect(clippy::disallowed_methods, reason = "the sandbox removes the file")]
-    fs::write(sandbox.aws_config(), config)?;
+    sandbox.add_settings(
+        "[network]\nportal_rate = 20\n[refresh]\nkeep_fresh = \"all\"\n[log]\nformat = \"text\"\n",
+    );
+    sandbox.write_aws_config(&sandbox.fake().aws_config());
     sandbox.start_daemon_with(&[("SSOD_LOG", "warn,ssod_broker=error")]);
     let pid = sandbox.daemon().pid();
     let (cpu_before, begun) = (cpu(pid)?, Instant::now());
     for session in 0..SESSIONS {
         let user = format!("user{session}");
-        let login = sandbox.login_by(&format!("session{session}"), &["--device-code"], |event, fake| {
-            if let Some(code) = event["code"].as_str() {
-                approve_device(fake, code, &user, true);
-            }
+        let login = sandbox.login_with(&format!("session{session}"), &["--device-code"], |event| {
+            sandbox.fake().approve(event, &user);
         });
         ensure!(login.status == 0, "cannot sign in: {}", login.stderr);
     }
     // The first fetches began while other users were signing in; only the calls from here on are measured.
-    let (rest_begun, before) = (Instant::now(), sandbox.tried("GetRoleCredentials"));
+    let (rest_begun, before) = (Instant::now(), sandbox.fake().calls("GetRoleCredentials"));
     let least = Duration::from_secs_f64(f64::from(u32::try_from(profiles)?) / RATE);
-    while sandbox.count("GetRoleCredentials") < profiles {
+    while sandbox.fake().successful_calls("GetRoleCredentials") < profiles {
         ensure!(begun.elapsed() < least * 2 + Duration::from_secs(30), "{profiles} profiles take too long");
         std::thread::sleep((least / CHECKS).clamp(Duration::from_millis(20), Duration::from_millis(500)));
     }
     let (took, rest_took) = (begun.elapsed(), rest_begun.elapsed());
-    let rest = sandbox.tried("GetRoleCredentials").saturating_sub(before);
+    let rest = sandbox.fake().calls("GetRoleCredentials").saturating_sub(before);
     // The daemon writes its cache two seconds after the last fetch, and that work counts too.
     std::thread::sleep(Duration::from_secs(4));
     Ok(Filled {
