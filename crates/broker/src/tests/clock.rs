@@ -46,12 +46,12 @@ async fn a_clock_far_ahead_causes_no_storm() {
 async fn an_answer_that_arrives_after_a_suspend_longer_than_its_life_is_fetched_again_at_once() {
     let world = World::new();
     world.sign_in("alice").await;
-    world.aws.close_gate();
+    world.aws.hold_answers();
     let broker = world.broker.clone();
     let fetch = tokio::spawn(async move { broker.fetch(&admin(), Floor::CONTAINER).await });
     settle().await;
     world.clock.advance(2 * HOUR);
-    world.aws.open_gate();
+    world.aws.release_answers();
     let credentials = fetch.await.unwrap().unwrap();
     assert!(credentials.expiration > world.clock.now());
 }
