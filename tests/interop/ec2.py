@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One boto3 call with whatever credentials boto3 finds by itself.
+"""Makes one boto3 call with the credentials that boto3 finds on its own.
 
 usage: ec2.py http://127.0.0.1:PORT whoami | describe | stop INSTANCE
 """

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Fills a fresh moto_server and switches its IAM enforcement on.
+"""Creates roles, a user and an instance in a new moto_server, and then enables its IAM enforcement.
 
 usage: moto_setup.py http://127.0.0.1:PORT
 
-Makes a user who may assume AdminRole (ec2:*) and ReadOnlyRole (ec2:Describe*), and one instance; prints the user's
-keys and the instance as JSON.
+The user may assume AdminRole (ec2:*) and ReadOnlyRole (ec2:Describe*). Prints the user's keys and the instance's id as JSON.
 """
 import json
 import sys
@@ -31,7 +30,7 @@ def policy(**statement):
 minter = iam.create_user(UserName="minter")["User"]["Arn"]
 iam.put_user_policy(UserName="minter", PolicyName="sts", PolicyDocument=policy(Action="sts:*", Resource="*"))
 key = iam.create_access_key(UserName="minter")["AccessKey"]
-# With enforcement on, the trust policy must name the caller's exact ARN.
+# With enforcement, the trust policy must name the caller's exact ARN.
 trust = policy(Action="sts:AssumeRole", Principal={"AWS": minter})
 for role, actions in (("AdminRole", "ec2:*"), ("ReadOnlyRole", "ec2:Describe*")):
     iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)

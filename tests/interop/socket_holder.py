@@ -1,6 +1,8 @@
-"""Holds sockets and runs a program with them, again whenever it ends, as a service manager does.
+"""Holds sockets and runs a program with them. Restarts it when it ends, as a service manager does.
 
-usage: socket_holder.py PORT SOCKET PROGRAM...    where several PROGRAMs are run in turn. Prints each process id.
+usage: socket_holder.py PORT SOCKET PROGRAM...
+
+Several programs run in turn, and the last one again and again. Prints each process id.
 """
 import os
 import socket
@@ -21,10 +23,10 @@ for run in range(1_000):
     program = programs[min(run, len(programs) - 1)]
     child = os.fork()
     if child == 0:
-        # High numbers first, so that neither lies where the other goes.
-        held = [os.dup(tcp.fileno()), os.dup(control.fileno())]
-        for number, one in enumerate(held, 3):
-            os.dup2(one, number)
+        # dup first, so that neither socket has the number that the other one needs.
+        duplicates = [os.dup(tcp.fileno()), os.dup(control.fileno())]
+        for number, duplicate in enumerate(duplicates, 3):
+            os.dup2(duplicate, number)
             os.set_inheritable(number, True)
         os.environ.update(LISTEN_FDS="2", LISTEN_PID=str(os.getpid()))
         os.umask(0o022)
