@@ -1,10 +1,10 @@
-//! Where the person's browser may be sent: to the hosts of that session, and nowhere else.
+//! Restricts the URLs that the user's browser may open to the hosts of the session.
 
 use ssod_identity_center::oidc_base;
 use ssod_model::SsoSession;
 use url::{Host, Url};
 
-/// AWS's own suffixes for portals and sign-in pages, as the AWS CLI knows them.
+/// AWS's domains for portals and sign-in pages, as in the AWS CLI.
 const SUFFIXES: [&str; 8] = [
     ".app.aws",
     ".portal.amazonaws.com",
@@ -16,7 +16,7 @@ const SUFFIXES: [&str; 8] = [
     ".awsapps.cn",
 ];
 
-/// Whether that URL may be opened for that session.
+/// Returns whether the URL may be opened to sign in to the session.
 pub(crate) fn allows(session: &SsoSession, url: &str) -> bool {
     let (Ok(url), Ok(oidc), Ok(start)) =
         (Url::parse(url), Url::parse(&oidc_base(session)), Url::parse(session.start_url.as_str()))
@@ -26,7 +26,7 @@ pub(crate) fn allows(session: &SsoSession, url: &str) -> bool {
     if !url.username().is_empty() || url.password().is_some() {
         return false;
     }
-    // Somebody who overrides the endpoint with this machine tests against a fake: http is fine there, and only there.
+    // An endpoint override on loopback is a test against a fake; only then is http on loopback allowed.
     if session.endpoints.oidc.is_some() && is_loopback(&oidc) && is_loopback(&url) {
         return matches!(url.scheme(), "http" | "https");
     }
@@ -36,7 +36,7 @@ pub(crate) fn allows(session: &SsoSession, url: &str) -> bool {
         || SUFFIXES.iter().any(|suffix| host.ends_with(suffix))
 }
 
-/// Whether the session may be used at all: plain http only where its endpoints are this machine's too.
+/// Returns whether the session's start URL may be used: plain http only if the endpoint is on loopback too.
 pub(crate) fn allows_start_url(session: &SsoSession) -> bool {
     let overridden = session.endpoints.oidc.as_deref().and_then(|url| Url::parse(url).ok());
     !session.start_url.is_loopback_http() || overridden.is_some_and(|url| is_loopback(&url))
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_sessions_hosts_are_opened() {
+    fn only_the_hosts_of_the_session_are_allowed() {
         let real = session(None, "https://sso.example.com/start");
         for good in [
             "https://oidc.us-east-1.amazonaws.com/authorize?x=y",
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_for_sessions_whose_endpoint_is_loopback() {
+    fn loopback_is_allowed_only_for_a_session_with_a_loopback_endpoint() {
         let fake = session(Some("http://127.0.0.1:8400"), "http://127.0.0.1:8400/start");
         assert!(allows(&fake, "http://127.0.0.1:8400/device") && allows_start_url(&fake));
         assert!(!allows(&fake, "http://evil.test/device"));

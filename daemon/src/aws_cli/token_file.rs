@@ -1,5 +1,5 @@
-//! The AWS CLI's token file: its name, its fields, and what is to be done about it. The format is that of botocore's
-//! `SSOTokenLoader` and of the AWS SDKs' reference ("SSO token provider").
+//! The AWS CLI's token file: its name, its fields, and the decision what the daemon does with it. The format is that of
+//! botocore's `SSOTokenLoader` and of the AWS SDKs' reference ("SSO token provider").
 
 use std::path::{Path, PathBuf};
 
@@ -8,24 +8,24 @@ use serde_json::{Map, Value};
 use sha1::{Digest, Sha1};
 use ssod_model::{ClientRegistration, Secret, SessionName, SessionTokens, SsoSession, Timestamp};
 
-/// Where the CLI looks for a session's token: by the session's name, or, in a legacy profile, by its start URL, which is
-/// the name of such a session here, too.
+/// Returns the file in which the CLI caches the session's token. Its name is derived from the session's name, or, for a legacy
+/// profile, from the start URL, which is also the name that ssod gives to such a session.
 pub(super) fn path(folder: &Path, session: &SessionName) -> PathBuf {
     folder.join(format!("{}.json", base16ct::lower::encode_string(&Sha1::digest(session.as_str()))))
 }
 
-/// What is in the file.
+/// The content of the file.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Content {
     /// There is no file.
     Missing,
-    /// Not a token, or half of one: some writers truncate before they write.
+    /// Not a token, or only part of one: some programs truncate the file before they write it.
     Unreadable,
     /// A token.
     Token(Box<SharedToken>),
 }
 
-/// A token as it lies there.
+/// A token in the file's format.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SharedToken {
@@ -41,20 +41,20 @@ pub(super) struct SharedToken {
     registration_expires_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
-    /// What other tools put there.
+    /// Fields of other tools.
     #[serde(flatten)]
     more: Map<String, Value>,
 }
 
 impl Content {
-    /// Reads it.
+    /// Parses the text.
     pub(super) fn parse(text: &[u8]) -> Self {
         serde_json::from_slice(text).map_or(Self::Unreadable, |token| Self::Token(Box::new(token)))
     }
 }
 
 impl SharedToken {
-    /// The access token alone, for that session; what others added to the file before stays in it.
+    /// Returns a token with only the session's access token. Fields that other tools added to the file are preserved.
     pub(super) fn of(session: &SsoSession, token: &Secret, expires_at: Timestamp, before: &Content) -> Self {
         let more = match before {
             Content::Token(token) => token.more.clone(),
@@ -73,12 +73,12 @@ impl SharedToken {
         }
     }
 
-    /// Whether it is that access token.
+    /// Returns whether the file contains this access token.
     fn is(&self, token: &Secret) -> bool {
         self.access_token == token.expose()
     }
 
-    /// Whether it was made where the session signs in now.
+    /// Returns whether the token was issued by the session's start URL and region.
     fn belongs_to(&self, session: &SsoSession) -> bool {
         self.start_url.trim_end_matches(['/', '#']) == session.start_url.as_str().trim_end_matches(['/', '#'])
             && self.region == session.region.as_str()
@@ -88,7 +88,7 @@ impl SharedToken {
         instant(&self.expires_at)
     }
 
-    /// The sign-in that somebody else's program made, whole; `None` where it could not be renewed.
+    /// Returns the sign-in of another program; `None` if it has expired or cannot be renewed.
     fn sign_in(&self, now: Timestamp) -> Option<SessionTokens> {
         Some(SessionTokens {
             access_token: Secret::new(self.access_token.clone()),
@@ -104,40 +104,40 @@ impl SharedToken {
     }
 }
 
-/// Old writers end in `UTC`.
+/// Parses a time; older programs write `UTC` instead of `Z`.
 fn instant(text: &str) -> Option<Timestamp> {
     text.parse().or_else(|_| text.replace("UTC", "Z").parse()).ok()
 }
 
-/// What is to be done about a session's file.
+/// The next step for a session's file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// All is as it should be.
+    /// Nothing to do.
     Rest,
-    /// Put our access token there.
+    /// Write the daemon's access token.
     Write,
-    /// Nothing of ours is there any more.
+    /// Record that the daemon's token is no longer in the file.
     Forget,
-    /// What we put there is worth nothing: take it away.
+    /// Remove the daemon's token, because its session has ended.
     Remove,
-    /// It was there and is gone: somebody signed out with the CLI.
+    /// Sign out: the file with the daemon's token is gone, so the user signed out with the CLI.
     SignOut,
-    /// Somebody signed in with the CLI.
+    /// Take over the sign-in that the user made with the CLI.
     Adopt(Box<SessionTokens>),
-    /// It may be half written.
+    /// Read again: the file may be partly written.
     LookAgain,
 }
 
-/// What is known beside the file.
+/// The daemon's own state of the session.
 pub(super) struct Known<'a> {
     pub(super) session: &'a SsoSession,
-    /// Our access token and its end, where somebody is signed in here.
+    /// The daemon's access token and when it expires, if the user is signed in.
     pub(super) ours: Option<(&'a Secret, Timestamp)>,
-    /// Whether we put a token there before.
+    /// Whether the daemon wrote a token to the file before.
     pub(super) was_shared: bool,
 }
 
-/// Decides.
+/// Decides the next step.
 pub(super) fn decide(now: Timestamp, known: &Known<'_>, content: &Content) -> Step {
     let theirs = match content {
         Content::Unreadable => return Step::LookAgain,
@@ -151,7 +151,7 @@ pub(super) fn decide(now: Timestamp, known: &Known<'_>, content: &Content) -> St
         }
         Content::Token(theirs) => theirs,
     };
-    // We never write a refresh token: one that is there is somebody else's sign-in.
+    // The daemon never writes a refresh token, so a file with one is another program's sign-in.
     let sign_in = theirs.sign_in(now).filter(|_| theirs.belongs_to(known.session));
     let Some((ours, end)) = known.ours else {
         return match sign_in {
@@ -161,11 +161,11 @@ pub(super) fn decide(now: Timestamp, known: &Known<'_>, content: &Content) -> St
         };
     };
     match sign_in {
-        // The refresh token is ours alone now: two programs that renew with it would end the session.
+        // The daemon has taken over this refresh token. If two programs renewed with it, the session would end.
         _ if theirs.is(ours) && theirs.refresh_token.is_some() => Step::Write,
         _ if theirs.is(ours) => Step::Rest,
         Some(tokens) if known.was_shared || tokens.expires_at > end => Step::Adopt(Box::new(tokens)),
-        // One that nobody can renew is replaced only by one that lasts longer.
+        // A token that cannot be renewed is replaced only by one that expires later.
         _ if theirs.belongs_to(known.session) && theirs.expires_at().is_some_and(|theirs| theirs > end) => {
             Step::Rest
         }
@@ -174,7 +174,7 @@ pub(super) fn decide(now: Timestamp, known: &Known<'_>, content: &Content) -> St
     }
 }
 
-/// Whether the file is one that we put there, and nobody else's sign-in.
+/// Returns whether the daemon wrote the file, so that it is not another program's sign-in.
 pub(super) fn is_ours(content: &Content) -> bool {
     matches!(content, Content::Token(token) if token.refresh_token.is_none())
 }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_name_is_the_one_that_the_cli_computes() {
+    fn the_file_name_is_the_one_that_the_cli_computes() {
         let name = |text: &str| path(Path::new("/"), &SessionName::parse(text).unwrap());
         assert_eq!(name("my-sso"), Path::new("/0ad374308c5a4e22f723adf10145eafad7c4031c.json"));
         let legacy = name("https://d-1234567890.awsapps.com/start");
@@ -223,25 +223,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_about_a_file() {
+    fn each_state_of_the_file_has_its_step() {
         let (session, token) = (session(), Secret::new("ours".to_owned()));
-        let (ours, over) = (Some((&token, at(3_600))), Some((&token, at(-1))));
+        let (ours, expired) = (Some((&token, at(3_600))), Some((&token, at(-1))));
         let elsewhere =
             SsoSession { region: ssod_model::Region::parse("eu-west-1").unwrap(), ..session.clone() };
         for (name, session, ours, was_shared, content, step) in [
             ("the first time", &session, ours, false, Content::Missing, "write"),
-            ("the first time, with a token that is over", &session, over, false, Content::Missing, "rest"),
+            ("the first time, with an expired token", &session, expired, false, Content::Missing, "rest"),
             ("gone, though it was there", &session, ours, true, Content::Missing, "sign out"),
             (
-                "gone, and our token is over for the moment",
+                "gone, and our token has expired for the moment",
                 &session,
-                over,
+                expired,
                 true,
                 Content::Missing,
                 "sign out",
             ),
-            ("gone, and nobody is signed in", &session, None, true, Content::Missing, "forget"),
-            ("nothing, and nobody", &session, None, false, Content::Missing, "rest"),
+            ("gone, and the user is not signed in", &session, None, true, Content::Missing, "forget"),
+            ("no file, and not signed in", &session, None, false, Content::Missing, "rest"),
             ("ours", &session, ours, true, file("ours", 3_600, ""), "rest"),
             ("ours, with a refresh token beside it", &session, ours, true, file("ours", 3_600, "r"), "write"),
             ("an older one of ours", &session, ours, true, file("old", 600, ""), "write"),
@@ -263,7 +263,7 @@ mod tests {
             ),
             ("a newer sign-in by the CLI", &session, ours, false, file("new", 3_700, "r"), "adopt"),
             (
-                "one that nobody can renew and that lasts longer",
+                "a token that cannot be renewed and expires later",
                 &session,
                 ours,
                 true,
@@ -271,7 +271,7 @@ mod tests {
                 "rest",
             ),
             (
-                "a sign-in by the CLI while nobody is signed in",
+                "a sign-in by the CLI while the user is not signed in",
                 &session,
                 None,
                 false,
@@ -289,14 +289,14 @@ mod tests {
             ),
             ("ours, after the session ended", &session, None, true, file("old", 600, ""), "remove"),
             (
-                "a token of the CLI's that nobody can renew",
+                "a token of the CLI that cannot be renewed",
                 &session,
                 None,
                 false,
                 file("new", 3_600, ""),
                 "rest",
             ),
-            ("one that is over", &session, None, false, file("new", -1, "r"), "rest"),
+            ("an expired sign-in", &session, None, false, file("new", -1, "r"), "rest"),
             ("half a file", &session, ours, true, Content::parse(b"{\"startUrl\": "), "look again"),
         ] {
             let decided = match decide(at(0), &Known { session, ours, was_shared }, &content) {
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_access_token_is_written_and_what_others_added_stays() {
+    fn only_the_access_token_is_written_and_other_fields_are_preserved() {
         let session = session();
         let written =
             SharedToken::of(&session, &Secret::new("ours".to_owned()), at(0), &file("old", 600, "REFRESH"));

@@ -1,5 +1,5 @@
-//! Watches files that may be missing, in folders that may be missing, replaced by editors, or symlinks into
-//! somebody's dotfiles: the folders are watched, and which ones is found out anew after each change.
+//! Watches files. A file or its folder may be missing, replaced by an editor, or a symlink into the user's dotfiles, so the
+//! folders are watched, and the set of folders is determined again after each change.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-/// Editors write, rename and touch in one go; what happens within this counts as one change.
+/// An editor writes, renames and touches a file at once; events within this time are one change.
 const SETTLE: Duration = Duration::from_millis(80);
 
-/// Watches some files.
+/// Watches a set of files.
 pub(crate) struct FileWatch {
     files: Vec<PathBuf>,
     watcher: RecommendedWatcher,
@@ -20,38 +20,39 @@ pub(crate) struct FileWatch {
 }
 
 impl FileWatch {
-    /// Starts watching; fails where the system cannot.
+    /// Starts watching; fails if the system cannot watch.
     pub(crate) fn new(files: Vec<PathBuf>) -> notify::Result<Self> {
-        // One place is enough: a change that is not yet looked at covers those after it.
+        // A capacity of one is enough: a queued event covers all that follow it.
         let (changed, events) = mpsc::channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if !event.is_ok_and(|event| event.kind.is_access()) {
+                // A full queue is fine, see above.
                 let _ = changed.try_send(());
             }
         })?;
         let mut watch = Self { files, watcher, events, watched: BTreeSet::new() };
-        watch.arm();
+        watch.watch_folders();
         Ok(watch)
     }
 
-    /// Ends after something changed near the files, and settled; whether it concerns them, the caller finds out.
+    /// Waits until something changed in the folders and settled. The caller checks whether its files changed.
     pub(crate) async fn changed(&mut self) {
         if self.events.recv().await.is_none() {
             return std::future::pending().await;
         }
         tokio::time::sleep(SETTLE).await;
         while self.events.try_recv().is_ok() {}
-        self.arm();
+        self.watch_folders();
     }
 
-    fn arm(&mut self) {
+    fn watch_folders(&mut self) {
         let wanted: BTreeSet<PathBuf> = self.files.iter().flat_map(|file| folders_of(file)).collect();
         for gone in self.watched.difference(&wanted) {
-            // It may be gone from the disk too.
+            // Fails if the folder was removed, which ends the watch too.
             let _ = self.watcher.unwatch(gone);
         }
         for folder in &wanted {
-            // Watching again is harmless, and needed where a folder was removed and made anew.
+            // Watching a folder twice is harmless, and needed if it was removed and created again.
             if let Err(error) = self.watcher.watch(folder, RecursiveMode::NonRecursive) {
                 tracing::debug!(%error, folder = %folder.display(), "cannot watch");
             }
@@ -60,8 +61,8 @@ impl FileWatch {
     }
 }
 
-/// The folder of the file, or the nearest one above that exists; the same of what a symlink leads to; and where a folder
-/// on the way is a symlink itself, the folder that holds it.
+/// Returns the nearest existing folder above the file, the same for the target of a symlink, and the parent of each folder in
+/// the path that is itself a symlink.
 fn folders_of(file: &Path) -> Vec<PathBuf> {
     let nearest = |path: &Path| path.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_owned);
     let target = file.canonicalize().ok();
@@ -76,24 +77,24 @@ mod tests {
 
     use super::*;
 
-    async fn notices(watch: &mut FileWatch, change: impl FnOnce()) -> bool {
+    async fn sees(watch: &mut FileWatch, change: impl FnOnce()) -> bool {
         change();
         tokio::time::timeout(Duration::from_secs(2), watch.changed()).await.is_ok()
     }
 
     #[tokio::test]
-    async fn a_file_is_noticed_however_it_comes() {
+    async fn every_change_of_a_file_is_noticed() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join(".aws");
         let file = folder.join("config");
         let mut watch = FileWatch::new(vec![file.clone()]).unwrap();
-        assert!(notices(&mut watch, || fs::create_dir(&folder).unwrap()).await, "the missing folder is made");
-        assert!(notices(&mut watch, || drop(fs::File::create(&file).unwrap())).await, "the file is made");
+        assert!(sees(&mut watch, || fs::create_dir(&folder).unwrap()).await, "the missing folder is created");
+        assert!(sees(&mut watch, || drop(fs::File::create(&file).unwrap())).await, "the file is created");
         let new = folder.join("config.new");
         fs::File::create(&new).unwrap();
         watch.changed().await;
-        assert!(notices(&mut watch, || fs::rename(&new, &file).unwrap()).await, "the file is replaced");
-        assert!(notices(&mut watch, || fs::remove_file(&file).unwrap()).await, "the file is removed");
+        assert!(sees(&mut watch, || fs::rename(&new, &file).unwrap()).await, "the file is replaced");
+        assert!(sees(&mut watch, || fs::remove_file(&file).unwrap()).await, "the file is removed");
     }
 
     #[tokio::test]
@@ -107,7 +108,7 @@ mod tests {
         std::os::unix::fs::symlink(&target, folder.join("config")).unwrap();
         let mut watch = FileWatch::new(vec![folder.join("config")]).unwrap();
         assert!(
-            notices(&mut watch, || fs::OpenOptions::new()
+            sees(&mut watch, || fs::OpenOptions::new()
                 .write(true)
                 .open(&target)
                 .unwrap()

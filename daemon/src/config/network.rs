@@ -1,11 +1,11 @@
-//! The network's settings, with what they name read from disk.
+//! Loads the network settings, including the CA bundle that they name.
 
 use anyhow::{Context, Result};
 use ssod_identity_center::Network;
 
 use crate::config::settings::NetworkSettings;
 
-/// Reads the CA bundle of the settings, else of `AWS_CA_BUNDLE`.
+/// Reads the CA bundle that the settings name, otherwise the one in `AWS_CA_BUNDLE`; fails if it cannot be read.
 pub(crate) fn load(settings: &NetworkSettings, variable: impl Fn(&str) -> Option<String>) -> Result<Network> {
     let named = Some(settings.ca_bundle.clone()).filter(|path| !path.is_empty());
     let path = named.or_else(|| variable("AWS_CA_BUNDLE").filter(|path| !path.is_empty()));

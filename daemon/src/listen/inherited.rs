@@ -1,5 +1,5 @@
-//! Sockets that a service manager opened before us and keeps open over a restart: no connection is refused meanwhile, and nobody
-//! else gets the port. They are told apart by their addresses.
+//! Sockets that a service manager opened and keeps open over a restart of the daemon, so that no connection is refused and no
+//! other program gets the port meanwhile. A socket is identified by its address.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use listenfd::ListenFd;
 
-/// What was inherited and nobody took yet.
+/// The inherited sockets that were not taken yet.
 #[derive(Debug, Default)]
 pub struct Inherited {
     control: Vec<UnixListener>,
@@ -17,8 +17,8 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// By the environment (`LISTEN_FDS`, sd_listen_fds(3)), which is cleared of it. Must come before any thread is started.
-    /// Fails where a socket is not on 127.0.0.1.
+    /// Takes the sockets that the environment names (`LISTEN_FDS`, sd_listen_fds(3)), and clears those variables, so it must
+    /// run before any thread is started. Fails if a socket is not on 127.0.0.1.
     pub fn from_environment() -> Result<Self> {
         let inherited = Self::sort(ListenFd::from_env())?;
         #[cfg(target_os = "macos")]
@@ -29,53 +29,55 @@ impl Inherited {
     fn sort(mut all: ListenFd) -> Result<Self> {
         let mut inherited = Self::default();
         for index in 0..all.len() {
-            // One of another kind stays where it is, open and unused.
+            // A socket of another kind stays open and unused.
             if let Ok(Some(listener)) = all.take_unix_listener(index) {
                 listener.set_nonblocking(true)?;
                 inherited.control.push(listener);
             } else if let Ok(Some(listener)) = all.take_tcp_listener(index) {
                 listener.set_nonblocking(true)?;
-                let address = listener.local_addr().context("a socket without an address was inherited")?;
+                let address = listener
+                    .local_addr()
+                    .context("the service manager passed a socket without an address")?;
                 ensure!(
                     address.ip() == Ipv4Addr::LOCALHOST,
                     "the service manager opened {address}, but ssod serves on 127.0.0.1 only. Change ListenStream= in ssod.socket"
                 );
                 inherited.ports.insert(address.port(), listener);
             } else {
-                tracing::warn!(index, "a socket was inherited that ssod has no use for");
+                tracing::warn!(index, "the service manager passed a socket that ssod does not use");
             }
         }
         Ok(inherited)
     }
 
-    /// Whether there are any ports.
+    /// Returns whether any port was inherited and not taken yet.
     pub(crate) fn has_ports(&self) -> bool {
         !self.ports.is_empty()
     }
 
-    /// The ports that nobody took yet.
+    /// Returns the ports that were not taken yet.
     pub(crate) fn ports(&self) -> impl Iterator<Item = u16> {
         self.ports.keys().copied()
     }
 
-    /// The listener on that port.
+    /// Takes the listener on the port.
     pub(crate) fn take_port(&mut self, port: u16) -> Option<TcpListener> {
         self.ports.remove(&port)
     }
 
-    /// Whether there is a listener on that path.
+    /// Returns whether there is a listener on the path.
     pub(crate) fn has_control(&self, path: &Path) -> bool {
         self.control.iter().any(|listener| is_at(listener, path))
     }
 
-    /// The listener on that path.
+    /// Takes the listener on the path.
     pub(crate) fn take_control(&mut self, path: &Path) -> Option<UnixListener> {
         let index = self.control.iter().position(|listener| is_at(listener, path))?;
         Some(self.control.remove(index))
     }
 }
 
-/// The sockets of the agent's plist, by their names there. Untested: no Mac was at hand.
+/// The sockets that the agent's plist names. Not tested on a Mac.
 #[cfg(target_os = "macos")]
 mod launchd {
     use std::fs::OpenOptions;
@@ -99,8 +101,8 @@ mod launchd {
         inherited
     }
 
-    /// launchd gives bare numbers. Opening /dev/fd/N makes a descriptor of our own for the same socket (fd(4)), which needs no
-    /// `unsafe`. Without launchd there are none.
+    /// Returns the sockets with the given name; none without launchd. launchd returns bare numbers; opening /dev/fd/N creates an
+    /// owned descriptor for the same socket (fd(4)) without `unsafe`.
     fn descriptors(name: &str) -> impl Iterator<Item = OwnedFd> {
         let numbers = raunch::activate_socket(name).unwrap_or_default();
         let open = |number| OpenOptions::new().read(true).write(true).open(format!("/dev/fd/{number}"));
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sockets_are_told_apart_by_their_addresses() {
+    fn sockets_are_identified_by_their_addresses() {
         let folder = tempfile::tempdir().unwrap();
         let (one, other) = (folder.path().join("one.sock"), folder.path().join("other.sock"));
         let endpoint = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -1,4 +1,4 @@
-//! What goes to stderr, and how.
+//! The daemon's log: its filter, its format and where it goes.
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -7,36 +7,36 @@ use tracing_subscriber::fmt::format::{DefaultFields, Format, Full};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// The form of the log.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// Text; without times under systemd, whose journal has its own.
+    /// The journal under systemd, which adds its own times; otherwise text on stderr.
     #[default]
     Auto,
-    /// Lines without times, for a journal.
+    /// Entries for the journal; without its socket, lines without times.
     Journald,
-    /// Lines with times.
+    /// Lines with times on stderr.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line on stderr.
     Json,
 }
 
-/// Starts logging, as `SSOD_LOG` filters it. A second call changes nothing.
+/// Starts logging with the filter in `SSOD_LOG`. A second call changes nothing.
 pub fn init(format: LogFormat) {
     let filter =
         EnvFilter::builder().with_env_var("SSOD_LOG").with_default_directive(tracing::Level::INFO.into());
-    // It tells of each change in a watched folder; where the log itself lies in one, each line would bring the next.
+    // notify logs each change in a watched folder. If the log file is in such a folder, each line would cause the next one.
     let quiet = "notify=info".parse().unwrap_or_else(|_| tracing::Level::INFO.into());
     let filter = filter.from_env_lossy().add_directive(quiet);
     let under_journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    // Each fails only where logging was started already.
+    // Each try_init fails only if logging was started already.
     if format == LogFormat::Journald || format == LogFormat::Auto && under_journal {
         if let Ok(journal) = tracing_journald::layer() {
             let journal = journal.with_field_prefix(None);
             let _ = tracing_subscriber::registry().with(filter).with(journal).try_init();
         } else {
-            // No socket of the journal's: its stream takes lines, too, and has its own times.
+            // Without the journal's socket, stderr is still the journal's stream, which adds its own times.
             let _ = lines(filter).without_time().try_init();
         }
     } else if format == LogFormat::Json {
@@ -46,7 +46,7 @@ pub fn init(format: LogFormat) {
     }
 }
 
-/// Lines on stderr.
+/// Returns a subscriber that writes lines to stderr.
 fn lines(
     filter: EnvFilter,
 ) -> SubscriberBuilder<DefaultFields, Format<Full>, EnvFilter, fn() -> std::io::Stderr> {

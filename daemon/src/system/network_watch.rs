@@ -1,5 +1,5 @@
-//! Tells when the network may be another one: a change of addresses or routes, as the kernel announces it (rtnetlink(7)).
-//! Linux only; elsewhere a wait for an answer ends by itself.
+//! Reports that the network may have changed: the kernel announces changes of addresses and routes (rtnetlink(7)). Linux only;
+//! on other systems a request that waits for AWS ends with its own timeout.
 
 use std::io;
 use std::time::Duration;
@@ -12,26 +12,26 @@ use tokio::time::Instant;
 
 /// `RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE` of `linux/rtnetlink.h`.
 const GROUPS: u32 = 0x10 | 0x40 | 0x100 | 0x400;
-/// Joining a network brings a handful of announcements; they are one change.
-const SETTLES: Duration = Duration::from_millis(500);
-/// A network that comes and goes is told of so often at most.
-const AT_MOST_EACH: Duration = Duration::from_secs(5);
+/// Joining a network causes several announcements; within this time they are one change.
+const SETTLE: Duration = Duration::from_millis(500);
+/// Limits how often an unstable network is reported.
+const MIN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Calls for each change, as long as it is awaited.
+/// Calls `on_change` after each change. Returns only if the kernel's announcements cannot be received.
 pub(crate) async fn watch(on_change: impl Fn()) {
     let socket = match open() {
         Ok(socket) => socket,
         Err(error) => {
-            tracing::debug!(%error, "the kernel announces no changes of the network");
+            tracing::debug!(%error, "changes of the network are not announced");
             return;
         }
     };
     loop {
-        let begun = Instant::now();
+        let waiting_since = Instant::now();
         if socket.readable().await.is_err() {
             return;
         }
-        tokio::time::sleep_until((Instant::now() + SETTLES).max(begun + AT_MOST_EACH)).await;
+        tokio::time::sleep_until((Instant::now() + SETTLE).max(waiting_since + MIN_INTERVAL)).await;
         drain(&socket).await;
         tracing::debug!("the network changed");
         on_change();
@@ -40,18 +40,18 @@ pub(crate) async fn watch(on_change: impl Fn()) {
 
 fn open() -> io::Result<AsyncFd<std::os::fd::OwnedFd>> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    // No protocol is protocol 0, which is NETLINK_ROUTE.
+    // `None` is protocol 0, which is NETLINK_ROUTE.
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
     bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
     #[expect(deprecated, reason = "unsound only for descriptors that can be exchanged; this one is owned")]
     AsyncFd::with_interest(socket, Interest::READABLE)
 }
 
-/// Reads what is there; what it says does not matter.
+/// Discards the queued announcements; their content does not matter.
 async fn drain(socket: &AsyncFd<std::os::fd::OwnedFd>) {
     let mut announcement = [0; 4096];
     while let Ok(mut ready) = socket.readable().await {
-        // More than there is room for is an error once, and means a change all the same.
+        // An overflow of the queue is reported once as an error, and is a change too.
         match recv(socket.get_ref(), &mut announcement, RecvFlags::DONTWAIT) {
             Err(error) if error == rustix::io::Errno::AGAIN => {
                 ready.clear_ready();

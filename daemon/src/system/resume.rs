@@ -1,5 +1,5 @@
-//! Tells when the machine wakes from sleep, as logind announces it (PrepareForSleep, org.freedesktop.login1(5)). The timer on
-//! the wall clock notices by itself that deadlines have passed; this is for what waits for an answer. Linux only.
+//! Reports that the machine woke from sleep, as logind announces it (PrepareForSleep, org.freedesktop.login1(5)). The timer on
+//! the wall clock needs no such report; it is for requests that still wait for AWS. Linux only.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,20 +8,20 @@ use futures_util::StreamExt;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, MessageStream};
 
-/// Where the system bus is when no variable says so.
+/// The system bus unless the environment names another one.
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
-/// The shortest time between two wakings.
-const AT_MOST_EACH: Duration = Duration::from_secs(5);
-/// Announcements that may wait.
-const QUEUE: usize = 8;
+/// Limits how often a wake-up is reported, also if another program forges the signal.
+const MIN_INTERVAL: Duration = Duration::from_secs(5);
+/// Signals that may be queued.
+const QUEUE_CAPACITY: usize = 8;
 
-/// Calls for each waking, as long as it is awaited. It ends at once where there is no system bus.
+/// Calls `on_resume` after each wake-up. Returns at once if there is no system bus.
 pub(crate) async fn watch(on_resume: impl Fn()) {
     if std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS").is_none() && !Path::new(SYSTEM_BUS).exists() {
         return;
     }
     if let Err(error) = listen(on_resume).await {
-        tracing::debug!(%error, "the system bus does not tell when the machine wakes");
+        tracing::debug!(%error, "the system bus does not report when the machine wakes");
     }
 }
 
@@ -33,13 +33,13 @@ async fn listen(on_resume: impl Fn()) -> zbus::Result<()> {
         .interface("org.freedesktop.login1.Manager")?
         .member("PrepareForSleep")?
         .build();
-    let mut announcements = MessageStream::for_match_rule(rule, &connection, Some(QUEUE)).await?;
-    while let Some(announcement) = announcements.next().await {
-        if let Ok(false) = announcement?.body().deserialize::<bool>() {
+    let mut signals = MessageStream::for_match_rule(rule, &connection, Some(QUEUE_CAPACITY)).await?;
+    while let Some(signal) = signals.next().await {
+        if let Ok(false) = signal?.body().deserialize::<bool>() {
             tracing::info!("the machine woke from sleep");
             on_resume();
-            // Whoever forges it makes no storm; what comes meanwhile waits in the queue, or is dropped.
-            tokio::time::sleep(AT_MOST_EACH).await;
+            // Signals meanwhile wait in the queue, or are dropped when it is full.
+            tokio::time::sleep(MIN_INTERVAL).await;
         }
     }
     Ok(())
