@@ -26,6 +26,8 @@ pub(super) fn load(folder: &Path, id: &str) -> Result<Option<VaultKey>, KeyStore
 
 pub(super) fn save(folder: &Path, id: &str, key: &VaultKey) -> Result<(), KeyStoreError> {
     let text = encode_key(key);
+    // The user may have moved the folder away to start over.
+    ssod_private_files::create_folder(folder).map_err(|error| broken(error.to_string()))?;
     ssod_private_files::write(&key_file(folder, id), text.as_bytes())
         .map_err(|error| broken(error.to_string()))
 }

@@ -71,6 +71,8 @@ impl KeyLocations {
     pub(crate) fn save(&self, folder: &Path) -> io::Result<()> {
         let line = |location: &KeyLocation| format!("{} {}\n", location.store, location.id);
         let text = line(&self.current) + &self.former.as_ref().map(line).unwrap_or_default();
+        // The user may have moved the folder away to start over.
+        ssod_private_files::create_folder(folder)?;
         Ok(ssod_private_files::write(&folder.join(FILE_NAME), text.as_bytes())?)
     }
 }

@@ -251,3 +251,15 @@ fn a_key_that_its_store_has_lost_is_saved_again() {
     vault.touch_key().unwrap();
     assert_eq!(reopened(folder.path()).load_sessions().unwrap(), [record()]);
 }
+
+#[test]
+fn a_vault_whose_folder_was_moved_away_gets_a_new_key_without_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("vault");
+    let vault = filled(&folder);
+    fs::rename(&folder, home.path().join("away")).unwrap();
+    vault.unlock(find_or_create_key(&folder, FILE).unwrap());
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    vault.save_session(&record()).unwrap();
+    assert_eq!(vault.load_sessions().unwrap(), [record()]);
+}
