@@ -31,7 +31,7 @@ async fn start_fake(clock: ManualClock) -> (Server, String) {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let lifetimes = Lifetimes { portal_session: Duration::from_hours(24), ..Lifetimes::default() };
     let center = Center::new(World::seed(), lifetimes, 1);
-    let server = Server::new(center, clock, Minter::MadeUp, url.clone());
+    let server = Server::new(center, clock, Minter::Invented, url.clone());
     tokio::spawn(server.clone().serve(listener, std::future::pending()));
     (server, url)
 }

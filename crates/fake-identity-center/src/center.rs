@@ -1,4 +1,4 @@
-//! The state machine: what Identity Center knows. Time is an argument of everything that depends on it.
+//! The state of Identity Center, as a state machine. Every method that depends on the time takes it as an argument.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::faults::{Faults, Throttle};
 use crate::records::{AccessToken, AuthorizationCode, Client, DeviceRequest, PortalSession, RefreshToken};
 use crate::{Fault, World};
 
-/// Requests that the log keeps.
-const LOG_CAP: usize = 200_000;
+/// How many requests the log has at most; the oldest are dropped.
+const MAX_LOGGED_REQUESTS: usize = 200_000;
 
-/// How long things last.
+/// The lifetimes of what Identity Center issues.
 #[derive(Clone, Debug)]
 pub struct Lifetimes {
     /// Access tokens.
@@ -27,11 +27,11 @@ pub struct Lifetimes {
     pub device_code: Duration,
     /// Authorization codes.
     pub authorization_code: Duration,
-    /// Role credentials whose permission set says nothing else.
+    /// Role credentials, unless their permission set has another lifetime.
     pub role: Duration,
-    /// The poll interval that StartDeviceAuthorization tells.
+    /// The poll interval that StartDeviceAuthorization returns.
     pub poll_interval: Duration,
-    /// Whether each refresh token works once only.
+    /// Whether each refresh token works only once.
     pub single_use_refresh_tokens: bool,
 }
 
@@ -51,16 +51,16 @@ impl Default for Lifetimes {
     }
 }
 
-/// One request as it was answered.
+/// A request and its result.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoggedRequest {
-    /// When, by the fake's clock, in milliseconds since the epoch.
+    /// The time by the fake's clock, in milliseconds since the epoch.
     pub at_ms: i64,
-    /// The operation, by AWS's name.
+    /// AWS's name of the operation.
     pub operation: String,
-    /// The HTTP status; 0 where the connection was cut.
+    /// The HTTP status; 0 if the connection was closed without an answer.
     pub status: u16,
-    /// Whose token it was, or which grant: never a secret.
+    /// The user of the token, or the type of the grant; never a secret.
     pub detail: String,
 }
 
@@ -68,7 +68,7 @@ pub struct LoggedRequest {
 #[derive(Clone, Debug)]
 pub struct Center {
     pub(crate) world: World,
-    /// How long things last; may be changed at any time.
+    /// The lifetimes; may be changed at any time.
     pub lifetimes: Lifetimes,
     pub(crate) clients: BTreeMap<String, Client>,
     pub(crate) devices: BTreeMap<String, DeviceRequest>,
@@ -84,7 +84,7 @@ pub struct Center {
 }
 
 impl Center {
-    /// A center that nobody has signed in to. Its secrets follow from the seed.
+    /// Returns a center without a sign-in. The seed determines its secrets.
     pub fn new(world: World, lifetimes: Lifetimes, seed: u64) -> Self {
         Self {
             world,
@@ -103,78 +103,76 @@ impl Center {
         }
     }
 
-    /// The people and what they may use.
+    /// Returns the users, accounts and assignments.
     pub fn world(&self) -> &World {
         &self.world
     }
 
-    /// Ends the portal sessions of that user, or of everybody: tokens die with them.
+    /// Ends the portal sessions of a user, or of all users. Their tokens become invalid.
     pub fn end_sessions(&mut self, user: Option<&str>) {
         self.portal_sessions.retain(|_, session| user.is_some_and(|user| session.user != user));
     }
 
-    /// Forgets every client registration, as AWS does at their end.
+    /// Removes every client registration, as AWS does when they expire.
     pub fn forget_registrations(&mut self) {
         self.clients.clear();
     }
 
-    /// Takes a role away from somebody; tells whether there was something to take.
+    /// Removes an assignment, and returns whether it existed.
     pub fn remove_assignment(&mut self, user: &str, account: &str, role: &str) -> bool {
         let before = self.world.assignments.len();
-        self.world
-            .assignments
-            .retain(|one| !(one.user == user && one.account == account && one.role == role));
+        self.world.assignments.retain(|assignment| !assignment.is(user, account, role));
         before != self.world.assignments.len()
     }
 
-    /// Gives somebody a role.
+    /// Assigns a role to a user.
     pub fn add_assignment(&mut self, user: &str, account: &str, role: &str) {
         let (user, account, role) = (user.to_owned(), account.to_owned(), role.to_owned());
         self.world.assignments.push(crate::Assignment { user, account, role });
     }
 
-    /// Limits the portal to so many calls a second, and refuses that share of all calls besides.
+    /// Limits the portal to a number of calls per second, and also refuses a share of all calls.
     pub fn throttle(&mut self, calls_a_second: f64, share: f64) {
         self.throttle = Some(Throttle::new(calls_a_second, share, self.seed));
     }
 
-    /// Whether the portal refuses a call at that time.
+    /// Returns whether the portal refuses a call at this time.
     pub fn is_throttled(&mut self, now: Timestamp) -> bool {
         self.throttle.as_mut().is_some_and(|throttle| throttle.refuses(now))
     }
 
-    /// Makes something go wrong from now on.
+    /// Adds a fault.
     pub fn add_fault(&mut self, fault: Fault) {
         self.faults.add(fault);
     }
 
-    /// Makes nothing go wrong any more.
+    /// Removes every fault.
     pub fn clear_faults(&mut self) {
         self.faults.clear();
     }
 
-    /// The failure that this request meets, if any.
+    /// Returns the fault for this request, if there is one, and counts it.
     pub fn take_fault(&mut self, operation: &str) -> Option<Fault> {
         self.faults.take(operation)
     }
 
-    /// Notes a request.
+    /// Adds a request to the log.
     pub fn record(&mut self, at: Timestamp, operation: &str, status: u16, detail: String) {
-        if self.log.len() == LOG_CAP {
+        if self.log.len() == MAX_LOGGED_REQUESTS {
             self.log.pop_front();
         }
         let at_ms = at.as_millisecond();
         self.log.push_back(LoggedRequest { at_ms, operation: operation.to_owned(), status, detail });
     }
 
-    /// The requests so far, oldest first.
+    /// Returns the logged requests, oldest first.
     pub fn log(&self) -> impl Iterator<Item = &LoggedRequest> {
         self.log.iter()
     }
 
-    /// How often an operation was answered with 200.
-    pub fn count(&self, operation: &str) -> usize {
-        self.log.iter().filter(|one| one.operation == operation && one.status == 200).count()
+    /// Returns how often an operation succeeded.
+    pub fn successful_calls(&self, operation: &str) -> usize {
+        self.log.iter().filter(|request| request.operation == operation && request.status == 200).count()
     }
 
     pub(crate) fn open_portal_session(&mut self, now: Timestamp, user: &str) -> u64 {
@@ -189,14 +187,14 @@ impl Center {
         self.portal_sessions.get(&id).filter(|session| now < session.ends_at)
     }
 
-    /// A secret of that kind, unlike every other; the same seed gives the same ones.
-    pub(crate) fn secret(&mut self, kind: &str) -> String {
+    /// Returns a new, unique secret with this prefix. The same seed gives the same secrets.
+    pub(crate) fn new_secret(&mut self, prefix: &str) -> String {
         self.counter += 1;
         let digest = Sha256::new()
             .chain_update(self.seed.to_be_bytes())
             .chain_update(self.counter.to_be_bytes())
-            .chain_update(kind)
+            .chain_update(prefix)
             .finalize();
-        format!("{kind}{digest:x}")
+        format!("{prefix}{digest:x}")
     }
 }

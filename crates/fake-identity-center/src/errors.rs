@@ -1,17 +1,17 @@
-//! The errors of the two services, as AWS sends them.
+//! The errors of the two services, in AWS's format.
 
 use serde_json::{Value, json};
 
-/// An error answer.
+/// An error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     /// The HTTP status.
     pub status: u16,
     /// The exception's name, for `x-amzn-errortype`.
     pub exception: &'static str,
-    /// RFC 6749's code, for OIDC's body; empty for the portal's.
+    /// The error code of RFC 6749, for the OIDC service; empty for the portal.
     pub error: &'static str,
-    /// For a person.
+    /// The description for the user.
     pub description: String,
     /// `Retry-After` in seconds.
     pub retry_after: Option<u64>,
@@ -38,7 +38,7 @@ impl ApiError {
         Self::portal(401, "UnauthorizedException", "Session token not found or invalid")
     }
 
-    /// The body: OIDC's has no `message`, the portal's has no `error`.
+    /// Returns the body. OIDC's has no `message`, and the portal's has no `error`.
     pub(crate) fn body(&self) -> Value {
         if self.error.is_empty() {
             let kind = format!("com.amazonaws.switchboard.portal#{}", self.exception);

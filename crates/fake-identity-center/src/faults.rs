@@ -1,49 +1,49 @@
-//! What can be made to go wrong.
+//! The faults that a test can request.
 
 use serde::Deserialize;
 use ssod_model::{Timestamp, TimestampExt};
 
-/// A kind of failure.
+/// The kind of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// 429.
+    /// The status is 429.
     Throttle,
-    /// 503.
+    /// The status is 503.
     Fail,
-    /// 200 with something that is not JSON.
+    /// The status is 200, and the body is not JSON.
     Garbage,
-    /// The work is done, the answer is not sent: the connection is cut.
+    /// The call has its effect, but the connection is closed without an answer.
     LoseAnswer,
-    /// Only the delay.
+    /// The answer is only delayed.
     Delay,
 }
 
-/// A failure that is to happen.
+/// A fault.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// What happens.
+    /// The kind.
     pub kind: FaultKind,
-    /// To which operation (`GetRoleCredentials`, say); without it, to all.
+    /// The operation, such as `GetRoleCredentials`; by default every operation.
     pub operation: Option<String>,
-    /// How often; without it, until faults are cleared.
+    /// How often it happens; by default until the faults are cleared.
     pub times: Option<u32>,
-    /// How long before it happens, in milliseconds.
+    /// The delay before the answer, in milliseconds.
     #[serde(default)]
     pub delay_ms: u64,
-    /// `Retry-After` for a throttle.
+    /// The `Retry-After` of a 429, in seconds.
     pub retry_after: Option<u64>,
 }
 
 impl Fault {
-    /// One 429, now.
+    /// Returns a fault that throttles one call.
     pub(crate) fn throttle() -> Self {
         Self { kind: FaultKind::Throttle, operation: None, times: Some(1), delay_ms: 0, retry_after: None }
     }
 }
 
-/// The failures in force.
+/// The faults that are set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faults(Vec<Fault>);
 
@@ -56,7 +56,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// The first that applies, counted down.
+    /// Returns the first fault that applies to the operation, and counts it.
     pub(crate) fn take(&mut self, operation: &str) -> Option<Fault> {
         let applies = |fault: &Fault| fault.operation.as_deref().is_none_or(|only| only == operation);
         let at = self.0.iter().position(applies)?;
@@ -72,34 +72,35 @@ impl Faults {
     }
 }
 
-/// The portal's own limit: so many calls a second, and a share that is refused for no reason that a client could know.
+/// The portal's own limit: a number of calls per second. It also refuses a share of all calls, which no client can predict.
 #[derive(Clone, Debug)]
 pub(crate) struct Throttle {
     rate: f64,
     share: f64,
-    saved: f64,
-    saved_at: Timestamp,
-    /// A linear congruential generator's state: which calls are refused follows from the center's seed.
-    drawn: u64,
+    /// The calls that are allowed now.
+    available: f64,
+    counted_at: Timestamp,
+    /// The state of a linear congruential generator. The center's seed determines which calls are refused.
+    random: u64,
 }
 
 impl Throttle {
     pub(crate) fn new(rate: f64, share: f64, seed: u64) -> Self {
-        Self { rate, share, saved: rate, saved_at: Timestamp::MIN, drawn: seed }
+        Self { rate, share, available: rate, counted_at: Timestamp::MIN, random: seed }
     }
 
-    /// Whether a call at that time is refused; what is refused does not count against the rate.
-    #[expect(clippy::cast_precision_loss, reason = "a share needs no more than a float's precision")]
+    /// Returns whether a call at this time is refused. A refused call does not count against the rate.
+    #[expect(clippy::cast_precision_loss, reason = "the precision of a float is enough for a share")]
     pub(crate) fn refuses(&mut self, now: Timestamp) -> bool {
-        self.drawn =
-            self.drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let passed = now.since_or_zero(self.saved_at).as_secs_f64();
-        self.saved = (self.saved + passed * self.rate).min(self.rate);
-        self.saved_at = self.saved_at.max(now);
-        if (self.drawn >> 11) as f64 / (1u64 << 53) as f64 <= self.share || self.saved < 1.0 {
+        self.random =
+            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let passed = now.since_or_zero(self.counted_at).as_secs_f64();
+        self.available = (self.available + passed * self.rate).min(self.rate);
+        self.counted_at = self.counted_at.max(now);
+        if (self.random >> 11) as f64 / (1u64 << 53) as f64 <= self.share || self.available < 1.0 {
             return true;
         }
-        self.saved -= 1.0;
+        self.available -= 1.0;
         false
     }
 }

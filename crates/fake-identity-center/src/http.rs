@@ -1,4 +1,4 @@
-//! AWS's wire format before the state machine, the pages, and the control API: every route is listed here.
+//! The HTTP of the fake: AWS's operations, the pages, and the routes for tests. Every route is listed here.
 
 mod control;
 mod oidc;
@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 pub use server::Server;
 
 impl Server {
-    /// Answers until the future ends.
+    /// Serves requests until the future `stop` ends.
     pub async fn serve(
         self,
         listener: TcpListener,

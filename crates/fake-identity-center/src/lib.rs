@@ -1,7 +1,7 @@
 //! A stateful IAM Identity Center on loopback, for tests of SSO tools.
 //!
-//! [`Center`] is a pure state machine: time and randomness come in as arguments, so a simulation can use it as
-//! its model. [`Server`] puts AWS's wire format, the pages that a user sees, and a control API before it.
+//! [`Center`] is a pure state machine: the time is an argument and a seed determines its secrets, so a simulation can use it
+//! as its model. [`Server`] serves it over HTTP: in AWS's wire format, with the pages for the user, and with routes for tests.
 
 mod center;
 mod errors;

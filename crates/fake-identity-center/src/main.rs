@@ -1,4 +1,4 @@
-//! `fake-identity-center`: an IAM Identity Center on loopback.
+//! `fake-identity-center`: a fake IAM Identity Center on loopback.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -11,51 +11,52 @@ use ssod_clock::WallClock;
 use ssod_fake_identity_center::{Center, Lifetimes, Minter, Server, StsKeys, World};
 use tokio::net::TcpListener;
 
-/// An IAM Identity Center on 127.0.0.1, for testing SSO tools. It stores nothing and asks for no passwords.
+/// Run a fake IAM Identity Center on 127.0.0.1, to test SSO tools. It stores nothing and requires no passwords.
 ///
-/// Point a tool at it with AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC; GET /fake/aws-config suggests an
-/// AWS config file; the routes below /fake advance its clock, end sessions, make calls fail, and show its log.
+/// The first line of its output is its URL: set AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC of a tool to it.
+/// GET /fake/aws-config returns an AWS config file. Other routes below /fake advance its clock, end sessions, make calls
+/// fail, and return its log.
 #[derive(Parser)]
 #[command(
     version,
     after_help = "Example:\n  fake-identity-center --port 8400 --access-token-life 5m --role-life 2m"
 )]
 struct Arguments {
-    /// Port on 127.0.0.1; 0 picks a free one.
+    /// Port on 127.0.0.1; 0 selects a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Users, accounts and assignments, as TOML; without it, alice and bob, `AdminRole` and `ReadOnlyRole`.
+    /// TOML file with users, accounts and assignments; by default alice and bob, `AdminRole` and `ReadOnlyRole`.
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
-    /// Life of access tokens.
-    #[arg(long, default_value = "1h", value_parser = life)]
+    /// Lifetime of access tokens.
+    #[arg(long, default_value = "1h", value_parser = parse_lifetime)]
     access_token_life: Duration,
-    /// Life of portal sessions, and with them of refresh tokens.
-    #[arg(long, default_value = "8h", value_parser = life)]
+    /// Lifetime of portal sessions and of their refresh tokens.
+    #[arg(long, default_value = "8h", value_parser = parse_lifetime)]
     portal_session_life: Duration,
-    /// Life of client registrations.
-    #[arg(long, default_value = "2160h", value_parser = life)]
+    /// Lifetime of client registrations.
+    #[arg(long, default_value = "2160h", value_parser = parse_lifetime)]
     registration_life: Duration,
-    /// Life of device codes.
-    #[arg(long, default_value = "10m", value_parser = life)]
+    /// Lifetime of device codes.
+    #[arg(long, default_value = "10m", value_parser = parse_lifetime)]
     device_code_life: Duration,
-    /// Life of role credentials whose permission set says nothing else.
-    #[arg(long, default_value = "1h", value_parser = life)]
+    /// Lifetime of role credentials, unless their permission set has another one.
+    #[arg(long, default_value = "1h", value_parser = parse_lifetime)]
     role_life: Duration,
-    /// Let refresh tokens work more than once.
+    /// Accept each refresh token more than once.
     #[arg(long)]
     reusable_refresh_tokens: bool,
-    /// Calls a second that the portal answers; more get 429.
+    /// Calls per second that the portal answers; further calls get 429.
     #[arg(long, value_name = "RATE")]
     portal_rate: Option<f64>,
-    /// Share of the portal's calls, from 0 to 1, that get 429 whatever the rate.
+    /// Share of the portal's calls, from 0 to 1, that get 429 at any rate.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     throttled_share: f64,
-    /// An STS (moto's, say) that mints the role credentials, with the keys in `AWS_ACCESS_KEY_ID` and
-    /// `AWS_SECRET_ACCESS_KEY`; without it they are made up.
+    /// An STS that issues the role credentials, such as moto. Its keys are in `AWS_ACCESS_KEY_ID` and
+    /// `AWS_SECRET_ACCESS_KEY`. By default, the credentials are invented.
     #[arg(long, value_name = "URL")]
     sts_endpoint: Option<String>,
-    /// What the fake's secrets follow from.
+    /// Seed of the secrets: the same seed gives the same secrets.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -67,7 +68,7 @@ async fn main() -> Result<()> {
         Some(path) => {
             let text =
                 std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            World::parse(&text).with_context(|| format!("{} is not a world", path.display()))?
+            World::parse(&text).with_context(|| format!("{} is not valid", path.display()))?
         }
         None => World::seed(),
     };
@@ -87,11 +88,11 @@ async fn main() -> Result<()> {
             secret_access_key: std::env::var("AWS_SECRET_ACCESS_KEY")
                 .context("AWS_SECRET_ACCESS_KEY is not set")?,
         })?,
-        None => Minter::MadeUp,
+        None => Minter::Invented,
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await.context("cannot listen")?;
     let base_url = format!("http://{}", listener.local_addr()?);
-    #[expect(clippy::print_stdout, reason = "the first line tells a script where the fake is")]
+    #[expect(clippy::print_stdout, reason = "scripts read the URL from the first line")]
     {
         println!("{base_url}");
     }
@@ -100,25 +101,25 @@ async fn main() -> Result<()> {
         center.throttle(arguments.portal_rate.unwrap_or(f64::MAX), arguments.throttled_share);
     }
     Server::new(center, WallClock::default(), minter, base_url)
-        .serve(listener, stop())
+        .serve(listener, stop_signal())
         .await
         .context("cannot serve")
 }
 
-/// Ends at the first SIGTERM or Ctrl-C.
-async fn stop() {
+/// Waits for SIGTERM or Ctrl-C.
+async fn stop_signal() {
     let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
     match terminate {
         Ok(mut terminate) => tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         },
-        // Without the handler, SIGTERM ends the process as it always does.
+        // Without the handler, SIGTERM ends the process at once.
         Err(_) => std::future::pending().await,
     }
 }
 
-fn life(text: &str) -> Result<Duration, String> {
+fn parse_lifetime(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().map_err(|error| error.to_string())?;
-    Duration::try_from(parsed).map_err(|_| "a life cannot be negative".to_owned())
+    Duration::try_from(parsed).map_err(|_| "a lifetime cannot be negative".to_owned())
 }

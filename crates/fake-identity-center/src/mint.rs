@@ -1,4 +1,4 @@
-//! Role credentials: made up, or minted by an STS such as moto's.
+//! Issues role credentials: invented ones, or valid ones from an STS such as moto.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,31 +10,31 @@ use ssod_model::{Timestamp, TimestampExt};
 
 use crate::RoleGrant;
 
-/// What AssumeRole is called with.
+/// The STS, and the keys for AssumeRole.
 #[derive(Clone)]
 pub struct StsKeys {
-    /// Base URL of the STS.
+    /// The base URL of the STS.
     pub endpoint: String,
-    /// Access key id of a user whom the roles trust.
+    /// The access key id of a user that the roles trust.
     pub access_key_id: String,
-    /// Its secret.
+    /// The user's secret access key.
     pub secret_access_key: String,
 }
 
-/// Where credentials come from.
+/// The source of role credentials.
 pub enum Minter {
-    /// Nowhere: they look right and open nothing.
-    MadeUp,
+    /// Invented credentials, which have the right format and are not valid.
+    Invented,
     /// An STS.
     Sts {
-        /// How to call it.
+        /// The STS and the keys.
         keys: StsKeys,
-        /// What to call it with.
+        /// The HTTP client.
         http: reqwest::Client,
     },
 }
 
-/// What an SDK signs with.
+/// Role credentials, with which an SDK signs.
 pub(crate) struct Minted {
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,
@@ -42,9 +42,9 @@ pub(crate) struct Minted {
 }
 
 impl Minter {
-    /// A minter that calls the STS. Fails where no HTTP client can be made.
+    /// Returns a minter that calls the STS. Fails if the HTTP client cannot be made.
     pub fn sts(keys: StsKeys) -> Result<Self> {
-        // Fails only when a provider is installed already, which then is the same one.
+        // Fails only if a provider is already installed, which is then the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build()?;
         Ok(Self::Sts { keys, http })
@@ -52,13 +52,13 @@ impl Minter {
 
     pub(crate) async fn mint(&self, grant: &RoleGrant, now: Timestamp) -> Result<Minted> {
         match self {
-            Self::MadeUp => Ok(made_up(grant)),
+            Self::Invented => Ok(invent(grant)),
             Self::Sts { keys, http } => assume_role(keys, http, grant, now).await,
         }
     }
 }
 
-fn made_up(grant: &RoleGrant) -> Minted {
+fn invent(grant: &RoleGrant) -> Minted {
     let tail: String = grant.serial.chars().take(16).collect::<String>().to_uppercase();
     Minted {
         access_key_id: format!("ASIA{tail}"),
@@ -112,9 +112,10 @@ async fn assume_role(
     })
 }
 
-/// The text of the first element of that name; the answer's form is fixed, and its values need no unescaping.
+/// Returns the text of the first element with this name. The format of the response is fixed, and its values contain no
+/// escaped characters.
 fn element(xml: &str, name: &str) -> Result<String> {
     let start = xml.split_once(&format!("<{name}>")).map(|(_, rest)| rest);
     let text = start.and_then(|rest| rest.split_once(&format!("</{name}>"))).map(|(text, _)| text.to_owned());
-    text.with_context(|| format!("the STS sent no {name}"))
+    text.with_context(|| format!("the response of the STS has no {name}"))
 }

@@ -1,4 +1,6 @@
-//! The sign-in service: registrations, device codes, authorization codes, tokens.
+//! The OIDC service: registrations, device codes, authorization codes, tokens.
+
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -13,43 +15,43 @@ use crate::records::{
 use crate::{ApiError, Center};
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
-/// Tokens without the scope for accounts last this long and are never renewed.
-const LEGACY_TOKEN_SECONDS: u64 = 8 * 3_600;
+/// The lifetime of tokens without the scope for accounts, which are never renewed.
+const LEGACY_TOKEN_LIFETIME: Duration = Duration::from_hours(8);
 
-/// StartDeviceAuthorization's output.
+/// The output of StartDeviceAuthorization.
 #[derive(Clone, Debug)]
 pub struct Device {
-    /// What the client polls with.
+    /// The code with which the client polls.
     pub device_code: String,
-    /// What the person types.
+    /// The code that the user enters.
     pub user_code: String,
-    /// Seconds.
+    /// The seconds until the codes expire.
     pub expires_in: u64,
-    /// Seconds.
+    /// The poll interval in seconds.
     pub interval: u64,
 }
 
-/// The authorize page's query.
+/// The query of the authorize page.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Authorization {
     /// `code`.
     pub response_type: String,
     /// The client.
     pub client_id: String,
-    /// Where the code goes, with its port.
+    /// The URL that gets the code, with its port.
     pub redirect_uri: String,
-    /// Comes back unchanged.
+    /// The client's value, which is returned unchanged.
     pub state: String,
     /// `S256`.
     pub code_challenge_method: String,
-    /// base64url of the verifier's SHA-256.
+    /// The SHA-256 of the verifier, in base64url.
     pub code_challenge: String,
-    /// Space-joined.
+    /// The scopes, separated by spaces.
     #[serde(default)]
     pub scopes: String,
 }
 
-/// CreateToken's input.
+/// The input of CreateToken.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
@@ -57,33 +59,33 @@ pub struct Grant {
     pub client_id: Option<String>,
     /// Its secret.
     pub client_secret: Option<String>,
-    /// Which of the following counts.
+    /// The grant's type, which determines the other fields.
     pub grant_type: Option<String>,
-    /// For the device grant.
+    /// The code of a device grant.
     pub device_code: Option<String>,
-    /// For the code grant.
+    /// The code of an authorization code grant.
     pub code: Option<String>,
-    /// For the code grant.
+    /// The redirect URI of an authorization code grant.
     pub redirect_uri: Option<String>,
-    /// For the code grant.
+    /// The verifier of an authorization code grant.
     pub code_verifier: Option<String>,
-    /// For the refresh grant.
+    /// The token of a refresh token grant.
     pub refresh_token: Option<String>,
 }
 
-/// CreateToken's output.
+/// The output of CreateToken.
 #[derive(Clone, Debug)]
 pub struct Token {
     /// The bearer token.
     pub access_token: String,
-    /// Seconds.
+    /// The seconds until it expires.
     pub expires_in: u64,
-    /// Absent without the scope for accounts.
+    /// The refresh token; `None` without the scope for accounts.
     pub refresh_token: Option<String>,
 }
 
 impl Center {
-    /// RegisterClient: the client's id, its secret, and when it ends.
+    /// RegisterClient: returns the client's id, its secret, and when it expires.
     pub fn register_client(
         &mut self,
         now: Timestamp,
@@ -99,7 +101,7 @@ impl Center {
         }
         let both = [DEVICE_GRANT, "authorization_code"];
         if both.iter().all(|grant| registration.grant_types.iter().any(|given| given == grant)) {
-            // Seen at AWS: a client for both flows gets this, and no explanation.
+            // AWS sends this error, without an explanation, for a client of both flows.
             return Err(ApiError::oidc(500, "InternalServerException", "server_error", ""));
         }
         if registration.redirect_uris.iter().any(|uri| !is_loopback_redirect(uri)) {
@@ -110,7 +112,7 @@ impl Center {
                 "not loopback",
             ));
         }
-        let (id, secret) = (self.secret("client-"), self.secret("client-secret-"));
+        let (id, secret) = (self.new_secret("client-"), self.new_secret("client-secret-"));
         let expires_at = now.plus(self.lifetimes.registration);
         self.clients.insert(id.clone(), Client { secret: secret.clone(), expires_at, registration });
         Ok((id, secret, expires_at))
@@ -128,9 +130,9 @@ impl Center {
         if start_url.is_empty() {
             return Err(ApiError::invalid_request("startUrl is missing"));
         }
-        let device_code = self.secret("device-");
-        let digits = self.secret("");
-        let user_code = format!("{}-{}", letters(&digits[..8]), letters(&digits[8..16]));
+        let device_code = self.new_secret("device-");
+        let digits = self.new_secret("");
+        let user_code = format!("{}-{}", to_letters(&digits[..8]), to_letters(&digits[8..16]));
         let request = DeviceRequest {
             client_id: client_id.to_owned(),
             user_code: user_code.clone(),
@@ -147,7 +149,7 @@ impl Center {
         })
     }
 
-    /// A person answers on the device page. Fails with a sentence for the page.
+    /// Records the user's answer on the device page. Fails with a sentence for the page.
     pub fn answer_device(
         &mut self,
         now: Timestamp,
@@ -161,7 +163,7 @@ impl Center {
         match request {
             None => Err("There is no such code."),
             Some(request) if now >= request.expires_at => Err("The code has expired."),
-            Some(request) if request.outcome != Outcome::Pending => Err("The code was used already."),
+            Some(request) if request.outcome != Outcome::Pending => Err("The code has already been used."),
             Some(_) if !known => Err("There is no such user."),
             Some(request) => {
                 request.outcome =
@@ -171,15 +173,15 @@ impl Center {
         }
     }
 
-    /// Checks the authorize page's query. Fails with a sentence for the page: an unknown client or redirect
+    /// Checks the query of the authorize page. Fails with a sentence for the page, because an unknown client or redirect URI
     /// must never cause a redirect.
     pub fn check_authorization(&self, now: Timestamp, request: &Authorization) -> Result<(), &'static str> {
         let client = self.clients.get(&request.client_id).filter(|client| now < client.expires_at);
         let client = client.ok_or("This client is not registered.")?;
         let registered =
-            client.registration.redirect_uris.iter().any(|uri| same_but_port(uri, &request.redirect_uri));
+            client.registration.redirect_uris.iter().any(|uri| is_same_redirect(uri, &request.redirect_uri));
         if !registered {
-            return Err("The redirect URI is not the registered one.");
+            return Err("The redirect URI is not registered.");
         }
         if request.response_type != "code" || request.code_challenge_method != "S256" {
             return Err("Only response_type=code with S256 is supported.");
@@ -190,7 +192,7 @@ impl Center {
         Ok(())
     }
 
-    /// A person answers on the authorize page; the URL that the browser is sent to.
+    /// Records the user's answer on the authorize page, and returns the URL to which the browser is redirected.
     pub fn answer_authorization(
         &mut self,
         now: Timestamp,
@@ -204,16 +206,16 @@ impl Center {
             if !self.world.users.iter().any(|known| known.name == user) {
                 return Err("There is no such user.");
             }
-            let code = self.secret("code-");
+            let code = self.new_secret("code-");
             target.query_pairs_mut().append_pair("code", &code).append_pair("state", &request.state);
-            let kept = AuthorizationCode {
+            let record = AuthorizationCode {
                 client_id: request.client_id.clone(),
                 redirect_uri: request.redirect_uri.clone(),
                 challenge: request.code_challenge.clone(),
                 expires_at: now.plus(self.lifetimes.authorization_code),
                 user: user.to_owned(),
             };
-            self.codes.insert(code, kept);
+            self.codes.insert(code, record);
         } else {
             target
                 .query_pairs_mut()
@@ -282,7 +284,7 @@ impl Center {
     }
 
     fn token_for_code(&mut self, now: Timestamp, client: &str, grant: &Grant) -> Result<Token, ApiError> {
-        // Taken before it is checked: a code works once, even when it is used wrongly.
+        // Removed before it is checked, because a code works only once, even with a wrong verifier.
         let code = self.codes.remove(grant.code.as_deref().unwrap_or_default());
         let code = code.filter(|code| code.client_id == client && now < code.expires_at);
         let code = code.ok_or_else(|| ApiError::invalid_grant("unknown, used or expired code"))?;
@@ -291,7 +293,7 @@ impl Center {
             return Err(ApiError::invalid_grant("the code verifier does not match"));
         }
         if grant.redirect_uri.as_deref() != Some(code.redirect_uri.as_str()) {
-            return Err(ApiError::invalid_grant("the redirect URI is another one"));
+            return Err(ApiError::invalid_grant("the redirect URI does not match"));
         }
         let portal_session = self.open_portal_session(now, &code.user);
         Ok(self.issue(now, portal_session, client))
@@ -308,7 +310,7 @@ impl Center {
         let portal_session = known.map(|known| known.portal_session);
         let alive = portal_session.filter(|id| self.portal_session(now, *id).is_some());
         let alive = alive
-            .ok_or_else(|| ApiError::invalid_grant("the refresh token is spent or its session is over"))?;
+            .ok_or_else(|| ApiError::invalid_grant("the refresh token was used or its session has ended"))?;
         if self.lifetimes.single_use_refresh_tokens {
             self.refresh_tokens.remove(token);
         }
@@ -322,19 +324,18 @@ impl Center {
 
     fn issue(&mut self, now: Timestamp, portal_session: u64, client_id: &str) -> Token {
         let scopes = self.clients.get(client_id).map(|client| client.registration.scopes.clone());
-        let renewable = scopes.is_some_and(|scopes| !scopes.is_empty());
-        let life = self.lifetimes.access_token;
-        let life = if renewable { life } else { std::time::Duration::from_secs(LEGACY_TOKEN_SECONDS) };
-        let access_token = self.secret("access-");
+        let is_renewable = scopes.is_some_and(|scopes| !scopes.is_empty());
+        let lifetime = if is_renewable { self.lifetimes.access_token } else { LEGACY_TOKEN_LIFETIME };
+        let access_token = self.new_secret("access-");
         self.access_tokens.retain(|_, token| now < token.expires_at);
         self.access_tokens
-            .insert(access_token.clone(), AccessToken { portal_session, expires_at: now.plus(life) });
-        let refresh_token = renewable.then(|| self.secret("refresh-"));
+            .insert(access_token.clone(), AccessToken { portal_session, expires_at: now.plus(lifetime) });
+        let refresh_token = is_renewable.then(|| self.new_secret("refresh-"));
         if let Some(token) = &refresh_token {
-            let kept = RefreshToken { portal_session, client_id: client_id.to_owned() };
-            self.refresh_tokens.insert(token.clone(), kept);
+            let record = RefreshToken { portal_session, client_id: client_id.to_owned() };
+            self.refresh_tokens.insert(token.clone(), record);
         }
-        Token { access_token, expires_in: life.as_secs(), refresh_token }
+        Token { access_token, expires_in: lifetime.as_secs(), refresh_token }
     }
 
     fn known_client(&self, now: Timestamp, id: &str, secret: &str) -> Result<&Client, ApiError> {
@@ -349,8 +350,8 @@ fn is_loopback_redirect(uri: &str) -> bool {
     Url::parse(uri).is_ok_and(|uri| uri.scheme() == "http" && uri.host_str() == Some("127.0.0.1"))
 }
 
-/// RFC 8252, section 7.3: any port is accepted on the loopback address.
-fn same_but_port(registered: &str, given: &str) -> bool {
+/// Compares two redirect URIs without their ports: by RFC 8252, section 7.3, any port is accepted on a loopback address.
+fn is_same_redirect(registered: &str, given: &str) -> bool {
     let without_port = |text: &str| {
         let mut url = Url::parse(text).ok()?;
         url.set_port(None).ok()?;
@@ -359,8 +360,8 @@ fn same_but_port(registered: &str, given: &str) -> bool {
     is_loopback_redirect(given) && without_port(registered) == without_port(given)
 }
 
-/// Hexadecimal digits as letters that are not mistaken for others.
-fn letters(hex: &str) -> String {
+/// Maps hexadecimal digits to letters that are not confused with each other.
+fn to_letters(hex: &str) -> String {
     hex.chars()
         .take(4)
         .filter_map(|digit| digit.to_digit(16))

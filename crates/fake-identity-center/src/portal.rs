@@ -4,39 +4,39 @@ use ssod_model::{Timestamp, TimestampExt};
 
 use crate::{Account, ApiError, Center};
 
-/// That somebody may have credentials of a role; making them up, or minting them, is the caller's part.
+/// The permission to get credentials of a role. The caller issues them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleGrant {
-    /// Who.
+    /// The user.
     pub user: String,
-    /// Where.
+    /// The account.
     pub account: String,
-    /// What.
+    /// The role.
     pub role: String,
-    /// Until when.
+    /// When the credentials expire.
     pub expiration: Timestamp,
-    /// A number unlike every other.
+    /// A unique number.
     pub serial: String,
 }
 
 impl Center {
-    /// Whose access token it is.
+    /// Returns the user of an access token, if it is valid.
     pub fn user_of(&self, now: Timestamp, access_token: &str) -> Option<&str> {
         let token = self.access_tokens.get(access_token).filter(|token| now < token.expires_at)?;
         self.portal_session(now, token.portal_session).map(|session| session.user.as_str())
     }
 
-    /// A number for the sign-in that an access token comes from; its renewals keep it.
+    /// Returns the number of the sign-in that led to an access token. Renewals do not change it.
     pub fn sign_in_of(&self, access_token: &str) -> Option<u64> {
         self.access_tokens.get(access_token).map(|token| token.portal_session)
     }
 
-    /// Whether that person is signed in, anywhere.
+    /// Returns whether the user has a portal session.
     pub fn is_signed_in(&self, now: Timestamp, user: &str) -> bool {
         self.portal_sessions.values().any(|session| session.user == user && now < session.ends_at)
     }
 
-    /// ListAccounts, all of them.
+    /// ListAccounts, without pages.
     pub fn list_accounts(&self, now: Timestamp, access_token: &str) -> Result<Vec<&Account>, ApiError> {
         let user = self.user_of(now, access_token).ok_or_else(ApiError::unauthorized)?;
         let mine = |account: &&Account| {
@@ -45,7 +45,7 @@ impl Center {
         Ok(self.world.accounts.iter().filter(mine).collect())
     }
 
-    /// ListAccountRoles, all of them.
+    /// ListAccountRoles, without pages.
     pub fn list_account_roles(
         &self,
         now: Timestamp,
@@ -57,7 +57,7 @@ impl Center {
         Ok(mine.map(|one| one.role.as_str()).collect())
     }
 
-    /// GetRoleCredentials: new ones at every call.
+    /// GetRoleCredentials: every call gets new credentials.
     pub fn role_credentials(
         &mut self,
         now: Timestamp,
@@ -77,13 +77,13 @@ impl Center {
             return Err(ApiError::portal(403, "ForbiddenException", "No access"));
         }
         let set = self.world.permission_sets.iter().find(|set| set.name == role);
-        let life = set.and_then(|set| set.session_seconds).map(std::time::Duration::from_secs);
-        let expiration = now.plus(life.unwrap_or(self.lifetimes.role));
-        let serial = self.secret("");
+        let lifetime = set.and_then(|set| set.session_seconds).map(std::time::Duration::from_secs);
+        let expiration = now.plus(lifetime.unwrap_or(self.lifetimes.role));
+        let serial = self.new_secret("");
         Ok(RoleGrant { user, account: account.to_owned(), role: role.to_owned(), expiration, serial })
     }
 
-    /// Logout: the portal session ends; role credentials that were handed out stay valid.
+    /// Logout: the portal session ends. Issued role credentials stay valid.
     pub fn logout(&mut self, now: Timestamp, access_token: &str) -> Result<(), ApiError> {
         self.user_of(now, access_token).ok_or_else(ApiError::unauthorized)?;
         if let Some(token) = self.access_tokens.remove(access_token) {

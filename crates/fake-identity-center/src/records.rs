@@ -3,21 +3,21 @@
 use serde::Deserialize;
 use ssod_model::Timestamp;
 
-/// RegisterClient's input, camelCase as the model has it.
+/// The input of RegisterClient.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Registration {
-    /// A name for users.
+    /// The client's name, for users.
     pub client_name: Option<String>,
     /// Only `public` is allowed.
     pub client_type: Option<String>,
-    /// What the tokens may do.
+    /// The scopes of its tokens.
     #[serde(default)]
     pub scopes: Vec<String>,
-    /// Which grants the client will use.
+    /// The grants that the client will use.
     #[serde(default)]
     pub grant_types: Vec<String>,
-    /// Where codes may be sent.
+    /// The allowed redirect URIs.
     #[serde(default)]
     pub redirect_uris: Vec<String>,
     /// The start URL, for the browser flow.

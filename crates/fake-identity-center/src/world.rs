@@ -1,4 +1,4 @@
-//! Who there is and who may do what, from a TOML file.
+//! The users, accounts and assignments, from a TOML file.
 
 use serde::Deserialize;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct World {
-    /// The people.
+    /// The users.
     #[serde(default, rename = "user")]
     pub users: Vec<User>,
     /// The AWS accounts.
@@ -16,7 +16,7 @@ pub struct World {
     /// The permission sets.
     #[serde(default, rename = "permission_set")]
     pub permission_sets: Vec<PermissionSet>,
-    /// Who may use what where.
+    /// The assignments.
     #[serde(default, rename = "assignment")]
     pub assignments: Vec<Assignment>,
     /// Suggested `[sso-session]` blocks.
@@ -27,7 +27,7 @@ pub struct World {
     pub profiles: Vec<Profile>,
 }
 
-/// A person.
+/// A user.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
@@ -39,11 +39,11 @@ pub struct User {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
-    /// Twelve digits.
+    /// The account id, twelve digits.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Its owner's address.
+    /// The email address of the account.
     #[serde(default)]
     pub email: String,
 }
@@ -54,20 +54,26 @@ pub struct Account {
 pub struct PermissionSet {
     /// The role name that GetRoleCredentials takes.
     pub name: String,
-    /// How long its credentials last, in seconds; without it, the server's setting.
+    /// The lifetime of its credentials in seconds; by default the fake's setting.
     pub session_seconds: Option<u64>,
 }
 
-/// Somebody may use a permission set in an account.
+/// The assignment of a permission set in an account to a user.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
-    /// Who.
+    /// The user.
     pub user: String,
-    /// Where.
+    /// The account.
     pub account: String,
-    /// What.
+    /// The permission set.
     pub role: String,
+}
+
+impl Assignment {
+    pub(crate) fn is(&self, user: &str, account: &str, role: &str) -> bool {
+        self.user == user && self.account == account && self.role == role
+    }
 }
 
 /// A suggested `[sso-session]`.
@@ -93,17 +99,17 @@ pub struct Profile {
 }
 
 impl World {
-    /// Reads a world; fails with the parser's own words.
+    /// Parses a TOML file. Fails with the parser's error.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
     }
 
-    /// The world of `seed.toml`: alice and bob, `AdminRole` and `ReadOnlyRole`.
+    /// Returns the default world of `seed.toml`: alice and bob, `AdminRole` and `ReadOnlyRole`.
     pub fn seed() -> Self {
         Self::parse(include_str!("seed.toml")).unwrap_or_default()
     }
 
-    /// The suggested blocks in AWS's own form.
+    /// Returns an AWS config file with the suggested sessions and profiles, in AWS's own form.
     pub fn aws_config(&self, start_url: &str) -> String {
         let mut text = String::new();
         for session in &self.sessions {
@@ -126,7 +132,7 @@ impl World {
     }
 
     pub(crate) fn is_assigned(&self, user: &str, account: &str, role: &str) -> bool {
-        self.assignments.iter().any(|one| one.user == user && one.account == account && one.role == role)
+        self.assignments.iter().any(|assignment| assignment.is(user, account, role))
     }
 }
 

@@ -38,7 +38,7 @@ async fn fake(world: World) -> (Server, SsoSession) {
     let server = Server::new(
         Center::new(world, Lifetimes::default(), 1),
         WallClock::default(),
-        Minter::MadeUp,
+        Minter::Invented,
         url.clone(),
     );
     tokio::spawn(server.clone().serve(listener, std::future::pending()));
@@ -110,7 +110,7 @@ async fn every_page_is_read() {
     let (server, session) = fake(world).await;
     let tokens = sign_in(&server, &session).await;
     assert_eq!(client().list_accounts(&session, &tokens.access_token).await.unwrap().len(), 251);
-    assert_eq!(server.center().count("ListAccounts"), 3);
+    assert_eq!(server.center().successful_calls("ListAccounts"), 3);
 }
 
 /// A server that answers each request with these bytes, and goes on sending the last part for ever where asked to.

@@ -1,4 +1,4 @@
-//! The tester's own routes, below `/fake`.
+//! The routes for tests, below `/fake`.
 
 use axum::extract::{Json, State};
 use axum::http::StatusCode;
@@ -13,14 +13,14 @@ use crate::{Assignment, Fault};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Advance {
-    /// May be negative.
+    /// Negative to set the clock back.
     advance_ms: i64,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EndSession {
-    /// Without it, everybody's.
+    /// The user whose sessions end; by default all users.
     user: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The sign-in service's operations.
+//! The operations of the OIDC service.
 
 use axum::body::Bytes;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! What a person sees in the browser: who are you, and do you approve? No passwords: everybody may be anybody.
+//! The pages that the user sees in the browser. There are no passwords: the user selects a name and approves or denies.
 
 use std::fmt::Write as _;
 
@@ -51,7 +51,7 @@ pub(super) async fn device(State(server): State<Server>, Query(query): Query<Dev
     let code = escape(&query.user_code);
     let input = format!(
         "<label>Code <input name=user_code value=\"{code}\" required autocomplete=off></label>\
-         <p>Confirm only a code that you see in your own terminal.</p>"
+         <p>Confirm the code only if your own terminal shows it.</p>"
     );
     form(&server, "Authorize a device", "/device", &input)
 }
@@ -66,8 +66,8 @@ pub(super) async fn answer_device(
     match outcome {
         Ok(()) if approve => page("Request approved", "<p>You can close this window.</p>").into_response(),
         Ok(()) => page("Request denied", "<p>You can close this window.</p>").into_response(),
-        Err(why) => {
-            (StatusCode::BAD_REQUEST, page("That did not work", &format!("<p>{why}</p>"))).into_response()
+        Err(reason) => {
+            (StatusCode::BAD_REQUEST, page("The request failed", &format!("<p>{reason}</p>"))).into_response()
         }
     }
 }
@@ -78,8 +78,8 @@ pub(super) async fn authorize(
 ) -> Response {
     let now = server.now();
     let checked = server.center().check_authorization(now, &request);
-    if let Err(why) = checked {
-        return (StatusCode::BAD_REQUEST, page("That did not work", &format!("<p>{why}</p>")))
+    if let Err(reason) = checked {
+        return (StatusCode::BAD_REQUEST, page("The request failed", &format!("<p>{reason}</p>")))
             .into_response();
     }
     let hidden: String = [
@@ -106,8 +106,8 @@ pub(super) async fn answer_authorization(
     let outcome = server.center().answer_authorization(now, &answer.request, &answer.user, approve);
     match outcome {
         Ok(target) => Redirect::to(target.as_str()).into_response(),
-        Err(why) => {
-            (StatusCode::BAD_REQUEST, page("That did not work", &format!("<p>{why}</p>"))).into_response()
+        Err(reason) => {
+            (StatusCode::BAD_REQUEST, page("The request failed", &format!("<p>{reason}</p>"))).into_response()
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The portal's operations.
+//! The operations of the portal.
 
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::server::Server;
 use crate::ApiError;
 
-/// The portal's page size where none is asked for.
-const PAGE: usize = 100;
+/// The largest page, which is also the default.
+const MAX_PAGE: usize = 100;
 
 #[derive(Deserialize)]
 pub(super) struct ListQuery {
@@ -110,10 +110,10 @@ fn bearer(headers: &HeaderMap) -> &str {
     headers.get("x-amz-sso_bearer_token").and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// One page; the token for the next is where it begins.
+/// Returns one page of a list. The token for the next page is its start.
 fn page(list: &str, entries: &[Value], query: &ListQuery) -> Value {
     let start: usize = query.next_token.as_deref().and_then(|token| token.parse().ok()).unwrap_or(0);
-    let size = query.max_result.unwrap_or(PAGE).clamp(1, PAGE);
+    let size = query.max_result.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
     let end = start.saturating_add(size).min(entries.len());
     let next = (end < entries.len()).then(|| end.to_string());
     json!({ list: entries.get(start..end).unwrap_or_default(), "nextToken": next })

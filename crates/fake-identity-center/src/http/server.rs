@@ -1,4 +1,4 @@
-//! The state machine with its clock, and how one operation is answered: faults first, then the work, then the log.
+//! The state machine with its clock, and the answer to one operation.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,57 +13,58 @@ use ssod_model::{Timestamp, TimestampExt};
 
 use crate::{ApiError, Center, Fault, FaultKind, Minter};
 
-/// The operations that the portal's limit does not concern.
-const OIDC: [&str; 3] = ["RegisterClient", "StartDeviceAuthorization", "CreateToken"];
+/// The operations to which the portal's limit does not apply.
+const OIDC_OPERATIONS: [&str; 3] = ["RegisterClient", "StartDeviceAuthorization", "CreateToken"];
 
-/// A center behind HTTP.
+/// An HTTP server for a [`Center`]. Clones share one state.
 #[derive(Clone)]
 pub struct Server {
-    shared: Arc<Shared>,
+    inner: Arc<Inner>,
 }
 
-struct Shared {
+struct Inner {
     center: Mutex<Center>,
     clock: Clock,
-    /// How far `/fake/clock` moved the clock, in milliseconds.
+    /// By how many milliseconds `/fake/clock` has advanced the clock.
     advanced: AtomicI64,
     minter: Minter,
     base_url: String,
 }
 
 impl Server {
-    /// A server that will be reached at that base URL, for the links that it gives out.
+    /// Returns a server. Its links start with the base URL.
     pub fn new(center: Center, clock: impl Into<Clock>, minter: Minter, base_url: String) -> Self {
         let (center, clock) = (Mutex::new(center), clock.into());
-        Self { shared: Arc::new(Shared { center, clock, advanced: AtomicI64::new(0), minter, base_url }) }
+        Self { inner: Arc::new(Inner { center, clock, advanced: AtomicI64::new(0), minter, base_url }) }
     }
 
-    /// The state machine, for tests in the same process.
+    /// Returns the state machine, for tests in the same process.
     pub fn center(&self) -> MutexGuard<'_, Center> {
-        self.shared.center.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.center.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The fake's own time.
+    /// Returns the fake's time.
     pub fn now(&self) -> Timestamp {
-        let advanced = self.shared.advanced.load(Ordering::Relaxed);
+        let advanced = self.inner.advanced.load(Ordering::Relaxed);
         let by = Duration::from_millis(advanced.unsigned_abs());
-        let now = self.shared.clock.now();
+        let now = self.inner.clock.now();
         if advanced < 0 { now.minus(by) } else { now.plus(by) }
     }
 
     pub(super) fn advance(&self, milliseconds: i64) {
-        self.shared.advanced.fetch_add(milliseconds, Ordering::Relaxed);
+        self.inner.advanced.fetch_add(milliseconds, Ordering::Relaxed);
     }
 
     pub(super) fn minter(&self) -> &Minter {
-        &self.shared.minter
+        &self.inner.minter
     }
 
     pub(super) fn base_url(&self) -> &str {
-        &self.shared.base_url
+        &self.inner.base_url
     }
 
-    /// Answers one of AWS's operations: faults first, then the work, then the log.
+    /// Answers one of AWS's operations: applies a fault if there is one, runs the operation, and logs the request. The closure
+    /// returns the result and the detail for the log.
     pub(super) async fn operation<F>(&self, name: &str, work: F) -> Response
     where
         F: AsyncFnOnce(&Self) -> (Result<Value, ApiError>, String),
@@ -71,7 +72,7 @@ impl Server {
         let now = self.now();
         let fault = {
             let mut center = self.center();
-            let is_portal = !OIDC.contains(&name);
+            let is_portal = !OIDC_OPERATIONS.contains(&name);
             if is_portal && center.is_throttled(now) {
                 Some(Fault::throttle())
             } else {
@@ -89,16 +90,16 @@ impl Server {
                 (Err(error), "throttled".to_owned())
             }
             Some(FaultKind::Fail) => (
-                Err(ApiError::oidc(503, "InternalServerException", "server_error", "made to fail")),
+                Err(ApiError::oidc(503, "InternalServerException", "server_error", "a fault is set")),
                 "failed".to_owned(),
             ),
             Some(FaultKind::Garbage | FaultKind::LoseAnswer | FaultKind::Delay) | None => work(self).await,
         };
         let (status, mut response) = match (kind, outcome) {
             (Some(FaultKind::Garbage), _) => (200, "<html>not what you expected</html>".into_response()),
-            (Some(FaultKind::LoseAnswer), _) => (0, cut_off()),
+            (Some(FaultKind::LoseAnswer), _) => (0, without_answer()),
             (_, Ok(value)) => (200, json(StatusCode::OK, &value)),
-            (_, Err(error)) => (error.status, refusal(&error)),
+            (_, Err(error)) => (error.status, error_response(&error)),
         };
         let now = self.now();
         if let Ok(date) = HeaderValue::from_str(&now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()) {
@@ -113,7 +114,7 @@ fn json(status: StatusCode, value: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
 }
 
-fn refusal(error: &ApiError) -> Response {
+fn error_response(error: &ApiError) -> Response {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json(status, &error.body());
     let headers = response.headers_mut();
@@ -124,9 +125,9 @@ fn refusal(error: &ApiError) -> Response {
     response
 }
 
-/// An answer whose body never comes.
-fn cut_off() -> Response {
-    let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "made to be lost");
+/// Returns an answer whose connection is closed before the body.
+fn without_answer() -> Response {
+    let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "a fault is set");
     let body = Body::from_stream(futures_util::stream::once(async { Err::<Vec<u8>, _>(broken) }));
     ([(header::CONTENT_LENGTH, "100")], body).into_response()
 }

@@ -78,7 +78,10 @@ fn refresh_tokens_rotate_and_expire_with_their_session() {
     let second = center.create_token(at(3_000), &refresh(&first)).unwrap();
     assert_ne!(first.refresh_token, second.refresh_token);
     assert_eq!(center.create_token(at(3_001), &refresh(&first)).unwrap_err().error, "invalid_grant");
-    assert!(center.create_token(at(8 * 3_600 + 3), &refresh(&second)).is_err(), "the portal session is over");
+    assert!(
+        center.create_token(at(8 * 3_600 + 3), &refresh(&second)).is_err(),
+        "the portal session has ended"
+    );
 }
 
 #[test]
