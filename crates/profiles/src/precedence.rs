@@ -1,0 +1,200 @@
+//! What AWS tools find in a profile before they ask a credentials endpoint.
+//!
+//! Every SDK asks the profile, that is, its section in the AWS config file and its section in the credentials file, before
+//! it asks the container endpoint and IMDS. So a `[default]` with credentials overrides an endpoint that the environment
+//! names, unless `AWS_PROFILE` selects another profile.
+
+use std::fmt;
+
+use crate::document::LineKind;
+use crate::{Document, Section};
+
+/// The keys that give a profile credentials, in any form that an SDK knows.
+const CREDENTIAL_KEYS: [&str; 13] = [
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "role_arn",
+    "source_profile",
+    "credential_source",
+    "web_identity_token_file",
+    CREDENTIAL_PROCESS,
+    "sso_session",
+    "sso_account_id",
+    "sso_role_name",
+    "sso_start_url",
+    // `aws login` of the AWS CLI 2.32 and later.
+    "login_session",
+];
+const CREDENTIAL_PROCESS: &str = "credential_process";
+
+/// The two files that every AWS tool reads.
+#[derive(Clone, Debug)]
+pub struct SharedFiles<'a> {
+    /// The AWS config file.
+    pub config: Document<'a>,
+    /// The credentials file.
+    pub credentials: Document<'a>,
+}
+
+/// Which of the two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedFile {
+    /// The AWS config file.
+    Config,
+    /// The credentials file.
+    Credentials,
+}
+
+/// A setting that gives a profile credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialSetting {
+    /// The file that has it.
+    pub file: SharedFile,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The key.
+    pub key: String,
+}
+
+impl fmt::Display for CredentialSetting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = match self.file {
+            SharedFile::Config => "the AWS config file",
+            SharedFile::Credentials => "the AWS credentials file",
+        };
+        write!(formatter, "{} (line {} of {file})", self.key, self.line)
+    }
+}
+
+impl SharedFiles<'_> {
+    /// Returns what gives that profile credentials.
+    pub fn credential_settings(&self, profile: &str) -> Vec<CredentialSetting> {
+        self.settings(profile).map(|setting| setting.position).collect()
+    }
+
+    /// Returns whether the only credentials of that profile are what `ssod credential-process` returns for it, so that
+    /// `AWS_PROFILE` selects it safely.
+    pub fn is_served_by_ssod(&self, profile: &str) -> bool {
+        let mut settings = self.settings(profile).peekable();
+        settings.peek().is_some()
+            && settings.all(|setting| {
+                setting.position.key == CREDENTIAL_PROCESS
+                    && setting.value.is_some_and(|value| runs_ssod_for(value, profile))
+            })
+    }
+
+    fn settings(&self, profile: &str) -> impl Iterator<Item = FoundSetting<'_>> {
+        [(SharedFile::Config, &self.config), (SharedFile::Credentials, &self.credentials)]
+            .into_iter()
+            .flat_map(move |(file, document)| settings_in(file, document, profile))
+    }
+}
+
+struct FoundSetting<'a> {
+    position: CredentialSetting,
+    /// `None` if the lines below or a comment may be part of the value: SDKs disagree about it.
+    value: Option<&'a str>,
+}
+
+fn settings_in<'a>(file: SharedFile, document: &'a Document<'_>, profile: &str) -> Vec<FoundSetting<'a>> {
+    let mut found: Vec<FoundSetting<'a>> = Vec::new();
+    let mut is_inside = false;
+    // Whether the last setting is the last of `found`, so that nested lines belong to it.
+    let mut is_continued = false;
+    for (index, line) in document.lines.iter().enumerate() {
+        match &line.kind {
+            LineKind::Header { section, .. } => {
+                is_inside = is_section_of(section, profile);
+                is_continued = false;
+            }
+            LineKind::Setting(setting) => {
+                is_continued = is_inside && CREDENTIAL_KEYS.contains(&setting.key.as_str());
+                if is_continued {
+                    let position = CredentialSetting { file, line: index + 1, key: setting.key.clone() };
+                    let value = setting.comment.is_none().then_some(setting.value.as_str());
+                    found.push(FoundSetting { position, value });
+                }
+            }
+            LineKind::Nested { .. } => {
+                if is_continued && let Some(last) = found.last_mut() {
+                    last.value = None;
+                }
+            }
+            LineKind::Ignored => {}
+        }
+    }
+    found
+}
+
+/// The credentials file names a profile without `profile`, and some SDKs read such a section in the config file, too.
+fn is_section_of(section: &Section, profile: &str) -> bool {
+    matches!(section, Section::Profile(name) | Section::Other(name) if name == profile)
+}
+
+/// Returns whether the command line is `…/ssod credential-process PROFILE`.
+fn runs_ssod_for(command: &str, profile: &str) -> bool {
+    let Some(words) = shlex::split(command) else { return false };
+    let [program, subcommand, name] = words.as_slice() else { return false };
+    program.rsplit('/').next() == Some("ssod") && subcommand == "credential-process" && name == profile
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "[profile a]\ncredential_process = /opt/ssod credential-process a\nssod_session = s\n";
+
+    fn files<'a>(config: &'a str, credentials: &'a str) -> SharedFiles<'a> {
+        SharedFiles {
+            config: Document::parse(config).unwrap(),
+            credentials: Document::parse(credentials).unwrap(),
+        }
+    }
+
+    #[test]
+    fn every_form_of_credentials_is_found_in_both_files() {
+        for key in CREDENTIAL_KEYS {
+            for section in ["[default]", "[profile default]"] {
+                let text =
+                    format!("[profile b]\nregion = x\n{section}\n# note\n{} = v\n", key.to_uppercase());
+                let found = files(&text, "").credential_settings("default");
+                let expected = CredentialSetting { file: SharedFile::Config, line: 5, key: key.to_owned() };
+                assert_eq!(found, [expected], "{section} {key}");
+            }
+            let text = format!("[default]\nregion = x\n{key} = v\n");
+            let found = files("", &text).credential_settings("default");
+            assert_eq!(found.len(), 1, "{key}");
+            assert_eq!(found[0].file, SharedFile::Credentials);
+        }
+        let harmless =
+            "[default]\nregion = x\noutput = json\ns3 =\n  role_arn = x\n[profile b]\nrole_arn = x\n";
+        assert_eq!(files(harmless, "[b]\naws_access_key_id = x\n").credential_settings("default"), []);
+    }
+
+    #[test]
+    fn only_a_profile_without_other_credentials_is_served_by_ssod() {
+        let quoted = "[profile a]\ncredential_process = '/my tools/ssod' credential-process a\n";
+        assert!(files(OURS, "").is_served_by_ssod("a"));
+        assert!(files(quoted, "[b]\naws_access_key_id = x\n").is_served_by_ssod("a"));
+        for (name, config, credentials) in [
+            ("no such profile", "[profile b]\nregion = x\n", ""),
+            ("no credentials", "[profile a]\nregion = x\n", ""),
+            ("AWS's form", "[profile a]\nsso_session = s\nsso_account_id = 1\nsso_role_name = R\n", ""),
+            ("another program", "[profile a]\ncredential_process = /opt/other credential-process a\n", ""),
+            ("another profile", "[profile a]\ncredential_process = /opt/ssod credential-process b\n", ""),
+            ("another command", "[profile a]\ncredential_process = /opt/ssod env a\n", ""),
+            ("two commands", "[profile a]\ncredential_process = /opt/ssod credential-process a; x\n", ""),
+            ("an open quote", "[profile a]\ncredential_process = /opt/ssod credential-process 'a\n", ""),
+            ("a line below", "[profile a]\ncredential_process = /opt/ssod credential-process a\n  b\n", ""),
+            ("a comment", "[profile a]\ncredential_process = /opt/ssod credential-process a # b\n", ""),
+            ("keys in the credentials file", OURS, "[a]\naws_access_key_id = x\n"),
+            ("a process in the credentials file", OURS, "[a]\ncredential_process = /opt/other\n"),
+            ("a role", &format!("{OURS}role_arn = arn\n"), ""),
+            ("a second section", &format!("{OURS}[profile a]\nsso_account_id = 1\n"), ""),
+            ("a section that Go reads", &format!("{OURS}[a]\naws_access_key_id = x\n"), ""),
+        ] {
+            assert!(!files(config, credentials).is_served_by_ssod("a"), "{name}");
+        }
+    }
+}
