@@ -66,7 +66,7 @@ pub(crate) fn start(paths: &Paths) -> CommandResult<ControlClient> {
     let output = open_log(&log).map_err(|error| {
         CommandError::not_reachable(format!("Cannot write the daemon's log {}: {error}.", log.display()))
     })?;
-    let mut daemon = spawn(&program, output).map_err(|error| {
+    let mut daemon = spawn(&program, output, &absolute_paths()?).map_err(|error| {
         CommandError::not_reachable(format!("Cannot start {}: {error}.", program.display()))
     })?;
     let mut deadline = Instant::now() + START_TIMEOUT;
@@ -113,9 +113,21 @@ fn open_log(path: &Path) -> std::io::Result<File> {
     Ok(ssod_private_files::open_for_append(path)?)
 }
 
+/// Returns the variables that name paths, with absolute paths: the daemon's current folder is not this one.
+fn absolute_paths() -> CommandResult<Vec<(&'static str, PathBuf)>> {
+    let mut variables = Vec::new();
+    for variable in Paths::VARIABLES {
+        if let Some(path) = Paths::from_variable(variable)? {
+            variables.push((variable, path));
+        }
+    }
+    Ok(variables)
+}
+
 /// Starts the daemon in its own process group, so that Ctrl-C in this terminal does not stop it.
-fn spawn(program: &Path, log: File) -> std::io::Result<Child> {
+fn spawn(program: &Path, log: File, paths: &[(&'static str, PathBuf)]) -> std::io::Result<Child> {
     Command::new(program)
+        .envs(paths.iter().map(|(name, path)| (name, path)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

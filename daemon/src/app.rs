@@ -208,7 +208,7 @@ impl Foundation {
     fn lay(paths: Paths, settings: &Settings, variable: &Variables, clock: Clock) -> Result<Self> {
         let paths = Arc::new(paths);
         let vault = Arc::new(Vault::new(&paths.vault()).context("cannot open the vault's folder")?);
-        let network = network::load(&settings.network, variable)?;
+        let network = network::load(&settings.network, &paths.settings, variable)?;
         let provider = IdentityCenter::new(&network, clock.clone())?;
         let broker = Broker::new(provider, vault.clone(), clock.clone(), settings.policy());
         let state_file = Arc::new(StateFile::load(&paths.memory())?);

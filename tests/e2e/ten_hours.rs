@@ -22,6 +22,7 @@ fn paths(home: &Path) -> Paths {
         runtime: home.join("run"),
         socket: home.join("run/control.sock"),
         aws_config: home.join("aws-config"),
+        aws_credentials: home.join("aws-credentials"),
         aws_cache: home.join("aws-cache"),
     }
 }

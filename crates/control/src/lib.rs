@@ -10,6 +10,7 @@ mod doctor;
 mod message;
 mod paths;
 mod status;
+mod user_path;
 mod version;
 
 pub use audit::{AuditEntry, AuditOutcome, AuditVia};
@@ -21,4 +22,5 @@ pub use status::{
     ActiveProfile, DaemonStatus, ImdsPort, ProfileState, ProfileStatus, SessionState, SessionStatus, Status,
     Trouble, VaultStatus,
 };
+pub use user_path::{UserPathError, resolve_user_path};
 pub use version::{ALREADY_RUNS, API_HEADER, API_VERSION, VERSION};

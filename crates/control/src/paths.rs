@@ -6,13 +6,26 @@ use directories::{BaseDirs, ProjectDirs};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use thiserror::Error;
 
+use crate::user_path::{UserPathError, resolve_user_path};
+
 /// The characters of a profile's name that are encoded in a file name or a URL.
 const ENCODED_CHARACTERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The home folder is not known.
+/// The paths are not known.
 #[derive(Debug, Error)]
-#[error("cannot find your home folder; set HOME")]
-pub struct PathsError;
+pub enum PathsError {
+    /// There is no home folder.
+    #[error("cannot find your home folder; set HOME")]
+    NoHome,
+    /// A variable has a path that cannot be resolved.
+    #[error("{variable}: {error}")]
+    Variable {
+        /// The variable's name.
+        variable: &'static str,
+        /// Why its path cannot be resolved.
+        error: UserPathError,
+    },
+}
 
 /// All files and folders of ssod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,27 +40,43 @@ pub struct Paths {
     pub socket: PathBuf,
     /// The AWS config file.
     pub aws_config: PathBuf,
+    /// The AWS credentials file, which ssod only reads.
+    pub aws_credentials: PathBuf,
     /// The folder in which the AWS CLI stores access tokens: always below the home folder, wherever the config file is.
     pub aws_cache: PathBuf,
 }
 
 impl Paths {
-    /// Finds the paths from the environment: `SSOD_CONFIG`, `SSOD_SOCKET`, `AWS_CONFIG_FILE`, and the XDG folders.
+    /// The variables whose values are paths. Relative paths in them, `~` and `$NAME` are resolved as botocore does.
+    pub const VARIABLES: [&'static str; 5] =
+        ["SSOD_CONFIG", "SSOD_SOCKET", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE"];
+
+    /// Finds the paths from the environment: [`Self::VARIABLES`] and the XDG folders.
     pub fn from_environment() -> Result<Self, PathsError> {
-        let project = ProjectDirs::from("", "", "ssod").ok_or(PathsError)?;
-        let base = BaseDirs::new().ok_or(PathsError)?;
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let project = ProjectDirs::from("", "", "ssod").ok_or(PathsError::NoHome)?;
+        let aws = BaseDirs::new().ok_or(PathsError::NoHome)?.home_dir().join(".aws");
         let state = project.state_dir().unwrap_or(project.data_local_dir()).to_owned();
         let runtime = project.runtime_dir().map_or_else(|| state.join("run"), Path::to_owned);
+        let either = |variable, default: PathBuf| Ok(Self::from_variable(variable)?.unwrap_or(default));
         Ok(Self {
-            settings: variable("SSOD_CONFIG").unwrap_or_else(|| project.config_dir().join("config.toml")),
-            socket: variable("SSOD_SOCKET").unwrap_or_else(|| runtime.join("control.sock")),
-            aws_config: variable("AWS_CONFIG_FILE")
-                .unwrap_or_else(|| base.home_dir().join(".aws").join("config")),
-            aws_cache: base.home_dir().join(".aws").join("sso").join("cache"),
+            settings: either("SSOD_CONFIG", project.config_dir().join("config.toml"))?,
+            socket: either("SSOD_SOCKET", runtime.join("control.sock"))?,
+            aws_config: either("AWS_CONFIG_FILE", aws.join("config"))?,
+            aws_credentials: either("AWS_SHARED_CREDENTIALS_FILE", aws.join("credentials"))?,
+            aws_cache: aws.join("sso").join("cache"),
             state,
             runtime,
         })
+    }
+
+    /// Returns the absolute path that the variable names, unless it is unset or empty.
+    pub fn from_variable(variable: &'static str) -> Result<Option<PathBuf>, PathsError> {
+        let Some(written) = std::env::var_os(variable).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
+        let current = std::env::current_dir().ok();
+        let resolved = resolve_user_path(&written, current.as_deref());
+        resolved.map(Some).map_err(|error| PathsError::Variable { variable, error })
     }
 
     /// Returns a second path at which a client may find the socket: cron and `sudo -u` set no `XDG_RUNTIME_DIR`, but the
