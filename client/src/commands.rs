@@ -82,9 +82,20 @@ enum Command {
     Man(ManArgs),
 }
 
+/// Prepares for the end of the program, if the error is one and not the help text.
+pub(crate) fn before_usage_error(error: &clap::Error) {
+    if error.use_stderr() {
+        env::fail_shell_of(std::env::args().skip(1));
+    }
+}
+
 /// Runs the command that the user typed.
 pub(crate) fn run(cli: Cli) -> CommandResult<()> {
-    let context = Context::from_environment(cli.no_input)?;
+    let context = match (Context::from_environment(cli.no_input), &cli.command) {
+        (Ok(context), _) => context,
+        (Err(error), Command::Env(args)) => return env::fail(args, error.into()),
+        (Err(error), _) => return Err(error.into()),
+    };
     match cli.command {
         Command::Configure(args) => configure::run(&context, &args),
         Command::Login(args) => login::run(&context, &args),

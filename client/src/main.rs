@@ -9,6 +9,7 @@ mod context;
 mod daemon_process;
 mod duration;
 mod error;
+mod precedence;
 mod prompt;
 mod service;
 mod shell;
@@ -16,6 +17,8 @@ mod sign_in;
 mod table;
 mod terminal;
 mod user_file;
+mod variables;
+mod warnings;
 
 use std::process::ExitCode;
 
@@ -26,7 +29,11 @@ fn main() -> ExitCode {
     if std::env::var_os(completers::VARIABLE).is_some() {
         CompleteEnv::with_factory(commands::Cli::command).var(completers::VARIABLE).complete();
     }
-    match commands::run(commands::Cli::parse()) {
+    let cli = commands::Cli::try_parse().unwrap_or_else(|error| {
+        commands::before_usage_error(&error);
+        error.exit()
+    });
+    match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }

@@ -1,10 +1,9 @@
-//! The environment variables of a profile, in the syntax of each shell.
+//! The shells: which one runs ssod, and how it sets and unsets variables.
 
 use clap::ValueEnum;
 use serde_json::{Map, Value};
-use ssod_control::{ControlClient, EnvRequest, Environment};
 
-use crate::error::CommandResult;
+use crate::variables::Variables;
 
 /// The syntax of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -18,103 +17,75 @@ pub(crate) enum Shell {
     Json,
 }
 
-/// Variables that SDKs prefer over the container credentials endpoint.
-pub(crate) const OVERRIDING_VARIABLES: [&str; 9] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_ROLE_ARN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-];
-const CONTAINER: [&str; 3] = [
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-];
-pub(crate) const PROXIES: [&str; 6] =
-    ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-const LOOPBACK: &str = "127.0.0.1";
+impl Shell {
+    /// Returns the shell that runs ssod.
+    pub(crate) fn of_caller() -> Self {
+        detect(parent().as_deref(), std::env::var("SHELL").ok().as_deref())
+    }
 
-/// The variables to set and to unset, in order.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Variables {
-    pub(crate) set: Vec<(&'static str, String)>,
-    pub(crate) unset: Vec<&'static str>,
+    /// Returns lines for the shell to evaluate, or one JSON object. The last line succeeds only if every variable was set and
+    /// unset, so `eval "$(ssod env NAME)" && CMD` does not run CMD with another identity.
+    pub(crate) fn render(self, variables: &Variables) -> String {
+        match self {
+            Self::Sh | Self::Bash | Self::Zsh => render_sh(variables),
+            Self::Fish => render_fish(variables),
+            Self::Powershell => render_powershell(variables),
+            Self::Json => render_json(variables),
+        }
+    }
+
+    /// Returns lines that apply the variables and then make the shell's command fail. A JSON object cannot fail; its reader
+    /// has the exit status.
+    pub(crate) fn render_failure(self, variables: &Variables) -> String {
+        let lines = self.render(variables);
+        match self {
+            Self::Sh | Self::Bash | Self::Zsh | Self::Fish => format!("{lines}false\n"),
+            Self::Powershell => format!("{lines}throw 'ssod env failed'\n"),
+            Self::Json => lines,
+        }
+    }
 }
 
-impl Variables {
-    /// Fetches the profile's environment; without a profile, that of the active one. The daemon refuses if it does not hold
-    /// the endpoint's port, so a shell never sends its token to another program.
-    pub(crate) fn fetch(client: &ControlClient, profile: Option<&str>, imds: bool) -> CommandResult<Self> {
-        let request = EnvRequest { profile: profile.map(str::to_owned), imds };
-        let environment: Environment = client.post("/v1/env", &request)?;
-        Ok(Self::new(&environment, |name| std::env::var(name).ok()))
-    }
+/// A variable that the user has made readonly cannot be changed; then the remaining commands do not run, and the shell's
+/// command fails.
+fn render_sh(variables: &Variables) -> String {
+    let unset = format!("unset {}", variables.unset.join(" "));
+    let set = variables.set.iter().map(|(name, value)| format!("export {name}={}", quote_sh(value)));
+    let commands: Vec<String> = std::iter::once(unset).chain(set).collect();
+    format!("{}\n", commands.join(" &&\n"))
+}
 
-    /// Returns the variables for the daemon's answer; `current` reads this process's environment.
-    pub(crate) fn new(environment: &Environment, current: impl Fn(&str) -> Option<String>) -> Self {
-        let mut variables = Self { unset: OVERRIDING_VARIABLES.to_vec(), ..Self::default() };
-        let mut set = |name, value: &Option<String>| {
-            if let Some(value) = value {
-                variables.set.push((name, value.clone()));
-            }
-        };
-        if let Some(endpoint) = &environment.imds_endpoint {
-            set("AWS_EC2_METADATA_SERVICE_ENDPOINT", &environment.imds_endpoint);
-            set("AWS_METADATA_ENDPOINT", &Some(endpoint.trim_end_matches('/').to_owned()));
-            set("AWS_EC2_METADATA_V1_DISABLED", &Some("true".to_owned()));
-            variables.unset.extend(CONTAINER);
-            variables.unset.extend(["AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"]);
-        } else {
-            set("AWS_CONTAINER_CREDENTIALS_FULL_URI", &environment.credentials_uri);
-            set("AWS_CONTAINER_AUTHORIZATION_TOKEN", &environment.token);
-            set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &environment.token_file);
-        }
-        for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
-            if let Some(region) = &environment.region {
-                variables.set.push((name, region.clone()));
-            }
-        }
-        if PROXIES.iter().any(|name| current(name).is_some_and(|value| !value.is_empty())) {
-            for (name, other) in [("NO_PROXY", "no_proxy"), ("no_proxy", "NO_PROXY")] {
-                let list = current(name).or_else(|| current(other)).unwrap_or_default();
-                variables.set.push((name, with_loopback(&list)));
-            }
-        }
-        variables
-    }
+/// Only the global variable is erased. A universal one of the same name belongs to every fish of this user and is kept, but
+/// then the shell's command fails.
+fn render_fish(variables: &Variables) -> String {
+    let unset = variables.unset.iter().map(|name| format!("set -eg {name};\n"));
+    let set = variables.set.iter().map(|(name, value)| format!("set -gx {name} {};\n", quote_fish(value)));
+    let check = format!(
+        "set -g __ssod_left; for name in {}; set -qx $name; and set -a __ssod_left $name; end;\n\
+         if test (count $__ssod_left) -gt 0; echo \"error: these universal variables override ssod; erase them with set -eU: $__ssod_left\" >&2; false; else; true; end;\n",
+        variables.unset.join(" ")
+    );
+    unset.chain(set).chain([check]).collect()
+}
 
-    /// Returns lines for the shell to evaluate, or one JSON object.
-    pub(crate) fn render(&self, shell: Shell) -> String {
-        if shell == Shell::Json {
-            let unset = self.unset.iter().map(|name| ((*name).to_owned(), Value::Null));
-            let set = self.set.iter().map(|(name, value)| ((*name).to_owned(), Value::String(value.clone())));
-            let object: Map<_, _> = unset.chain(set).collect();
-            return format!("{}\n", Value::Object(object));
-        }
-        let unset = self.unset.iter().map(|name| match shell {
-            Shell::Fish => format!("set -e {name};\n"),
-            Shell::Powershell => format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue\n"),
-            Shell::Sh | Shell::Bash | Shell::Zsh | Shell::Json => format!("unset {name}\n"),
-        });
-        let set = self.set.iter().map(|(name, value)| match shell {
-            Shell::Fish => format!("set -gx {name} {};\n", quote_fish(value)),
-            Shell::Powershell => format!("$Env:{name} = {}\n", quote_powershell(value)),
-            Shell::Sh | Shell::Bash | Shell::Zsh | Shell::Json => {
-                format!("export {name}={}\n", quote_sh(value))
-            }
-        });
-        unset.chain(set).collect()
-    }
+fn render_powershell(variables: &Variables) -> String {
+    let unset =
+        variables.unset.iter().map(|name| format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue\n"));
+    let set =
+        variables.set.iter().map(|(name, value)| format!("$Env:{name} = {}\n", quote_powershell(value)));
+    unset.chain(set).collect()
+}
+
+fn render_json(variables: &Variables) -> String {
+    let unset = variables.unset.iter().map(|name| ((*name).to_owned(), Value::Null));
+    let set = variables.set.iter().map(|(name, value)| ((*name).to_owned(), Value::String(value.clone())));
+    let object: Map<_, _> = unset.chain(set).collect();
+    format!("{}\n", Value::Object(object))
 }
 
 /// Returns the shell that runs ssod, else the one in SHELL, else sh. The parent counts first, because scripts often run in a
 /// shell other than the user's login shell.
-pub(crate) fn detect(parent: Option<&str>, shell: Option<&str>) -> Shell {
+fn detect(parent: Option<&str>, shell: Option<&str>) -> Shell {
     let named = |name: &str| match name.rsplit('/').next().unwrap_or_default().trim_start_matches('-') {
         "fish" => Some(Shell::Fish),
         "zsh" => Some(Shell::Zsh),
@@ -127,21 +98,9 @@ pub(crate) fn detect(parent: Option<&str>, shell: Option<&str>) -> Shell {
 }
 
 /// Returns the name of the program that started ssod, where /proc has it.
-pub(crate) fn parent() -> Option<String> {
+fn parent() -> Option<String> {
     let name = std::fs::read_to_string(format!("/proc/{}/comm", std::os::unix::process::parent_id())).ok()?;
     Some(name.trim().to_owned())
-}
-
-/// Returns whether a NO_PROXY list excludes loopback from the proxy.
-pub(crate) fn bypasses_proxy(list: &str) -> bool {
-    list.split(',').any(|entry| entry.trim() == LOOPBACK || entry.trim() == "*")
-}
-
-fn with_loopback(list: &str) -> String {
-    if bypasses_proxy(list) {
-        return list.to_owned();
-    }
-    if list.is_empty() { LOOPBACK.to_owned() } else { format!("{list},{LOOPBACK}") }
 }
 
 fn quote_sh(value: &str) -> String {
@@ -171,44 +130,40 @@ fn quote_powershell(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn container() -> Environment {
-        Environment {
-            profile: Some("a".into()),
-            credentials_uri: Some("http://127.0.0.1:7746/credentials/it's%20a".into()),
-            token: Some("tok".into()),
-            token_file: Some("/run/user/1/ssod/tokens/profile-a".into()),
-            imds_endpoint: None,
-            region: Some("us-east-1".into()),
-        }
-    }
+    use crate::precedence::Selection;
+    use crate::variables::tests::container;
 
     #[test]
     fn each_shell_gets_its_own_syntax() {
-        let variables = Variables::new(&container(), |_| None);
-        let sh = variables.render(Shell::Sh);
-        assert!(sh.contains("unset AWS_PROFILE\n"));
+        let variables = Variables::new(&container(), &Selection::Endpoint, |_| None);
+        let sh = Shell::Sh.render(&variables);
+        assert!(sh.starts_with("unset AWS_ACCESS_KEY_ID "));
         assert!(sh.contains(
-            "export AWS_CONTAINER_CREDENTIALS_FULL_URI='http://127.0.0.1:7746/credentials/it'\\''s%20a'\n"
+            "export AWS_CONTAINER_CREDENTIALS_FULL_URI='http://127.0.0.1:7746/credentials/it'\\''s%20a' &&\n"
         ));
-        assert!(variables.render(Shell::Fish).contains("set -gx AWS_REGION 'us-east-1';\n"));
-        assert!(variables.render(Shell::Powershell).contains("credentials/it''s%20a'\n"));
-        let json: Value = serde_json::from_str(&variables.render(Shell::Json)).unwrap();
+        assert!(Shell::Fish.render(&variables).contains("set -gx AWS_REGION 'us-east-1';\n"));
+        assert!(Shell::Powershell.render(&variables).contains("credentials/it''s%20a'\n"));
+        let json: Value = serde_json::from_str(&Shell::Json.render(&variables)).unwrap();
         assert_eq!(json["AWS_PROFILE"], Value::Null);
         assert_eq!(json["AWS_CONTAINER_AUTHORIZATION_TOKEN"], "tok");
     }
 
     #[test]
-    fn loopback_is_excluded_from_a_proxy() {
-        let current = |name: &str| match name {
-            "HTTPS_PROXY" => Some("http://proxy:3128".to_owned()),
-            "no_proxy" => Some("intranet".to_owned()),
-            _ => None,
-        };
-        let set = Variables::new(&container(), current).set;
-        assert!(set.contains(&("NO_PROXY", "intranet,127.0.0.1".into())));
-        assert!(set.contains(&("no_proxy", "intranet,127.0.0.1".into())));
-        assert!(!Variables::new(&container(), |_| None).set.iter().any(|(name, _)| *name == "NO_PROXY"));
+    fn a_failure_unsets_the_identity_and_fails_in_each_shell() {
+        let variables = Variables::without_identity(|_| None);
+        for shell in [Shell::Sh, Shell::Bash, Shell::Zsh] {
+            let lines = shell.render_failure(&variables);
+            assert!(lines.starts_with("unset "), "{lines}");
+            assert!(lines.contains(" AWS_PROFILE "), "{lines}");
+            assert!(lines.ends_with("\nfalse\n"), "{lines}");
+        }
+        let fish = Shell::Fish.render_failure(&variables);
+        assert!(fish.contains("set -eg AWS_PROFILE;\n") && fish.ends_with("\nfalse\n"), "{fish}");
+        let powershell = Shell::Powershell.render_failure(&variables);
+        assert!(powershell.contains("Remove-Item Env:AWS_PROFILE "), "{powershell}");
+        assert!(powershell.ends_with("throw 'ssod env failed'\n"), "{powershell}");
+        let json: Value = serde_json::from_str(&Shell::Json.render_failure(&variables)).unwrap();
+        assert_eq!(json["AWS_PROFILE"], Value::Null);
     }
 
     #[test]
@@ -217,21 +172,5 @@ mod tests {
         assert_eq!(detect(Some("make"), Some("/usr/bin/fish")), Shell::Fish);
         assert_eq!(detect(Some("-zsh"), None), Shell::Zsh);
         assert_eq!(detect(None, None), Shell::Sh);
-    }
-
-    #[test]
-    fn imds_turns_the_container_endpoint_off() {
-        let environment = Environment {
-            imds_endpoint: Some("http://127.0.0.1:7747/".into()),
-            credentials_uri: None,
-            token: None,
-            token_file: None,
-            ..container()
-        };
-        let variables = Variables::new(&environment, |_| None);
-        assert!(
-            variables.set.contains(&("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:7747/".into()))
-        );
-        assert!(variables.unset.contains(&"AWS_CONTAINER_CREDENTIALS_FULL_URI"));
     }
 }

@@ -1,16 +1,13 @@
 //! `ssod doctor`: checks for common problems, each with a fix.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use ssod_control::{Check, CheckState, ControlClient, DaemonStatus, EnvRequest, Environment, Status};
-use ssod_private_files::ReadPolicy;
-use ssod_profiles::static_keys;
 
 use crate::context::Context;
 use crate::error::{CommandError, CommandResult};
-use crate::shell::{OVERRIDING_VARIABLES, PROXIES, bypasses_proxy};
+use crate::precedence::AwsFiles;
 use crate::terminal::{self, Style, stdout_style};
+use crate::variables::{OVERRIDING, PROXIES, SHELL_PROFILE, bypasses_proxy};
 use crate::{connection, daemon_process};
 
 /// How to fix variables that `ssod env` has set for another endpoint, token or network.
@@ -39,8 +36,10 @@ pub(crate) fn run(context: &Context, args: &DoctorArgs) -> CommandResult<()> {
         };
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     checks.extend(check_variables(daemon.as_ref(), environment));
-    let profiles = daemon.and_then(|_| check_token(context, environment, &mut checks)).unwrap_or_default();
-    checks.extend(check_access_keys(context, &profiles));
+    if daemon.is_some() {
+        checks.extend(check_token(context, environment));
+    }
+    checks.extend(check_files(context, environment));
     if args.json {
         terminal::print_json(serde_json::to_string_pretty(&checks))?;
     } else {
@@ -70,32 +69,21 @@ fn check_daemon(client: &ControlClient, checks: &mut Vec<Check>) -> CommandResul
     Ok(daemon)
 }
 
-/// Checks whether the endpoint token in this shell is still valid. Returns the profiles that ssod serves.
-fn check_token(
-    context: &Context,
-    variable: impl Fn(&str) -> Option<String>,
-    checks: &mut Vec<Check>,
-) -> Option<Vec<String>> {
+/// Checks whether the endpoint token in this shell is still valid.
+fn check_token(context: &Context, variable: impl Fn(&str) -> Option<String>) -> Option<Check> {
+    let uri = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")?;
+    let token = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN")?;
     let client = daemon_process::find_running(&context.paths)?;
     let status: Status = client.get("/v1/status").ok()?;
-    let profiles: Vec<String> = status.profiles.into_iter().map(|profile| profile.name).collect();
-    if let (Some(uri), Some(token)) =
-        (variable("AWS_CONTAINER_CREDENTIALS_FULL_URI"), variable("AWS_CONTAINER_AUTHORIZATION_TOKEN"))
-    {
-        let named = std::iter::once(None).chain(profiles.iter().cloned().map(Some));
-        let mut environments = named.filter_map(|profile| {
-            client.post::<Environment>("/v1/env", &EnvRequest { profile, imds: false }).ok()
-        });
-        let matching = environments.find(|environment| environment.credentials_uri.as_ref() == Some(&uri));
-        if matching.is_some_and(|matching| matching.token.as_ref() != Some(&token)) {
-            checks.push(Check::failed(
-                "variables",
-                "The endpoint token in this shell is no longer valid.",
-                SET_AGAIN,
-            ));
-        }
-    }
-    Some(profiles)
+    let profiles = status.profiles.into_iter().map(|profile| profile.name);
+    let named = std::iter::once(None).chain(profiles.map(Some));
+    let mut environments = named.filter_map(|profile| {
+        client.post::<Environment>("/v1/env", &EnvRequest { profile, imds: false }).ok()
+    });
+    let matching = environments.find(|environment| environment.credentials_uri.as_ref() == Some(&uri))?;
+    (matching.token != Some(token)).then(|| {
+        Check::failed("variables", "The endpoint token in this shell is no longer valid.", SET_AGAIN)
+    })
 }
 
 /// Checks for variables that SDKs prefer over ssod, or that point to the wrong endpoint.
@@ -114,7 +102,7 @@ fn check_variables(daemon: Option<&DaemonStatus>, variable: impl Fn(&str) -> Opt
 
 /// A profile in the environment overrides only an endpoint in the environment: with `credential_process`, it selects ssod.
 fn check_overriding_variables(has_endpoint: bool, variable: impl Fn(&str) -> Option<String>) -> Vec<Check> {
-    let set = OVERRIDING_VARIABLES.into_iter().filter(|name| variable(name).is_some());
+    let set = OVERRIDING.into_iter().filter(|name| variable(name).is_some());
     let (profile, keys): (Vec<&str>, Vec<&str>) = set.partition(|name| name.ends_with("PROFILE"));
     let failed = |names: &[&str], overridden: &str| {
         let message = format!(
@@ -127,6 +115,8 @@ fn check_overriding_variables(has_endpoint: bool, variable: impl Fn(&str) -> Opt
     if !keys.is_empty() {
         checks.push(failed(&keys, "ssod"));
     }
+    let own = variable(SHELL_PROFILE);
+    let profile: Vec<&str> = profile.into_iter().filter(|name| variable(name) != own).collect();
     if has_endpoint && !profile.is_empty() {
         checks.push(failed(&profile, "the endpoint that `ssod env` has set"));
     }
@@ -153,39 +143,47 @@ fn check_proxy(variable: impl Fn(&str) -> Option<String>) -> Option<Check> {
     Some(Check::failed("variables", message, SET_AGAIN))
 }
 
-/// Checks for access keys in files, which SDKs also prefer over the endpoint.
-fn check_access_keys(context: &Context, profiles: &[String]) -> Vec<Check> {
-    let default = context.paths.aws_config.with_file_name("credentials");
-    let credentials = std::env::var_os("AWS_SHARED_CREDENTIALS_FILE").map_or(default, PathBuf::from);
+/// Checks what AWS tools find in this shell's files before they ask ssod.
+fn check_files(context: &Context, variable: impl Fn(&str) -> Option<String>) -> Vec<Check> {
+    let overriding = match AwsFiles::read(&context.paths).and_then(|files| files.overriding()) {
+        Ok(overriding) => overriding,
+        Err(error) => return vec![Check::failed("AWS files", error.message, error.hint.unwrap_or_default())],
+    };
+    let uses_endpoint =
+        variable("AWS_CONTAINER_CREDENTIALS_FULL_URI").is_some() && variable("AWS_PROFILE").is_none();
     let mut checks = Vec::new();
-    for path in [credentials, context.paths.aws_config.clone()] {
-        let Ok(text) = ssod_private_files::read_to_string(&path, &ReadPolicy::user_file()) else { continue };
-        let shown = path.display();
-        match static_keys(&text) {
-            Ok(names) if names.iter().any(|name| name == "default") => checks.push(Check::failed(
-                "access keys",
-                format!("[default] in {shown} has access keys: tools without a profile use them, not ssod's endpoint."),
-                "Rename that section, or remove it",
-            )),
-            Ok(names) if names.iter().any(|name| profiles.contains(name)) => checks.push(Check::failed(
-                "access keys",
-                format!("{shown} has access keys for {}: --profile uses them, not what ssod serves.", names.join(", ")),
-                "Remove them, or rename that section",
-            )),
-            Ok(names) if !names.is_empty() => checks.push(Check::warning(
-                "access keys",
-                format!("{shown} has access keys for {}, which never expire.", names.join(", ")),
-                "Remove them if a role can replace them",
-            )),
-            Ok(_) => {}
-            Err(broken) => {
-                let message = format!("{shown} cannot be read by AWS tools: {broken}.");
-                checks.push(Check::failed("access keys", message, "Fix that line"));
-            }
-        }
+    match overriding.default {
+        Some(setting) if uses_endpoint => checks.push(Check::failed(
+            "AWS files",
+            format!(
+                "AWS tools do not use the endpoint that `ssod env` has set in this shell, because {setting}."
+            ),
+            "Select a profile that uses ssod (ssod env PROFILE), or remove that setting",
+        )),
+        Some(setting) if !overriding.is_default_served => checks.push(Check::warning(
+            "AWS files",
+            format!("AWS tools without a profile do not use ssod, because {setting}."),
+            "Give tools a profile: eval \"$(ssod env PROFILE)\"",
+        )),
+        _ => {}
+    }
+    for (name, setting) in overriding.profiles {
+        checks.push(Check::failed(
+            "AWS files",
+            format!("AWS tools do not use ssod for profile {name}, but {setting}."),
+            "Remove that setting, or the profile's credential_process",
+        ));
+    }
+    if !overriding.with_access_keys.is_empty() {
+        let names = overriding.with_access_keys.join(", ");
+        checks.push(Check::warning(
+            "access keys",
+            format!("These profiles have access keys, which never expire: {names}."),
+            "Remove them if a role can replace them",
+        ));
     }
     if checks.is_empty() {
-        checks.push(Check::ok("access keys", "No file has access keys."));
+        checks.push(Check::ok("AWS files", "Nothing in the AWS files overrides ssod."));
     }
     checks
 }
@@ -223,6 +221,7 @@ mod tests {
         );
         assert!(found(&[("AWS_ACCESS_KEY_ID", "AKIA")]).contains("over ssod: AWS_ACCESS_KEY_ID"));
         assert!(found(&[ours, ("AWS_PROFILE", "x")]).contains("has set: AWS_PROFILE"));
+        assert!(found(&[ours, ("AWS_PROFILE", "a"), ("SSOD_PROFILE", "a")]).starts_with("Ok"));
         let old = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:77/credentials/a");
         assert!(found(&[old]).contains("not this daemon's endpoint"));
         assert!(found(&[ours, ("HTTP_PROXY", "http://p")]).contains("go to the proxy"));

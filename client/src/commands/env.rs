@@ -1,21 +1,26 @@
 //! `ssod env`.
 
-use clap::Args;
+use std::io::IsTerminal;
+
+use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCandidates;
 use ssod_control::Status;
 
 use crate::context::Context;
-use crate::error::CommandResult;
-use crate::shell::{Shell, Variables};
-use crate::{completers, connection, shell, terminal};
+use crate::error::{CommandError, CommandResult};
+use crate::shell::Shell;
+use crate::variables::{self, Variables};
+use crate::warnings::warn_if_signed_out;
+use crate::{completers, connection, terminal};
 
 /// Print the shell commands that select a profile, for use with eval.
 ///
-/// The variables point AWS tools to ssod. No credentials are fetched, so this also works before you sign in; the AWS tool
-/// then shows the command to type.
+/// AWS tools in the shell then get this profile's credentials or none, whatever else the shell and the AWS files have. No
+/// credentials are fetched, so this also works before you sign in; the AWS tool then shows the command to type. If the
+/// profile cannot be used, the printed commands fail and leave the shell without any AWS identity.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  eval \"$(ssod env readOnlyUser)\"        use readOnlyUser in this shell\n  eval \"$(ssod env)\"                     use the profile that `ssod use` chooses\n  ssod env adminUser --shell fish | source"
+    after_help = "Examples:\n  eval \"$(ssod env readOnlyUser)\"        use readOnlyUser in this shell\n  eval \"$(ssod env)\"                     use the profile that `ssod use` chooses\n  eval \"$(ssod env --unset)\"             stop using ssod in this shell\n  ssod env adminUser | source             the same in fish\n  ssod env adminUser | Out-String | Invoke-Expression    in PowerShell"
 )]
 pub(crate) struct EnvArgs {
     /// The profile; by default the active one, also when `ssod use` changes it later.
@@ -24,18 +29,65 @@ pub(crate) struct EnvArgs {
     /// Use IMDS instead of the container credentials endpoint.
     #[arg(long)]
     imds: bool,
+    /// Remove the variables that `ssod env` has set in this shell.
+    #[arg(long, conflicts_with_all = ["name", "imds"])]
+    unset: bool,
     /// The shell; by default the one that runs ssod, else the one in SHELL.
     #[arg(long, value_enum)]
     shell: Option<Shell>,
 }
 
 pub(crate) fn run(context: &Context, args: &EnvArgs) -> CommandResult<()> {
-    let client = connection::connect(&context.paths)?;
-    let variables = Variables::fetch(&client, args.name.as_deref(), args.imds)?;
-    let own = || shell::detect(shell::parent().as_deref(), std::env::var("SHELL").ok().as_deref());
-    let shell = args.shell.unwrap_or_else(own);
-    if args.name.is_none() && client.get::<Status>("/v1/status")?.active.profile.is_none() {
-        terminal::warn("No profile is active yet. Choose one: ssod use PROFILE");
+    let variables = if args.unset {
+        Ok(Variables::removing(variables::current))
+    } else {
+        fetch(context, args.name.as_deref(), args.imds)
+    };
+    match variables {
+        Ok(variables) => Ok(terminal::print(&args.shell().render(&variables))?),
+        Err(error) => fail(args, error),
     }
-    Ok(terminal::print(&variables.render(shell))?)
+}
+
+/// Prints commands that fail, for the shell that evaluates the output, and returns the error.
+pub(crate) fn fail(args: &EnvArgs, error: CommandError) -> CommandResult<()> {
+    fail_shell(args.shell())?;
+    Err(error)
+}
+
+/// Does the same for a command line that is wrong, if its command is `env`.
+pub(crate) fn fail_shell_of(mut arguments: impl Iterator<Item = String>) {
+    if arguments.find(|argument| !argument.starts_with('-')).as_deref() != Some("env") {
+        return;
+    }
+    let named = arguments.skip_while(|argument| argument != "--shell").nth(1);
+    let shell = named.and_then(|name| Shell::from_str(&name, true).ok()).unwrap_or_else(Shell::of_caller);
+    // If stdout is closed, no shell evaluates the output.
+    let _ = fail_shell(shell);
+}
+
+fn fail_shell(shell: Shell) -> std::io::Result<()> {
+    if std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    terminal::print(&shell.render_failure(&Variables::without_identity(variables::current)))
+}
+
+fn fetch(context: &Context, name: Option<&str>, imds: bool) -> CommandResult<Variables> {
+    let client = connection::connect(&context.paths)?;
+    let variables = Variables::fetch(context, &client, name, imds)?;
+    match name {
+        Some(name) => warn_if_signed_out(&client, name)?,
+        None if client.get::<Status>("/v1/status")?.active.profile.is_none() => {
+            terminal::warn("No profile is active yet. Choose one: ssod use PROFILE");
+        }
+        None => {}
+    }
+    Ok(variables)
+}
+
+impl EnvArgs {
+    fn shell(&self) -> Shell {
+        self.shell.unwrap_or_else(Shell::of_caller)
+    }
 }

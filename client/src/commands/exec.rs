@@ -11,7 +11,7 @@ use ssod_control::{ActiveProfile, Checked, ControlClient, CredentialsRequest, St
 
 use crate::context::Context;
 use crate::error::{CommandError, CommandResult, ExitStatus};
-use crate::shell::Variables;
+use crate::variables::Variables;
 use crate::{completers, connection, prompt, sign_in};
 
 /// Run a command with a profile's credentials.
@@ -36,8 +36,9 @@ pub(crate) fn run(context: &Context, args: &ExecArgs) -> CommandResult<()> {
         Some(name) => name.clone(),
         None => active_profile(&client)?,
     };
+    // First of all, because no sign-in helps against other credentials that AWS tools would use.
+    let variables = Variables::fetch(context, &client, Some(&profile), false)?;
     ensure_signed_in(context, &client, &profile)?;
-    let variables = Variables::fetch(&client, Some(&profile), false)?;
     let (program, arguments) =
         args.command.split_first().ok_or_else(|| CommandError::usage("No command is given."))?;
     let mut child = Command::new(program);

@@ -18,6 +18,7 @@ use crate::duration;
 use crate::error::CommandResult;
 use crate::table::Table;
 use crate::terminal::{self, Style, stdout_style};
+use crate::warnings::shell_profile;
 
 /// Show sessions and profiles.
 #[derive(Args)]
@@ -88,6 +89,9 @@ fn text(client: &ControlClient) -> CommandResult<String> {
     if let (Some(profile), Some(until)) = (&status.active.profile, &status.active.until) {
         let then = status.active.then.as_deref().unwrap_or("none");
         text.push_str(&format!("\nActive: {profile} for {} more, then {then}.\n", time_until(until)));
+    }
+    if let Some(profile) = shell_profile() {
+        text.push_str(&format!("\nThis shell uses {profile}.\n"));
     }
     for profile in status.profiles.iter().filter(|profile| profile.aws_form) {
         let name = &profile.name;

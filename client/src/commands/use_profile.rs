@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
-use ssod_control::{ActiveProfile, ControlClient, ProfileState, Status, Trouble, UseRequest};
+use ssod_control::{ActiveProfile, ControlClient, Status, UseRequest};
 
 use crate::context::Context;
 use crate::error::{CommandError, CommandResult};
+use crate::warnings::{shell_profile, warn_if_signed_out};
 use crate::{completers, connection, duration, prompt, terminal};
 
 /// Choose the active profile, which IMDS and `ssod env` without a name use.
@@ -52,15 +53,10 @@ pub(crate) fn run(context: &Context, args: &UseArgs) -> CommandResult<()> {
     if let Some(profile) = &profile {
         warn_if_signed_out(&client, profile)?;
     }
-    Ok(())
-}
-
-fn warn_if_signed_out(client: &ControlClient, name: &str) -> CommandResult<()> {
-    let status: Status = client.get("/v1/status")?;
-    let profile = status.profiles.iter().find(|profile| profile.name == name);
-    let blocked = profile.filter(|profile| profile.state == ProfileState::Blocked);
-    if blocked.is_some_and(|profile| profile.trouble == Some(Trouble::SignInNeeded)) {
-        terminal::warn(&format!("warning: its session is signed out. Run: ssod login {name}"));
+    if let Some(own) = shell_profile().filter(|own| profile.as_ref() != Some(own)) {
+        terminal::warn(&format!(
+            "This shell uses {own}, whatever the active profile is. To change that: eval \"$(ssod env)\""
+        ));
     }
     Ok(())
 }

@@ -15,7 +15,6 @@ mod precedence;
 mod problem;
 mod resolve;
 mod section;
-mod static_keys;
 
 pub use document::{Broken, Document, Expected};
 pub use edit::{edit, remove_keys, set_keys};
@@ -25,4 +24,3 @@ pub use precedence::{CredentialSetting, SharedFile, SharedFiles};
 pub use problem::{Problem, ProblemKind};
 pub use resolve::{Configuration, resolve};
 pub use section::Section;
-pub use static_keys::static_keys;

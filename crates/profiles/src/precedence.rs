@@ -4,6 +4,7 @@
 //! it asks the container endpoint and IMDS. So a `[default]` with credentials overrides an endpoint that the environment
 //! names, unless `AWS_PROFILE` selects another profile.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::document::LineKind;
@@ -28,13 +29,10 @@ const CREDENTIAL_KEYS: [&str; 13] = [
 ];
 const CREDENTIAL_PROCESS: &str = "credential_process";
 
-/// The two files that every AWS tool reads.
-#[derive(Clone, Debug)]
-pub struct SharedFiles<'a> {
-    /// The AWS config file.
-    pub config: Document<'a>,
-    /// The credentials file.
-    pub credentials: Document<'a>,
+/// What the two files that every AWS tool reads have for each profile.
+#[derive(Clone, Debug, Default)]
+pub struct SharedFiles {
+    profiles: BTreeMap<String, Vec<FoundSetting>>,
 }
 
 /// Which of the two files.
@@ -67,69 +65,85 @@ impl fmt::Display for CredentialSetting {
     }
 }
 
-impl SharedFiles<'_> {
+impl SharedFiles {
+    /// Reads the AWS config file and the credentials file.
+    pub fn read(config: &Document<'_>, credentials: &Document<'_>) -> Self {
+        let mut files = Self::default();
+        files.add(SharedFile::Config, config);
+        files.add(SharedFile::Credentials, credentials);
+        files
+    }
+
     /// Returns what gives that profile credentials.
-    pub fn credential_settings(&self, profile: &str) -> Vec<CredentialSetting> {
-        self.settings(profile).map(|setting| setting.position).collect()
+    pub fn credential_settings(&self, profile: &str) -> impl Iterator<Item = &CredentialSetting> {
+        self.settings(profile).iter().map(|found| &found.setting)
+    }
+
+    /// Returns the profiles that have credentials.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        self.profiles.keys().map(String::as_str)
     }
 
     /// Returns whether the only credentials of that profile are what `ssod credential-process` returns for it, so that
     /// `AWS_PROFILE` selects it safely.
     pub fn is_served_by_ssod(&self, profile: &str) -> bool {
-        let mut settings = self.settings(profile).peekable();
-        settings.peek().is_some()
-            && settings.all(|setting| {
-                setting.position.key == CREDENTIAL_PROCESS
-                    && setting.value.is_some_and(|value| runs_ssod_for(value, profile))
-            })
+        let runs_ssod = |found: &FoundSetting| {
+            let command = found.value.as_ref().filter(|_| found.setting.key == CREDENTIAL_PROCESS);
+            command.is_some_and(|command| runs_ssod_for(command, profile))
+        };
+        let settings = self.settings(profile);
+        !settings.is_empty() && settings.iter().all(runs_ssod)
     }
 
-    fn settings(&self, profile: &str) -> impl Iterator<Item = FoundSetting<'_>> {
-        [(SharedFile::Config, &self.config), (SharedFile::Credentials, &self.credentials)]
-            .into_iter()
-            .flat_map(move |(file, document)| settings_in(file, document, profile))
+    fn settings(&self, profile: &str) -> &[FoundSetting] {
+        self.profiles.get(profile).map_or(&[], Vec::as_slice)
     }
-}
 
-struct FoundSetting<'a> {
-    position: CredentialSetting,
-    /// `None` if the lines below or a comment may be part of the value: SDKs disagree about it.
-    value: Option<&'a str>,
-}
-
-fn settings_in<'a>(file: SharedFile, document: &'a Document<'_>, profile: &str) -> Vec<FoundSetting<'a>> {
-    let mut found: Vec<FoundSetting<'a>> = Vec::new();
-    let mut is_inside = false;
-    // Whether the last setting is the last of `found`, so that nested lines belong to it.
-    let mut is_continued = false;
-    for (index, line) in document.lines.iter().enumerate() {
-        match &line.kind {
-            LineKind::Header { section, .. } => {
-                is_inside = is_section_of(section, profile);
-                is_continued = false;
-            }
-            LineKind::Setting(setting) => {
-                is_continued = is_inside && CREDENTIAL_KEYS.contains(&setting.key.as_str());
-                if is_continued {
-                    let position = CredentialSetting { file, line: index + 1, key: setting.key.clone() };
-                    let value = setting.comment.is_none().then_some(setting.value.as_str());
-                    found.push(FoundSetting { position, value });
+    fn add(&mut self, file: SharedFile, document: &Document<'_>) {
+        // The profile that the line belongs to, and whether lines below belong to its last setting.
+        let mut profile = None;
+        let mut is_continued = false;
+        for (index, line) in document.lines.iter().enumerate() {
+            match (&line.kind, profile) {
+                (LineKind::Header { section, .. }, _) => {
+                    profile = profile_of(section);
+                    is_continued = false;
                 }
-            }
-            LineKind::Nested { .. } => {
-                if is_continued && let Some(last) = found.last_mut() {
-                    last.value = None;
+                (LineKind::Setting(setting), Some(profile)) => {
+                    is_continued = CREDENTIAL_KEYS.contains(&setting.key.as_str());
+                    if is_continued {
+                        let value = setting.comment.is_none().then(|| setting.value.clone());
+                        let setting = CredentialSetting { file, line: index + 1, key: setting.key.clone() };
+                        self.profiles
+                            .entry(profile.to_owned())
+                            .or_default()
+                            .push(FoundSetting { setting, value });
+                    }
                 }
+                (LineKind::Nested { .. }, Some(profile)) if is_continued => {
+                    if let Some(last) = self.profiles.get_mut(profile).and_then(|found| found.last_mut()) {
+                        last.value = None;
+                    }
+                }
+                _ => {}
             }
-            LineKind::Ignored => {}
         }
     }
-    found
+}
+
+#[derive(Clone, Debug)]
+struct FoundSetting {
+    setting: CredentialSetting,
+    /// `None` if the lines below or a comment may be part of the value: SDKs disagree about it.
+    value: Option<String>,
 }
 
 /// The credentials file names a profile without `profile`, and some SDKs read such a section in the config file, too.
-fn is_section_of(section: &Section, profile: &str) -> bool {
-    matches!(section, Section::Profile(name) | Section::Other(name) if name == profile)
+fn profile_of(section: &Section) -> Option<&str> {
+    match section {
+        Section::Profile(name) | Section::Other(name) => Some(name),
+        Section::SsoSession(_) | Section::Services(_) => None,
+    }
 }
 
 /// Returns whether the command line is `…/ssod credential-process PROFILE`.
@@ -145,11 +159,12 @@ mod tests {
 
     const OURS: &str = "[profile a]\ncredential_process = /opt/ssod credential-process a\nssod_session = s\n";
 
-    fn files<'a>(config: &'a str, credentials: &'a str) -> SharedFiles<'a> {
-        SharedFiles {
-            config: Document::parse(config).unwrap(),
-            credentials: Document::parse(credentials).unwrap(),
-        }
+    fn files(config: &str, credentials: &str) -> SharedFiles {
+        SharedFiles::read(&Document::parse(config).unwrap(), &Document::parse(credentials).unwrap())
+    }
+
+    fn found(config: &str, credentials: &str) -> Vec<CredentialSetting> {
+        files(config, credentials).credential_settings("default").cloned().collect()
     }
 
     #[test]
@@ -158,18 +173,18 @@ mod tests {
             for section in ["[default]", "[profile default]"] {
                 let text =
                     format!("[profile b]\nregion = x\n{section}\n# note\n{} = v\n", key.to_uppercase());
-                let found = files(&text, "").credential_settings("default");
+                let settings = found(&text, "");
                 let expected = CredentialSetting { file: SharedFile::Config, line: 5, key: key.to_owned() };
-                assert_eq!(found, [expected], "{section} {key}");
+                assert_eq!(settings, [expected], "{section} {key}");
             }
             let text = format!("[default]\nregion = x\n{key} = v\n");
-            let found = files("", &text).credential_settings("default");
-            assert_eq!(found.len(), 1, "{key}");
-            assert_eq!(found[0].file, SharedFile::Credentials);
+            let settings = found("", &text);
+            assert_eq!(settings.len(), 1, "{key}");
+            assert_eq!(settings[0].file, SharedFile::Credentials);
         }
         let harmless =
             "[default]\nregion = x\noutput = json\ns3 =\n  role_arn = x\n[profile b]\nrole_arn = x\n";
-        assert_eq!(files(harmless, "[b]\naws_access_key_id = x\n").credential_settings("default"), []);
+        assert_eq!(found(harmless, "[b]\naws_access_key_id = x\n"), []);
     }
 
     #[test]
