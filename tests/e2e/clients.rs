@@ -108,3 +108,10 @@ pub(crate) fn start_moto() -> Moto {
 pub(crate) fn with_profile(name: &str) -> Env {
     vec![("AWS_PROFILE".to_owned(), Some(name.to_owned()))]
 }
+
+/// Removes the choice of a profile, which clients prefer to the endpoint, so that they use the endpoint.
+pub(crate) fn without_profile(mut env: Env) -> Env {
+    env.retain(|(name, _)| name != "AWS_PROFILE");
+    env.push(("AWS_PROFILE".to_owned(), None));
+    env
+}

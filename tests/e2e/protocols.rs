@@ -2,7 +2,7 @@
 
 use ssod_testkit::{Moto, Sandbox, TestUser, free_port, get_with, put_with};
 
-use crate::clients::{Client, Env, start_moto, with_profile};
+use crate::clients::{Client, Env, start_moto, with_profile, without_profile};
 
 const USERS: [TestUser; 2] = [TestUser::ADMIN, TestUser::READ_ONLY];
 
@@ -41,7 +41,7 @@ fn container_credentials_and_credential_process_work_with_every_client() {
     let sandbox = signed_in(&moto, "");
     for client in Client::ALL {
         for user in USERS {
-            let env = sandbox.daemon().env(&[user.profile]);
+            let env = without_profile(sandbox.daemon().env(&[user.profile]));
             assert_acts_as(user, client, &sandbox, &moto, &env, "container credentials");
             let env = with_profile(user.profile);
             assert_acts_as(user, client, &sandbox, &moto, &env, "credential_process");
@@ -65,16 +65,16 @@ fn imds_works_with_every_client_at_the_active_profile_and_at_two_ports() {
         format!("[imds]\nprofiles = {{ adminUser = {}, readOnlyUser = {} }}\n", free_port(), free_port());
     let sandbox = signed_in(&moto, &settings);
     let active_profile = || sandbox.daemon().env(&["--imds"]);
-    let without_profile = Client::CliV1.whoami(&sandbox, &moto, &active_profile());
+    let without_active_profile = Client::CliV1.whoami(&sandbox, &moto, &active_profile());
     assert!(
-        without_profile.stderr.contains("Unable to locate credentials"),
+        without_active_profile.stderr.contains("Unable to locate credentials"),
         "no profile is active: {}",
-        without_profile.stderr
+        without_active_profile.stderr
     );
     sandbox.ssod(&["use", "readOnlyUser"]).succeeded();
     for client in Client::ALL {
         for user in USERS {
-            let env = sandbox.daemon().env(&[user.profile, "--imds"]);
+            let env = without_profile(sandbox.daemon().env(&[user.profile, "--imds"]));
             assert_acts_as(user, client, &sandbox, &moto, &env, "IMDS at the profile's port");
         }
         let env = active_profile();

@@ -14,6 +14,7 @@ mod moto;
 mod ports;
 mod processes;
 mod sandbox;
+mod signed_requests;
 mod simulated;
 mod store;
 mod test_user;
@@ -26,8 +27,12 @@ pub use http::{
 };
 pub use moto::Moto;
 pub use ports::free_port;
-pub use processes::{ChildProcess, CommandResult, programs, python_environment, run, run_with_input};
+pub use processes::{
+    ChildProcess, CommandResult, node_modules, programs, python_environment, run, run_with_input,
+    rust_sdk_client,
+};
 pub use sandbox::{DaemonHandle, FakeHandle, FakeOptions, Sandbox};
+pub use signed_requests::SignedRequests;
 pub use simulated::SimulatedIdentityCenter;
 pub use store::MemoryStore;
 pub use test_user::{ACCOUNT, TestUser};

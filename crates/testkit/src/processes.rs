@@ -30,8 +30,22 @@ pub fn programs() -> PathBuf {
 
 /// Returns the folder of the Python environment with moto, boto3 and the AWS CLI v1, which `cargo xtask test` makes.
 pub fn python_environment() -> PathBuf {
-    let folder = std::env::var_os("SSOD_TEST_VENV").map(PathBuf::from);
-    folder.unwrap_or_else(|| panic!("SSOD_TEST_VENV is not set: run these tests with cargo xtask test"))
+    path_in("SSOD_TEST_VENV")
+}
+
+/// Returns the folder with the AWS SDK for JavaScript, which `cargo xtask test` installs.
+pub fn node_modules() -> PathBuf {
+    path_in("SSOD_TEST_NODE_MODULES")
+}
+
+/// Returns the client of the AWS SDK for Rust, which `cargo xtask test` builds.
+pub fn rust_sdk_client() -> PathBuf {
+    path_in("SSOD_TEST_RUST_SDK")
+}
+
+fn path_in(variable: &str) -> PathBuf {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    path.unwrap_or_else(|| panic!("{variable} is not set: run these tests with cargo xtask test"))
 }
 
 /// The result of a command that has ended.

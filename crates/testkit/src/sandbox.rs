@@ -169,6 +169,11 @@ impl Sandbox {
         self.command(self.environment.programs.join("ssod-daemon"))
     }
 
+    /// Returns the path of `ssod`.
+    pub fn ssod_program(&self) -> String {
+        self.environment.programs.join("ssod").display().to_string()
+    }
+
     /// Runs `ssod` and waits for its end.
     pub fn ssod(&self, arguments: &[&str]) -> CommandResult {
         self.environment.ssod(arguments)

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::prerequisites::{
-    build_previous_daemon, install_cargo_tools, install_debian_packages, make_python_environment, make_rootfs,
+    build_previous_daemon, build_rust_sdk_client, install_cargo_tools, install_debian_packages,
+    install_javascript_sdk, make_python_environment, make_rootfs,
 };
 use crate::workspace::{BuildProfile, build_programs, cargo, root, run as run_command, target};
 use crate::{imports, package};
@@ -31,6 +32,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
     install_debian_packages(is_root)?;
     install_cargo_tools()?;
     let python = make_python_environment()?;
+    let node_modules = install_javascript_sdk()?;
     run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
     imports::run()?;
     run_command(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
@@ -40,6 +42,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
     run_command(cargo(&["xtask", "demo", "--unattended", "--for", "20s"]).env_remove("CARGO"))?;
     check_install()?;
     let previous = build_previous_daemon()?;
+    let rust_sdk_client = build_rust_sdk_client()?;
     let mut nextest = cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"]);
     if test.no_root {
         nextest.args(["-E", &format!("not {AS_ROOT}")]);
@@ -51,6 +54,8 @@ pub(crate) fn run(test: &Test) -> Result<()> {
         nextest
             .env("SSOD_TEST_PROGRAMS", target().join("debug"))
             .env("SSOD_TEST_VENV", python)
+            .env("SSOD_TEST_NODE_MODULES", node_modules)
+            .env("SSOD_TEST_RUST_SDK", rust_sdk_client)
             .env("SSOD_TEST_PREVIOUS_DAEMON", previous)
             .env("INSTA_UPDATE", "no"),
     )?;

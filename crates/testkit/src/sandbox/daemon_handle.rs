@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Map, Value};
-use ssod_control::{AuditEntry, ProfileStatus, Status};
+use ssod_control::{AuditEntry, ControlClient, ProfileStatus, Status};
 
 use super::environment::ProgramEnvironment;
 use crate::http::{Reply, get_with};
@@ -79,6 +79,11 @@ impl DaemonHandle {
     /// Returns the problems that `ssod status` shows.
     pub fn problems(&self) -> Vec<String> {
         self.status().daemon.problems
+    }
+
+    /// Reads the AWS config file and the settings again.
+    pub fn reload(&self) {
+        ControlClient::new(&self.socket()).post::<()>("/v1/reload", &()).unwrap();
     }
 
     /// Returns the variables that `ssod env` sets; `None` for those that it unsets.

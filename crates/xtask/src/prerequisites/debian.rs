@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use crate::workspace::run;
 
 /// A program that the tests start, and the package that contains it.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("/usr/bin/aws", "awscli"),
     ("/usr/bin/gnome-keyring-daemon", "gnome-keyring"),
     ("/usr/bin/dbus-run-session", "dbus"),
@@ -20,6 +20,9 @@ const PACKAGES: [(&str, &str); 12] = [
     ("/usr/bin/fish", "fish"),
     ("/usr/bin/zsh", "zsh"),
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
+    ("/usr/bin/node", "nodejs"),
+    ("/usr/bin/npm", "npm"),
+    ("/usr/bin/rclone", "rclone"),
     ("/usr/bin/systemd-nspawn", "systemd-container"),
 ];
 
