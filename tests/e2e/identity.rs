@@ -218,10 +218,10 @@ fn assert_only_the_profile(signer: Signer) {
             sandbox.write_aws_config(&format!("{profiles}\n{}", rival.config));
             fs::write(sandbox.home().join(".aws/credentials"), &rival.credentials).unwrap();
             sandbox.daemon().reload();
-            for protocol in ["--shell=json", "--imds"] {
-                let what = format!("{signer:?}, {}, {form}, {protocol}", rival.name);
+            for protocol in [None, Some("--imds")] {
+                let what = format!("{signer:?}, {}, {form}, {protocol:?}", rival.name);
                 let mut command = sandbox.ssod_command();
-                command.args(["env", NAME, "--shell=json", protocol]).envs(rival.variables.clone());
+                command.args(["env", NAME, "--shell=json"]).args(protocol).envs(rival.variables.clone());
                 let printed = run(&mut command);
                 let set: serde_json::Map<String, Value> = serde_json::from_str(&printed.stdout).unwrap();
                 if printed.status != 0 {

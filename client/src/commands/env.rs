@@ -56,14 +56,21 @@ pub(crate) fn fail(args: &EnvArgs, error: CommandError) -> CommandResult<()> {
 }
 
 /// Does the same for a command line that is wrong, if its command is `env`.
-pub(crate) fn fail_shell_of(mut arguments: impl Iterator<Item = String>) {
-    if arguments.find(|argument| !argument.starts_with('-')).as_deref() != Some("env") {
+pub(crate) fn fail_shell_of(arguments: impl Iterator<Item = String>) {
+    let mut arguments = arguments.skip_while(|argument| argument.starts_with('-'));
+    if arguments.next().as_deref() != Some("env") {
         return;
     }
-    let named = arguments.skip_while(|argument| argument != "--shell").nth(1);
-    let shell = named.and_then(|name| Shell::from_str(&name, true).ok()).unwrap_or_else(Shell::of_caller);
+    let shell = named_shell(&arguments.collect::<Vec<_>>()).unwrap_or_else(Shell::of_caller);
     // If stdout is closed, no shell evaluates the output.
     let _ = fail_shell(shell);
+}
+
+fn named_shell(arguments: &[String]) -> Option<Shell> {
+    let at = arguments.iter().position(|argument| argument.starts_with("--shell"))?;
+    let name =
+        arguments[at].strip_prefix("--shell=").or_else(|| arguments.get(at + 1).map(String::as_str))?;
+    Shell::from_str(name, true).ok()
 }
 
 fn fail_shell(shell: Shell) -> std::io::Result<()> {
