@@ -27,7 +27,8 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Returns two users with three roles each, all profiles kept fresh, and sign-ins that last 30 days.
+    /// Returns a setup of two users with three roles each, in which all profiles are kept fresh and sign-ins last 30
+    /// days.
     pub(crate) fn small(seed: u64) -> Self {
         Self {
             seed,

@@ -1,5 +1,5 @@
-//! Many profiles: the simulation measures delays, real processes measure memory and CPU. The portal answers twenty calls a
-//! second and also refuses one in twenty.
+//! Many profiles: the simulation measures delays, real processes measure memory and CPU. The portal answers twenty
+//! calls a second and also refuses one in twenty.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -23,9 +23,9 @@ pub(super) fn storms(seeds: u64) -> Result<()> {
     let (mut served, mut lasted) = (0, Duration::ZERO);
     for seed in 0..seeds {
         let outcome = storm(seed);
-        ensure!(outcome.broken.is_empty(), "SSOD_SEED={seed}: {:#?}", outcome.broken);
+        ensure!(outcome.broken_promises.is_empty(), "SSOD_SEED={seed}: {:#?}", outcome.broken_promises);
         served += outcome.served;
-        lasted += outcome.lasted;
+        lasted += outcome.simulated_time;
     }
     let days = lasted.as_secs() / 86_400;
     println!(
@@ -44,13 +44,13 @@ pub(super) fn simulated() -> Result<()> {
     );
     for profiles in [10, 100, 1_000, 10_000] {
         let outcome = scale(profiles, 3);
-        ensure!(outcome.broken.is_empty(), "{profiles} profiles: {:?}", outcome.broken);
+        ensure!(outcome.broken_promises.is_empty(), "{profiles} profiles: {:?}", outcome.broken_promises);
         let least = outcome.calls as f64 / RATE;
         println!(
             "{profiles:>8} {:>8.1} s {least:>10.1} s {:>8.3} {:>10.1} min {:>11.0} ms",
             outcome.fill.as_secs_f64(),
             outcome.fill.as_secs_f64() / least,
-            outcome.shortest.as_secs_f64() / 60.0,
+            outcome.shortest_lifetime.as_secs_f64() / 60.0,
             outcome.longest_wait.as_secs_f64() * 1e3
         );
     }
