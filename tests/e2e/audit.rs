@@ -53,7 +53,7 @@ fn every_protocol_is_audited_with_the_calling_program() {
         .arg(sandbox.daemon().port().to_string())
         .arg(sandbox.daemon().token("adminUser"));
     let sdk = ChildProcess::start(&mut sdk);
-    assert_eq!(sdk.line(), "200");
+    assert_eq!(sdk.next_line(), "200");
     let by_tcp = sandbox.daemon().audited("the SDK", |entry| entry.via == AuditVia::Container);
     assert!(
         by_tcp.program.as_ref().unwrap().starts_with("python") && by_tcp.pid == Some(sdk.pid()),

@@ -1,5 +1,5 @@
-//! An independent client, Debian's AWS CLI v2, signs in, renews, gets credentials and signs out at the fake Identity Center.
-//! So the fake behaves like AWS.
+//! An independent client, Debian's AWS CLI v2, signs in, renews, gets credentials and signs out at the fake Identity
+//! Center. So the fake behaves like AWS.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use ssod_testkit::{ChildProcess, Sandbox, approve_device, run};
 
-/// Writes endpoint rule sets that have the fake as their only endpoint. Version 2.9 of the AWS CLI has no variables for the
-/// endpoints of Identity Center.
+/// Writes endpoint rule sets that have the fake as their only endpoint. Version 2.9 of the AWS CLI has no variables for
+/// the endpoints of Identity Center.
 pub(crate) fn write_endpoint_rules(folder: &Path, fake: &str) {
     for service in ["sso", "sso-oidc"] {
         let folder = folder.join(service).join("2019-06-10");
@@ -38,7 +38,7 @@ pub(crate) fn sign_in(sandbox: &Sandbox, rules: &Path) {
         "adminUser",
     ]));
     let is_code = |line: &String| line.len() == 9 && line.contains('-');
-    let code = std::iter::repeat_with(|| login.line()).find(is_code).unwrap();
+    let code = std::iter::repeat_with(|| login.next_line()).find(is_code).unwrap();
     assert_eq!(approve_device(sandbox.fake().url(), &code, "alice", true).status, 200);
     assert_eq!(login.wait(Duration::from_mins(1)), Some(0));
 }

@@ -1,4 +1,5 @@
-//! Web pages attack the endpoint in a real Chromium (T4, T5, T6): a foreign site, DNS rebinding, and a page on loopback.
+//! Web pages attack the endpoint in a real Chromium (T4, T5, T6): a foreign site, DNS rebinding, and a page on
+//! loopback.
 
 use std::process::Command;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use ssod_testkit::{CommandResult, Moto, Sandbox, python_environment, run};
+use ssod_testkit::{CommandOutput, Moto, Sandbox, python_environment, run};
 
 /// Variables to set; `None` means to unset.
 pub(crate) type Env = Vec<(String, Option<String>)>;
@@ -23,7 +23,7 @@ impl Client {
     pub(crate) const ALL: [Self; 3] = [Self::CliV1, Self::CliV2, Self::Boto3];
 
     /// Asks moto for the caller's identity.
-    pub(crate) fn whoami(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> CommandResult {
+    pub(crate) fn whoami(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> CommandOutput {
         match self {
             Self::Boto3 => self.run(sandbox, moto, env, &["whoami"]),
             _ => self.run(
@@ -36,7 +36,7 @@ impl Client {
     }
 
     /// Lists the instances.
-    pub(crate) fn describe(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> CommandResult {
+    pub(crate) fn describe(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> CommandOutput {
         let query = "Reservations[].Instances[].InstanceId";
         match self {
             Self::Boto3 => self.run(sandbox, moto, env, &["describe"]),
@@ -50,7 +50,7 @@ impl Client {
     }
 
     /// Stops moto's instance.
-    pub(crate) fn stop(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> CommandResult {
+    pub(crate) fn stop(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> CommandOutput {
         match self {
             Self::Boto3 => self.run(sandbox, moto, env, &["stop", &moto.instance]),
             _ => self.run(sandbox, moto, env, &["ec2", "stop-instances", "--instance-ids", &moto.instance]),
@@ -58,7 +58,7 @@ impl Client {
     }
 
     /// Runs it in the sandbox's environment with these variables.
-    fn run(self, sandbox: &Sandbox, moto: &Moto, env: &Env, arguments: &[&str]) -> CommandResult {
+    fn run(self, sandbox: &Sandbox, moto: &Moto, env: &Env, arguments: &[&str]) -> CommandOutput {
         let mut command = self.command(sandbox, &moto.url);
         command.args(arguments).env("AWS_DEFAULT_REGION", "us-east-1");
         for (name, value) in env {

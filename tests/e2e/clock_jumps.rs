@@ -53,8 +53,8 @@ fn after_a_clock_jump_valid_credentials_are_served_and_expired_ones_are_not() {
     sandbox.fake().clear_faults();
     sandbox.ssod(&["list", "adminUser"]).succeeded();
     assert_eq!(sandbox.daemon().problems().len(), 0);
-    // Without AWS's time, a clock that was set forward may be right, so credentials that have expired by it are not served.
-    // A clock that was set back is not trusted.
+    // Without AWS's time, a clock that was set forward may be right, so credentials that have expired by it are not
+    // served. A clock that was set back is not trusted.
     sandbox.fake().stop();
     for (offset, status) in [("+50m", 200), ("+2h", 503), ("-1h", 200), ("+0", 200), ("+70m", 503)] {
         fs::write(&clock, offset).unwrap();
@@ -69,7 +69,8 @@ fn the_supervisor_notices_a_clock_jump_that_no_timer_reports() {
     let renewals = sandbox.fake().successful_calls("CreateToken");
     // After the credentials are saved, nothing is due for half an hour.
     sandbox.daemon().wait_until_credentials_are_saved();
-    // libfaketime does not fake timerfd, so only the supervisor can notice the jump. It compares the clocks twice a minute.
+    // libfaketime does not fake timerfd, so only the supervisor can notice the jump. It compares the clocks twice a
+    // minute.
     fs::write(&clock, "+2h").unwrap();
     wait_until_within(Duration::from_mins(2), "the sign-in is renewed", || {
         sandbox.fake().successful_calls("CreateToken") > renewals

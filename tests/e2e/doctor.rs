@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use ssod_control::{Check, CheckState};
-use ssod_testkit::{CommandResult, Sandbox, TestUser, run, wait_until};
+use ssod_testkit::{CommandOutput, Sandbox, TestUser, run, wait_until};
 
 /// Runs `ssod doctor` in a shell with these variables.
-fn doctor(sandbox: &Sandbox, variables: &[(&str, &str)]) -> CommandResult {
+fn doctor(sandbox: &Sandbox, variables: &[(&str, &str)]) -> CommandOutput {
     run(sandbox.ssod_command().arg("doctor").envs(variables.iter().copied()))
 }
 

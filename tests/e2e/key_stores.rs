@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use ssod_testkit::{CommandResult, Sandbox, TestUser, leaks, run, wait_until};
+use ssod_testkit::{CommandOutput, Sandbox, TestUser, leaks, run, wait_until};
 
-/// Starts the daemon twice and prints the endpoint's token each time, which is sealed under the key and must not change;
-/// the first time also where the key is.
-fn run_twice(store: &str, session: &[&str], setup: &str) -> CommandResult {
+/// Starts the daemon twice and prints the endpoint's token each time, which is sealed under the key and must not
+/// change; the first time also where the key is.
+fn run_twice(store: &str, session: &[&str], setup: &str) -> CommandOutput {
     let sandbox = Sandbox::new();
     sandbox.configure(TestUser::ADMIN);
     let settings = format!("[endpoint]\nport = {}\n[vault]\nkey = \"{store}\"\n", sandbox.daemon().port());
@@ -33,7 +33,7 @@ kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
     finished
 }
 
-fn assert_same_key_in(store: &str, finished: CommandResult) {
+fn assert_same_key_in(store: &str, finished: CommandOutput) {
     let output = finished.succeeded();
     let lines: Vec<&str> = output.lines().collect();
     assert_eq!(lines.len(), 3, "{output}");

@@ -1,6 +1,6 @@
-//! Two hundred kills with SIGKILL while tokens that live one second rotate. One sign-in is enough, except for kills between the
-//! moment when AWS accepts a refresh token and the moment when the daemon has saved the answer: the protocol cannot close
-//! that window.
+//! Two hundred kills with SIGKILL while tokens that live one second rotate. One sign-in is enough, except for kills
+//! between the moment when AWS accepts a refresh token and the moment when the daemon has saved the answer: the
+//! protocol cannot close that window.
 
 use std::time::{Duration, Instant};
 

@@ -15,7 +15,7 @@ fn the_end_of_a_session_is_announced_once_before_and_once_after() {
     let mut sandbox = Sandbox::with_lifetime("3s");
     let mut bus = sandbox.command("/usr/bin/dbus-daemon");
     let bus = ChildProcess::start(bus.args(["--session", "--nofork", "--print-address=1"]));
-    let address = bus.line();
+    let address = bus.next_line();
     let messages = sandbox.home().join("messages");
     let rule = "interface='org.freedesktop.Notifications',member='Notify'";
     let mut monitor = sandbox.command("/bin/sh");

@@ -23,8 +23,8 @@ fn terminate(pid: &str) {
     kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::TERM).unwrap();
 }
 
-/// Returns a sandbox with a signed-in user, and a process that holds the sockets and runs the programs in turn, each when the
-/// one before has ended. It prints their process ids.
+/// Returns a sandbox with a signed-in user, and a process that holds the sockets and runs the programs in turn, each
+/// when the one before has ended. It prints their process ids.
 fn with_socket_holder(programs: &[&Path]) -> (Sandbox, ChildProcess) {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
@@ -42,8 +42,8 @@ fn with_socket_holder(programs: &[&Path]) -> (Sandbox, ChildProcess) {
     (sandbox, holder)
 }
 
-/// Runs the closure while eight clients send requests all the time. No connection may be refused and no answer wrong. The
-/// closure gets the number of answers so far.
+/// Runs the closure while eight clients send requests all the time. No connection may be refused and no answer wrong.
+/// The closure gets the number of answers so far.
 fn while_clients_send_requests(sandbox: &Sandbox, run: impl FnOnce(&AtomicUsize)) {
     struct SetOnDrop<'a>(&'a AtomicBool);
     impl Drop for SetOnDrop<'_> {
@@ -84,19 +84,19 @@ fn wait_for_answers(answers: &AtomicUsize, count: usize) {
 fn no_connection_is_refused_while_the_daemon_is_killed_under_load() {
     let daemon = programs().join("ssod-daemon");
     let (sandbox, holder) = with_socket_holder(&[&daemon]);
-    let mut pid = holder.line();
+    let mut pid = holder.next_line();
     wait_until("the daemon answers", || sandbox.ssod(&["status"]).status == 0);
     while_clients_send_requests(&sandbox, |answers| {
         for _ in 0..5 {
             wait_for_answers(answers, 20);
             kill(&pid);
-            pid = holder.line();
+            pid = holder.next_line();
         }
         wait_for_answers(answers, 20);
     });
     // A graceful stop leaves the socket to the process that holds it.
     terminate(&pid);
-    pid = holder.line();
+    pid = holder.next_line();
     assert!(sandbox.daemon().socket().exists());
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
     assert_eq!(sandbox.daemon().problems(), [""; 0]);
@@ -111,7 +111,7 @@ fn no_connection_is_refused_during_an_upgrade_and_the_old_vault_opens() {
         previous.expect("SSOD_TEST_PREVIOUS_DAEMON is not set: run these tests with cargo xtask test");
     let current = programs().join("ssod-daemon");
     let (sandbox, holder) = with_socket_holder(&[&previous, &current]);
-    let old = holder.line();
+    let old = holder.next_line();
     wait_until("the old daemon answers", || sandbox.ssod(&["status"]).status == 0);
     let executable = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).unwrap();
     assert_eq!(executable(&old), previous.canonicalize().unwrap());
@@ -120,7 +120,7 @@ fn no_connection_is_refused_during_an_upgrade_and_the_old_vault_opens() {
         wait_for_answers(answers, 25);
         // As `systemctl restart` does.
         terminate(&old);
-        new = holder.line();
+        new = holder.next_line();
         wait_for_answers(answers, 25);
     });
     assert_eq!(executable(&new), current.canonicalize().unwrap());
@@ -238,7 +238,8 @@ fn the_systemd_units_are_valid_and_hardened() {
         (0, ""),
         "systemd-analyze also exits with 0 for invalid units"
     );
-    // In tenths. A unit without hardening has a score of 9.6. Further options need a user namespace under a user manager.
+    // In tenths. A unit without hardening has a score of 9.6. Further options need a user namespace under a user
+    // manager.
     let score = analyze(&["security", "--offline=true", "--threshold=62", "./ssod.service"]);
     assert_eq!(score.status, 0, "{}{}", score.stdout, score.stderr);
 }

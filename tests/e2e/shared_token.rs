@@ -23,7 +23,8 @@ fn shared_token(sandbox: &Sandbox) -> Option<Value> {
     serde_json::from_slice(&fs::read(token_file(sandbox)).ok()?).ok()
 }
 
-/// Returns a command that runs boto3 with a profile in AWS's own form: it reads the AWS CLI's token file and calls the portal.
+/// Returns a command that runs boto3 with a profile in AWS's own form: it reads the AWS CLI's token file and calls the
+/// portal.
 fn boto3(sandbox: &Sandbox) -> Command {
     let program = "import boto3; print(boto3.Session(profile_name='adminUser').get_credentials().get_frozen_credentials().access_key)";
     let mut command = sandbox.command(python_environment().join("bin/python"));

@@ -37,7 +37,7 @@ fn rejects_a_wrong_state_or_path_and_keeps_waiting() {
     let login = ChildProcess::start(
         command.args(["login", "adminUser", "--no-browser", "--json"]).env("DISPLAY", ":99"),
     );
-    let event: serde_json::Value = serde_json::from_str(&login.line()).unwrap();
+    let event: serde_json::Value = serde_json::from_str(&login.next_line()).unwrap();
     let url = event["url"].as_str().unwrap();
     let encoded = url.split_once("redirect_uri=").unwrap().1.split('&').next().unwrap();
     let callback = encoded.replace("%3A", ":").replace("%2F", "/");
@@ -54,7 +54,7 @@ fn rejects_a_wrong_state_or_path_and_keeps_waiting() {
         );
     }
     assert_eq!(approve_browser(url, "alice", true).status, 200);
-    assert!(login.line().contains("signed_in"));
+    assert!(login.next_line().contains("signed_in"));
     assert_eq!(login.wait(Duration::from_secs(30)), Some(0));
     let address = callback.split('/').nth(2).unwrap();
     assert!(address.starts_with("127.0.0.1:"));

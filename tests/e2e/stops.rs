@@ -76,7 +76,7 @@ fn a_resume_ends_the_back_off() {
     let mut sandbox = Sandbox::new();
     let mut bus = sandbox.command("/usr/bin/dbus-daemon");
     let bus = ChildProcess::start(bus.args(["--session", "--nofork", "--print-address=1"]));
-    let address = bus.line();
+    let address = bus.next_line();
     sandbox.add_settings("[refresh]\nkeep_fresh = \"all\"\n");
     sandbox.configure(TestUser::ADMIN);
     sandbox.fake().add_fault("fail", "GetRoleCredentials");

@@ -8,7 +8,8 @@ use ssod_model::{ClientRegistration, IdentityError, Secret, Timestamp, Timestamp
 /// The longest lifetime that ssod accepts.
 const YEAR: Duration = Duration::from_hours(8_784);
 
-/// Checks that a body is parsed to a value whose secrets can be sent and whose lifetime is bounded, or to a printable error.
+/// Checks that a body is parsed to a value whose secrets can be sent and whose lifetime is bounded, or to a printable
+/// error.
 pub(crate) fn check(data: &[u8]) {
     let Some((kind, body)) = data.split_first() else { return };
     let now = Timestamp::from_second(1_800_000_000).unwrap();

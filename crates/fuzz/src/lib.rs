@@ -1,7 +1,7 @@
 //! Properties that must hold for any input bytes: one check for each boundary where untrusted bytes enter.
 //!
-//! The tests run each check on its corpus and on random mutations of it; `libfuzzer/` runs the same checks under cargo-fuzz
-//! (see the README). What a fuzzer finds is fixed, and its input stays in `corpus/TARGET/`.
+//! The tests run each check on its corpus and on random mutations of it; `libfuzzer/` runs the same checks under
+//! cargo-fuzz (see the README). What a fuzzer finds is fixed, and its input stays in `corpus/TARGET/`.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,

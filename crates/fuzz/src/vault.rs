@@ -20,7 +20,8 @@ pub(crate) fn check_header(data: &[u8]) {
     assert!(open(&key(), "other", &sealed).is_err());
 }
 
-/// Checks that a sealed file is a valid record, or is set aside with a problem that describes it, and that no file is deleted.
+/// Checks that a sealed file is a valid record, or is set aside with a problem that describes it, and that no file is
+/// deleted.
 pub(crate) fn check_record(data: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let vault = Vault::new(folder.path()).unwrap();

@@ -1,5 +1,5 @@
-//! What ssod's tests are made of: sandboxes with real processes, a manual clock, a simulated Identity Center, and a store in
-//! memory. A test that cannot be set up must fail with the reason, so everything here panics.
+//! The building blocks of ssod's tests: sandboxes with real processes, a manual clock, a simulated Identity Center, and
+//! a store in memory. A test that cannot be set up must fail with the reason, so everything here panics.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
@@ -26,7 +26,7 @@ pub use http::{
 };
 pub use moto::Moto;
 pub use ports::free_port;
-pub use processes::{ChildProcess, CommandResult, programs, python_environment, run, run_with_input};
+pub use processes::{ChildProcess, CommandOutput, programs, python_environment, run, run_with_input};
 pub use sandbox::{DaemonHandle, FakeHandle, FakeOptions, Sandbox};
 pub use simulated::SimulatedIdentityCenter;
 pub use store::MemoryStore;

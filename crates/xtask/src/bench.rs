@@ -15,7 +15,8 @@ const REPETITIONS: usize = 2_000;
 
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// Also serve ten thousand profiles with real processes, which takes nine minutes, and simulate ten times as many storms.
+    /// Also serve ten thousand profiles with real processes, which takes nine minutes, and simulate ten times as many
+    /// storms.
     #[arg(long)]
     long: bool,
 }

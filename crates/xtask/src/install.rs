@@ -90,8 +90,8 @@ fn build_daemon(profile: BuildProfile) -> Result<PathBuf> {
     Ok(target().join(profile.folder()).join("ssod-daemon"))
 }
 
-/// Builds the client. An optimised one is linked statically: `ssod credential-process` then takes seven tenths of the CPU
-/// time, because a dynamic program spends most of its start finding its libraries.
+/// Builds the client. An optimised one is linked statically: `ssod credential-process` then takes seven tenths of the
+/// CPU time, because a dynamic program spends most of its start finding its libraries.
 fn build_client(profile: BuildProfile) -> Result<PathBuf> {
     let mut build = cargo_build(profile, &["ssod"]);
     if profile == BuildProfile::Debug || !cfg!(all(target_os = "linux", target_env = "gnu")) {

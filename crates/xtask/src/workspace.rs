@@ -67,8 +67,8 @@ pub(crate) fn cargo_build(profile: BuildProfile, packages: &[&str]) -> Command {
     build
 }
 
-/// Builds the programs that tests, the benchmark and the demo start. An optimised `cargo xtask` finds the optimised ones,
-/// because they are in its own folder.
+/// Builds the programs that tests, the benchmark and the demo start. An optimised `cargo xtask` finds the optimised
+/// ones, because they are in its own folder.
 pub(crate) fn build_programs(profile: BuildProfile) -> Result<()> {
     run(&mut cargo_build(profile, &PROGRAMS))
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use ssod_control::Status;
-use ssod_testkit::{ChildProcess, CommandResult, programs, run, wait_until, wait_until_within};
+use ssod_testkit::{ChildProcess, CommandOutput, programs, run, wait_until, wait_until_within};
 use tempfile::TempDir;
 
-/// The container's user. This machine must not have a user with this uid, because the kernel's keyrings belong to a uid. It is
-/// below the uids of systemd's dynamic users, who have no journal.
+/// The container's user. This machine must not have a user with this uid, because the kernel's keyrings belong to a
+/// uid. It is below the uids of systemd's dynamic users, who have no journal.
 const UID: u32 = 50_701;
 const PORT: u16 = 7_746;
 const FAKE: &str = "http://127.0.0.1:8400";
@@ -121,7 +121,7 @@ impl Machine {
     }
 
     /// Runs a line of shell in the container as alice and waits for its end.
-    fn alice(&self, line: &str) -> CommandResult {
+    fn alice(&self, line: &str) -> CommandOutput {
         run(&mut self.alice_command(line))
     }
 
@@ -130,7 +130,7 @@ impl Machine {
         let login = ChildProcess::start(
             &mut self.alice_command("ssod login adminUser --device-code --no-browser --json"),
         );
-        let event: serde_json::Value = serde_json::from_str(&login.line()).unwrap();
+        let event: serde_json::Value = serde_json::from_str(&login.next_line()).unwrap();
         let code = event["code"].as_str().unwrap();
         let approve = format!("curl -sf -d user_code={code} -d user=alice -d action=approve {FAKE}/device");
         self.alice(&approve).succeeded();
@@ -138,7 +138,7 @@ impl Machine {
     }
 
     /// Requests credentials, as an SDK would.
-    fn request_credentials(&self) -> CommandResult {
+    fn request_credentials(&self) -> CommandOutput {
         self.alice(&format!(
             "curl -sS -m 20 -w '%{{http_code}}' -H \"Authorization: $(cat $XDG_RUNTIME_DIR/ssod/tokens/profile-adminUser)\" \
              http://127.0.0.1:{PORT}/credentials/adminUser"
@@ -219,8 +219,8 @@ fn assert_programs_are_audited(machine: &Machine) {
 
 /// Two kills under load lose no request.
 fn assert_survives_kills_under_load(machine: &Machine) {
-    // Eight clients send requests meanwhile. A new connection waits in the backlog and is answered. An accepted one ends with
-    // the process (curl's 52 and 56). No connection may be refused (7), and no answer may be wrong.
+    // Eight clients send requests meanwhile. A new connection waits in the backlog and is answered. An accepted one
+    // ends with the process (curl's 52 and 56). No connection may be refused (7), and no answer may be wrong.
     let line = format!(
         "token=$(cat $XDG_RUNTIME_DIR/ssod/tokens/profile-adminUser)
         request() {{ curl -s -m 20 -o /dev/null -w '%{{http_code}} %{{exitcode}}\\n' -H \"Authorization: $token\" \
@@ -264,7 +264,8 @@ fn assert_is_watched(machine: &Machine) {
 
 /// The unit's sandbox refuses what it should.
 fn assert_is_hardened(machine: &Machine) {
-    // The same probes outside show that the unit refuses them. Only a raw socket is refused by the kernel itself, with EPERM.
+    // The same probes outside show that the unit refuses them. Only a raw socket is refused by the kernel itself, with
+    // EPERM.
     let without_unit = "{'memory to write and run': None, 'a foreign address family': 'EPERM', 'a call of no use to a service': None, \
                 'a namespace': None, 'another personality': None}\n['NoNewPrivs:\\t0\\n']";
     let in_unit = "{'memory to write and run': 'EPERM', 'a foreign address family': 'EAFNOSUPPORT', \

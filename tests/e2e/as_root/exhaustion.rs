@@ -30,7 +30,7 @@ fn hold_connections(user: u32, sandbox: &Sandbox, count: u32) -> ChildProcess {
         HOLD_CONNECTIONS,
         &[&sandbox.daemon().port().to_string(), &count.to_string()],
     ));
-    let open: u32 = holder.line().parse().unwrap();
+    let open: u32 = holder.next_line().parse().unwrap();
     assert!(open > count / 2, "{open} of {count}");
     holder
 }
@@ -45,7 +45,8 @@ fn thousands_of_idle_connections_of_others_do_not_affect_alice() {
     for _ in 0..20 {
         let start = Instant::now();
         assert!(run_python(ALICE, REQUEST, &[&url, &token]).succeeded().starts_with("200"));
-        // Most of the time is Python's start. An idle connection is closed after ten seconds: no request may wait for that.
+        // Most of the time is Python's start. An idle connection is closed after ten seconds: no request may wait for
+        // that.
         assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     }
     assert_eq!(sandbox.ssod(&["credential-process", "adminUser"]).status, 0);
@@ -58,7 +59,7 @@ fn with_64_descriptors_the_control_socket_works_and_the_endpoint_recovers() {
     let mut sandbox = Sandbox::with_lifetime("6s");
     sandbox.add_settings("[refresh]\nkeep_fresh = \"all\"\n");
     sandbox.configure(TestUser::ADMIN);
-    sandbox.start_daemon_by("ulimit -n 64; exec ssod-daemon");
+    sandbox.start_daemon_in_shell("ulimit -n 64; exec ssod-daemon");
     sandbox.login(TestUser::ADMIN).succeeded();
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
     let holder = hold_connections(0, &sandbox, 200);

@@ -1,5 +1,5 @@
-//! Containers (T8): one with its own network cannot connect; a rootless one in the host's network has the user's uid, and
-//! needs the token.
+//! Containers (T8): one with its own network cannot connect; a rootless one in the host's network has the user's uid,
+//! and needs the token.
 
 use std::fs;
 use std::os::unix::process::CommandExt;

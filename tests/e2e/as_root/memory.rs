@@ -1,5 +1,5 @@
-//! Other processes cannot read the daemon's memory, a crash does not write it to a disk, and a lock clears the secrets in it
-//! (T11, T12, T13).
+//! Other processes cannot read the daemon's memory, a crash does not write it to a disk, and a lock clears the secrets
+//! in it (T11, T12, T13).
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -39,7 +39,7 @@ fn another_process_of_alice_cannot_inspect_the_daemon() {
         "import time; print('here', flush=True); time.sleep(60)",
         &[],
     ));
-    other.line();
+    other.next_line();
     let result = inspect(other.pid());
     assert!(result.contains("environ read") && result.contains("mem read"), "{result}");
 }
@@ -75,7 +75,8 @@ fn a_crash_leaves_no_core_dump_even_if_the_shell_allows_it() {
     assert!(!leaves_core("ssod-daemon"));
 }
 
-/// Returns the prefixes of the fake's secrets, and the names of the given texts, that are in the writable memory of a process.
+/// Returns the prefixes of the fake's secrets, and the names of the given texts, that are in the writable memory of a
+/// process.
 fn secrets_in_memory(pid: u32, texts: &[(&'static str, Vec<u8>)]) -> Vec<&'static str> {
     let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
@@ -142,7 +143,7 @@ fn a_lock_clears_every_secret_from_memory_and_an_unlock_requires_no_sign_in() {
         KEEP_CONNECTION,
         &[&sandbox.daemon().port().to_string(), &text(&ours[1].1)],
     ));
-    assert_eq!(kept.line(), "200");
+    assert_eq!(kept.next_line(), "200");
     for kind in ["access-", "secret-", "the vault's key", "an endpoint token"] {
         assert!(held.contains(&kind), "the search does not find {kind}: {held:?}");
     }
@@ -230,7 +231,7 @@ fn a_lock_that_cannot_be_saved_still_locks_and_is_reported() {
 fn without_locked_memory_the_daemon_works_and_reports_it() {
     let mut sandbox = Sandbox::of_user(ALICE);
     sandbox.configure(TestUser::ADMIN);
-    sandbox.start_daemon_by("ulimit -l 0; exec ssod-daemon");
+    sandbox.start_daemon_in_shell("ulimit -l 0; exec ssod-daemon");
     sandbox.login(TestUser::ADMIN).succeeded();
     assert_eq!(sandbox.ssod(&["credential-process", "adminUser"]).status, 0);
     assert!(sandbox.daemon().log().contains("the vault's key may be written to swap"));

@@ -18,7 +18,7 @@ fn a_new_network_address_ends_the_back_off() {
     sandbox.login(TestUser::ADMIN).succeeded();
     sandbox.daemon().kill();
     // In its own network namespace, where AWS cannot be reached. It ends with the daemon.
-    sandbox.start_daemon_by("exec unshare -n sh -c 'ip link set lo up && exec ssod-daemon'");
+    sandbox.start_daemon_in_shell("exec unshare -n sh -c 'ip link set lo up && exec ssod-daemon'");
     let before = wait_for_long_back_off(&sandbox);
     let pid = sandbox.daemon().pid().to_string();
     let mut address = Command::new("/usr/bin/nsenter");

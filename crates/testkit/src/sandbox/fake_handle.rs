@@ -11,7 +11,7 @@ use crate::http::{approve_browser, approve_device, delete, get, post_json};
 use crate::processes::{ChildProcess, programs};
 use crate::test_user::ACCOUNT;
 
-/// How the fake is started.
+/// The arguments and the environment with which the fake is started.
 #[derive(Clone, Debug, Default)]
 pub struct FakeOptions {
     /// Its arguments.
@@ -42,7 +42,7 @@ impl FakeHandle {
         let mut command = Command::new(programs().join("fake-identity-center"));
         command.args(&options.arguments).env_clear().envs(options.variables.iter().cloned());
         let process = ChildProcess::start(command.stderr(Stdio::inherit()));
-        let url = process.line();
+        let url = process.next_line();
         Self { process, url }
     }
 
@@ -106,7 +106,7 @@ impl FakeHandle {
         self.post("add-assignment", &json!({ "user": user, "account": ACCOUNT, "role": role }));
     }
 
-    /// Makes every call of the operation fail in this way, until the faults are cleared.
+    /// Makes every call of the operation fail in this way until the faults are cleared.
     pub fn add_fault(&self, kind: &str, operation: &str) {
         self.post("fault", &json!({ "kind": kind, "operation": operation }));
     }
@@ -134,7 +134,7 @@ impl FakeHandle {
         self.process.signal(signal);
     }
 
-    /// Ends the process: from now on AWS cannot be reached.
+    /// Ends the process, so AWS cannot be reached from now on.
     pub fn stop(&self) {
         self.process.kill();
     }
