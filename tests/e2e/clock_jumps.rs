@@ -1,4 +1,4 @@
-//! libfaketime lets the wall clock of a real daemon jump (T24). The simulation covers what else a suspend does.
+//! libfaketime makes the wall clock of a real daemon jump (T24). The simulation covers the other effects of a suspend.
 
 use std::fs;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ fn after_a_clock_jump_valid_credentials_are_served_and_expired_ones_are_not() {
     let (sandbox, clock) = with_shiftable_clock("");
     let first = sandbox.daemon().credentials("adminUser");
     assert_eq!(first.status, 200);
-    // Refusals carry AWS's time, too. By AWS's clock, the credentials are valid all the time.
+    // Error answers also carry AWS's time. By AWS's clock, the credentials are valid all the time.
     sandbox.fake().add_fault("fail", "GetRoleCredentials");
     sandbox.fake().add_fault("fail", "CreateToken");
     for offset in ["+50m", "+2h", "-1h", "+0", "+70m"] {
@@ -67,7 +67,7 @@ fn the_supervisor_notices_a_clock_jump_that_no_timer_reports() {
     let (sandbox, clock) = with_shiftable_clock("[refresh]\nkeep_fresh = \"all\"\n");
     wait_until("the credentials are fetched", || sandbox.fake().successful_calls("GetRoleCredentials") == 1);
     let renewals = sandbox.fake().successful_calls("CreateToken");
-    // After the credentials are saved, nothing is due for half an hour.
+    // When the credentials are saved, nothing is due for half an hour.
     sandbox.daemon().wait_until_credentials_are_saved();
     // libfaketime does not fake timerfd, so only the supervisor can notice the jump. It compares the clocks twice a
     // minute.

@@ -1,11 +1,11 @@
-//! The desktop notices: one before a session ends, one after it has ended.
+//! The desktop notices: one before a session ends, and one after it has ended.
 
 use std::fs;
 use std::time::Duration;
 
 use ssod_testkit::{ChildProcess, Sandbox, TestUser, wait_until};
 
-/// The notice comes eight seconds after the sign-in, and the session ends twelve seconds later.
+/// The daemon shows the notice eight seconds after the sign-in, and the session ends twelve seconds later.
 const SETTINGS: &str = "[refresh]\nkeep_fresh = \"all\"\n[login]\nsession_length = \"20s\"\n\
                         [notifications]\nbefore_expiry = \"12s\"\n";
 const SECONDS_BEFORE: u64 = 12;

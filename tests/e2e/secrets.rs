@@ -37,12 +37,12 @@ fn search_processes(found: &mut BTreeSet<String>) {
     }
 }
 
-/// Runs the closure and returns the secrets that were found in processes meanwhile.
+/// Runs the closure, and returns the secrets that were found in processes during that time.
 fn secrets_in_processes_during(run: impl FnOnce()) -> BTreeSet<String> {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| watch_processes(&stop));
-        // The watch must end after a panic, too, or the test would hang.
+        // The watch must also end after a panic, or the test would hang.
         let result = catch_unwind(AssertUnwindSafe(run));
         stop.store(true, Ordering::SeqCst);
         let found = watch.join().unwrap();

@@ -31,7 +31,7 @@ fn the_browser_opens_and_ends_on_a_page_that_reports_the_result() {
 }
 
 #[test]
-fn rejects_a_wrong_state_or_path_and_keeps_waiting() {
+fn the_callback_rejects_a_wrong_state_or_path_and_keeps_waiting() {
     let sandbox = Sandbox::configured(TestUser::ADMIN);
     let mut command = sandbox.ssod_command();
     let login = ChildProcess::start(
@@ -82,7 +82,7 @@ fn a_registration_is_reused_until_aws_forgets_it() {
     sandbox.login(TestUser::ADMIN).succeeded();
     assert_eq!(sandbox.fake().successful_calls("RegisterClient"), 1);
     sandbox.fake().forget_registrations();
-    // The device flow notices it at its first call.
+    // The device flow detects it at its first call.
     sandbox
         .login_with("adminUser", &["--device-code"], |event| sandbox.fake().approve(event, "alice"))
         .succeeded();
@@ -110,7 +110,7 @@ fn no_request_opens_a_browser() {
 }
 
 #[test]
-fn an_ended_session_names_the_fix_and_its_credentials_are_served_until_they_expire() {
+fn an_ended_session_has_a_hint_and_its_credentials_are_served_until_they_expire() {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
     sandbox.fake().end_sessions();
@@ -152,7 +152,7 @@ fn a_logout_that_revokes_shells_invalidates_their_tokens() {
     };
     let (admin, read_only, old_file) = (token("adminUser"), token("readOnlyUser"), token_file());
     sandbox.ssod(&["logout", "adminUser"]).succeeded();
-    assert_eq!(error_code("adminUser", &admin), "LoginRequired", "open shells do not get the fix");
+    assert_eq!(error_code("adminUser", &admin), "LoginRequired", "open shells do not get the hint");
     let output = sandbox.ssod(&["logout", "adminUser", "--revoke-shells"]).succeeded();
     assert!(output.contains("Open shells need a new environment"), "{output}");
     assert_eq!(error_code("adminUser", &admin), "InvalidToken");

@@ -52,7 +52,7 @@ fn a_hanging_aws_that_recovers_loses_no_sign_in() {
     });
     assert!(took < Duration::from_secs(1), "longer than an SDK waits: {took:?}");
     sandbox.fake().signal(Signal::CONT);
-    // Calls that hung are answered now, or time out after fifteen seconds.
+    // Calls that hung are now answered, or time out after fifteen seconds.
     wait_until_within(Duration::from_mins(1), "credentials are served again", || status(&sandbox) == 200);
     assert_eq!(sandbox.daemon().status().sessions[0].state, SessionState::Active);
     assert_eq!(sandbox.fake().successful_calls("RegisterClient"), 1, "another sign-in was needed");
@@ -92,6 +92,6 @@ fn a_resume_ends_the_back_off() {
     announce_sleep("boolean:true");
     announce_sleep("boolean:false");
     let start = Instant::now();
-    wait_until("the daemon tries again", || failed_attempts(&sandbox) > before);
+    wait_until("the daemon retries", || failed_attempts(&sandbox) > before);
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }

@@ -1,4 +1,4 @@
-//! Questions and answers in a real terminal.
+//! Answers ssod's questions in a real terminal.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use ssod_testkit::{CommandOutput, Sandbox, TestUser, programs, run};
 
 use crate::clients::interop_file;
 
-/// Runs `ssod` in a terminal and types each answer when its question is shown.
+/// Runs `ssod` in a terminal, and types each answer when its question is shown.
 fn run_in_terminal(sandbox: &Sandbox, arguments: &[&str], steps: &serde_json::Value) -> CommandOutput {
     let mut command = sandbox.command("/usr/bin/python3");
     command

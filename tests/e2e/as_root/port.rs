@@ -46,7 +46,7 @@ fn no_token_is_sent_to_bobs_listener_and_exposed_tokens_are_renewed() {
         doctor.stdout
     );
 
-    // ssod cannot prevent that an old shell sends its token to bob. A new daemon therefore replaces the token.
+    // ssod cannot prevent that an old shell sends its token to bob, so a new daemon replaces the token.
     run_python(ALICE, REQUEST, &[&url, &token]);
     assert!(bob.next_line().contains(&token));
     drop(bob);
@@ -55,7 +55,7 @@ fn no_token_is_sent_to_bobs_listener_and_exposed_tokens_are_renewed() {
     let (url, renewed) = endpoint_of(&sandbox);
     assert_ne!(token, renewed);
     assert!(run_python(ALICE, REQUEST, &[&url, &renewed]).succeeded().starts_with("200"));
-    // The next restart keeps the tokens of the shells.
+    // The next restart keeps the tokens of open shells.
     sandbox.daemon().terminate();
     sandbox.start_daemon();
     assert_eq!(endpoint_of(&sandbox).1, renewed);
