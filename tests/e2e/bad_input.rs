@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Stdio;
 
 use ssod_control::SessionState;
-use ssod_testkit::{ACCOUNT, FakeOptions, Sandbox, TestUser, approve_browser, run, wait_until};
+use ssod_testkit::{ACCOUNT, FakeOptions, FaultKind, Sandbox, TestUser, approve_browser, run, wait_until};
 
 /// Runs the daemon, which must fail, and returns its error.
 fn daemon_error(sandbox: &Sandbox) -> String {
@@ -96,7 +96,7 @@ fn a_denied_sign_in_and_an_expired_device_code_are_reported() {
 fn invalid_answers_and_an_unreachable_aws_are_reported_and_valid_credentials_are_served() {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
-    sandbox.fake().add_fault("garbage", "GetRoleCredentials");
+    sandbox.fake().add_fault(FaultKind::Garbage, "GetRoleCredentials");
     let config = fs::read_to_string(sandbox.aws_config()).unwrap();
     // The second profile of the session has no credentials yet.
     sandbox.write_aws_config(&format!(

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ssod_testkit::{Sandbox, TestUser, wait_until, wait_until_within};
+use ssod_testkit::{FaultKind, Sandbox, TestUser, wait_until, wait_until_within};
 
 fn libfaketime() -> PathBuf {
     let folders =
@@ -39,8 +39,8 @@ fn after_a_clock_jump_valid_credentials_are_served_and_expired_ones_are_not() {
     let first = sandbox.daemon().credentials("adminUser");
     assert_eq!(first.status, 200);
     // Error answers also carry AWS's time. By AWS's clock, the credentials are valid all the time.
-    sandbox.fake().add_fault("fail", "GetRoleCredentials");
-    sandbox.fake().add_fault("fail", "CreateToken");
+    sandbox.fake().add_fault(FaultKind::Fail, "GetRoleCredentials");
+    sandbox.fake().add_fault(FaultKind::Fail, "CreateToken");
     for offset in ["+50m", "+2h", "-1h", "+0", "+70m"] {
         fs::write(&clock, offset).unwrap();
         let answer = sandbox.daemon().credentials("adminUser");

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ssod_testkit::{ChildProcess, Sandbox, TestUser, leaks};
+use ssod_testkit::{ChildProcess, FaultKind, Sandbox, TestUser, leaks};
 
 /// Searches the arguments and the environment of every process until it is stopped, and returns the secrets that it
 /// found.
@@ -65,7 +65,7 @@ fn use_for_a_day(sandbox: &mut Sandbox) {
     sandbox.ssod(&["doctor"]).succeeded();
     sandbox.fake().advance_clock(Duration::from_secs(3_700));
     sandbox.ssod(&["list"]).succeeded();
-    sandbox.fake().add_fault("fail", "GetRoleCredentials");
+    sandbox.fake().add_fault(FaultKind::Fail, "GetRoleCredentials");
     for command in [&["status"][..], &["audit"], &["vault", "rekey"], &["lock"], &["unlock"]] {
         sandbox.ssod(command).succeeded();
     }

@@ -1,5 +1,5 @@
-//! `share_access_token`: tools that read the AWS CLI's token file find an access token there, and no other secret. ssod adopts
-//! a sign-in or a sign-out with the AWS CLI.
+//! `share_access_token`: tools that read the AWS CLI's token file find an access token there, and no other secret. ssod
+//! adopts a sign-in or a sign-out with the AWS CLI.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

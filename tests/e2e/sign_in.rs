@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use ssod_control::SessionState;
-use ssod_testkit::{ChildProcess, Sandbox, TestUser, approve_browser, get, run, wait_until};
+use ssod_testkit::{ChildProcess, FaultKind, Sandbox, TestUser, approve_browser, get, run, wait_until};
 
 #[test]
 fn the_browser_opens_and_ends_on_a_page_that_reports_the_result() {
@@ -134,7 +134,7 @@ fn a_throttled_list_is_retried() {
     sandbox.fake().throttle("ListAccountRoles", 2);
     assert!(sandbox.ssod(&["list"]).succeeded().contains("AdminRole"));
     assert_eq!(sandbox.fake().successful_calls("ListAccountRoles"), 1);
-    sandbox.fake().add_fault("fail", "ListAccounts");
+    sandbox.fake().add_fault(FaultKind::Fail, "ListAccounts");
     let error = sandbox.ssod(&["list"]).failed_with(1);
     assert!(error.contains("answered 503") && error.contains("hint:"), "{error}");
 }

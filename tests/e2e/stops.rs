@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use ssod_control::{SessionState, Trouble};
-use ssod_testkit::{ChildProcess, Sandbox, TestUser, fastest_of, run, wait_until, wait_until_within};
+use ssod_testkit::{
+    ChildProcess, FaultKind, Sandbox, TestUser, fastest_of, run, wait_until, wait_until_within,
+};
 
 /// Checks that the credentials have not expired.
 fn assert_valid(credentials: &serde_json::Value) {
@@ -79,7 +81,7 @@ fn a_resume_ends_the_back_off() {
     let address = bus.next_line();
     sandbox.add_settings("[refresh]\nkeep_fresh = \"all\"\n");
     sandbox.configure(TestUser::ADMIN);
-    sandbox.fake().add_fault("fail", "GetRoleCredentials");
+    sandbox.fake().add_fault(FaultKind::Fail, "GetRoleCredentials");
     sandbox.start_daemon_with(&[("DBUS_SYSTEM_BUS_ADDRESS", &address)]);
     sandbox.login(TestUser::ADMIN).succeeded();
     let before = wait_for_long_back_off(&sandbox);

@@ -510,7 +510,8 @@ def main():
     ap.add_argument("--compact", action="store_true", help="JSON on one line")
     ap.add_argument("--verbose", action="store_true")
     a = ap.parse_args()
-    # Secret texts, one per line. "leaks" lists the attempts that read one. They are not arguments, which others can see.
+    # Secret texts, one per line. "leaks" lists the attempts that read one. They are not arguments, because other users can
+    # see those.
     a.marker = [line.strip() for line in sys.stdin if line.strip()]
 
     async def go():

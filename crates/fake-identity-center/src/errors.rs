@@ -51,12 +51,11 @@ impl ApiError {
 
     /// Returns the body. An OIDC error has no `message`, and a portal error has no `error`.
     pub(crate) fn body(&self) -> Value {
-        match self.error_code {
-            Some(code) => json!({ "error": code, "error_description": self.description }),
-            None => {
-                let kind = format!("com.amazonaws.switchboard.portal#{}", self.exception);
-                json!({ "message": self.description, "__type": kind })
-            }
+        if let Some(code) = self.error_code {
+            json!({ "error": code, "error_description": self.description })
+        } else {
+            let kind = format!("com.amazonaws.switchboard.portal#{}", self.exception);
+            json!({ "message": self.description, "__type": kind })
         }
     }
 }

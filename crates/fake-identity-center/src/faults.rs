@@ -1,10 +1,10 @@
 //! The faults that a test can set.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use ssod_model::{Timestamp, TimestampExt};
 
 /// The kind of a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// The answer has status 429.

@@ -29,6 +29,7 @@ pub use ports::free_port;
 pub use processes::{ChildProcess, CommandOutput, programs, python_environment, run, run_with_input};
 pub use sandbox::{DaemonHandle, FakeHandle, FakeOptions, Sandbox};
 pub use simulated::SimulatedIdentityCenter;
+pub use ssod_fake_identity_center::FaultKind;
 pub use store::MemoryStore;
 pub use test_user::{ACCOUNT, TestUser};
 pub use wait::{fastest_of, wait_until, wait_until_within};

@@ -1,4 +1,5 @@
-//! `cargo xtask imports`: checks that no file of a crate imports a file that imports it back, directly or through other files.
+//! `cargo xtask imports`: checks that no file of a crate imports a file that imports it back, directly or through other
+//! files.
 //!
 //! No file of a cycle can be read, tested or moved without the other files. [`files`] reads the crates, [`scan`] finds
 //! the names that a file uses, [`resolve`] finds the file that defines each name, and [`cycles`] finds the cycles.

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ssod_testkit::{Sandbox, TestUser, run, wait_until};
+use ssod_testkit::{FaultKind, Sandbox, TestUser, run, wait_until};
 
 use crate::stops::{failed_attempts, wait_for_long_back_off};
 
@@ -13,7 +13,7 @@ fn a_new_network_address_ends_the_back_off() {
     sandbox.add_settings("[refresh]\nkeep_fresh = \"all\"\n");
     sandbox.configure(TestUser::ADMIN);
     // If no credentials are cached, the daemon fetches them when it starts.
-    sandbox.fake().add_fault("fail", "GetRoleCredentials");
+    sandbox.fake().add_fault(FaultKind::Fail, "GetRoleCredentials");
     sandbox.start_daemon();
     sandbox.login(TestUser::ADMIN).succeeded();
     sandbox.daemon().kill();

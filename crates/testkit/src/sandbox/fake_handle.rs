@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use ssod_fake_identity_center::LoggedRequest;
+use ssod_fake_identity_center::{FaultKind, LoggedRequest};
 
 use crate::http::{approve_browser, approve_device, delete, get, post_json};
 use crate::processes::{ChildProcess, programs};
@@ -107,20 +107,23 @@ impl FakeHandle {
     }
 
     /// Makes every call of the operation fail in this way until the faults are cleared.
-    pub fn add_fault(&self, kind: &str, operation: &str) {
+    pub fn add_fault(&self, kind: FaultKind, operation: &str) {
         self.post("fault", &json!({ "kind": kind, "operation": operation }));
     }
 
     /// Delays every answer of the operation, until the faults are cleared.
     pub fn delay(&self, operation: &str, by: Duration) {
-        self.post("fault", &json!({ "kind": "delay", "operation": operation, "delay_ms": by.as_millis() }));
+        self.post(
+            "fault",
+            &json!({ "kind": FaultKind::Delay, "operation": operation, "delay_ms": by.as_millis() }),
+        );
     }
 
     /// Throttles the next calls of the operation and asks the client to wait for a second.
     pub fn throttle(&self, operation: &str, times: u32) {
         self.post(
             "fault",
-            &json!({ "kind": "throttle", "operation": operation, "times": times, "retry_after": 1 }),
+            &json!({ "kind": FaultKind::Throttle, "operation": operation, "times": times, "retry_after": 1 }),
         );
     }
 
