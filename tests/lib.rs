@@ -1,1 +1,1 @@
-//! End-to-end tests live in `e2e/`, one binary; `interop/` holds the small programs of other languages.
+//! The end-to-end tests are one binary in `e2e/`. `interop/` contains the Python programs that they run.

@@ -1,5 +1,5 @@
-//! The tests that need root: other users, namespaces, the daemon's memory. `cargo xtask test --no-root` skips them and lists
-//! them as not proved.
+//! The tests that need root: other users, namespaces, the daemon's memory. `cargo xtask test --no-root` skips them and
+//! lists them as not proved.
 //!
 //! A process can have a uid that is not in `/etc/passwd`, so these tests create no users.
 
@@ -15,7 +15,7 @@ mod port;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use ssod_testkit::{CommandResult, run};
+use ssod_testkit::{CommandOutput, run};
 
 /// The owner of the daemon.
 pub(crate) const ALICE: u32 = 64_501;
@@ -30,7 +30,7 @@ pub(crate) fn python(user: u32, program: &str, arguments: &[&str]) -> Command {
 }
 
 /// Runs a Python program as this user and waits for its end.
-pub(crate) fn run_python(user: u32, program: &str, arguments: &[&str]) -> CommandResult {
+pub(crate) fn run_python(user: u32, program: &str, arguments: &[&str]) -> CommandOutput {
     run(&mut python(user, program, arguments))
 }
 

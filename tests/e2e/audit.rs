@@ -26,7 +26,7 @@ open(sys.argv[2] + ".new", "wb").write(answer[:12])
 os.rename(sys.argv[2] + ".new", sys.argv[2])
 "#;
 
-/// Sends a request and stays connected, as SDKs do, until it is killed: so the daemon can find the program.
+/// Sends a request and stays connected, as SDKs do, until it is killed, so the daemon can identify the program.
 const STAY_CONNECTED: &str = r#"
 import http.client, sys, time
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
@@ -39,7 +39,7 @@ fn by_credential_process(entry: &AuditEntry) -> bool {
     entry.via == AuditVia::CredentialProcess
 }
 
-/// Lets the program, which must be a shell, run `ssod credential-process`.
+/// Runs `ssod credential-process` from the program, which must be a shell.
 fn run_credential_process(sandbox: &Sandbox, shell: &Path) {
     let line = format!("{} credential-process adminUser >/dev/null; true", programs().join("ssod").display());
     run(sandbox.command(shell).args(["-c", &line])).succeeded();
@@ -53,7 +53,7 @@ fn every_protocol_is_audited_with_the_calling_program() {
         .arg(sandbox.daemon().port().to_string())
         .arg(sandbox.daemon().token("adminUser"));
     let sdk = ChildProcess::start(&mut sdk);
-    assert_eq!(sdk.line(), "200");
+    assert_eq!(sdk.next_line(), "200");
     let by_tcp = sandbox.daemon().audited("the SDK", |entry| entry.via == AuditVia::Container);
     assert!(
         by_tcp.program.as_ref().unwrap().starts_with("python") && by_tcp.pid == Some(sdk.pid()),
@@ -61,7 +61,7 @@ fn every_protocol_is_audited_with_the_calling_program() {
     );
     assert_eq!(sandbox.daemon().profile("adminUser").unwrap().used_by, by_tcp.program);
 
-    // For credential_process, the caller is the program that runs ssod.
+    // For credential_process, the audit log names the program that runs ssod.
     let terraform = sandbox.home().join("terraform");
     fs::copy("/bin/sh", &terraform).unwrap();
     run_credential_process(&sandbox, &terraform);
@@ -110,7 +110,11 @@ fn a_program_name_cannot_forge_an_audit_entry() {
         "{text}"
     );
     let output = sandbox.ssod(&["audit"]).succeeded();
-    assert_eq!(output.lines().count(), 2, "the table has more than one line below its header: {output}");
+    assert_eq!(
+        output.lines().count(),
+        2,
+        "the table does not have exactly one line below its header: {output}"
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! An independent client, Debian's AWS CLI v2, signs in, renews, gets credentials and signs out at the fake Identity Center.
-//! So the fake behaves like AWS.
+//! Debian's AWS CLI v2 signs in, renews, gets credentials and signs out at the fake Identity Center. This shows with an
+//! independent client that the fake behaves like AWS.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use ssod_testkit::{ChildProcess, Sandbox, approve_device, run};
 
-/// Writes endpoint rule sets that have the fake as their only endpoint. Version 2.9 of the AWS CLI has no variables for the
-/// endpoints of Identity Center.
+/// Writes endpoint rule sets whose only endpoint is the fake, because version 2.9 of the AWS CLI has no variables for
+/// the endpoints of Identity Center.
 pub(crate) fn write_endpoint_rules(folder: &Path, fake: &str) {
     for service in ["sso", "sso-oidc"] {
         let folder = folder.join(service).join("2019-06-10");
@@ -38,7 +38,7 @@ pub(crate) fn sign_in(sandbox: &Sandbox, rules: &Path) {
         "adminUser",
     ]));
     let is_code = |line: &String| line.len() == 9 && line.contains('-');
-    let code = std::iter::repeat_with(|| login.line()).find(is_code).unwrap();
+    let code = std::iter::repeat_with(|| login.next_line()).find(is_code).unwrap();
     assert_eq!(approve_device(sandbox.fake().url(), &code, "alice", true).status, 200);
     assert_eq!(login.wait(Duration::from_mins(1)), Some(0));
 }
@@ -54,7 +54,7 @@ fn the_aws_cli_signs_in_renews_and_signs_out() {
     sign_in(&sandbox, &rules);
     let tokens = sandbox.fake().successful_calls("CreateToken");
 
-    // Nothing listens at the endpoint. That the CLI tries to connect shows that it has credentials.
+    // No program listens at the endpoint. The CLI tries to connect only if it has credentials.
     let call_sts = || {
         run(aws(&sandbox, &rules).args([
             "--profile",

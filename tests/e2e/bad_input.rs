@@ -1,4 +1,4 @@
-//! Invalid input: one clear error that says what to do, and nothing is lost.
+//! Invalid input causes one clear error that tells the user what to do, and nothing is lost.
 
 use std::fs;
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Stdio;
 
 use ssod_control::SessionState;
-use ssod_testkit::{ACCOUNT, FakeOptions, Sandbox, TestUser, approve_browser, run, wait_until};
+use ssod_testkit::{ACCOUNT, FakeOptions, FaultKind, Sandbox, TestUser, approve_browser, run, wait_until};
 
 /// Runs the daemon, which must fail, and returns its error.
 fn daemon_error(sandbox: &Sandbox) -> String {
@@ -96,9 +96,9 @@ fn a_denied_sign_in_and_an_expired_device_code_are_reported() {
 fn invalid_answers_and_an_unreachable_aws_are_reported_and_valid_credentials_are_served() {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
-    sandbox.fake().add_fault("garbage", "GetRoleCredentials");
+    sandbox.fake().add_fault(FaultKind::Garbage, "GetRoleCredentials");
     let config = fs::read_to_string(sandbox.aws_config()).unwrap();
-    // A second profile of the session has no credentials yet.
+    // The second profile of the session has no credentials yet.
     sandbox.write_aws_config(&format!(
         "{config}\n[profile second]\nssod_session = {}\nssod_account_id = {ACCOUNT}\nssod_role_name = ReadOnlyRole\n",
         TestUser::ADMIN.session
@@ -117,7 +117,7 @@ fn invalid_answers_and_an_unreachable_aws_are_reported_and_valid_credentials_are
 }
 
 #[test]
-fn the_mode_of_the_runtime_folder_is_fixed_and_a_foreign_folder_is_refused() {
+fn the_mode_of_the_runtime_folder_is_corrected_and_a_folder_of_another_user_is_refused() {
     let mut sandbox = Sandbox::new();
     let runtime = sandbox.daemon().runtime_folder();
     fs::create_dir(&runtime).unwrap();

@@ -1,4 +1,5 @@
-//! Web pages attack the endpoint in a real Chromium (T4, T5, T6): a foreign site, DNS rebinding, and a page on loopback.
+//! Web pages in a real Chromium attack the endpoint (T4, T5, T6): a foreign web site, DNS rebinding, and a page on
+//! loopback.
 
 use std::process::Command;
 
@@ -18,7 +19,7 @@ fn no_web_page_reads_or_changes_anything() {
     command
         .arg(interop_file("browser_attack.py"))
         .args(["--victim-port", &sandbox.daemon().port().to_string(), "--compact"])
-        // Chromium may be slow to start on a loaded machine; otherwise the pages take some seconds.
+        // The pages take some seconds, but Chromium may start slowly on a loaded machine.
         .args(["--timeout", "120"])
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
@@ -39,7 +40,7 @@ fn no_web_page_reads_or_changes_anything() {
         answers.iter().filter(|(_, detail)| detail.as_str().unwrap().starts_with("HTTP 200")).collect();
     assert!(successes.is_empty(), "{successes:?}");
 
-    // The requests did arrive, and each was refused for the right reason.
+    // The requests arrived, and each was refused for the right reason.
     for reason in ["it is a web browser", "Host must be 127.0.0.1"] {
         sandbox.daemon().audited(reason, |entry| {
             entry.outcome == AuditOutcome::Refused && entry.reason.as_ref().unwrap().contains(reason)

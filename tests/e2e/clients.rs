@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use ssod_testkit::{CommandResult, Moto, Sandbox, python_environment, run};
+use ssod_testkit::{CommandOutput, Moto, Sandbox, python_environment, run};
 
-/// Variables to set; `None` means to unset.
-pub(crate) type Env = Vec<(String, Option<String>)>;
+/// Changes of environment variables; `None` unsets a variable.
+pub(crate) type EnvChanges = Vec<(String, Option<String>)>;
 
-/// A client that finds its credentials on its own.
+/// An AWS client, which finds its credentials on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum AwsClient {
     /// The AWS CLI v1, from PyPI.
     CliV1,
     /// The AWS CLI v2, from Debian.
@@ -19,11 +19,11 @@ pub(crate) enum Client {
     Boto3,
 }
 
-impl Client {
+impl AwsClient {
     pub(crate) const ALL: [Self; 3] = [Self::CliV1, Self::CliV2, Self::Boto3];
 
-    /// Asks moto for the caller's identity.
-    pub(crate) fn whoami(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> CommandResult {
+    /// Requests the caller's identity from moto.
+    pub(crate) fn whoami(self, sandbox: &Sandbox, moto: &Moto, env: &EnvChanges) -> CommandOutput {
         match self {
             Self::Boto3 => self.run(sandbox, moto, env, &["whoami"]),
             _ => self.run(
@@ -36,7 +36,7 @@ impl Client {
     }
 
     /// Lists the instances.
-    pub(crate) fn describe(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> CommandResult {
+    pub(crate) fn describe(self, sandbox: &Sandbox, moto: &Moto, env: &EnvChanges) -> CommandOutput {
         let query = "Reservations[].Instances[].InstanceId";
         match self {
             Self::Boto3 => self.run(sandbox, moto, env, &["describe"]),
@@ -50,15 +50,15 @@ impl Client {
     }
 
     /// Stops moto's instance.
-    pub(crate) fn stop(self, sandbox: &Sandbox, moto: &Moto, env: &Env) -> CommandResult {
+    pub(crate) fn stop(self, sandbox: &Sandbox, moto: &Moto, env: &EnvChanges) -> CommandOutput {
         match self {
             Self::Boto3 => self.run(sandbox, moto, env, &["stop", &moto.instance]),
             _ => self.run(sandbox, moto, env, &["ec2", "stop-instances", "--instance-ids", &moto.instance]),
         }
     }
 
-    /// Runs it in the sandbox's environment with these variables.
-    fn run(self, sandbox: &Sandbox, moto: &Moto, env: &Env, arguments: &[&str]) -> CommandResult {
+    /// Runs the client in the sandbox's environment with these changes.
+    fn run(self, sandbox: &Sandbox, moto: &Moto, env: &EnvChanges, arguments: &[&str]) -> CommandOutput {
         let mut command = self.command(sandbox, &moto.url);
         command.args(arguments).env("AWS_DEFAULT_REGION", "us-east-1");
         for (name, value) in env {
@@ -105,12 +105,12 @@ pub(crate) fn start_moto() -> Moto {
 }
 
 /// Returns the variable that selects a profile in every client.
-pub(crate) fn with_profile(name: &str) -> Env {
+pub(crate) fn with_profile(name: &str) -> EnvChanges {
     vec![("AWS_PROFILE".to_owned(), Some(name.to_owned()))]
 }
 
 /// Removes the choice of a profile, which clients prefer to the endpoint, so that they use the endpoint.
-pub(crate) fn without_profile(mut env: Env) -> Env {
+pub(crate) fn without_profile(mut env: EnvChanges) -> EnvChanges {
     env.retain(|(name, _)| name != "AWS_PROFILE");
     env.push(("AWS_PROFILE".to_owned(), None));
     env

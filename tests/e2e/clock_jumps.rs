@@ -1,10 +1,10 @@
-//! libfaketime lets the wall clock of a real daemon jump (T24). The simulation covers what else a suspend does.
+//! libfaketime makes the wall clock of a real daemon jump (T24). The simulation covers the other effects of a suspend.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ssod_testkit::{Sandbox, TestUser, wait_until, wait_until_within};
+use ssod_testkit::{FaultKind, Sandbox, TestUser, wait_until, wait_until_within};
 
 fn libfaketime() -> PathBuf {
     let folders =
@@ -38,9 +38,9 @@ fn after_a_clock_jump_valid_credentials_are_served_and_expired_ones_are_not() {
     let (sandbox, clock) = with_shiftable_clock("");
     let first = sandbox.daemon().credentials("adminUser");
     assert_eq!(first.status, 200);
-    // Refusals carry AWS's time, too. By AWS's clock, the credentials are valid all the time.
-    sandbox.fake().add_fault("fail", "GetRoleCredentials");
-    sandbox.fake().add_fault("fail", "CreateToken");
+    // Error answers also carry AWS's time. By AWS's clock, the credentials are valid all the time.
+    sandbox.fake().add_fault(FaultKind::Fail, "GetRoleCredentials");
+    sandbox.fake().add_fault(FaultKind::Fail, "CreateToken");
     for offset in ["+50m", "+2h", "-1h", "+0", "+70m"] {
         fs::write(&clock, offset).unwrap();
         let answer = sandbox.daemon().credentials("adminUser");
@@ -53,8 +53,8 @@ fn after_a_clock_jump_valid_credentials_are_served_and_expired_ones_are_not() {
     sandbox.fake().clear_faults();
     sandbox.ssod(&["list", "adminUser"]).succeeded();
     assert_eq!(sandbox.daemon().problems().len(), 0);
-    // Without AWS's time, a clock that was set forward may be right, so credentials that have expired by it are not served.
-    // A clock that was set back is not trusted.
+    // Without AWS's time, a clock that was set forward may be right, so credentials that have expired by it are not
+    // served. A clock that was set back is not trusted.
     sandbox.fake().stop();
     for (offset, status) in [("+50m", 200), ("+2h", 503), ("-1h", 200), ("+0", 200), ("+70m", 503)] {
         fs::write(&clock, offset).unwrap();
@@ -67,9 +67,10 @@ fn the_supervisor_notices_a_clock_jump_that_no_timer_reports() {
     let (sandbox, clock) = with_shiftable_clock("[refresh]\nkeep_fresh = \"all\"\n");
     wait_until("the credentials are fetched", || sandbox.fake().successful_calls("GetRoleCredentials") == 1);
     let renewals = sandbox.fake().successful_calls("CreateToken");
-    // After the credentials are saved, nothing is due for half an hour.
+    // When the credentials are saved, nothing is due for half an hour.
     sandbox.daemon().wait_until_credentials_are_saved();
-    // libfaketime does not fake timerfd, so only the supervisor can notice the jump. It compares the clocks twice a minute.
+    // libfaketime does not fake timerfd, so only the supervisor can notice the jump. It compares the clocks twice a
+    // minute.
     fs::write(&clock, "+2h").unwrap();
     wait_until_within(Duration::from_mins(2), "the sign-in is renewed", || {
         sandbox.fake().successful_calls("CreateToken") > renewals

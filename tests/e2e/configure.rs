@@ -1,4 +1,4 @@
-//! `ssod configure`: what it writes, what it preserves, and that AWS's own tools read the result.
+//! `ssod configure`: what it writes, what it preserves, and whether AWS's own tools can read the result.
 
 use std::fs;
 

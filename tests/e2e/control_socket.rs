@@ -1,4 +1,4 @@
-//! The control socket answers clients of ssod, and refuses programs that were tricked into sending a request.
+//! The control socket serves clients of ssod, and refuses requests that another program was tricked into sending.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -12,7 +12,7 @@ fn status_of_request(sandbox: &Sandbox, headers: &str, body: &str) -> String {
         "POST /v1/use HTTP/1.0\r\nHost: ssod\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n",
         body.len()
     );
-    // The server may close the connection before it has read everything.
+    // Fails if the server closes the connection before it has read everything.
     let _ = socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(body.as_bytes()));
     let mut answer = Vec::new();
     let _ = socket.read_to_end(&mut answer);

@@ -1,4 +1,4 @@
-//! The daemon is killed, stopped, and started twice.
+//! The daemon is killed, stopped, or started a second time.
 
 use std::time::{Duration, Instant};
 

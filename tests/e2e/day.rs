@@ -1,8 +1,8 @@
-//! The day that the README describes: two users of one start URL, and an AWS that checks signatures and policies.
+//! The day that the README describes: two users of one start URL work with an AWS that checks signatures and policies.
 
 use ssod_testkit::{Moto, Sandbox, TestUser, run};
 
-use crate::clients::{Client, start_moto, with_profile};
+use crate::clients::{AwsClient, start_moto, with_profile};
 
 #[test]
 fn two_users_work_for_a_day() {
@@ -15,7 +15,7 @@ fn two_users_work_for_a_day() {
     sandbox.login(admin).succeeded();
     sandbox.login(read_only).succeeded();
 
-    let cli = Client::CliV2;
+    let cli = AwsClient::CliV2;
     let shell = sandbox.daemon().env(&[read_only.profile]);
     assert!(cli.describe(&sandbox, &moto, &shell).succeeded().contains(&moto.instance));
     let refused = cli.stop(&sandbox, &moto, &shell).failed_with(254);
@@ -41,7 +41,7 @@ fn two_users_work_for_a_day() {
     let identity = cli.whoami(&sandbox, &moto, &with_profile(admin.profile)).succeeded();
     assert!(identity.contains("assumed-role/AdminRole/alice"), "{identity}");
 
-    both_users_at_once(&sandbox, &moto);
+    assert_simultaneous_users_are_separate(&sandbox, &moto);
 
     let out = sandbox.ssod(&["logout"]).succeeded();
     assert!(out.contains("stay valid at AWS until"), "{out}");
@@ -54,8 +54,8 @@ fn two_users_work_for_a_day() {
     cli.describe(&sandbox, &moto, &shell).succeeded();
 }
 
-/// Uses both profiles in simultaneous processes: each gets the credentials of its own user.
-fn both_users_at_once(sandbox: &Sandbox, moto: &Moto) {
+/// Uses both profiles in simultaneous processes, and checks that each process gets the credentials of its own user.
+fn assert_simultaneous_users_are_separate(sandbox: &Sandbox, moto: &Moto) {
     let users =
         [TestUser::ADMIN, TestUser::READ_ONLY].map(|user| (user, sandbox.daemon().env(&[user.profile])));
     std::thread::scope(|scope| {
@@ -63,7 +63,7 @@ fn both_users_at_once(sandbox: &Sandbox, moto: &Moto) {
             for _ in 0..3 {
                 scope.spawn(move || {
                     for _ in 0..2 {
-                        let identity = Client::Boto3.whoami(sandbox, moto, env).succeeded();
+                        let identity = AwsClient::Boto3.whoami(sandbox, moto, env).succeeded();
                         assert!(identity.contains(&format!("{}/{}", user.role, user.name)), "{identity}");
                     }
                 });

@@ -4,14 +4,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use ssod_control::{Check, CheckState};
-use ssod_testkit::{CommandResult, Sandbox, TestUser, run, wait_until};
+use ssod_testkit::{CommandOutput, Sandbox, TestUser, run, wait_until};
 
-/// Runs `ssod doctor` in a shell with these variables.
-fn doctor(sandbox: &Sandbox, variables: &[(&str, &str)]) -> CommandResult {
+/// Runs `ssod doctor` with these variables.
+fn doctor(sandbox: &Sandbox, variables: &[(&str, &str)]) -> CommandOutput {
     run(sandbox.ssod_command().arg("doctor").envs(variables.iter().copied()))
 }
 
-/// Checks that `ssod doctor` fails, and that its failed checks contain the texts.
+/// Checks that `ssod doctor` fails, and that the output of its failed checks contains the texts.
 #[track_caller]
 fn assert_finds(sandbox: &Sandbox, variables: &[(&str, &str)], texts: &[&str]) {
     let result = doctor(sandbox, variables);
@@ -36,7 +36,7 @@ fn a_healthy_machine_has_no_failed_check() {
     assert!(checks.iter().all(|check| check.state != CheckState::Failed), "{checks:?}");
     assert!(
         checks.iter().any(|check| check.name == "key store" && check.state == CheckState::Warning),
-        "a key in a file is no warning: {checks:?}"
+        "a key in a file causes no warning: {checks:?}"
     );
 }
 
@@ -64,7 +64,7 @@ fn credentials_that_take_precedence_over_ssod_are_found() {
 }
 
 #[test]
-fn accessible_files_and_a_broken_config_file_are_found() {
+fn files_that_others_can_access_and_a_broken_config_file_are_found() {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     let token = sandbox.daemon().token_file("adminUser");
     fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();

@@ -8,10 +8,10 @@ use std::process::Command;
 
 use serde_json::Value;
 use ssod_testkit::{
-    CommandResult, Sandbox, SignedRequests, TestUser, node_modules, python_environment, run, rust_sdk_client,
+    CommandOutput, Sandbox, SignedRequests, TestUser, node_modules, python_environment, run, rust_sdk_client,
 };
 
-use crate::clients::{Env, interop_file};
+use crate::clients::{EnvChanges, interop_file};
 
 const USERS: [TestUser; 2] = [TestUser::ADMIN, TestUser::READ_ONLY];
 const NAME: &str = "readOnlyUser";
@@ -160,8 +160,8 @@ impl Signer {
         self,
         sandbox: &Sandbox,
         recorder: &SignedRequests,
-        env: &Env,
-    ) -> (Vec<String>, CommandResult) {
+        env: &EnvChanges,
+    ) -> (Vec<String>, CommandOutput) {
         let mut command = self.command(sandbox, recorder.url());
         for (name, value) in env {
             match value {
@@ -232,7 +232,7 @@ fn assert_only_the_profile(signer: Signer) {
                     assert!(set.values().all(Value::is_null), "{what}: {set:?}");
                     continue;
                 }
-                let mut env: Env = rival
+                let mut env: EnvChanges = rival
                     .variables
                     .iter()
                     .map(|(name, value)| ((*name).to_owned(), Some(value.clone())))

@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use ssod_testkit::{CommandResult, Sandbox, TestUser, leaks, run, wait_until};
+use ssod_testkit::{CommandOutput, Sandbox, TestUser, leaks, run, wait_until};
 
-/// Starts the daemon twice and prints the endpoint's token each time, which is sealed under the key and must not change;
-/// the first time also where the key is.
-fn run_twice(store: &str, session: &[&str], setup: &str) -> CommandResult {
+/// Starts the daemon twice. Prints where the key is, and each time the endpoint's token, which is sealed under the key
+/// and must not change.
+fn run_twice(store: &str, session: &[&str], setup: &str) -> CommandOutput {
     let sandbox = Sandbox::new();
     sandbox.configure(TestUser::ADMIN);
     let settings = format!("[endpoint]\nport = {}\n[vault]\nkey = \"{store}\"\n", sandbox.daemon().port());
@@ -29,16 +29,16 @@ kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
     let files = leaks::files_below(&sandbox.daemon().vault_folder());
     let key_files =
         files.iter().filter_map(|path| path.file_name()?.to_str()).filter(|name| name.starts_with("key"));
-    assert_eq!(key_files.collect::<Vec<_>>(), ["key-store"], "the key itself is not on the disk");
+    assert_eq!(key_files.collect::<Vec<_>>(), ["key-store"], "the key itself is on the disk");
     finished
 }
 
-fn assert_same_key_in(store: &str, finished: CommandResult) {
+fn assert_same_key_in(store: &str, finished: CommandOutput) {
     let output = finished.succeeded();
     let lines: Vec<&str> = output.lines().collect();
     assert_eq!(lines.len(), 3, "{output}");
     assert!(lines[0].contains(store), "{output}");
-    assert_eq!(lines[1], lines[2], "the second daemon opened what the first one sealed");
+    assert_eq!(lines[1], lines[2], "the second daemon did not open what the first daemon sealed");
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn the_kernels_keyring_stores_the_key() {
     assert_same_key_in("keyutils", run_twice("keyutils", KERNEL_SESSION, PURGE_KERNEL_KEY));
 }
 
-/// Runs a shell script in that kind of session and returns what it printed. Ends the daemon afterwards.
+/// Runs shell commands in this kind of session and returns their output. Ends the daemon afterwards.
 fn output_in_session(settings: &str, session: &[&str], setup: &str, commands: &str) -> String {
     let sandbox = Sandbox::new();
     sandbox.configure(TestUser::ADMIN);
@@ -72,7 +72,7 @@ const SECRET_SERVICE: &str = "[vault]\nkey = \"secret-service\"\n";
 
 pub(crate) const SESSION_BUS: &[&str] = &["timeout", "40", "dbus-run-session", "--"];
 pub(crate) const KERNEL_SESSION: &[&str] = &["timeout", "40", "keyctl", "session", "-"];
-/// A bus that cannot start programs, as before the desktop has started.
+/// A bus that cannot start programs, like the bus before the desktop has started.
 const BARE_BUS: &[&str] = &[
     "sh",
     "-c",
@@ -86,15 +86,17 @@ const BARE_BUS: &[&str] = &[
 /// Starts gnome-keyring with an unlocked default keyring.
 pub(crate) const UNLOCK: &str =
     "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1";
-/// A key in the kernel's keyring survives the session, in the user's persistent keyring, so the test removes it.
+/// Removes the key at the end, because a key in the user's persistent keyring outlives the session.
 pub(crate) const PURGE_KERNEL_KEY: &str = "trap 'keyctl purge -p user \"keyring:vault-key-$(sed -n s/^keyutils.//p .local/state/ssod/vault/key-store)\" >/dev/null 2>&1 || true' EXIT";
-/// A key store may take longer than the two seconds that the first command waits for it.
+/// Waits until the vault is open, because a key store may take longer than the two seconds that the first command
+/// waits.
 pub(crate) const WAIT_UNTIL_OPEN: &str =
     "until ssod status --json | grep -q '\"state\": \"open\"'; do sleep 0.1; done";
-const SHOW: &str = "while ssod status --json | grep -q '\"state\": \"opening\"'; do sleep 0.1; done
+const SHOW_STATE_AND_ERROR: &str =
+    "while ssod status --json | grep -q '\"state\": \"opening\"'; do sleep 0.1; done
 ssod status --json | grep -A3 '\"vault\": {'; ssod login adminUser 2>&1";
-/// Shell functions that change the keyring through the Secret Service's own API, so that gnome-keyring's next answer
-/// already has the change. Changes to its files take effect only when it reads them again.
+/// Shell functions that change the keyring through the Secret Service's API, so gnome-keyring's next answer includes
+/// the change. A change of its files would take effect only when gnome-keyring reads them again.
 const KEYRING_FUNCTIONS: &str = r#"
 service() { path="$1"; method="$2"; shift 2; dbus-send --session --print-reply --dest=org.freedesktop.secrets "$path" "org.freedesktop.Secret.$method" "$@"; }
 entries() { service /org/freedesktop/secrets Service.SearchItems dict:string:string:service,ssod | grep -o '/org/freedesktop/secrets/collection/[^"]*'; }
@@ -107,9 +109,9 @@ location() { echo "location: $(cat "$HOME/.local/state/ssod/vault/key-store")"; 
 "#;
 
 #[test]
-fn a_locked_keyring_has_its_own_word_and_remedy_and_opens_no_hidden_prompt() {
+fn a_locked_keyring_has_its_own_state_and_hint_and_opens_no_hidden_prompt() {
     let setup = format!("{KEYRING_FUNCTIONS}\n{UNLOCK}\nlock_keyring");
-    let output = output_in_session(SECRET_SERVICE, SESSION_BUS, &setup, SHOW);
+    let output = output_in_session(SECRET_SERVICE, SESSION_BUS, &setup, SHOW_STATE_AND_ERROR);
     assert!(
         output.contains("\"state\": \"locked\"") && output.contains("The key store secret-service is locked"),
         "{output}"
@@ -119,7 +121,7 @@ fn a_locked_keyring_has_its_own_word_and_remedy_and_opens_no_hidden_prompt() {
 
 #[test]
 fn a_keyring_that_starts_later_is_used_automatically() {
-    let commands = format!("{SHOW}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}; echo opened");
+    let commands = format!("{SHOW_STATE_AND_ERROR}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}; echo opened");
     let output = output_in_session(SECRET_SERVICE, BARE_BUS, "", &commands);
     assert!(
         output.contains("\"state\": \"absent\"") && output.contains("Start a keyring such as gnome-keyring"),
@@ -132,17 +134,17 @@ fn a_keyring_that_starts_later_is_used_automatically() {
 fn assert_location_unchanged(output: &str) {
     let locations: Vec<&str> = output.lines().filter(|line| line.starts_with("location: ")).collect();
     assert_eq!(locations.len(), 2, "{output}");
-    assert_eq!(locations[0], locations[1], "no new key was made: {output}");
+    assert_eq!(locations[0], locations[1], "a new key was created: {output}");
 }
 
 #[test]
-fn a_key_that_the_keyring_has_lost_is_missing_and_no_new_one_is_made() {
+fn a_key_that_the_keyring_has_lost_is_missing_and_no_new_key_is_created() {
     let lose = "ssod lock >/dev/null; location; delete_entry; ssod unlock 2>&1";
     let output = output_in_session(
         SECRET_SERVICE,
         SESSION_BUS,
         &format!("{KEYRING_FUNCTIONS}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}"),
-        &format!("{lose}; {SHOW}; location; echo \"entries: $(entries | wc -l)\""),
+        &format!("{lose}; {SHOW_STATE_AND_ERROR}; location; echo \"entries: $(entries | wc -l)\""),
     );
     assert!(
         output.contains("\"state\": \"missing\"") && output.contains("does not have the key of"),
@@ -165,7 +167,9 @@ while bus NameHasOwner string:org.freedesktop.secrets | grep -q true; do sleep 0
         SECRET_SERVICE,
         BARE_BUS,
         &format!("{KEYRING_FUNCTIONS}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}"),
-        &format!("{lose}; {SHOW}\n{restore}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}; ssod env adminUser --shell json"),
+        &format!(
+            "{lose}; {SHOW_STATE_AND_ERROR}\n{restore}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}; ssod env adminUser --shell json"
+        ),
     );
     assert!(output.contains("\"state\": \"missing\""), "{output}");
     assert!(
@@ -174,13 +178,16 @@ while bus NameHasOwner string:org.freedesktop.secrets | grep -q true; do sleep 0
     );
     assert_location_unchanged(&output);
     let tokens: Vec<&str> = output.lines().filter(|line| line.starts_with('{')).collect();
-    assert!(tokens.len() == 2 && tokens[0] == tokens[1], "the same key opens the vault again: {output}");
+    assert!(
+        tokens.len() == 2 && tokens[0] == tokens[1],
+        "the vault was not opened with the same key: {output}"
+    );
 }
 
 #[test]
-fn a_secret_service_without_a_default_keyring_has_its_own_word_and_remedy() {
+fn a_secret_service_without_a_default_keyring_has_its_own_state_and_hint() {
     let setup = format!("{KEYRING_FUNCTIONS}\n{UNLOCK}\ndelete_keyring");
-    let output = output_in_session(SECRET_SERVICE, SESSION_BUS, &setup, SHOW);
+    let output = output_in_session(SECRET_SERVICE, SESSION_BUS, &setup, SHOW_STATE_AND_ERROR);
     assert!(
         output.contains("\"state\": \"no-default-keyring\"")
             && output.contains("The Secret Service runs, but it has no default keyring."),
@@ -233,12 +240,12 @@ fn without_a_keyring_a_changed_setting_is_used_at_once() {
     wait_until("the file is used", || sandbox.daemon().status().daemon.vault.state == "open");
 }
 
-/// A bus whose policy lets no reply through, so each call takes its whole time limit.
+/// A bus whose policy blocks every reply, so each call takes its whole time limit.
 const MUTE_BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow own="*"/></policy></busconfig>"#;
 
-/// Requests credentials from the endpoint of the sandbox whose home is the working directory.
+/// Requests credentials from the endpoint of the sandbox whose home folder is the working directory.
 const REQUEST: &str = r#"python3 - "$(sed -n 's/^port = //p' .config/ssod/config.toml)" <<'END'
 import sys, urllib.request, urllib.error
 request = urllib.request.Request(f"http://127.0.0.1:{sys.argv[1]}/credentials/adminUser", headers={"Authorization": "x"})
@@ -252,7 +259,7 @@ END"#;
 fn while_a_slow_key_store_has_not_answered_sdks_are_told_to_retry() {
     let mut session = BARE_BUS.to_vec();
     session[4] = MUTE_BUS;
-    // Not started by ssod, which would first wait for the service manager's reply on the same bus.
+    // Started directly, because ssod would first wait for the service manager's reply on the same bus.
     let start = r#"ssod-daemon >/dev/null 2>&1 &
 until [ -S "$XDG_RUNTIME_DIR/ssod/control.sock" ]; do sleep 0.05; done"#;
     let commands = format!("ssod status --json | grep '\"state\": \"opening\"'\n{REQUEST}");
@@ -260,19 +267,20 @@ until [ -S "$XDG_RUNTIME_DIR/ssod/control.sock" ]; do sleep 0.05; done"#;
     assert!(output.contains("503") && output.contains("The vault is being opened"), "{output}");
 }
 
-/// The keyring is slow, so the user cancels an unlock and locks. The late end of the unlock must not open the vault.
+/// The keyring is slow, so the user cancels an unlock and then locks. When the unlock ends later, it must not open the
+/// vault.
 #[test]
-fn an_unlock_that_was_given_up_does_not_undo_a_later_lock() {
+fn a_cancelled_unlock_does_not_undo_a_later_lock() {
     let commands = r#"ssod lock >/dev/null
 keyring=$(keyring_pid); kill -STOP "$keyring"
-timeout 1 ssod unlock >/dev/null 2>&1; echo "given up: $?"
+timeout 1 ssod unlock >/dev/null 2>&1; echo "cancelled: $?"
 ssod lock & locking=$!
 sleep 1; kill -CONT "$keyring"; wait "$locking"; sleep 1
 ssod status --json | grep -o '"state": "locked"'; ssod env adminUser 2>&1"#;
     let setup = format!("{KEYRING_FUNCTIONS}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}");
     let output = output_in_session(SECRET_SERVICE, SESSION_BUS, &setup, commands);
-    assert!(output.contains("given up: 124") && output.contains("Locked: every secret"), "{output}");
-    // Both the vault and its session are locked, so no secret of either is in memory.
+    assert!(output.contains("cancelled: 124") && output.contains("Locked: every secret"), "{output}");
+    // Both the vault and the session are locked, so no secret of either is in memory.
     assert_eq!(output.matches("\"state\": \"locked\"").count(), 2, "{output}");
     assert!(output.contains("ssod is locked"), "{output}");
 }

@@ -1,6 +1,6 @@
-//! Two hundred kills with SIGKILL while tokens that live one second rotate. One sign-in is enough, except for kills between the
-//! moment when AWS accepts a refresh token and the moment when the daemon has saved the answer: the protocol cannot close
-//! that window.
+//! Kills the daemon two hundred times with SIGKILL while tokens with a lifetime of one second rotate. One sign-in is
+//! enough, except for kills between the moment when AWS accepts a refresh token and the moment when the daemon has
+//! saved the answer. The protocol cannot close that window.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use ssod_fake_identity_center::LoggedRequest;
 use ssod_testkit::{Sandbox, TestUser, wait_until};
 
 const KILLS: u64 = 200;
-/// How many renewals there must be, so that the kills can interrupt some.
-const RENEWALS: usize = 50;
+/// More renewals than this must succeed, so that the kills interrupt some of them.
+const MIN_RENEWALS: usize = 50;
 
-/// Returns the calls that used a refresh token.
+/// Returns the calls with a refresh token.
 fn refreshes(sandbox: &Sandbox) -> Vec<LoggedRequest> {
     let is_refresh = |request: &LoggedRequest| {
         request.operation == "CreateToken" && request.detail.contains("refresh_token")
@@ -21,19 +21,20 @@ fn refreshes(sandbox: &Sandbox) -> Vec<LoggedRequest> {
 }
 
 /// Returns how many of the calls succeeded.
-fn renewals(refreshes: &[LoggedRequest]) -> usize {
+fn count_successful(refreshes: &[LoggedRequest]) -> usize {
     refreshes.iter().filter(|request| request.status == 200).count()
 }
 
-/// Returns when the daemon logged a renewed sign-in, which it does after it has saved the tokens; in milliseconds.
-fn saves(sandbox: &Sandbox) -> Vec<i64> {
+/// Returns the times, in milliseconds, when the daemon logged a renewed sign-in, which it does after it has saved the
+/// tokens.
+fn saved_at_ms(sandbox: &Sandbox) -> Vec<i64> {
     let log = sandbox.daemon().log();
     let lines = log.lines().filter(|line| line.contains("sign-in renewed"));
     let instant = |line: &str| line.split_whitespace().next()?.parse::<jiff::Timestamp>().ok();
     lines.filter_map(instant).map(jiff::Timestamp::as_millisecond).collect()
 }
 
-fn has_ended(sandbox: &Sandbox) -> bool {
+fn session_has_ended(sandbox: &Sandbox) -> bool {
     // The state is signed out if the session had ended before the last kill.
     matches!(sandbox.daemon().status().sessions[0].state, SessionState::Expired | SessionState::SignedOut)
 }
@@ -49,27 +50,30 @@ fn two_hundred_kills_lose_a_sign_in_only_in_the_window_of_the_protocol() {
     let mut sign_ins = 1;
     let deadline = Instant::now() + Duration::from_mins(3);
     let mut kills = 0;
-    // At least so many kills, and enough renewals among them, however fast the machine is.
-    while kills < KILLS || renewals(&refreshes(&sandbox)) <= RENEWALS {
+    // On any machine, there are enough kills, and enough renewals that they can interrupt.
+    while kills < KILLS || count_successful(&refreshes(&sandbox)) <= MIN_RENEWALS {
         assert!(Instant::now() < deadline, "too few renewals in {kills} kills");
-        // Spread evenly over the time of a renewal and of a lifetime, and the same in each run.
+        // The kills are spread evenly over the time of a renewal and of a lifetime, in the same way in each run.
         std::thread::sleep(Duration::from_millis(kills * 37 % 211));
         kills += 1;
         sandbox.daemon().kill();
         sandbox.start_daemon();
-        if has_ended(&sandbox) {
+        if session_has_ended(&sandbox) {
             sandbox.login(TestUser::ADMIN).succeeded();
             sign_ins += 1;
         }
     }
-    // The last kill may have been in the window, too, which the next refresh shows.
+    // The last kill may also have been in the window, which the next refresh shows.
     let so_far = refreshes(&sandbox).len();
-    wait_until("the next refresh is answered", || refreshes(&sandbox).len() > so_far || has_ended(&sandbox));
-    let (refreshes, saves) = (refreshes(&sandbox), saves(&sandbox));
+    wait_until("the next refresh is answered", || {
+        refreshes(&sandbox).len() > so_far || session_has_ended(&sandbox)
+    });
+    let (refreshes, saves) = (refreshes(&sandbox), saved_at_ms(&sandbox));
     let mut kills_in_window = 0;
     for pair in refreshes.windows(2) {
         let [before, after] = pair else { unreachable!() };
-        // Of two refusals in a row, the second follows a kill before the daemon had saved the first.
+        // A refusal after a refusal is not another loss: the daemon was killed before it had saved the result of the
+        // first refusal.
         if before.status != 200 || after.status == 200 {
             continue;
         }
@@ -77,7 +81,7 @@ fn two_hundred_kills_lose_a_sign_in_only_in_the_window_of_the_protocol() {
         assert!(!was_saved, "the token of {before:?} was saved, but {after:?} was refused");
         kills_in_window += 1;
     }
-    let renewals = renewals(&refreshes);
+    let renewals = count_successful(&refreshes);
     println!(
         "{kills} kills, {renewals} renewals, {sign_ins} sign-ins, {kills_in_window} kills in the window"
     );

@@ -1,5 +1,5 @@
-//! The end-to-end tests, with real processes and real AWS clients. `cargo xtask test` builds the programs, makes the Python
-//! environment, and sets the variables with their paths.
+//! The end-to-end tests, with real processes and real AWS clients. `cargo xtask test` builds the programs, makes the
+//! Python environment, and sets the variables with their paths.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,11 +1,11 @@
-//! The desktop notices: one before a session ends, one after it has ended.
+//! The desktop notices: one before a session ends, and one after it has ended.
 
 use std::fs;
 use std::time::Duration;
 
 use ssod_testkit::{ChildProcess, Sandbox, TestUser, wait_until};
 
-/// The notice comes eight seconds after the sign-in, and the session ends twelve seconds later.
+/// The daemon shows the notice eight seconds after the sign-in, and the session ends twelve seconds later.
 const SETTINGS: &str = "[refresh]\nkeep_fresh = \"all\"\n[login]\nsession_length = \"20s\"\n\
                         [notifications]\nbefore_expiry = \"12s\"\n";
 const SECONDS_BEFORE: u64 = 12;
@@ -15,7 +15,7 @@ fn the_end_of_a_session_is_announced_once_before_and_once_after() {
     let mut sandbox = Sandbox::with_lifetime("3s");
     let mut bus = sandbox.command("/usr/bin/dbus-daemon");
     let bus = ChildProcess::start(bus.args(["--session", "--nofork", "--print-address=1"]));
-    let address = bus.line();
+    let address = bus.next_line();
     let messages = sandbox.home().join("messages");
     let rule = "interface='org.freedesktop.Notifications',member='Notify'";
     let mut monitor = sandbox.command("/bin/sh");

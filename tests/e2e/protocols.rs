@@ -1,8 +1,8 @@
-//! Every protocol of ssod with every client.
+//! Tests every protocol of ssod with every client.
 
 use ssod_testkit::{Moto, Sandbox, TestUser, free_port, get_with, put_with};
 
-use crate::clients::{Client, Env, start_moto, with_profile, without_profile};
+use crate::clients::{AwsClient, EnvChanges, start_moto, with_profile, without_profile};
 
 const USERS: [TestUser; 2] = [TestUser::ADMIN, TestUser::READ_ONLY];
 
@@ -21,7 +21,14 @@ fn signed_in(moto: &Moto, settings: &str) -> Sandbox {
 }
 
 /// Checks that the client acts as the user: only the administrator may stop the instance.
-fn assert_acts_as(user: TestUser, client: Client, sandbox: &Sandbox, moto: &Moto, env: &Env, protocol: &str) {
+fn assert_acts_as(
+    user: TestUser,
+    client: AwsClient,
+    sandbox: &Sandbox,
+    moto: &Moto,
+    env: &EnvChanges,
+    protocol: &str,
+) {
     let identity = client.whoami(sandbox, moto, env).succeeded();
     assert!(
         identity.contains(&format!("assumed-role/{}/{}", user.role, user.name)),
@@ -39,7 +46,7 @@ fn assert_acts_as(user: TestUser, client: Client, sandbox: &Sandbox, moto: &Moto
 fn container_credentials_and_credential_process_work_with_every_client() {
     let moto = start_moto();
     let sandbox = signed_in(&moto, "");
-    for client in Client::ALL {
+    for client in AwsClient::ALL {
         for user in USERS {
             let env = without_profile(sandbox.daemon().env(&[user.profile]));
             assert_acts_as(user, client, &sandbox, &moto, &env, "container credentials");
@@ -48,7 +55,7 @@ fn container_credentials_and_credential_process_work_with_every_client() {
         }
     }
     sandbox.ssod(&["logout"]).succeeded();
-    for client in Client::ALL {
+    for client in AwsClient::ALL {
         let result = client.whoami(&sandbox, &moto, &with_profile("adminUser"));
         assert!(
             result.status != 0 && result.stderr.contains("ssod login adminUser"),
@@ -65,14 +72,14 @@ fn imds_works_with_every_client_at_the_active_profile_and_at_two_ports() {
         format!("[imds]\nprofiles = {{ adminUser = {}, readOnlyUser = {} }}\n", free_port(), free_port());
     let sandbox = signed_in(&moto, &settings);
     let active_profile = || sandbox.daemon().env(&["--imds"]);
-    let without_active_profile = Client::CliV1.whoami(&sandbox, &moto, &active_profile());
+    let without_active_profile = AwsClient::CliV1.whoami(&sandbox, &moto, &active_profile());
     assert!(
         without_active_profile.stderr.contains("Unable to locate credentials"),
         "no profile is active: {}",
         without_active_profile.stderr
     );
     sandbox.ssod(&["use", "readOnlyUser"]).succeeded();
-    for client in Client::ALL {
+    for client in AwsClient::ALL {
         for user in USERS {
             let env = without_profile(sandbox.daemon().env(&[user.profile, "--imds"]));
             assert_acts_as(user, client, &sandbox, &moto, &env, "IMDS at the profile's port");

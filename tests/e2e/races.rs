@@ -30,7 +30,7 @@ fn of_two_simultaneous_daemons_exactly_one_runs() {
 fn files_are_accessible_only_to_their_owner_under_any_umask() {
     let mut sandbox = Sandbox::new();
     sandbox.configure(TestUser::ADMIN);
-    sandbox.start_daemon_by("umask 000; exec ssod-daemon");
+    sandbox.start_daemon_in_shell("umask 000; exec ssod-daemon");
     sandbox.login(TestUser::ADMIN).succeeded();
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
     sandbox.daemon().wait_until_credentials_are_saved();

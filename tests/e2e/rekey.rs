@@ -7,7 +7,7 @@ use ssod_testkit::{Sandbox, TestUser, leaks, run, wait_until};
 
 use crate::key_stores::{KERNEL_SESSION, PURGE_KERNEL_KEY, SESSION_BUS, UNLOCK, WAIT_UNTIL_OPEN};
 
-/// Returns the header of every sealed file, which identifies the key that it is sealed under.
+/// Returns the header of every sealed file. It identifies the key under which the file is sealed.
 fn headers(vault: &Path) -> Vec<Vec<u8>> {
     let sealed = leaks::files_below(vault)
         .into_iter()
@@ -34,7 +34,8 @@ fn a_rekey_reseals_every_file_and_requires_no_new_sign_in() {
     assert_eq!(sandbox.daemon().credentials("adminUser").body, served);
 }
 
-/// Starts with the key in a file, moves it to that store with the command that `ssod status` suggests, and restarts.
+/// Starts the daemon with the key in a file, moves the key to the store with the command that `ssod status` suggests,
+/// and restarts.
 fn move_key_to(store: &str, session: &[&str], setup: &str) {
     let sandbox = Sandbox::new();
     sandbox.configure(TestUser::ADMIN);
@@ -61,9 +62,9 @@ kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"
     let output = run(sandbox.command(session[0]).args(&session[1..]).args(["sh", "-c", &script])).succeeded();
     let lines: Vec<&str> = output.lines().collect();
     assert_eq!(lines.len(), 5, "{output}");
-    assert_eq!(lines[0], lines[3], "the endpoint's token, which is sealed, is still the same");
+    assert_eq!(lines[0], lines[3], "the endpoint's token, which is sealed, has changed");
     assert!(lines[1].contains(&format!("in {store}")) && lines[4].contains(store), "{output}");
-    assert_eq!(lines[2], "0", "no key is left in a file");
+    assert_eq!(lines[2], "0", "a key is left in a file");
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn the_key_moves_from_a_file_to_the_keyring() {
 }
 
 #[test]
-fn the_key_moves_from_a_file_to_the_kernel() {
+fn the_key_moves_from_a_file_to_the_kernels_keyring() {
     move_key_to("keyutils", KERNEL_SESSION, PURGE_KERNEL_KEY);
 }
 

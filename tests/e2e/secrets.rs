@@ -1,5 +1,6 @@
-//! After a day's use with the most detailed log, no secret of AWS is in the clear: not in a file, a log, an argument, or
-//! the environment of another process (T10, T14, T15). Every other sandbox also searches its home folder when it ends.
+//! After a day's use with the most detailed log, no secret of AWS is in the clear: not in a file, a log, an argument,
+//! or the environment of another process (T10, T14, T15). Every other sandbox also searches its home folder when it
+//! ends.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,9 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ssod_testkit::{ChildProcess, Sandbox, TestUser, leaks};
+use ssod_testkit::{ChildProcess, FaultKind, Sandbox, TestUser, leaks};
 
-/// Searches the arguments and the environment of every process until it is stopped, and returns the secrets that it found.
+/// Searches the arguments and the environment of every process until it is stopped, and returns the secrets that it
+/// found.
 fn watch_processes(stop: &AtomicBool) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     while !stop.load(Ordering::SeqCst) {
@@ -35,12 +37,12 @@ fn search_processes(found: &mut BTreeSet<String>) {
     }
 }
 
-/// Runs the closure and returns the secrets that were found in processes meanwhile.
+/// Runs the closure, and returns the secrets that were found in processes during that time.
 fn secrets_in_processes_during(run: impl FnOnce()) -> BTreeSet<String> {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| watch_processes(&stop));
-        // The watch must end after a panic, too, or the test would hang.
+        // The watch must also end after a panic, or the test would hang.
         let result = catch_unwind(AssertUnwindSafe(run));
         stop.store(true, Ordering::SeqCst);
         let found = watch.join().unwrap();
@@ -63,7 +65,7 @@ fn use_for_a_day(sandbox: &mut Sandbox) {
     sandbox.ssod(&["doctor"]).succeeded();
     sandbox.fake().advance_clock(Duration::from_secs(3_700));
     sandbox.ssod(&["list"]).succeeded();
-    sandbox.fake().add_fault("fail", "GetRoleCredentials");
+    sandbox.fake().add_fault(FaultKind::Fail, "GetRoleCredentials");
     for command in [&["status"][..], &["audit"], &["vault", "rekey"], &["lock"], &["unlock"]] {
         sandbox.ssod(command).succeeded();
     }
@@ -82,7 +84,7 @@ fn no_secret_is_anywhere_in_the_clear() {
         .arg("access-0123456789abcdef0123456789abcdef")
         .env("PLANTED", "refresh-0123456789abcdef0123");
     let planted = ChildProcess::start(&mut command);
-    planted.line();
+    planted.next_line();
     let mut found = BTreeSet::new();
     search_processes(&mut found);
     for secret in ["access- in cmdline", "refresh- in environ"] {
@@ -95,5 +97,5 @@ fn no_secret_is_anywhere_in_the_clear() {
     let searched = leaks::files_below(sandbox.home());
     assert!(searched.iter().any(|path| path.ends_with("daemon.log")), "{searched:?}");
     assert!(sandbox.daemon().log().contains("TRACE"), "the log is not at its most detailed level");
-    leaks::assert_none(sandbox.home());
+    leaks::assert_no_secrets(sandbox.home());
 }

@@ -1,4 +1,4 @@
-//! The daemon with and without a service manager.
+//! Runs the daemon with and without a service manager.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -23,8 +23,8 @@ fn terminate(pid: &str) {
     kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::TERM).unwrap();
 }
 
-/// Returns a sandbox with a signed-in user, and a process that holds the sockets and runs the programs in turn, each when the
-/// one before has ended. It prints their process ids.
+/// Returns a sandbox with a signed-in user, and a process that holds the sockets. It runs the programs in turn, each
+/// when the previous program has ended, and prints their process ids.
 fn with_socket_holder(programs: &[&Path]) -> (Sandbox, ChildProcess) {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
@@ -42,7 +42,7 @@ fn with_socket_holder(programs: &[&Path]) -> (Sandbox, ChildProcess) {
     (sandbox, holder)
 }
 
-/// Runs the closure while eight clients send requests all the time. No connection may be refused and no answer wrong. The
+/// Runs the closure while eight clients send requests. No connection may be refused, and no answer may be wrong. The
 /// closure gets the number of answers so far.
 fn while_clients_send_requests(sandbox: &Sandbox, run: impl FnOnce(&AtomicUsize)) {
     struct SetOnDrop<'a>(&'a AtomicBool);
@@ -55,7 +55,7 @@ fn while_clients_send_requests(sandbox: &Sandbox, run: impl FnOnce(&AtomicUsize)
     let url = sandbox.daemon().credentials_url("adminUser");
     let (stop, answers) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        // The clients end after a panic, too, or the test would hang.
+        // The clients must also end after a panic, or the test would hang.
         let _stop = SetOnDrop(&stop);
         for _ in 0..8 {
             scope.spawn(|| {
@@ -63,7 +63,7 @@ fn while_clients_send_requests(sandbox: &Sandbox, run: impl FnOnce(&AtomicUsize)
                     let connection = TcpStream::connect(("127.0.0.1", sandbox.daemon().port()));
                     assert!(connection.is_ok(), "{connection:?}");
                     drop(connection);
-                    // An accepted connection ends with the process, so an error is no failure here.
+                    // An accepted connection ends with the process, so an error is allowed here.
                     if let Ok(reply) = try_get_with(&url, &[("authorization", &token)]) {
                         assert_eq!(reply.status, 200, "{}", reply.body);
                         answers.fetch_add(1, Ordering::SeqCst);
@@ -84,19 +84,19 @@ fn wait_for_answers(answers: &AtomicUsize, count: usize) {
 fn no_connection_is_refused_while_the_daemon_is_killed_under_load() {
     let daemon = programs().join("ssod-daemon");
     let (sandbox, holder) = with_socket_holder(&[&daemon]);
-    let mut pid = holder.line();
+    let mut pid = holder.next_line();
     wait_until("the daemon answers", || sandbox.ssod(&["status"]).status == 0);
     while_clients_send_requests(&sandbox, |answers| {
         for _ in 0..5 {
             wait_for_answers(answers, 20);
             kill(&pid);
-            pid = holder.line();
+            pid = holder.next_line();
         }
         wait_for_answers(answers, 20);
     });
-    // A graceful stop leaves the socket to the process that holds it.
+    // After a graceful stop, the process that holds the socket keeps it.
     terminate(&pid);
-    pid = holder.line();
+    pid = holder.next_line();
     assert!(sandbox.daemon().socket().exists());
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
     assert_eq!(sandbox.daemon().problems(), [""; 0]);
@@ -111,7 +111,7 @@ fn no_connection_is_refused_during_an_upgrade_and_the_old_vault_opens() {
         previous.expect("SSOD_TEST_PREVIOUS_DAEMON is not set: run these tests with cargo xtask test");
     let current = programs().join("ssod-daemon");
     let (sandbox, holder) = with_socket_holder(&[&previous, &current]);
-    let old = holder.line();
+    let old = holder.next_line();
     wait_until("the old daemon answers", || sandbox.ssod(&["status"]).status == 0);
     let executable = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).unwrap();
     assert_eq!(executable(&old), previous.canonicalize().unwrap());
@@ -120,7 +120,7 @@ fn no_connection_is_refused_during_an_upgrade_and_the_old_vault_opens() {
         wait_for_answers(answers, 25);
         // As `systemctl restart` does.
         terminate(&old);
-        new = holder.line();
+        new = holder.next_line();
         wait_for_answers(answers, 25);
     });
     assert_eq!(executable(&new), current.canonicalize().unwrap());
@@ -213,7 +213,7 @@ fn the_client_reports_a_daemon_of_another_version_and_works_with_it() {
     assert_eq!(status.status, 0);
 }
 
-/// Writes the systemd units as they are installed, but with the daemon of this build.
+/// Writes the systemd units as an installation does, but with the daemon of this build.
 fn write_units(folder: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("systemd");
     let daemon = programs().join("ssod-daemon");
@@ -238,7 +238,8 @@ fn the_systemd_units_are_valid_and_hardened() {
         (0, ""),
         "systemd-analyze also exits with 0 for invalid units"
     );
-    // In tenths. A unit without hardening has a score of 9.6. Further options need a user namespace under a user manager.
+    // The threshold is in tenths. A unit without hardening has a score of 9.6. Under a user manager, further options
+    // need a user namespace.
     let score = analyze(&["security", "--offline=true", "--threshold=62", "./ssod.service"]);
     assert_eq!(score.status, 0, "{}{}", score.stdout, score.stderr);
 }

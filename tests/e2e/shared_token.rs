@@ -1,5 +1,5 @@
-//! `share_access_token`: tools that read the AWS CLI's token file find an access token there, and no other secret. ssod adopts
-//! a sign-in or a sign-out with the AWS CLI.
+//! `share_access_token`: tools that read the AWS CLI's token file find an access token there, and no other secret. ssod
+//! adopts a sign-in or a sign-out with the AWS CLI.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -23,7 +23,8 @@ fn shared_token(sandbox: &Sandbox) -> Option<Value> {
     serde_json::from_slice(&fs::read(token_file(sandbox)).ok()?).ok()
 }
 
-/// Returns a command that runs boto3 with a profile in AWS's own form: it reads the AWS CLI's token file and calls the portal.
+/// Returns a command that runs boto3 with a profile in AWS's own form, so boto3 reads the AWS CLI's token file and
+/// calls the portal.
 fn boto3(sandbox: &Sandbox) -> Command {
     let program = "import boto3; print(boto3.Session(profile_name='adminUser').get_credentials().get_frozen_credentials().access_key)";
     let mut command = sandbox.command(python_environment().join("bin/python"));
@@ -56,14 +57,14 @@ fn the_access_token_is_shared_and_a_sign_in_or_out_with_the_aws_cli_is_adopted()
     assert_eq!(fs::metadata(token_file(&sandbox)).unwrap().mode() & 0o777, 0o600);
     assert!(run(&mut boto3(&sandbox)).succeeded().starts_with("ASIA"));
 
-    // The file has the renewed token after a renewal.
+    // After a renewal, the file contains the renewed token.
     sandbox.fake().advance_clock(Duration::from_mins(50));
     sandbox.ssod(&["list", "adminUser"]).succeeded();
     wait_until("the renewed token is shared", || {
         shared_token(&sandbox).is_some_and(|renewed| renewed != token)
     });
 
-    // A sign-out with the AWS CLI signs ssod out, too, and ssod does not write the file again.
+    // A sign-out with the AWS CLI also signs ssod out, and ssod does not write the file again.
     assert_eq!(run(aws(&sandbox, &rules).args(["sso", "logout"])).status, 0);
     wait_until("the sign-out is adopted", || state(&sandbox) == SessionState::SignedOut);
     std::thread::sleep(Duration::from_millis(300));

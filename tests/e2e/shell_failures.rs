@@ -37,7 +37,7 @@ fn a_failed_env_fails_the_command_and_leaves_no_identity() {
     let sandbox = Sandbox::configured(TestUser::ADMIN);
     for arguments in ["typo", "adminUser --nonsense", "adminUser typo", "--imds adminUser"] {
         evaluate(&sandbox, arguments, |shell, output| {
-            assert_eq!(output, "mine\n", "{shell}: ssod env {arguments}")
+            assert_eq!(output, "mine\n", "{shell}: ssod env {arguments}");
         });
     }
     // The config file is malformed, and later the daemon does not start.

@@ -1,4 +1,4 @@
-//! With lifetimes of six seconds, no real request gets expired credentials for a minute.
+//! With lifetimes of six seconds, no request gets expired credentials for a minute.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ fn in_a_minute_of_six_second_lifetimes_no_expired_credentials_are_served() {
         1,
         "more than one approval"
     );
-    // Both are renewed every three seconds.
+    // Tokens and credentials are renewed every three seconds.
     assert!((15..=30).contains(&calls("CreateToken", "refresh_token")), "{log:?}");
     assert!((15..=30).contains(&calls("GetRoleCredentials", "")), "{log:?}");
 }

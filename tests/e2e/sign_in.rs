@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use ssod_control::SessionState;
-use ssod_testkit::{ChildProcess, Sandbox, TestUser, approve_browser, get, run, wait_until};
+use ssod_testkit::{ChildProcess, FaultKind, Sandbox, TestUser, approve_browser, get, run, wait_until};
 
 #[test]
 fn the_browser_opens_and_ends_on_a_page_that_reports_the_result() {
@@ -31,13 +31,13 @@ fn the_browser_opens_and_ends_on_a_page_that_reports_the_result() {
 }
 
 #[test]
-fn rejects_a_wrong_state_or_path_and_keeps_waiting() {
+fn the_callback_rejects_a_wrong_state_or_path_and_keeps_waiting() {
     let sandbox = Sandbox::configured(TestUser::ADMIN);
     let mut command = sandbox.ssod_command();
     let login = ChildProcess::start(
         command.args(["login", "adminUser", "--no-browser", "--json"]).env("DISPLAY", ":99"),
     );
-    let event: serde_json::Value = serde_json::from_str(&login.line()).unwrap();
+    let event: serde_json::Value = serde_json::from_str(&login.next_line()).unwrap();
     let url = event["url"].as_str().unwrap();
     let encoded = url.split_once("redirect_uri=").unwrap().1.split('&').next().unwrap();
     let callback = encoded.replace("%3A", ":").replace("%2F", "/");
@@ -54,7 +54,7 @@ fn rejects_a_wrong_state_or_path_and_keeps_waiting() {
         );
     }
     assert_eq!(approve_browser(url, "alice", true).status, 200);
-    assert!(login.line().contains("signed_in"));
+    assert!(login.next_line().contains("signed_in"));
     assert_eq!(login.wait(Duration::from_secs(30)), Some(0));
     let address = callback.split('/').nth(2).unwrap();
     assert!(address.starts_with("127.0.0.1:"));
@@ -82,7 +82,7 @@ fn a_registration_is_reused_until_aws_forgets_it() {
     sandbox.login(TestUser::ADMIN).succeeded();
     assert_eq!(sandbox.fake().successful_calls("RegisterClient"), 1);
     sandbox.fake().forget_registrations();
-    // The device flow notices it at its first call.
+    // The device flow detects it at its first call.
     sandbox
         .login_with("adminUser", &["--device-code"], |event| sandbox.fake().approve(event, "alice"))
         .succeeded();
@@ -110,7 +110,7 @@ fn no_request_opens_a_browser() {
 }
 
 #[test]
-fn an_ended_session_names_the_fix_and_its_credentials_are_served_until_they_expire() {
+fn an_ended_session_has_a_hint_and_its_credentials_are_served_until_they_expire() {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
     sandbox.fake().end_sessions();
@@ -134,7 +134,7 @@ fn a_throttled_list_is_retried() {
     sandbox.fake().throttle("ListAccountRoles", 2);
     assert!(sandbox.ssod(&["list"]).succeeded().contains("AdminRole"));
     assert_eq!(sandbox.fake().successful_calls("ListAccountRoles"), 1);
-    sandbox.fake().add_fault("fail", "ListAccounts");
+    sandbox.fake().add_fault(FaultKind::Fail, "ListAccounts");
     let error = sandbox.ssod(&["list"]).failed_with(1);
     assert!(error.contains("answered 503") && error.contains("hint:"), "{error}");
 }
@@ -152,7 +152,7 @@ fn a_logout_that_revokes_shells_invalidates_their_tokens() {
     };
     let (admin, read_only, old_file) = (token("adminUser"), token("readOnlyUser"), token_file());
     sandbox.ssod(&["logout", "adminUser"]).succeeded();
-    assert_eq!(error_code("adminUser", &admin), "LoginRequired", "open shells do not get the fix");
+    assert_eq!(error_code("adminUser", &admin), "LoginRequired", "open shells do not get the hint");
     let output = sandbox.ssod(&["logout", "adminUser", "--revoke-shells"]).succeeded();
     assert!(output.contains("Open shells need a new environment"), "{output}");
     assert_eq!(error_code("adminUser", &admin), "InvalidToken");

@@ -1,4 +1,4 @@
-//! A thousand simultaneous requests for one expired profile.
+//! A thousand simultaneous requests for one profile whose credentials have expired.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use ssod_control::{SessionState, Trouble};
-use ssod_testkit::{ChildProcess, Sandbox, TestUser, fastest_of, run, wait_until, wait_until_within};
+use ssod_testkit::{
+    ChildProcess, FaultKind, Sandbox, TestUser, fastest_of, run, wait_until, wait_until_within,
+};
 
 /// Checks that the credentials have not expired.
 fn assert_valid(credentials: &serde_json::Value) {
@@ -52,7 +54,7 @@ fn a_hanging_aws_that_recovers_loses_no_sign_in() {
     });
     assert!(took < Duration::from_secs(1), "longer than an SDK waits: {took:?}");
     sandbox.fake().signal(Signal::CONT);
-    // Calls that hung are answered now, or time out after fifteen seconds.
+    // Calls that hung are now answered, or time out after fifteen seconds.
     wait_until_within(Duration::from_mins(1), "credentials are served again", || status(&sandbox) == 200);
     assert_eq!(sandbox.daemon().status().sessions[0].state, SessionState::Active);
     assert_eq!(sandbox.fake().successful_calls("RegisterClient"), 1, "another sign-in was needed");
@@ -76,10 +78,10 @@ fn a_resume_ends_the_back_off() {
     let mut sandbox = Sandbox::new();
     let mut bus = sandbox.command("/usr/bin/dbus-daemon");
     let bus = ChildProcess::start(bus.args(["--session", "--nofork", "--print-address=1"]));
-    let address = bus.line();
+    let address = bus.next_line();
     sandbox.add_settings("[refresh]\nkeep_fresh = \"all\"\n");
     sandbox.configure(TestUser::ADMIN);
-    sandbox.fake().add_fault("fail", "GetRoleCredentials");
+    sandbox.fake().add_fault(FaultKind::Fail, "GetRoleCredentials");
     sandbox.start_daemon_with(&[("DBUS_SYSTEM_BUS_ADDRESS", &address)]);
     sandbox.login(TestUser::ADMIN).succeeded();
     let before = wait_for_long_back_off(&sandbox);
@@ -92,6 +94,6 @@ fn a_resume_ends_the_back_off() {
     announce_sleep("boolean:true");
     announce_sleep("boolean:false");
     let start = Instant::now();
-    wait_until("the daemon tries again", || failed_attempts(&sandbox) > before);
+    wait_until("the daemon retries", || failed_attempts(&sandbox) > before);
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }

@@ -1,4 +1,4 @@
-//! Ten hours in a few seconds: fake and daemon run in this process, on one manual clock.
+//! Simulates ten hours in a few seconds: the fake and the daemon run in this process with one manual clock.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 const MINUTE: Duration = Duration::from_mins(1);
-/// With more time left than this, no SDK tries to renew: see the floors of the model.
+/// No SDK tries to renew credentials with more time left than this; see `Floor` in `ssod-model`.
 const IMDS_FLOOR: Duration = Duration::from_mins(25);
 
 fn paths(home: &Path) -> Paths {
@@ -66,7 +66,7 @@ async fn request_time_left(endpoint: &str, token: &str, clock: &ManualClock) -> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_ten_hours_one_approval_suffices_and_credentials_never_get_short() {
+async fn in_ten_hours_one_approval_suffices_and_credentials_always_have_enough_time_left() {
     let home = tempfile::tempdir().unwrap();
     let clock = ManualClock::at(1_800_000_000);
     let (server, url) = start_fake(clock.clone()).await;
@@ -87,7 +87,7 @@ async fn in_ten_hours_one_approval_suffices_and_credentials_never_get_short() {
     let token = std::fs::read_to_string(paths.token(Some("adminUser"), 0)).unwrap();
     for minute in 0..600 {
         clock.advance(MINUTE);
-        // The renewals that are due now are real calls over loopback, while the clock does not move.
+        // The renewals that are due now are real calls over loopback, which take no time on the manual clock.
         tokio::time::sleep(Duration::from_millis(8)).await;
         let deadline = Instant::now() + Duration::from_secs(30);
         while request_time_left(&endpoint, &token, &clock).await < IMDS_FLOOR {

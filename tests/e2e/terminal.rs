@@ -1,14 +1,14 @@
-//! Questions and answers in a real terminal.
+//! Answers ssod's questions in a real terminal.
 
 use std::fs;
 
 use serde_json::json;
-use ssod_testkit::{CommandResult, Sandbox, TestUser, programs, run};
+use ssod_testkit::{CommandOutput, Sandbox, TestUser, programs, run};
 
 use crate::clients::interop_file;
 
-/// Runs `ssod` in a terminal and types each answer when its question is shown.
-fn run_in_terminal(sandbox: &Sandbox, arguments: &[&str], steps: &serde_json::Value) -> CommandResult {
+/// Runs `ssod` in a terminal, and types each answer when its question is shown.
+fn run_in_terminal(sandbox: &Sandbox, arguments: &[&str], steps: &serde_json::Value) -> CommandOutput {
     let mut command = sandbox.command("/usr/bin/python3");
     command
         .arg(interop_file("terminal.py"))

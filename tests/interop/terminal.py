@@ -23,7 +23,7 @@ if child == 0:
 
 
 def wait_until_program_reads():
-    """ssod discards input from before a question, and reads an answer key by key, without the terminal's line editing."""
+    """Waits until the terminal's line editing is off: then ssod reads answers key by key, and no longer discards early input."""
     while termios.tcgetattr(terminal)[3] & termios.ICANON:
         if time.monotonic() > deadline:
             sys.exit(f"{output}\nnot read: {steps[:1]}")

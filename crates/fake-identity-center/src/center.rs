@@ -8,7 +8,9 @@ use sha2::{Digest, Sha256};
 use ssod_model::{Timestamp, TimestampExt};
 
 use crate::faults::{Faults, Throttle};
-use crate::records::{AccessToken, AuthorizationCode, Client, DeviceRequest, PortalSession, RefreshToken};
+use crate::records::{
+    AccessTokenRecord, AuthorizationCode, DeviceRequest, PortalSession, RefreshTokenRecord, RegisteredClient,
+};
 use crate::{Fault, World};
 
 /// How many requests the log has at most; the oldest are dropped.
@@ -21,17 +23,17 @@ pub struct Lifetimes {
     pub access_token: Duration,
     /// Portal sessions, and with them refresh tokens.
     pub portal_session: Duration,
-    /// Client registrations.
+    /// RegisteredClient registrations.
     pub registration: Duration,
     /// Device codes.
     pub device_code: Duration,
-    /// Authorization codes.
+    /// AuthorizationRequest codes.
     pub authorization_code: Duration,
     /// Role credentials, unless their permission set has another lifetime.
     pub role: Duration,
     /// The poll interval that StartDeviceAuthorization returns.
     pub poll_interval: Duration,
-    /// Whether each refresh token works only once.
+    /// Whether each refresh token can be used only once.
     pub single_use_refresh_tokens: bool,
 }
 
@@ -58,7 +60,7 @@ pub struct LoggedRequest {
     pub at_ms: i64,
     /// AWS's name of the operation.
     pub operation: String,
-    /// The HTTP status; 0 if the connection was closed without an answer.
+    /// The HTTP status; 0 if the server closed the connection without an answer.
     pub status: u16,
     /// The user of the token, or the type of the grant; never a secret.
     pub detail: String,
@@ -70,12 +72,12 @@ pub struct Center {
     pub(crate) world: World,
     /// The lifetimes; may be changed at any time.
     pub lifetimes: Lifetimes,
-    pub(crate) clients: BTreeMap<String, Client>,
+    pub(crate) clients: BTreeMap<String, RegisteredClient>,
     pub(crate) devices: BTreeMap<String, DeviceRequest>,
     pub(crate) codes: BTreeMap<String, AuthorizationCode>,
     pub(crate) portal_sessions: BTreeMap<u64, PortalSession>,
-    pub(crate) access_tokens: BTreeMap<String, AccessToken>,
-    pub(crate) refresh_tokens: BTreeMap<String, RefreshToken>,
+    pub(crate) access_tokens: BTreeMap<String, AccessTokenRecord>,
+    pub(crate) refresh_tokens: BTreeMap<String, RefreshTokenRecord>,
     faults: Faults,
     throttle: Option<Throttle>,
     log: VecDeque<LoggedRequest>,
@@ -84,7 +86,7 @@ pub struct Center {
 }
 
 impl Center {
-    /// Returns a center without a sign-in. The seed determines its secrets.
+    /// Returns an Identity Center in which no user has signed in. The seed determines its secrets.
     pub fn new(world: World, lifetimes: Lifetimes, seed: u64) -> Self {
         Self {
             world,
@@ -121,7 +123,7 @@ impl Center {
     /// Removes an assignment, and returns whether it existed.
     pub fn remove_assignment(&mut self, user: &str, account: &str, role: &str) -> bool {
         let before = self.world.assignments.len();
-        self.world.assignments.retain(|assignment| !assignment.is(user, account, role));
+        self.world.assignments.retain(|assignment| !assignment.matches(user, account, role));
         before != self.world.assignments.len()
     }
 
@@ -131,7 +133,7 @@ impl Center {
         self.world.assignments.push(crate::Assignment { user, account, role });
     }
 
-    /// Limits the portal to a number of calls per second, and also refuses a share of all calls.
+    /// Limits the portal to a number of calls per second, and makes it refuse a share of all calls in addition.
     pub fn throttle(&mut self, calls_a_second: f64, share: f64) {
         self.throttle = Some(Throttle::new(calls_a_second, share, self.seed));
     }
@@ -151,7 +153,7 @@ impl Center {
         self.faults.clear();
     }
 
-    /// Returns the fault for this request, if there is one, and counts it.
+    /// Returns the fault that applies to a request of this operation, if there is one, and counts its use.
     pub fn take_fault(&mut self, operation: &str) -> Option<Fault> {
         self.faults.take(operation)
     }

@@ -9,8 +9,8 @@ pub struct ApiError {
     pub status: u16,
     /// The exception's name, for `x-amzn-errortype`.
     pub exception: &'static str,
-    /// The error code of RFC 6749, for the OIDC service; empty for the portal.
-    pub error: &'static str,
+    /// The error code of RFC 6749; `None` for an error of the portal.
+    pub error_code: Option<&'static str>,
     /// The description for the user.
     pub description: String,
     /// `Retry-After` in seconds.
@@ -18,12 +18,23 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    pub(crate) fn oidc(status: u16, exception: &'static str, error: &'static str, description: &str) -> Self {
-        Self { status, exception, error, description: description.to_owned(), retry_after: None }
+    pub(crate) fn oidc(
+        status: u16,
+        exception: &'static str,
+        error_code: &'static str,
+        description: &str,
+    ) -> Self {
+        Self {
+            status,
+            exception,
+            error_code: Some(error_code),
+            description: description.to_owned(),
+            retry_after: None,
+        }
     }
 
     pub(crate) fn portal(status: u16, exception: &'static str, description: &str) -> Self {
-        Self { status, exception, error: "", description: description.to_owned(), retry_after: None }
+        Self { status, exception, error_code: None, description: description.to_owned(), retry_after: None }
     }
 
     pub(crate) fn invalid_request(description: &str) -> Self {
@@ -38,13 +49,13 @@ impl ApiError {
         Self::portal(401, "UnauthorizedException", "Session token not found or invalid")
     }
 
-    /// Returns the body. OIDC's has no `message`, and the portal's has no `error`.
+    /// Returns the body. An OIDC error has no `message`, and a portal error has no `error`.
     pub(crate) fn body(&self) -> Value {
-        if self.error.is_empty() {
+        if let Some(code) = self.error_code {
+            json!({ "error": code, "error_description": self.description })
+        } else {
             let kind = format!("com.amazonaws.switchboard.portal#{}", self.exception);
             json!({ "message": self.description, "__type": kind })
-        } else {
-            json!({ "error": self.error, "error_description": self.description })
         }
     }
 }

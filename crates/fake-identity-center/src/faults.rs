@@ -1,19 +1,19 @@
-//! The faults that a test can request.
+//! The faults that a test can set.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use ssod_model::{Timestamp, TimestampExt};
 
 /// The kind of a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// The status is 429.
+    /// The answer has status 429.
     Throttle,
-    /// The status is 503.
+    /// The answer has status 503.
     Fail,
-    /// The status is 200, and the body is not JSON.
+    /// The answer has status 200 and a body that is not JSON.
     Garbage,
-    /// The call has its effect, but the connection is closed without an answer.
+    /// The call has its effect, but the server closes the connection without an answer.
     LoseAnswer,
     /// The answer is only delayed.
     Delay,
@@ -25,9 +25,9 @@ pub enum FaultKind {
 pub struct Fault {
     /// The kind.
     pub kind: FaultKind,
-    /// The operation, such as `GetRoleCredentials`; by default every operation.
+    /// The operation, such as `GetRoleCredentials`; by default, every operation.
     pub operation: Option<String>,
-    /// How often it happens; by default until the faults are cleared.
+    /// The number of requests that it affects; by default, every request until the faults are cleared.
     pub times: Option<u32>,
     /// The delay before the answer, in milliseconds.
     #[serde(default)]
@@ -56,7 +56,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// Returns the first fault that applies to the operation, and counts it.
+    /// Returns the first fault that applies to the operation, and counts its use.
     pub(crate) fn take(&mut self, operation: &str) -> Option<Fault> {
         let applies = |fault: &Fault| fault.operation.as_deref().is_none_or(|only| only == operation);
         let at = self.0.iter().position(applies)?;
@@ -72,21 +72,22 @@ impl Faults {
     }
 }
 
-/// The portal's own limit: a number of calls per second. It also refuses a share of all calls, which no client can predict.
+/// The portal's own limit: a number of calls per second. In addition, the portal refuses a random share of all calls,
+/// which no client can predict.
 #[derive(Clone, Debug)]
 pub(crate) struct Throttle {
     rate: f64,
     share: f64,
-    /// The calls that are allowed now.
+    /// The number of calls that are allowed now.
     available: f64,
-    counted_at: Timestamp,
+    refilled_at: Timestamp,
     /// The state of a linear congruential generator. The center's seed determines which calls are refused.
     random: u64,
 }
 
 impl Throttle {
     pub(crate) fn new(rate: f64, share: f64, seed: u64) -> Self {
-        Self { rate, share, available: rate, counted_at: Timestamp::MIN, random: seed }
+        Self { rate, share, available: rate, refilled_at: Timestamp::MIN, random: seed }
     }
 
     /// Returns whether a call at this time is refused. A refused call does not count against the rate.
@@ -94,9 +95,9 @@ impl Throttle {
     pub(crate) fn refuses(&mut self, now: Timestamp) -> bool {
         self.random =
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let passed = now.since_or_zero(self.counted_at).as_secs_f64();
+        let passed = now.since_or_zero(self.refilled_at).as_secs_f64();
         self.available = (self.available + passed * self.rate).min(self.rate);
-        self.counted_at = self.counted_at.max(now);
+        self.refilled_at = self.refilled_at.max(now);
         if (self.random >> 11) as f64 / (1u64 << 53) as f64 <= self.share || self.available < 1.0 {
             return true;
         }

@@ -1,4 +1,4 @@
-//! The HTTP of the fake: AWS's operations, the pages, and the routes for tests. Every route is listed here.
+//! The HTTP interface of the fake: AWS's operations, the pages, and the routes for tests.
 
 mod control;
 mod oidc;

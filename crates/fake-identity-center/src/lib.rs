@@ -1,7 +1,8 @@
 //! A stateful IAM Identity Center on loopback, for tests of SSO tools.
 //!
-//! [`Center`] is a pure state machine: the time is an argument and a seed determines its secrets, so a simulation can use it
-//! as its model. [`Server`] serves it over HTTP: in AWS's wire format, with the pages for the user, and with routes for tests.
+//! [`Center`] is a pure state machine: the time is an argument and a seed determines its secrets, so a simulation can
+//! use it as its model. [`Server`] serves it over HTTP: in AWS's wire format, with the pages for the user, and with
+//! routes for tests.
 
 mod center;
 mod errors;
@@ -18,7 +19,7 @@ pub use errors::ApiError;
 pub use faults::{Fault, FaultKind};
 pub use http::Server;
 pub use mint::{Minter, StsKeys};
-pub use oidc::{Authorization, Device, Grant, Token};
+pub use oidc::{AuthorizationRequest, DeviceResponse, TokenRequest, TokenResponse};
 pub use portal::RoleGrant;
 pub use records::Registration;
-pub use world::{Account, Assignment, PermissionSet, Profile, Session, User, World};
+pub use world::{Assignment, AwsAccount, PermissionSet, SuggestedProfile, SuggestedSession, User, World};

@@ -13,19 +13,19 @@ use tokio::net::TcpListener;
 
 /// Run a fake IAM Identity Center on 127.0.0.1, to test SSO tools. It stores nothing and requires no passwords.
 ///
-/// The first line of its output is its URL: set AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC of a tool to it.
-/// GET /fake/aws-config returns an AWS config file. Other routes below /fake advance its clock, end sessions, make calls
+/// The first line of its output is its URL: set AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC of a tool to it. GET
+/// /fake/aws-config returns an AWS config file. Other routes below /fake advance its clock, end sessions, make calls
 /// fail, and return its log.
 #[derive(Parser)]
 #[command(
     version,
     after_help = "Example:\n  fake-identity-center --port 8400 --access-token-life 5m --role-life 2m"
 )]
-struct Arguments {
-    /// Port on 127.0.0.1; 0 selects a free one.
+struct FakeArguments {
+    /// Port on 127.0.0.1; 0 selects a free port.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// TOML file with users, accounts and assignments; by default alice and bob, `AdminRole` and `ReadOnlyRole`.
+    /// TOML file with users, accounts and assignments; by default, alice and bob with `AdminRole` and `ReadOnlyRole`.
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
     /// Lifetime of access tokens.
@@ -40,7 +40,7 @@ struct Arguments {
     /// Lifetime of device codes.
     #[arg(long, default_value = "10m", value_parser = parse_lifetime)]
     device_code_life: Duration,
-    /// Lifetime of role credentials, unless their permission set has another one.
+    /// Lifetime of role credentials, unless their permission set has another lifetime.
     #[arg(long, default_value = "1h", value_parser = parse_lifetime)]
     role_life: Duration,
     /// Accept each refresh token more than once.
@@ -63,7 +63,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+    let arguments = FakeArguments::parse();
     let world = match &arguments.world {
         Some(path) => {
             let text =

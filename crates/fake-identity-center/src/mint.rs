@@ -23,9 +23,9 @@ pub struct StsKeys {
 
 /// The source of role credentials.
 pub enum Minter {
-    /// Invented credentials, which have the right format and are not valid.
+    /// Invented credentials, which have the right format but are not valid.
     Invented,
-    /// An STS.
+    /// Credentials from an STS.
     Sts {
         /// The STS and the keys.
         keys: StsKeys,
@@ -34,23 +34,23 @@ pub enum Minter {
     },
 }
 
-/// Role credentials, with which an SDK signs.
-pub(crate) struct Minted {
+/// Role credentials, as a client gets them.
+pub(crate) struct MintedCredentials {
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,
     pub(crate) session_token: String,
 }
 
 impl Minter {
-    /// Returns a minter that calls the STS. Fails if the HTTP client cannot be made.
+    /// Returns a minter that calls the STS. Fails if the HTTP client cannot be created.
     pub fn sts(keys: StsKeys) -> Result<Self> {
-        // Fails only if a provider is already installed, which is then the same one.
+        // Fails only if a provider is already installed, and that is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build()?;
         Ok(Self::Sts { keys, http })
     }
 
-    pub(crate) async fn mint(&self, grant: &RoleGrant, now: Timestamp) -> Result<Minted> {
+    pub(crate) async fn mint(&self, grant: &RoleGrant, now: Timestamp) -> Result<MintedCredentials> {
         match self {
             Self::Invented => Ok(invent(grant)),
             Self::Sts { keys, http } => assume_role(keys, http, grant, now).await,
@@ -58,9 +58,9 @@ impl Minter {
     }
 }
 
-fn invent(grant: &RoleGrant) -> Minted {
+fn invent(grant: &RoleGrant) -> MintedCredentials {
     let tail: String = grant.serial.chars().take(16).collect::<String>().to_uppercase();
-    Minted {
+    MintedCredentials {
         access_key_id: format!("ASIA{tail}"),
         secret_access_key: format!("secret-{}", grant.serial),
         session_token: format!("session-{}-{}-{}", grant.user, grant.role, grant.serial),
@@ -72,7 +72,7 @@ async fn assume_role(
     http: &reqwest::Client,
     grant: &RoleGrant,
     now: Timestamp,
-) -> Result<Minted> {
+) -> Result<MintedCredentials> {
     let arn = format!("arn:aws:iam::{}:role/{}", grant.account, grant.role);
     let seconds = grant.expiration.since_or_zero(now).as_secs().clamp(900, 43_200).to_string();
     let body = url::form_urlencoded::Serializer::new(String::new())
@@ -105,7 +105,7 @@ async fn assume_role(
     let status = response.status();
     let answer = response.text().await?;
     ensure!(status.is_success(), "the STS answered {status}: {answer}");
-    Ok(Minted {
+    Ok(MintedCredentials {
         access_key_id: element(&answer, "AccessKeyId")?,
         secret_access_key: element(&answer, "SecretAccessKey")?,
         session_token: element(&answer, "SessionToken")?,

@@ -10,17 +10,18 @@ use ssod_model::{Timestamp, TimestampExt};
 use url::Url;
 
 use crate::records::{
-    AccessToken, AuthorizationCode, Client, DeviceRequest, Outcome, RefreshToken, Registration,
+    AccessTokenRecord, AuthorizationCode, DeviceOutcome, DeviceRequest, RefreshTokenRecord, RegisteredClient,
+    Registration,
 };
 use crate::{ApiError, Center};
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
-/// The lifetime of tokens without the scope for accounts, which are never renewed.
+/// The lifetime of tokens without the scope for accounts, which cannot be renewed.
 const LEGACY_TOKEN_LIFETIME: Duration = Duration::from_hours(8);
 
 /// The output of StartDeviceAuthorization.
 #[derive(Clone, Debug)]
-pub struct Device {
+pub struct DeviceResponse {
     /// The code with which the client polls.
     pub device_code: String,
     /// The code that the user enters.
@@ -33,7 +34,7 @@ pub struct Device {
 
 /// The query of the authorize page.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Authorization {
+pub struct AuthorizationRequest {
     /// `code`.
     pub response_type: String,
     /// The client.
@@ -54,7 +55,7 @@ pub struct Authorization {
 /// The input of CreateToken.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Grant {
+pub struct TokenRequest {
     /// The client.
     pub client_id: Option<String>,
     /// Its secret.
@@ -75,7 +76,7 @@ pub struct Grant {
 
 /// The output of CreateToken.
 #[derive(Clone, Debug)]
-pub struct Token {
+pub struct TokenResponse {
     /// The bearer token.
     pub access_token: String,
     /// The seconds until it expires.
@@ -85,23 +86,23 @@ pub struct Token {
 }
 
 impl Center {
-    /// RegisterClient: returns the client's id, its secret, and when it expires.
+    /// Executes RegisterClient, and returns the client's id, its secret, and when it expires.
     pub fn register_client(
         &mut self,
         now: Timestamp,
         registration: Registration,
     ) -> Result<(String, String, Timestamp), ApiError> {
-        let metadata =
+        let invalid_metadata =
             |text| ApiError::oidc(400, "InvalidClientMetadataException", "invalid_client_metadata", text);
         if registration.client_name.as_deref().is_none_or(str::is_empty) {
             return Err(ApiError::invalid_request("clientName is missing"));
         }
         if registration.client_type.as_deref() != Some("public") {
-            return Err(metadata("clientType must be public"));
+            return Err(invalid_metadata("clientType must be public"));
         }
-        let both = [DEVICE_GRANT, "authorization_code"];
-        if both.iter().all(|grant| registration.grant_types.iter().any(|given| given == grant)) {
-            // AWS sends this error, without an explanation, for a client of both flows.
+        let both_flows = [DEVICE_GRANT, "authorization_code"];
+        if both_flows.iter().all(|grant| registration.grant_types.iter().any(|given| given == grant)) {
+            // AWS answers a client that registers for both flows with this error, without an explanation.
             return Err(ApiError::oidc(500, "InternalServerException", "server_error", ""));
         }
         if registration.redirect_uris.iter().any(|uri| !is_loopback_redirect(uri)) {
@@ -114,19 +115,20 @@ impl Center {
         }
         let (id, secret) = (self.new_secret("client-"), self.new_secret("client-secret-"));
         let expires_at = now.plus(self.lifetimes.registration);
-        self.clients.insert(id.clone(), Client { secret: secret.clone(), expires_at, registration });
+        self.clients
+            .insert(id.clone(), RegisteredClient { secret: secret.clone(), expires_at, registration });
         Ok((id, secret, expires_at))
     }
 
-    /// StartDeviceAuthorization.
+    /// Executes StartDeviceAuthorization.
     pub fn start_device_authorization(
         &mut self,
         now: Timestamp,
         client_id: &str,
         client_secret: &str,
         start_url: &str,
-    ) -> Result<Device, ApiError> {
-        self.known_client(now, client_id, client_secret)?;
+    ) -> Result<DeviceResponse, ApiError> {
+        self.authenticate_client(now, client_id, client_secret)?;
         if start_url.is_empty() {
             return Err(ApiError::invalid_request("startUrl is missing"));
         }
@@ -138,10 +140,10 @@ impl Center {
             user_code: user_code.clone(),
             expires_at: now.plus(self.lifetimes.device_code),
             last_poll: None,
-            outcome: Outcome::Pending,
+            outcome: DeviceOutcome::Pending,
         };
         self.devices.insert(device_code.clone(), request);
-        Ok(Device {
+        Ok(DeviceResponse {
             device_code,
             user_code,
             expires_in: self.lifetimes.device_code.as_secs(),
@@ -149,7 +151,7 @@ impl Center {
         })
     }
 
-    /// Records the user's answer on the device page. Fails with a sentence for the page.
+    /// Records the user's answer on the device page. Fails with a message for the page.
     pub fn answer_device(
         &mut self,
         now: Timestamp,
@@ -163,19 +165,28 @@ impl Center {
         match request {
             None => Err("There is no such code."),
             Some(request) if now >= request.expires_at => Err("The code has expired."),
-            Some(request) if request.outcome != Outcome::Pending => Err("The code has already been used."),
+            Some(request) if request.outcome != DeviceOutcome::Pending => {
+                Err("The code has already been used.")
+            }
             Some(_) if !known => Err("There is no such user."),
             Some(request) => {
-                request.outcome =
-                    if approve { Outcome::Approved { user: user.to_owned() } } else { Outcome::Denied };
+                request.outcome = if approve {
+                    DeviceOutcome::Approved { user: user.to_owned() }
+                } else {
+                    DeviceOutcome::Denied
+                };
                 Ok(())
             }
         }
     }
 
-    /// Checks the query of the authorize page. Fails with a sentence for the page, because an unknown client or redirect URI
-    /// must never cause a redirect.
-    pub fn check_authorization(&self, now: Timestamp, request: &Authorization) -> Result<(), &'static str> {
+    /// Checks the query of the authorize page. Fails with a message for the page, because an unknown client or
+    /// redirect URI must never cause a redirect.
+    pub fn check_authorization(
+        &self,
+        now: Timestamp,
+        request: &AuthorizationRequest,
+    ) -> Result<(), &'static str> {
         let client = self.clients.get(&request.client_id).filter(|client| now < client.expires_at);
         let client = client.ok_or("This client is not registered.")?;
         let registered =
@@ -196,7 +207,7 @@ impl Center {
     pub fn answer_authorization(
         &mut self,
         now: Timestamp,
-        request: &Authorization,
+        request: &AuthorizationRequest,
         user: &str,
         approve: bool,
     ) -> Result<Url, &'static str> {
@@ -226,14 +237,18 @@ impl Center {
         Ok(target)
     }
 
-    /// CreateToken.
-    pub fn create_token(&mut self, now: Timestamp, grant: &Grant) -> Result<Token, ApiError> {
-        let client_id = grant.client_id.as_deref().unwrap_or_default();
-        self.known_client(now, client_id, grant.client_secret.as_deref().unwrap_or_default())?;
-        match grant.grant_type.as_deref() {
-            Some(DEVICE_GRANT) => self.token_for_device(now, client_id, grant.device_code.as_deref()),
-            Some("authorization_code") => self.token_for_code(now, client_id, grant),
-            Some("refresh_token") => self.token_for_refresh(now, client_id, grant.refresh_token.as_deref()),
+    /// Executes CreateToken.
+    pub fn create_token(
+        &mut self,
+        now: Timestamp,
+        request: &TokenRequest,
+    ) -> Result<TokenResponse, ApiError> {
+        let client_id = request.client_id.as_deref().unwrap_or_default();
+        self.authenticate_client(now, client_id, request.client_secret.as_deref().unwrap_or_default())?;
+        match request.grant_type.as_deref() {
+            Some(DEVICE_GRANT) => self.token_for_device(now, client_id, request.device_code.as_deref()),
+            Some("authorization_code") => self.token_for_code(now, client_id, request),
+            Some("refresh_token") => self.token_for_refresh(now, client_id, request.refresh_token.as_deref()),
             _ => Err(ApiError::oidc(
                 400,
                 "UnsupportedGrantTypeException",
@@ -248,7 +263,7 @@ impl Center {
         now: Timestamp,
         client: &str,
         code: Option<&str>,
-    ) -> Result<Token, ApiError> {
+    ) -> Result<TokenResponse, ApiError> {
         let code = code.unwrap_or_default();
         let interval = self.lifetimes.poll_interval / 2;
         let request = self.devices.get_mut(code).filter(|request| request.client_id == client);
@@ -263,19 +278,19 @@ impl Center {
         }
         let last = request.last_poll.replace(now);
         match request.outcome.clone() {
-            Outcome::Pending if last.is_some_and(|last| now.since_or_zero(last) < interval) => {
+            DeviceOutcome::Pending if last.is_some_and(|last| now.since_or_zero(last) < interval) => {
                 Err(ApiError::oidc(400, "SlowDownException", "slow_down", "polled too fast"))
             }
-            Outcome::Pending => Err(ApiError::oidc(
+            DeviceOutcome::Pending => Err(ApiError::oidc(
                 400,
                 "AuthorizationPendingException",
                 "authorization_pending",
                 "not approved yet",
             )),
-            Outcome::Denied => {
+            DeviceOutcome::Denied => {
                 Err(ApiError::oidc(400, "AccessDeniedException", "access_denied", "denied by the user"))
             }
-            Outcome::Approved { user } => {
+            DeviceOutcome::Approved { user } => {
                 self.devices.remove(code);
                 let portal_session = self.open_portal_session(now, &user);
                 Ok(self.issue(now, portal_session, client))
@@ -283,16 +298,21 @@ impl Center {
         }
     }
 
-    fn token_for_code(&mut self, now: Timestamp, client: &str, grant: &Grant) -> Result<Token, ApiError> {
-        // Removed before it is checked, because a code works only once, even with a wrong verifier.
-        let code = self.codes.remove(grant.code.as_deref().unwrap_or_default());
+    fn token_for_code(
+        &mut self,
+        now: Timestamp,
+        client: &str,
+        request: &TokenRequest,
+    ) -> Result<TokenResponse, ApiError> {
+        // Removed before the check, because a code can be used only once, even with a wrong verifier.
+        let code = self.codes.remove(request.code.as_deref().unwrap_or_default());
         let code = code.filter(|code| code.client_id == client && now < code.expires_at);
         let code = code.ok_or_else(|| ApiError::invalid_grant("unknown, used or expired code"))?;
-        let verifier = grant.code_verifier.as_deref().unwrap_or_default();
+        let verifier = request.code_verifier.as_deref().unwrap_or_default();
         if BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) != code.challenge {
             return Err(ApiError::invalid_grant("the code verifier does not match"));
         }
-        if grant.redirect_uri.as_deref() != Some(code.redirect_uri.as_str()) {
+        if request.redirect_uri.as_deref() != Some(code.redirect_uri.as_str()) {
             return Err(ApiError::invalid_grant("the redirect URI does not match"));
         }
         let portal_session = self.open_portal_session(now, &code.user);
@@ -304,17 +324,17 @@ impl Center {
         now: Timestamp,
         client: &str,
         token: Option<&str>,
-    ) -> Result<Token, ApiError> {
+    ) -> Result<TokenResponse, ApiError> {
         let token = token.unwrap_or_default();
         let known = self.refresh_tokens.get(token).filter(|known| known.client_id == client);
         let portal_session = known.map(|known| known.portal_session);
-        let alive = portal_session.filter(|id| self.portal_session(now, *id).is_some());
-        let alive = alive
+        let active_session = portal_session.filter(|id| self.portal_session(now, *id).is_some());
+        let active_session = active_session
             .ok_or_else(|| ApiError::invalid_grant("the refresh token was used or its session has ended"))?;
         if self.lifetimes.single_use_refresh_tokens {
             self.refresh_tokens.remove(token);
         }
-        let mut issued = self.issue(now, alive, client);
+        let mut issued = self.issue(now, active_session, client);
         if !self.lifetimes.single_use_refresh_tokens {
             self.refresh_tokens.retain(|known, _| Some(known) != issued.refresh_token.as_ref());
             issued.refresh_token = None;
@@ -322,23 +342,31 @@ impl Center {
         Ok(issued)
     }
 
-    fn issue(&mut self, now: Timestamp, portal_session: u64, client_id: &str) -> Token {
+    /// Issues an access token, and a refresh token if the client has a scope.
+    fn issue(&mut self, now: Timestamp, portal_session: u64, client_id: &str) -> TokenResponse {
         let scopes = self.clients.get(client_id).map(|client| client.registration.scopes.clone());
         let is_renewable = scopes.is_some_and(|scopes| !scopes.is_empty());
         let lifetime = if is_renewable { self.lifetimes.access_token } else { LEGACY_TOKEN_LIFETIME };
         let access_token = self.new_secret("access-");
         self.access_tokens.retain(|_, token| now < token.expires_at);
-        self.access_tokens
-            .insert(access_token.clone(), AccessToken { portal_session, expires_at: now.plus(lifetime) });
+        self.access_tokens.insert(
+            access_token.clone(),
+            AccessTokenRecord { portal_session, expires_at: now.plus(lifetime) },
+        );
         let refresh_token = is_renewable.then(|| self.new_secret("refresh-"));
         if let Some(token) = &refresh_token {
-            let record = RefreshToken { portal_session, client_id: client_id.to_owned() };
+            let record = RefreshTokenRecord { portal_session, client_id: client_id.to_owned() };
             self.refresh_tokens.insert(token.clone(), record);
         }
-        Token { access_token, expires_in: lifetime.as_secs(), refresh_token }
+        TokenResponse { access_token, expires_in: lifetime.as_secs(), refresh_token }
     }
 
-    fn known_client(&self, now: Timestamp, id: &str, secret: &str) -> Result<&Client, ApiError> {
+    fn authenticate_client(
+        &self,
+        now: Timestamp,
+        id: &str,
+        secret: &str,
+    ) -> Result<&RegisteredClient, ApiError> {
         let client = self.clients.get(id).filter(|client| client.secret == secret && now < client.expires_at);
         client.ok_or_else(|| {
             ApiError::oidc(401, "InvalidClientException", "invalid_client", "unknown or expired client")
@@ -350,7 +378,8 @@ fn is_loopback_redirect(uri: &str) -> bool {
     Url::parse(uri).is_ok_and(|uri| uri.scheme() == "http" && uri.host_str() == Some("127.0.0.1"))
 }
 
-/// Compares two redirect URIs without their ports: by RFC 8252, section 7.3, any port is accepted on a loopback address.
+/// Compares two redirect URIs without their ports: by RFC 8252, section 7.3, any port is accepted on a loopback
+/// address.
 fn is_same_redirect(registered: &str, given: &str) -> bool {
     let without_port = |text: &str| {
         let mut url = Url::parse(text).ok()?;
@@ -360,7 +389,7 @@ fn is_same_redirect(registered: &str, given: &str) -> bool {
     is_loopback_redirect(given) && without_port(registered) == without_port(given)
 }
 
-/// Maps hexadecimal digits to letters that are not confused with each other.
+/// Maps hexadecimal digits to letters that a user cannot confuse with each other.
 fn to_letters(hex: &str) -> String {
     hex.chars()
         .take(4)

@@ -2,9 +2,9 @@
 
 use ssod_model::{Timestamp, TimestampExt};
 
-use crate::{Account, ApiError, Center};
+use crate::{ApiError, AwsAccount, Center};
 
-/// The permission to get credentials of a role. The caller issues them.
+/// The permission to get credentials of a role. The caller creates the credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleGrant {
     /// The user.
@@ -26,7 +26,7 @@ impl Center {
         self.portal_session(now, token.portal_session).map(|session| session.user.as_str())
     }
 
-    /// Returns the number of the sign-in that led to an access token. Renewals do not change it.
+    /// Returns the number of the sign-in to which an access token belongs. Renewals do not change it.
     pub fn sign_in_of(&self, access_token: &str) -> Option<u64> {
         self.access_tokens.get(access_token).map(|token| token.portal_session)
     }
@@ -36,16 +36,16 @@ impl Center {
         self.portal_sessions.values().any(|session| session.user == user && now < session.ends_at)
     }
 
-    /// ListAccounts, without pages.
-    pub fn list_accounts(&self, now: Timestamp, access_token: &str) -> Result<Vec<&Account>, ApiError> {
+    /// Executes ListAccounts, without paging.
+    pub fn list_accounts(&self, now: Timestamp, access_token: &str) -> Result<Vec<&AwsAccount>, ApiError> {
         let user = self.user_of(now, access_token).ok_or_else(ApiError::unauthorized)?;
-        let mine = |account: &&Account| {
+        let mine = |account: &&AwsAccount| {
             self.world.assignments.iter().any(|one| one.user == user && one.account == account.id)
         };
         Ok(self.world.accounts.iter().filter(mine).collect())
     }
 
-    /// ListAccountRoles, without pages.
+    /// Executes ListAccountRoles, without paging.
     pub fn list_account_roles(
         &self,
         now: Timestamp,
@@ -57,7 +57,7 @@ impl Center {
         Ok(mine.map(|one| one.role.as_str()).collect())
     }
 
-    /// GetRoleCredentials: every call gets new credentials.
+    /// Executes GetRoleCredentials. Every call gets new credentials.
     pub fn role_credentials(
         &mut self,
         now: Timestamp,
@@ -83,7 +83,7 @@ impl Center {
         Ok(RoleGrant { user, account: account.to_owned(), role: role.to_owned(), expiration, serial })
     }
 
-    /// Logout: the portal session ends. Issued role credentials stay valid.
+    /// Executes Logout, which ends the portal session. Role credentials that were issued stay valid.
     pub fn logout(&mut self, now: Timestamp, access_token: &str) -> Result<(), ApiError> {
         self.user_of(now, access_token).ok_or_else(ApiError::unauthorized)?;
         if let Some(token) = self.access_tokens.remove(access_token) {

@@ -1,4 +1,4 @@
-//! What the state machine stores: clients, codes, portal sessions and tokens.
+//! The records that the state machine stores: clients, codes, portal sessions and tokens.
 
 use serde::Deserialize;
 use ssod_model::Timestamp;
@@ -7,7 +7,7 @@ use ssod_model::Timestamp;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Registration {
-    /// The client's name, for users.
+    /// The client's name, which users see.
     pub client_name: Option<String>,
     /// Only `public` is allowed.
     pub client_type: Option<String>,
@@ -26,7 +26,7 @@ pub struct Registration {
 
 /// A registered client.
 #[derive(Clone, Debug)]
-pub(crate) struct Client {
+pub(crate) struct RegisteredClient {
     pub(crate) secret: String,
     pub(crate) expires_at: Timestamp,
     pub(crate) registration: Registration,
@@ -39,18 +39,18 @@ pub(crate) struct DeviceRequest {
     pub(crate) user_code: String,
     pub(crate) expires_at: Timestamp,
     pub(crate) last_poll: Option<Timestamp>,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: DeviceOutcome,
 }
 
-/// What the user did with a device code.
+/// The user's answer to a device code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum DeviceOutcome {
     Pending,
     Approved { user: String },
     Denied,
 }
 
-/// An authorization code that a browser carries.
+/// An authorization code, which the browser passes to the client.
 #[derive(Clone, Debug)]
 pub(crate) struct AuthorizationCode {
     pub(crate) client_id: String,
@@ -69,14 +69,14 @@ pub(crate) struct PortalSession {
 
 /// An access token.
 #[derive(Clone, Debug)]
-pub(crate) struct AccessToken {
+pub(crate) struct AccessTokenRecord {
     pub(crate) portal_session: u64,
     pub(crate) expires_at: Timestamp,
 }
 
 /// A refresh token.
 #[derive(Clone, Debug)]
-pub(crate) struct RefreshToken {
+pub(crate) struct RefreshTokenRecord {
     pub(crate) portal_session: u64,
     pub(crate) client_id: String,
 }

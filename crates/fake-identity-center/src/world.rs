@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use std::fmt::Write as _;
 
-/// The directory, the accounts and the assignments.
+/// The users, the accounts and the assignments.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct World {
@@ -12,7 +12,7 @@ pub struct World {
     pub users: Vec<User>,
     /// The AWS accounts.
     #[serde(default, rename = "account")]
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<AwsAccount>,
     /// The permission sets.
     #[serde(default, rename = "permission_set")]
     pub permission_sets: Vec<PermissionSet>,
@@ -21,10 +21,10 @@ pub struct World {
     pub assignments: Vec<Assignment>,
     /// Suggested `[sso-session]` blocks.
     #[serde(default, rename = "session")]
-    pub sessions: Vec<Session>,
+    pub sessions: Vec<SuggestedSession>,
     /// Suggested `[profile]` blocks.
     #[serde(default, rename = "profile")]
-    pub profiles: Vec<Profile>,
+    pub profiles: Vec<SuggestedProfile>,
 }
 
 /// A user.
@@ -38,7 +38,7 @@ pub struct User {
 /// An AWS account.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Account {
+pub struct AwsAccount {
     /// The account id, twelve digits.
     pub id: String,
     /// Its name.
@@ -71,7 +71,7 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    pub(crate) fn is(&self, user: &str, account: &str, role: &str) -> bool {
+    pub(crate) fn matches(&self, user: &str, account: &str, role: &str) -> bool {
         self.user == user && self.account == account && self.role == role
     }
 }
@@ -79,7 +79,7 @@ impl Assignment {
 /// A suggested `[sso-session]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Session {
+pub struct SuggestedSession {
     /// Its name.
     pub name: String,
 }
@@ -87,7 +87,7 @@ pub struct Session {
 /// A suggested `[profile]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Profile {
+pub struct SuggestedProfile {
     /// Its name.
     pub name: String,
     /// Its session.
@@ -132,7 +132,7 @@ impl World {
     }
 
     pub(crate) fn is_assigned(&self, user: &str, account: &str, role: &str) -> bool {
-        self.assignments.iter().any(|assignment| assignment.is(user, account, role))
+        self.assignments.iter().any(|assignment| assignment.matches(user, account, role))
     }
 }
 

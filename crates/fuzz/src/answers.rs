@@ -1,4 +1,5 @@
-//! Identity Center's answers. The first byte determines service and status, and the rest is the body.
+//! Identity Center's answers. The first byte of the input determines the service and the status, and the rest is the
+//! body.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use ssod_model::{ClientRegistration, IdentityError, Secret, Timestamp, Timestamp
 /// The longest lifetime that ssod accepts.
 const YEAR: Duration = Duration::from_hours(8_784);
 
-/// Checks that a body is parsed to a value whose secrets can be sent and whose lifetime is bounded, or to a printable error.
+/// Checks that a body is parsed to a value whose secrets can be sent and whose lifetime is bounded, or to a printable
+/// error.
 pub(crate) fn check(data: &[u8]) {
     let Some((kind, body)) = data.split_first() else { return };
     let now = Timestamp::from_second(1_800_000_000).unwrap();
@@ -49,12 +51,12 @@ pub(crate) fn check(data: &[u8]) {
     let _ = check_error::<()>(Err(classify(&answer)));
 }
 
-/// Checks a secret: it is sent in a header, and served to SDKs in JSON.
+/// Checks that a secret can be sent in a header and served to SDKs in JSON.
 fn check_secret(secret: &Secret) {
     assert!(!secret.expose().is_empty() && !secret.expose().chars().any(char::is_control));
 }
 
-/// Checks the text of an error, because it is shown on a terminal.
+/// Checks that the text of an error can be shown on a terminal.
 fn check_error<T>(outcome: Result<T, IdentityError>) -> Result<T, IdentityError> {
     if let Err(error) = &outcome {
         let text = error.to_string();

@@ -3,7 +3,7 @@
 use ssod_daemon::Settings;
 use ssod_profiles::{Document, Environment, Section, SharedFiles, remove_keys, resolve, set_keys};
 
-/// Checks that a file is read or refused, that a written setting is read back, and that no other byte is lost.
+/// Checks that a file is parsed or refused, that a setting that is written can be read, and that no other byte is lost.
 pub(crate) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     // A mistake in a file is an error, never a panic.
@@ -30,11 +30,11 @@ pub(crate) fn check(data: &[u8]) {
     let entries = [("region", "eu-west-1".to_owned())];
     let written = set_keys(&text, &section, &entries).unwrap();
     let original = text.trim_end_matches(['\n', '\r']);
-    assert!(written.starts_with(original), "a byte of the rest was lost");
+    assert!(written.starts_with(original), "a byte of the original was lost");
     let again = Document::parse(&written).unwrap();
     assert!(again.has(&section));
     assert_eq!(resolve(&again, &environment).sessions, before.sessions);
-    assert_eq!(set_keys(&written, &section, &entries).unwrap(), written, "a second time changes nothing");
+    assert_eq!(set_keys(&written, &section, &entries).unwrap(), written, "a second write changes the file");
     let removed = remove_keys(&written, &section, &["region"]).unwrap();
     assert!(Document::parse(&removed).is_ok());
 }

@@ -1,4 +1,4 @@
-//! The control API: what a client may send, and what an older or newer daemon may answer.
+//! The control API: the messages of clients, and of daemons of an older or newer version.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use ssod_control::{
 };
 use ssod_model::{AccountId, ProfileName, Region, RoleName, SessionName, StartUrl};
 
-/// Checks that a body is a message or an error, and that a message is the same after it is written and read again.
+/// Checks that a body is parsed or refused, and that a message does not change when it is written and read again.
 pub(crate) fn check(data: &[u8]) {
     check_round_trip::<LoginRequest>(data);
     check_round_trip::<LogoutRequest>(data);
@@ -34,7 +34,7 @@ fn check_round_trip<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debu
     assert_eq!(serde_json::from_slice::<T>(&written).unwrap(), message);
 }
 
-/// Checks that a valid name cannot escape from a folder, a line or a URL.
+/// Checks that a valid name cannot leave its folder, its line or its part of a URL.
 fn check_names(text: &str) {
     if let Ok(profile) = ProfileName::parse(text) {
         assert!(!profile.as_str().chars().any(char::is_control));

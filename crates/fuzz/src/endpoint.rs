@@ -1,4 +1,4 @@
-//! The endpoint: raw bytes on a connection, through hyper, the guard and both protocols.
+//! The endpoint: sends raw bytes over a connection, through hyper, the guard and both protocols.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const UID: u32 = 1_000;
 const TOKEN: &str = "the-right-token";
 const SECRET: &str = "MARKER-OF-THE-SECRET";
 
-/// Checks that an answer has the secret only if the request has the right token and the right Host.
+/// Checks that an answer contains the secret only if the request has the right token and the right Host.
 pub(crate) fn check(data: &[u8]) {
     thread_local! {
         static RUNTIME: RefCell<Option<tokio::runtime::Runtime>> = const { RefCell::new(None) };
@@ -49,10 +49,10 @@ async fn answer_to_another_user(data: &[u8]) -> Vec<u8> {
     answer(data, Some(UID + 1)).await
 }
 
-/// Accepts one connection.
-struct Once(Option<DuplexStream>);
+/// A listener that accepts one connection.
+struct SingleConnection(Option<DuplexStream>);
 
-impl Listener for Once {
+impl Listener for SingleConnection {
     type Io = DuplexStream;
     type Addr = ();
 
@@ -70,19 +70,25 @@ impl Listener for Once {
 
 async fn answer(data: &[u8], uid: Option<u32>) -> Vec<u8> {
     let (mut client, server) = tokio::io::duplex(256 * 1024);
-    let endpoint = Endpoint::new(surroundings(), Port::Main { imds: Arc::new(AtomicBool::new(true)) }, PORT);
+    let endpoint = Endpoint::new(services(), Port::Main { imds: Arc::new(AtomicBool::new(true)) }, PORT);
     let admit = move |_: &DuplexStream, (): &()| Admission::Own(endpoint.router(Caller { uid, inode: 0 }));
-    let limits =
+    let timeouts =
         Timeouts { header_timeout: Duration::from_millis(200), stop_timeout: Duration::from_millis(200) };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(serve(Once(Some(server)), Capacity::new(1, 1), limits, admit, async move {
-        // The sender is dropped when the client has its answer.
-        let _ = stopped.await;
-    }));
+    let serving = tokio::spawn(serve(
+        SingleConnection(Some(server)),
+        Capacity::new(1, 1),
+        timeouts,
+        admit,
+        async move {
+            // The sender is dropped when the client has its answer.
+            let _ = stopped.await;
+        },
+    ));
     let mut answer = Vec::new();
-    // A server may close the connection early.
+    // Fails if the server closes the connection early.
     let _ = client.write_all(data).await;
-    // Lets all tasks run. After that, hyper treats the end of the sending side as a closed connection.
+    // All tasks must run first, because hyper treats the end of the sending side as a closed connection.
     for _ in 0..64 {
         tokio::task::yield_now().await;
     }
@@ -93,11 +99,12 @@ async fn answer(data: &[u8], uid: Option<u32>) -> Vec<u8> {
     answer
 }
 
-struct Silent;
+/// Checks each access instead of logging it.
+struct AccessCheck;
 
-impl Audit for Silent {
+impl Audit for AccessCheck {
     fn note(&self, access: Access) {
-        // The audit log writes it as one line of JSON, so its length must be bounded.
+        // The audit log writes the reason in one line of JSON, so its length must be bounded.
         assert!(match access.outcome {
             Outcome::Served => true,
             Outcome::Refused { reason } => reason.len() < 1_000,
@@ -151,7 +158,7 @@ impl CredentialSource for OneProfile {
     }
 }
 
-fn surroundings() -> Services<OneProfile> {
+fn services() -> Services<OneProfile> {
     let name = ProfileName::parse("adminUser").unwrap();
     let profile = Profile {
         name: name.clone(),
@@ -177,7 +184,7 @@ fn surroundings() -> Services<OneProfile> {
         clock: ManualClock::at(1_800_000_000).into(),
         tokens: Arc::new(tokens),
         imds_tokens: ImdsTokens::new().unwrap(),
-        audit: Arc::new(Silent),
+        audit: Arc::new(AccessCheck),
         own_uid: UID,
     }
 }
@@ -186,7 +193,7 @@ fn surroundings() -> Services<OneProfile> {
 mod tests {
     use super::*;
 
-    /// Without a request that is served, the check could not fail.
+    /// If no request were served, the check could never fail.
     #[tokio::test]
     async fn the_right_token_is_served_and_another_user_is_not() {
         let request = include_bytes!("../corpus/endpoint/credentials");

@@ -1,7 +1,7 @@
 //! Properties that must hold for any input bytes: one check for each boundary where untrusted bytes enter.
 //!
-//! The tests run each check on its corpus and on random mutations of it; `libfuzzer/` runs the same checks under cargo-fuzz
-//! (see the README). What a fuzzer finds is fixed, and its input stays in `corpus/TARGET/`.
+//! The tests run each check on its corpus and on random mutations of it; `libfuzzer/` runs the same checks under
+//! cargo-fuzz (see the README). When a bug that a fuzzer found is fixed, its input stays in `corpus/TARGET/`.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -16,10 +16,10 @@ mod endpoint;
 mod vault;
 
 /// A target's name, and its check, which panics if a property does not hold.
-pub type Target = (&'static str, fn(&[u8]));
+pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [FuzzTarget; 6] = [
     ("config", config::check),
     ("control", control::check),
     ("endpoint", endpoint::check),

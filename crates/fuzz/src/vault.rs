@@ -1,4 +1,4 @@
-//! Sealed files: their header, and the record inside.
+//! Sealed files: their header, and the record that they contain.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ fn key() -> VaultKey {
     VaultKey::from_bytes(&[7; 32]).unwrap()
 }
 
-/// Checks that a file does not open unless it was sealed with this key and name.
+/// Checks that a file opens only if it was sealed under this key and with this name.
 pub(crate) fn check_header(data: &[u8]) {
     if let Ok(content) = open(&key(), "fixture", data) {
         // Only the fixture of the corpus is sealed under this key.
@@ -20,7 +20,8 @@ pub(crate) fn check_header(data: &[u8]) {
     assert!(open(&key(), "other", &sealed).is_err());
 }
 
-/// Checks that a sealed file is a valid record, or is set aside with a problem that describes it, and that no file is deleted.
+/// Checks that a sealed file is a valid record, or is set aside with a problem that describes it, and that no file is
+/// deleted.
 pub(crate) fn check_record(data: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let vault = Vault::new(folder.path()).unwrap();
@@ -36,7 +37,7 @@ pub(crate) fn check_record(data: &[u8]) {
     for problem in vault.problems() {
         assert!(problem.contains("was kept as"), "{problem}");
     }
-    // Records are the same after they are written and read again.
+    // Records do not change when they are written and read again.
     for session in &sessions {
         vault.save_session(session).unwrap();
     }
@@ -50,17 +51,17 @@ pub(crate) fn check_record(data: &[u8]) {
 mod tests {
     use super::*;
 
-    /// Without valid records in the corpus, the check would only see files that are set aside.
+    /// If the corpus had no valid records, the check would only see files that are set aside.
     #[test]
     fn the_corpus_has_valid_records() {
         let folder = tempfile::tempdir().unwrap();
         let vault = Vault::new(folder.path()).unwrap();
         vault.unlock(FoundKey { key: key(), former: None, store: KeyStore::File });
-        let put = |name: &str, data: &[u8]| {
+        let write_sealed = |name: &str, data: &[u8]| {
             fs::write(folder.path().join(name), seal(&key(), name, data).unwrap()).unwrap();
         };
-        put("session-00.sealed", include_bytes!("../corpus/vault_record/session"));
-        put("role-credentials.sealed", include_bytes!("../corpus/vault_record/credentials"));
+        write_sealed("session-00.sealed", include_bytes!("../corpus/vault_record/session"));
+        write_sealed("role-credentials.sealed", include_bytes!("../corpus/vault_record/credentials"));
         assert_eq!((vault.load_sessions().unwrap().len(), vault.load_credentials().unwrap().len()), (1, 1));
     }
 }

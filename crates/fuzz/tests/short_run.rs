@@ -16,7 +16,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     files.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// A change of some bytes.
+/// A random change of the bytes.
 #[derive(Clone, Debug)]
 enum Mutation {
     Flip(Index, u8),
@@ -95,7 +95,7 @@ fn run(target: &str, cases: u32) {
 }
 
 #[test]
-fn config_files_are_read_or_refused() {
+fn config_files_are_parsed_or_refused() {
     run("config", 3_000);
 }
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use ssod_clock::WallClock;
-use ssod_fake_identity_center::{Account, Center, Lifetimes, Minter, Server, World};
+use ssod_fake_identity_center::{AwsAccount, Center, Lifetimes, Minter, Server, World};
 use ssod_identity_center::{IdentityCenter, Network};
 use ssod_model::{
     AccountId, ClientRegistration, Endpoints, Grant, IdentityError, IdentityProvider, Region, RoleName,
@@ -99,7 +99,7 @@ async fn every_page_is_read() {
     let mut world = World::seed();
     for number in 0..250 {
         let id = format!("{number:012}");
-        world.accounts.push(Account {
+        world.accounts.push(AwsAccount {
             id: id.clone(),
             name: format!("account {number}"),
             email: String::new(),

@@ -1,4 +1,5 @@
-//! AWS as the laptop sees it: the fake's state machine behind a network that delays, loses and refuses calls, and fails.
+//! AWS as the laptop sees it: the fake's state machine behind a simulated network, which can delay and lose calls,
+//! throttle them, or fail.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,39 +17,39 @@ use crate::ledger::Ledger;
 use crate::life::Life;
 use crate::time::{LocalClock, Time};
 
-/// The HTTP client's time limit for an answer.
+/// How long the HTTP client waits for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
-/// A missing network fails sooner.
+/// How long a call takes to fail without a network, which is less than the wait for an answer.
 const NO_ROUTE_DELAY: Duration = Duration::from_secs(1);
 
-/// AWS and the network to it. Clones share it.
+/// AWS and the network to it. Clones share one state.
 #[derive(Clone)]
 pub(crate) struct Cloud {
     aws: SimulatedIdentityCenter,
     time: Time,
-    network: Arc<Mutex<Network>>,
+    network: Arc<Mutex<SimulatedNetwork>>,
     ledger: Ledger,
 }
 
-/// The present state of the network and of AWS. Shares are of all calls, from 0 to 1.
+/// The faults of the network and of AWS. Each share is a fraction of all calls, from 0 to 1.
 #[derive(Clone, Debug)]
-pub(crate) struct Network {
+pub(crate) struct SimulatedNetwork {
     /// No call reaches AWS.
     pub(crate) is_down: bool,
-    /// The share that AWS answers with 429.
+    /// The share of calls that AWS answers with 429.
     pub(crate) throttled: f64,
     /// The Retry-After of these answers.
     pub(crate) retry_after: Option<Duration>,
-    /// The share that AWS answers with 503.
+    /// The share of calls that AWS answers with 503.
     pub(crate) failing: f64,
-    /// The share that AWS executes but whose answer is lost.
+    /// The share of calls that AWS executes and whose answer is lost.
     pub(crate) lossy: f64,
     /// The longest duration of a call.
     pub(crate) latency: Duration,
     rng: fastrand::Rng,
 }
 
-impl Network {
+impl SimulatedNetwork {
     /// Returns a network without faults.
     pub(crate) fn without_faults(seed: u64) -> Self {
         Self {
@@ -68,8 +69,8 @@ impl Network {
     }
 }
 
-/// What happens to a call.
-enum Fate {
+/// What the network and AWS do with a call.
+enum CallOutcome {
     NoRoute,
     Throttled(Option<Duration>),
     Failing,
@@ -83,7 +84,7 @@ impl Cloud {
         Self {
             aws: SimulatedIdentityCenter::with_world(world, time.clone(), lifetimes),
             time: time.clone(),
-            network: Arc::new(Mutex::new(Network::without_faults(seed))),
+            network: Arc::new(Mutex::new(SimulatedNetwork::without_faults(seed))),
             ledger: ledger.clone(),
         }
     }
@@ -94,55 +95,56 @@ impl Cloud {
     }
 
     /// Returns the network's state.
-    pub(crate) fn network(&self) -> MutexGuard<'_, Network> {
+    pub(crate) fn network(&self) -> MutexGuard<'_, SimulatedNetwork> {
         self.network.lock().unwrap()
     }
 
     /// Returns one run's connection to AWS.
-    pub(crate) fn link(&self, clock: &LocalClock, life: &Life) -> Link {
-        Link { cloud: self.clone(), clock: clock.clone(), life: life.clone() }
+    pub(crate) fn connect(&self, clock: &LocalClock, life: &Life) -> AwsConnection {
+        AwsConnection { cloud: self.clone(), clock: clock.clone(), life: life.clone() }
     }
 }
 
-/// One run's connection to AWS. The calls of a dead run have no effect and no answer.
-pub(crate) struct Link {
+/// One run's connection to AWS. A call of a dead run has no effect and gets no answer.
+pub(crate) struct AwsConnection {
     cloud: Cloud,
     clock: LocalClock,
     life: Life,
 }
 
-impl Link {
-    /// Signs a user in, as in a browser, at the time of the laptop's clock.
-    pub(crate) fn tokens(&self, user: &str, client: &ClientRegistration) -> SessionTokens {
+impl AwsConnection {
+    /// Signs a user in as in a browser, and returns the tokens, with times by the laptop's clock.
+    pub(crate) fn sign_in(&self, user: &str, client: &ClientRegistration) -> SessionTokens {
         self.by_local_clock(self.cloud.aws.sign_in(user, client))
     }
 
-    /// Counts lifetimes by the laptop's clock, from the request on.
+    /// Returns the tokens with the same lifetime, which starts now by the laptop's clock.
     fn by_local_clock(&self, tokens: SessionTokens) -> SessionTokens {
         let (now, life) = (self.clock.now(), tokens.expires_at.since_or_zero(tokens.issued_at));
         SessionTokens { issued_at: now, expires_at: now.plus(life), ..tokens }
     }
 
-    fn draw(&self) -> (Fate, Duration) {
+    /// Returns a random outcome and latency for a call.
+    fn draw_outcome(&self) -> (CallOutcome, Duration) {
         let mut network = self.cloud.network();
         let (draw, delay) = (network.rng.f64(), network.rng.f64());
         let latency = network.latency.mul_f64(delay.max(0.05));
         let (throttled, failing) = (network.throttled, network.throttled + network.failing);
-        let fate = if network.is_down {
-            Fate::NoRoute
+        let outcome = if network.is_down {
+            CallOutcome::NoRoute
         } else if draw < throttled {
-            Fate::Throttled(network.retry_after)
+            CallOutcome::Throttled(network.retry_after)
         } else if draw < failing {
-            Fate::Failing
+            CallOutcome::Failing
         } else if draw < failing + network.lossy {
-            Fate::Lost
+            CallOutcome::Lost
         } else {
-            Fate::Answered
+            CallOutcome::Answered
         };
-        (fate, latency)
+        (outcome, latency)
     }
 
-    /// Makes a call. Its request, its effect and its answer are steps at which this run may die.
+    /// Makes a call. Its request, its effect and its answer are separate steps, and this run can die at each.
     async fn call<T, F>(&self, effect: impl FnOnce() -> F + Send) -> Result<T, IdentityError>
     where
         F: Future<Output = Result<T, IdentityError>> + Send,
@@ -150,38 +152,38 @@ impl Link {
     {
         self.life.step_or_hang().await;
         let asked_at = self.clock.now();
-        let (fate, latency) = self.draw();
+        let (outcome, latency) = self.draw_outcome();
         tokio::time::sleep(latency / 2).await;
-        let theirs = self.cloud.time.truth();
-        let outcome = match fate {
-            Fate::NoRoute => {
+        let aws_time = self.cloud.time.truth();
+        let result = match outcome {
+            CallOutcome::NoRoute => {
                 tokio::time::sleep(NO_ROUTE_DELAY).await;
                 self.life.step_or_hang().await;
                 return Err(IdentityError::Unavailable("there is no route to AWS".to_owned()));
             }
-            Fate::Throttled(retry_after) => {
+            CallOutcome::Throttled(retry_after) => {
                 self.cloud.ledger.entries().throttled += 1;
                 Err(IdentityError::Throttled { retry_after })
             }
-            Fate::Failing => Err(IdentityError::Unavailable("AWS answered 503".to_owned())),
-            Fate::Lost | Fate::Answered => {
+            CallOutcome::Failing => Err(IdentityError::Unavailable("AWS answered 503".to_owned())),
+            CallOutcome::Lost | CallOutcome::Answered => {
                 self.life.step_or_hang().await;
                 effect().await
             }
         };
         tokio::time::sleep(latency / 2).await;
-        if matches!(fate, Fate::Lost) {
+        if matches!(outcome, CallOutcome::Lost) {
             tokio::time::sleep(ANSWER_TIMEOUT).await;
             self.life.step_or_hang().await;
             return Err(IdentityError::Unavailable("no answer in time".to_owned()));
         }
         self.life.step_or_hang().await;
-        self.clock.learn(theirs, asked_at);
-        outcome
+        self.clock.learn(aws_time, asked_at);
+        result
     }
 }
 
-impl IdentityProvider for Link {
+impl IdentityProvider for AwsConnection {
     async fn register_client(
         &self,
         session: &SsoSession,
@@ -221,12 +223,12 @@ impl IdentityProvider for Link {
             self.cloud.time.trace(|| format!("{} gets tokens: {:?}", session.name, answer.as_ref().err()));
             let tokens = answer?;
             if let Some(token) = &tokens.refresh_token {
-                self.cloud.ledger.issued(&session.name, token.expose());
+                self.cloud.ledger.record_issued(&session.name, token.expose());
             }
             Ok(tokens)
         };
         let tokens = self.call(effect).await?;
-        // As in the HTTP client: lifetimes start at the request, or at an answer that corrected the clock.
+        // As in the HTTP client, a lifetime starts at the request, or at the answer if the answer set the clock back.
         let (issued_at, life) =
             (asked_at.min(self.clock.now()), tokens.expires_at.since_or_zero(tokens.issued_at));
         Ok(SessionTokens { issued_at, expires_at: issued_at.plus(life), ..tokens })
@@ -256,18 +258,18 @@ impl IdentityProvider for Link {
         account_id: &AccountId,
         role_name: &RoleName,
     ) -> Result<RoleCredentials, IdentityError> {
-        // A dead run's call must not be counted.
+        // The ledger must not count the call of a dead run.
         self.life.step_or_hang().await;
         let asked_at = self.clock.now();
         self.cloud.time.trace(|| format!("{} requests {role_name}", session.name));
-        // A call for an earlier sign-in is void, so the same role may be requested again for a new one.
+        // The engine discards calls for an earlier sign-in, so it may request the same role again for a new one.
         let sign_in = self.cloud.center().sign_in_of(token.expose());
-        // AWS no longer knows the sign-in of some tokens; the token itself identifies these.
+        // AWS may no longer know the sign-in of a token. Then the token itself identifies it.
         let sign_in = sign_in.map_or_else(|| token.expose().to_owned(), |number| number.to_string());
-        let what = format!("{} {account_id}/{role_name} in sign-in {sign_in}", session.name);
-        let _in_flight = self.cloud.ledger.call(what);
+        let key = format!("{} {account_id}/{role_name} in sign-in {sign_in}", session.name);
+        let _in_flight = self.cloud.ledger.begin_portal_call(key);
         if self.cloud.center().is_throttled(self.cloud.time.truth()) {
-            tokio::time::sleep(self.draw().1).await;
+            tokio::time::sleep(self.draw_outcome().1).await;
             self.cloud.ledger.entries().throttled += 1;
             return Err(IdentityError::Throttled { retry_after: None });
         }

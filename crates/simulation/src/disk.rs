@@ -1,4 +1,4 @@
-//! A disk that outlives each run. A run can die before and after it replaces a file.
+//! A disk, which keeps its files when a run ends. A run can die before and after it replaces a file.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use ssod_model::{CachedCredentials, EndpointTokens, SecretStore, SessionName, Se
 use crate::ledger::Ledger;
 use crate::life::Life;
 
-/// The disk. Clones share it.
+/// The disk. Clones share one state.
 #[derive(Clone, Default)]
 pub(crate) struct Disk(Arc<Files>);
 
@@ -17,13 +17,13 @@ pub(crate) struct Disk(Arc<Files>);
 struct Files {
     sessions: Mutex<BTreeMap<SessionName, SessionRecord>>,
     credentials: Mutex<Vec<CachedCredentials>>,
-    full: AtomicBool,
+    is_full: AtomicBool,
 }
 
 impl Disk {
     /// Sets whether the disk is full.
-    pub(crate) fn set_full(&self, full: bool) {
-        self.0.full.store(full, Ordering::SeqCst);
+    pub(crate) fn set_full(&self, is_full: bool) {
+        self.0.is_full.store(is_full, Ordering::SeqCst);
     }
 
     /// Returns the store of one run.
@@ -40,17 +40,17 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Replaces a file atomically: a run that dies before the rename changes nothing, and one that dies after it has written
-    /// everything.
+    /// Replaces a file atomically: a run that dies before the rename has changed nothing, and a run that dies after it
+    /// has written the whole file.
     fn replace(&self, write: impl FnOnce(&Files)) -> Result<(), StoreError> {
         if !self.life.step() {
-            return Err(StoreError("dead".to_owned()));
+            return Err(StoreError("the run is dead".to_owned()));
         }
-        if self.disk.0.full.load(Ordering::SeqCst) {
+        if self.disk.0.is_full.load(Ordering::SeqCst) {
             return Err(StoreError("the disk is full".to_owned()));
         }
         write(&self.disk.0);
-        if self.life.step() { Ok(()) } else { Err(StoreError("dead".to_owned())) }
+        if self.life.step() { Ok(()) } else { Err(StoreError("the run is dead".to_owned())) }
     }
 }
 
@@ -65,7 +65,7 @@ impl SecretStore for Store {
 
     fn save_session(&self, record: &SessionRecord) -> Result<(), StoreError> {
         self.replace(|files| {
-            self.ledger.saved(record);
+            self.ledger.record_saved(record);
             files.sessions.lock().unwrap().insert(record.name.clone(), record.clone());
         })
     }

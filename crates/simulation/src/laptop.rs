@@ -1,18 +1,17 @@
-//! The laptop: the present run of the engine, its users, and the promises to them.
+//! The laptop: the current run of the engine, and what its users, its administrator and its service manager do.
+
+mod promises;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ssod_broker::{Broker, Event, SessionState};
-use ssod_fake_identity_center::Assignment;
-use ssod_model::{
-    CredentialSource, Floor, IdentityProvider, RoleCredentials, SessionName, SignInFlow, TimestampExt,
-};
+use ssod_broker::{Broker, Event};
+use ssod_model::{CredentialSource, Floor, IdentityProvider, SessionName, SignInFlow, TimestampExt};
 use tokio::sync::broadcast;
 use tokio::sync::oneshot;
 
-use crate::cloud::{Cloud, Link, Network};
+use crate::cloud::{AwsConnection, Cloud, SimulatedNetwork};
 use crate::disk::{Disk, Store};
 use crate::ledger::{Entries, Ledger};
 use crate::life::Life;
@@ -20,19 +19,10 @@ use crate::setup::{ACCOUNT, Setup, profile_name, profiles, role, session_name, s
 use crate::time::{LocalClock, Time};
 
 /// How long an SDK waits at the container endpoint.
-const PATIENCE: Duration = Duration::from_millis(800);
+const SDK_TIMEOUT: Duration = Duration::from_millis(800);
 /// How long a user waits for a sign-in or a sign-out.
-const USER_PATIENCE: Duration = Duration::from_mins(2);
-/// After this time without faults no effect of a fault may remain: the longest back-off, and the work that follows it.
-const CALM: Duration = Duration::from_mins(7);
-/// Wakes without work that are allowed in a run: a token that expires in the second of a deadline causes one.
-const IDLE_WAKES: u64 = 2;
-/// A clock error that does not matter.
-const TOLERATED_LAG: Duration = Duration::from_mins(2);
-/// AWS does not announce that it ended a session. The engine learns it from a renewal, after half an hour at the latest.
-const LEARNS_OF_END: Duration = Duration::from_mins(40);
-
-type Engine = Broker<Link, Store>;
+const USER_TIMEOUT: Duration = Duration::from_mins(2);
+type Engine = Broker<AwsConnection, Store>;
 
 /// One run of the daemon.
 struct Run {
@@ -52,12 +42,13 @@ pub(crate) struct Laptop {
     disk: Disk,
     ledger: Ledger,
     run: Run,
-    /// The sessions that the user believes to be signed in.
-    expected: BTreeSet<SessionName>,
-    /// The sessions that AWS ended and the engine still shows as active, with the time when this was first seen.
+    /// The sessions to which the user expects to be signed in.
+    expected_sign_ins: BTreeSet<SessionName>,
+    /// The sessions that AWS ended and the engine still shows as active, with the time of the first check that saw
+    /// this.
     ended_at: BTreeMap<SessionName, Duration>,
-    /// When the last fault ended.
-    calm_since: Duration,
+    /// When the engine last had to start to recover, from a fault, a restart or an act of a user.
+    recovering_since: Duration,
     /// Sign-ins by the user.
     pub(crate) sign_ins: usize,
     /// Notices that a session had ended.
@@ -65,13 +56,13 @@ pub(crate) struct Laptop {
     /// Requests that were answered with credentials.
     pub(crate) served: usize,
     /// The shortest remaining lifetime of credentials that were served without faults.
-    pub(crate) shortest: Duration,
-    /// Tasks of killed runs: they never end, and are not leaks.
+    pub(crate) shortest_served: Duration,
+    /// The number of tasks of killed runs, which never end, so they do not count as leaks.
     dead_tasks: usize,
 }
 
 impl Laptop {
-    /// Creates a laptop on which no user has signed in. The first run dies at that step, if one is given.
+    /// Creates a laptop on which no user has signed in. If `dies_at` is set, the first run dies at that step.
     pub(crate) fn new(setup: Setup, dies_at: Option<u64>) -> Self {
         let (time, ledger, disk) = (Time::default(), Ledger::default(), Disk::default());
         let cloud = Cloud::new(world(&setup), setup.lifetimes.clone(), &time, &ledger, setup.seed);
@@ -83,13 +74,13 @@ impl Laptop {
             disk,
             ledger,
             run,
-            expected: BTreeSet::new(),
+            expected_sign_ins: BTreeSet::new(),
             ended_at: BTreeMap::new(),
-            calm_since: Duration::ZERO,
+            recovering_since: Duration::ZERO,
             sign_ins: 0,
             notices: 0,
             served: 0,
-            shortest: Duration::MAX,
+            shortest_served: Duration::MAX,
             dead_tasks: 0,
         }
     }
@@ -107,7 +98,7 @@ impl Laptop {
         let store = Arc::new(disk.store(&life, ledger));
         ledger.begin_run(setup.policy.portal_rate);
         let broker =
-            Broker::new(cloud.link(&clock, &life), store, clock.clone().into(), setup.policy.clone());
+            Broker::new(cloud.connect(&clock, &life), store, clock.clone().into(), setup.policy.clone());
         broker.open().unwrap();
         broker.configure(&sessions(setup), &profiles(setup));
         let counted = broker.clone();
@@ -134,23 +125,23 @@ impl Laptop {
     }
 
     /// Returns the network to AWS, so that faults can be set.
-    pub(crate) fn network(&self) -> std::sync::MutexGuard<'_, Network> {
+    pub(crate) fn network(&self) -> std::sync::MutexGuard<'_, SimulatedNetwork> {
         self.cloud.network()
     }
 
-    /// Returns the clocks.
+    /// Returns the time source, through which the wall clock can be set.
     pub(crate) fn time(&self) -> &Time {
         &self.time
     }
 
-    /// Returns the number of steps of the present run so far.
+    /// Returns the number of steps that the current run has taken.
     pub(crate) fn steps(&self) -> u64 {
         self.run.life.steps()
     }
 
-    /// Records a fault from which the engine needs time to recover.
-    pub(crate) fn disturb(&mut self) {
-        self.calm_since = self.time.elapsed();
+    /// Starts the recovery time again, because of an event from which the engine must recover.
+    pub(crate) fn restart_recovery(&mut self) {
+        self.recovering_since = self.time.elapsed();
     }
 
     /// Lets time pass.
@@ -158,28 +149,28 @@ impl Laptop {
         tokio::time::sleep(duration).await;
     }
 
-    /// Suspends the laptop for that long.
+    /// Suspends the laptop for this long.
     pub(crate) fn suspend(&mut self, duration: Duration) {
         self.time.suspend(duration);
-        self.disturb();
+        self.restart_recovery();
     }
 
-    /// Kills the present run as `kill -9` does.
+    /// Kills the current run as `kill -9` does.
     pub(crate) fn kill(&self) {
         self.run.life.kill();
     }
 
-    /// Starts a new run; the present one is dead, or is stopped first. The new one dies at that step, if one is given.
+    /// Stops the current run if it is alive, and starts a new one. If `dies_at` is set, the new run dies at that step.
     pub(crate) async fn restart(&mut self, dies_at: Option<u64>) {
         if self.run.life.is_dead() {
             self.dead_tasks += alive_tasks();
         } else {
-            // A stop has a time limit.
+            // The daemon also limits the time of a graceful stop.
             let _ = tokio::time::timeout(Duration::from_secs(20), self.run.broker.finish()).await;
             self.run.life.kill();
         }
         self.run = Self::start(&self.setup, &self.time, &self.cloud, &self.disk, &self.ledger, dies_at);
-        self.disturb();
+        self.restart_recovery();
     }
 
     /// Restarts the daemon if it died, as the service manager does.
@@ -192,10 +183,10 @@ impl Laptop {
     /// Sets whether the disk is full.
     pub(crate) fn set_disk_full(&mut self, full: bool) {
         self.disk.set_full(full);
-        self.disturb();
+        self.restart_recovery();
     }
 
-    /// Limits the portal to that many calls a second, and makes it refuse that share of all calls.
+    /// Limits the portal to `rate` calls per second, and makes it refuse this share of all calls.
     pub(crate) fn throttle(&self, rate: f64, share: f64) {
         self.cloud.center().throttle(rate, share);
     }
@@ -215,8 +206,8 @@ impl Laptop {
         status.profiles.iter().map(|profile| left(profile.expiration)).min().unwrap_or_default()
     }
 
-    /// Lists accounts, a call that waits for the limiter like any SDK's, and returns how long it took.
-    pub(crate) async fn time_a_list(&self) -> Duration {
+    /// Lists accounts, which waits for the limiter like any SDK's call, and returns how long it took.
+    pub(crate) async fn measure_list(&self) -> Duration {
         let start = self.time.elapsed();
         let (name, broker) = (session_name(0), &self.run.broker);
         let session = broker.session(&name).unwrap();
@@ -224,12 +215,12 @@ impl Laptop {
             let session = session.clone();
             async move { broker.provider().list_accounts(&session, &token).await }
         });
-        // A refusal is also an answer.
+        // Only the duration matters, so a refusal counts as an answer.
         let _ = list.await;
         self.time.elapsed().saturating_sub(start)
     }
 
-    /// Tells the engine that the network changed.
+    /// Notifies the engine of a change of the network.
     pub(crate) fn change_network(&self) {
         self.run.broker.try_again();
     }
@@ -243,10 +234,10 @@ impl Laptop {
     /// Ends the user's sessions at AWS, as an administrator does.
     pub(crate) fn end_session(&mut self, session: usize) {
         self.cloud.center().end_sessions(Some(&user(session)));
-        self.disturb();
+        self.restart_recovery();
     }
 
-    /// Assigns a role to the user or removes it, as an administrator does.
+    /// Assigns a role to the user or removes the assignment, as an administrator does.
     pub(crate) fn assign(&mut self, session: usize, profile: usize, assigned: bool) {
         let (user, role) = (user(session), role(profile));
         let mut center = self.cloud.center();
@@ -255,10 +246,10 @@ impl Laptop {
             center.add_assignment(&user, ACCOUNT, &role);
         }
         drop(center);
-        self.disturb();
+        self.restart_recovery();
     }
 
-    /// Signs in to every session that needs it.
+    /// Signs in to every session to which the user is not signed in.
     pub(crate) async fn sign_in_everywhere(&mut self) {
         for index in 0..self.setup.sessions {
             self.sign_in_to(index).await;
@@ -270,170 +261,76 @@ impl Laptop {
             return;
         }
         let name = session_name(index);
-        self.ledger.forget(&name);
+        self.ledger.record_sign_in(&name);
         let (broker, user) = (self.run.broker.clone(), user(index));
-        let signing = async {
+        let attempt = async {
             let signing = broker.begin_sign_in(&name).ok()?;
             let client = signing.client(SignInFlow::DeviceCode).await.ok()?;
-            let tokens = broker.provider().tokens(&user, &client);
+            let tokens = broker.provider().sign_in(&user, &client);
             signing.complete(tokens, None).await.ok()
         };
-        let signed_in = tokio::time::timeout(USER_PATIENCE, signing).await.ok().flatten().is_some();
+        let signed_in = tokio::time::timeout(USER_TIMEOUT, attempt).await.ok().flatten().is_some();
         if signed_in && !self.run.life.is_dead() {
             self.sign_ins += 1;
-            self.expected.insert(name);
+            self.expected_sign_ins.insert(name);
         }
-        self.disturb();
+        self.restart_recovery();
     }
 
     /// Signs the user out.
     pub(crate) async fn sign_out(&mut self, index: usize) {
         let name = session_name(index);
-        // Even if it fails on a full disk, the tokens are no longer in memory.
-        let _ = tokio::time::timeout(USER_PATIENCE, self.run.broker.logout(&name)).await;
-        self.expected.remove(&name);
-        self.disturb();
+        // A full disk makes it fail, but even then the tokens are no longer in memory.
+        let _ = tokio::time::timeout(USER_TIMEOUT, self.run.broker.logout(&name)).await;
+        self.expected_sign_ins.remove(&name);
+        self.restart_recovery();
     }
 
-    /// Signs in to that session if it needs it.
+    /// Signs in to the session if the user is not signed in.
     pub(crate) async fn sign_in_to(&mut self, index: usize) {
         if !self.is_signed_in(index) {
             self.sign_in(index).await;
         }
     }
 
-    /// Returns whether the user believes to be signed in to that session.
+    /// Returns whether the user expects to be signed in to the session.
     pub(crate) fn is_signed_in(&self, index: usize) -> bool {
-        self.expected.contains(&session_name(index))
+        self.expected_sign_ins.contains(&session_name(index))
     }
 
-    /// Requests credentials as an SDK does at the endpoint, and returns whether it got some.
+    /// Requests credentials as an SDK does at the endpoint, and returns whether the request got some.
     pub(crate) async fn request(&mut self, session: usize, profile: usize) -> bool {
         self.time.excuse_next_wake();
         let (name, floor) = (profile_name(session, profile), Floor::CONTAINER);
         let broker = &self.run.broker;
-        let answer = broker.fetch_within(&name, floor, PATIENCE).await.ok();
+        let answer = broker.fetch_within(&name, floor, SDK_TIMEOUT).await.ok();
         if self.run.life.is_dead() {
             return false;
         }
         if let Some(credentials) = &answer {
-            self.was_served(session, profile, credentials);
+            self.record_served(session, profile, credentials);
         }
         self.check_promises();
         answer.is_some()
     }
 
-    /// Requests the same credentials from that many SDKs at once.
+    /// Sends `count` simultaneous requests for the same credentials, as several SDKs do.
     pub(crate) async fn request_concurrently(&mut self, session: usize, profile: usize, count: usize) {
         self.time.excuse_next_wake();
         let requests: Vec<_> = (0..count)
             .map(|_| {
                 let (broker, name) = (self.run.broker.clone(), profile_name(session, profile));
-                tokio::spawn(async move { broker.fetch_within(&name, Floor::CONTAINER, PATIENCE).await.ok() })
+                tokio::spawn(
+                    async move { broker.fetch_within(&name, Floor::CONTAINER, SDK_TIMEOUT).await.ok() },
+                )
             })
             .collect();
         for request in requests {
             if let Some(credentials) = request.await.unwrap().filter(|_| !self.run.life.is_dead()) {
-                self.was_served(session, profile, &credentials);
+                self.record_served(session, profile, &credentials);
             }
         }
         self.check_promises();
-    }
-
-    /// Returns whether this run's clock is right. Until AWS has told this run the time, it only has the wall clock.
-    fn knows_the_time(&self) -> bool {
-        self.run.clock.may_lag() < TOLERATED_LAG
-    }
-
-    /// Returns whether the user is signed in, here and at AWS, and has that role.
-    fn can_renew(&self, session: usize, profile: usize) -> bool {
-        let center = self.cloud.center();
-        let is_assigned = |one: &Assignment| one.user == user(session) && one.role == role(profile);
-        self.expected.contains(&session_name(session))
-            && center.is_signed_in(self.time.truth(), &user(session))
-            && center.world().assignments.iter().any(is_assigned)
-    }
-
-    fn was_served(&mut self, session: usize, profile: usize, credentials: &RoleCredentials) {
-        let name = profile_name(session, profile);
-        self.served += 1;
-        let left = credentials.expiration.since_or_zero(self.time.truth());
-        if left.is_zero() && credentials.expiration.plus(self.run.clock.may_lag()) <= self.time.truth() {
-            self.broken(&format!("{name} was served although it expired at {}", credentials.expiration));
-        }
-        if self.is_calm() && self.knows_the_time() && self.can_renew(session, profile) {
-            self.shortest = self.shortest.min(left);
-            if left < Floor::CONTAINER.0 {
-                self.broken(&format!("{name} was served with {left:?} left although AWS answers"));
-            }
-        }
-    }
-
-    /// Returns whether the last fault is long enough ago.
-    pub(crate) fn is_calm(&self) -> bool {
-        self.calm_for() > CALM
-    }
-
-    fn calm_for(&self) -> Duration {
-        self.time.elapsed().saturating_sub(self.calm_since)
-    }
-
-    fn broken(&self, what: &str) {
-        self.time.trace(|| format!("BROKEN: {what}; {}", self.run.clock.describe()));
-        self.ledger.broken(self.time.elapsed(), what);
-    }
-
-    /// Checks the promises that hold at any time.
-    pub(crate) fn check_promises(&mut self) {
-        while let Ok(event) = self.run.events.try_recv() {
-            if matches!(event, Event::Ended { .. }) {
-                self.notices += 1;
-            }
-        }
-        if self.run.life.is_dead() {
-            return;
-        }
-        let now = self.time.truth();
-        for status in self.run.broker.status().sessions {
-            let index = (0..self.setup.sessions).find(|index| session_name(*index) == status.name).unwrap();
-            let is_here = matches!(status.state, SessionState::Active | SessionState::SigningIn);
-            let lives = self.cloud.center().is_signed_in(now, &user(index));
-            if self.expected.contains(&status.name) && !is_here {
-                self.expected.remove(&status.name);
-                if lives {
-                    self.time.trace(|| format!("{} is lost", status.name));
-                    self.ledger.lost(&status.name);
-                }
-            }
-            if lives || !is_here {
-                self.ended_at.remove(&status.name);
-                continue;
-            }
-            let ended_at = *self.ended_at.entry(status.name.clone()).or_insert(self.time.elapsed());
-            let since = self.time.elapsed().saturating_sub(ended_at).min(self.calm_for());
-            if since > LEARNS_OF_END && self.knows_the_time() {
-                self.broken(&format!("{} is shown as active although AWS ended it", status.name));
-            }
-        }
-        let idle = self.run.clock.idle_wakes();
-        if idle > IDLE_WAKES {
-            self.broken(&format!("the engine woke {idle} times without work"));
-        }
-        let most = self.dead_tasks + 8 + self.setup.sessions * (2 * self.setup.profiles + 3);
-        if alive_tasks() > most {
-            self.broken(&format!("{} tasks, although {most} are enough", alive_tasks()));
-        }
-    }
-
-    /// Checks the promise for times without faults: every assigned role has credentials with time left.
-    pub(crate) fn check_all_fresh(&self) {
-        let (status, now) = (self.run.broker.status(), self.time.truth());
-        for profile in status.profiles {
-            let left = profile.expiration.map_or(Duration::ZERO, |expiration| expiration.since_or_zero(now));
-            if left < Floor::CONTAINER.0 || profile.trouble.is_some() {
-                self.broken(&format!("{} has {left:?} left, and {:?}", profile.name, profile.trouble));
-            }
-        }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Simulates months of a laptop in seconds: the real engine (the broker, the refresher's loop, the supervised wall clock)
-//! against a model of Identity Center, the network, the disk, the clock, the user and `kill -9`.
+//! Simulates months of a laptop in seconds: the real engine (the broker, the refresher's loop, the supervised wall
+//! clock) against a model of Identity Center, the network, the disk, the clock, the user and `kill -9`.
 //!
-//! Everything runs in one thread on the runtime's paused clock, and a seed determines all events and faults. The promises to
-//! the user are checked after each event, and a broken promise is reported with its seed.
+//! Everything runs in one thread on the runtime's paused clock, and a seed determines all events and faults. The
+//! promises to the user are checked after each event, and a test reports the seed of a broken promise.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
@@ -21,6 +21,6 @@ mod storm;
 mod time;
 mod week;
 
-pub use scale::{RATE, Scale, scale};
-pub use storm::{Outcome, die_at, storm};
+pub use scale::{RATE, ScaleOutcome, scale};
+pub use storm::{StormOutcome, die_at, storm};
 pub use week::{Tally, Week, week};

@@ -1,4 +1,4 @@
-//! Many profiles, and a portal that answers twenty calls a second and randomly refuses one in twenty.
+//! Simulates many profiles, with a portal that answers twenty calls per second and randomly refuses one in twenty.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::laptop::Laptop;
 use crate::setup::Setup;
 use crate::storm::in_paused_time;
 
-/// Calls a second that the engine makes and the portal allows.
+/// The calls per second that the engine makes and the portal allows.
 pub const RATE: f64 = 20.0;
 /// The share of calls that the portal refuses.
 const REFUSED_SHARE: f64 = 0.05;
@@ -17,7 +17,7 @@ const SESSIONS: usize = 5;
 
 /// The result of a simulation with many profiles.
 #[derive(Clone, Debug)]
-pub struct Scale {
+pub struct ScaleOutcome {
     /// The number of profiles.
     pub profiles: usize,
     /// The time from the sign-in until every profile has credentials.
@@ -25,17 +25,17 @@ pub struct Scale {
     /// The calls that this took, including refused calls.
     pub calls: usize,
     /// The shortest remaining lifetime of any profile's credentials after that.
-    pub shortest: Duration,
+    pub shortest_lifetime: Duration,
     /// Renewals after that.
     pub renewals: usize,
     /// The longest wait of a caller after that.
     pub longest_wait: Duration,
     /// Descriptions of broken promises.
-    pub broken: Vec<String>,
+    pub broken_promises: Vec<String>,
 }
 
-/// Fetches credentials for that many profiles, then runs for that many hours while a caller lists accounts each minute.
-pub fn scale(profiles: usize, hours: u64) -> Scale {
+/// Fetches credentials for all profiles, and then runs for some hours in which a caller lists accounts each minute.
+pub fn scale(profiles: usize, hours: u64) -> ScaleOutcome {
     let setup = Setup {
         sessions: SESSIONS,
         profiles: profiles.div_ceil(SESSIONS),
@@ -53,15 +53,16 @@ pub fn scale(profiles: usize, hours: u64) -> Scale {
         }
         let fill = laptop.elapsed().saturating_sub(start);
         let calls = laptop.entries().portal_calls;
-        let before = laptop.entries().fetches;
-        let (mut shortest, mut longest_wait) = (Duration::MAX, Duration::ZERO);
+        let fetches_of_fill = laptop.entries().fetches;
+        let (mut shortest_lifetime, mut longest_wait) = (Duration::MAX, Duration::ZERO);
         for _ in 0..hours * 60 {
             laptop.wait(Duration::from_mins(1)).await;
-            shortest = shortest.min(laptop.shortest_lifetime());
-            longest_wait = longest_wait.max(laptop.time_a_list().await);
+            shortest_lifetime = shortest_lifetime.min(laptop.shortest_lifetime());
+            longest_wait = longest_wait.max(laptop.measure_list().await);
         }
         let entries = laptop.entries();
-        let (renewals, broken) = (entries.fetches - before, entries.broken.clone());
-        Scale { profiles, fill, calls, shortest, renewals, longest_wait, broken }
+        let (renewals, broken_promises) =
+            (entries.fetches - fetches_of_fill, entries.broken_promises.clone());
+        ScaleOutcome { profiles, fill, calls, shortest_lifetime, renewals, longest_wait, broken_promises }
     })
 }

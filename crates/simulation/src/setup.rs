@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ssod_broker::{KeepFresh, Policy};
-use ssod_fake_identity_center::{Account, Assignment, Lifetimes, PermissionSet, User, World};
+use ssod_fake_identity_center::{Assignment, AwsAccount, Lifetimes, PermissionSet, User, World};
 use ssod_model::{
     AccountId, Endpoints, Profile, ProfileName, Region, RoleName, SessionName, SsoSession, StartUrl,
 };
@@ -27,7 +27,8 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Returns two users with three roles each, all profiles kept fresh, and sign-ins that last 30 days.
+    /// Returns a setup of two users with three roles each, in which all profiles are kept fresh and sign-ins last 30
+    /// days.
     pub(crate) fn small(seed: u64) -> Self {
         Self {
             seed,
@@ -93,7 +94,7 @@ pub(crate) fn world(setup: &Setup) -> World {
     };
     World {
         users: (0..setup.sessions).map(|index| User { name: user(index) }).collect(),
-        accounts: vec![Account { id: ACCOUNT.to_owned(), name: "work".to_owned(), email: String::new() }],
+        accounts: vec![AwsAccount { id: ACCOUNT.to_owned(), name: "work".to_owned(), email: String::new() }],
         permission_sets: (0..setup.profiles)
             .map(|index| PermissionSet { name: role(index), session_seconds: None })
             .collect(),

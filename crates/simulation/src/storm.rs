@@ -1,4 +1,4 @@
-//! Random faults of every kind, determined by a seed; and a death at one given step.
+//! Simulates random faults of every kind, which a seed determines, and the death of a run at a given step.
 
 use std::time::Duration;
 
@@ -13,25 +13,26 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// The result of a simulation.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub struct StormOutcome {
     /// Descriptions of broken promises.
-    pub broken: Vec<String>,
-    /// How long it lasted in true time.
-    pub lasted: Duration,
+    pub broken_promises: Vec<String>,
+    /// The simulated time.
+    pub simulated_time: Duration,
     /// Requests that were answered with credentials.
     pub served: usize,
     /// Sign-ins by the user.
     pub sign_ins: usize,
-    /// Sign-ins lost in the one window that the protocol leaves open.
+    /// Sign-ins that were lost because a run died between the moment when AWS accepted a refresh token and the moment
+    /// when the answer was saved. The protocol cannot prevent this.
     pub lost_in_window: usize,
     /// Renewals of sign-ins at AWS.
     pub renewals: usize,
-    /// The number of steps of the first run.
+    /// The number of steps that the first run took; 0 for a storm.
     pub steps: u64,
 }
 
-/// Simulates weeks of faults and a calm end, all determined by the seed.
-pub fn storm(seed: u64) -> Outcome {
+/// Simulates weeks of faults and then a time without faults. The seed determines everything.
+pub fn storm(seed: u64) -> StormOutcome {
     in_paused_time(async {
         let mut rng = fastrand::Rng::with_seed(seed);
         let setup = Setup { has_alarm: rng.u8(..) < 200, ..Setup::small(seed) };
@@ -45,8 +46,9 @@ pub fn storm(seed: u64) -> Outcome {
     })
 }
 
-/// Simulates three hours without other faults. The first run dies at that step, if one is given, and a second run continues.
-pub fn die_at(step: Option<u64>) -> Outcome {
+/// Simulates three hours. If a step is given, the first run dies there, and a second run continues. There are no other
+/// faults.
+pub fn die_at(step: Option<u64>) -> StormOutcome {
     in_paused_time(async {
         let mut laptop = Laptop::new(Setup::small(7), step);
         laptop.sign_in_everywhere().await;
@@ -58,26 +60,26 @@ pub fn die_at(step: Option<u64>) -> Outcome {
         let steps = laptop.steps();
         laptop.kill();
         laptop.restart(None).await;
-        Outcome { steps, ..recover(laptop).await }
+        StormOutcome { steps, ..recover(laptop).await }
     })
 }
 
 async fn random_event(laptop: &mut Laptop, rng: &mut fastrand::Rng) {
     let (session, profile) = (rng.usize(..2), rng.usize(..3));
-    let drawn = rng.u8(..100);
-    laptop.time().trace(|| format!("{drawn} for {session}-{profile}"));
-    match drawn {
+    let draw = rng.u8(..100);
+    laptop.time().trace(|| format!("event {draw} for {session}-{profile}"));
+    match draw {
         0..30 => {
             laptop.request(session, profile).await;
         }
         30..33 => laptop.request_concurrently(session, profile, 30).await,
-        33..60 => laptop.wait(duration(rng, Duration::from_secs(1), 20 * MINUTE)).await,
+        33..60 => laptop.wait(random_duration(rng, Duration::from_secs(1), 20 * MINUTE)).await,
         60..72 => network_fault(laptop, rng).await,
-        72..77 => laptop.suspend(duration(rng, MINUTE, Duration::from_hours(12))),
+        72..77 => laptop.suspend(random_duration(rng, MINUTE, Duration::from_hours(12))),
         77..82 => {
             let by = SignedDuration::from_secs(rng.i64(-10_800..10_800));
-            laptop.time().set_wall(if rng.bool() { SignedDuration::ZERO } else { by });
-            laptop.disturb();
+            laptop.time().set_wall_clock(if rng.bool() { SignedDuration::ZERO } else { by });
+            laptop.restart_recovery();
         }
         82..87 => {
             laptop.kill();
@@ -92,16 +94,16 @@ async fn random_event(laptop: &mut Laptop, rng: &mut fastrand::Rng) {
         98..99 => laptop.edit_config(),
         _ => laptop.sign_in_everywhere().await,
     }
-    // Sometimes the user notices that a sign-in is needed, and the service manager that the daemon died.
+    // The service manager does not always restart the daemon at once, and the user does not always sign in at once.
     if rng.u8(..10) < 3 {
         laptop.restart_if_dead().await;
         laptop.sign_in_everywhere().await;
     }
 }
 
-/// Makes the network or AWS fail in one way for a while.
+/// Makes the network or AWS fail in one way for a random time.
 async fn network_fault(laptop: &mut Laptop, rng: &mut fastrand::Rng) {
-    let lasts = duration(rng, Duration::from_secs(10), 40 * MINUTE);
+    let lasts = random_duration(rng, Duration::from_secs(10), 40 * MINUTE);
     {
         let mut network = laptop.network();
         match rng.u8(..6) {
@@ -121,28 +123,28 @@ async fn network_fault(laptop: &mut Laptop, rng: &mut fastrand::Rng) {
     let steps = rng.u32(1..6);
     for _ in 0..steps {
         laptop.wait(lasts / steps).await;
-        laptop.disturb();
+        laptop.restart_recovery();
         laptop.request(rng.usize(..2), rng.usize(..3)).await;
     }
     laptop.network().clear_faults();
-    laptop.disturb();
+    laptop.restart_recovery();
 }
 
-/// Ends all faults and checks that everything is fresh within a bounded time, and stays fresh.
-async fn recover(mut laptop: Laptop) -> Outcome {
+/// Ends all faults, and checks that all credentials become fresh within a bounded time and stay fresh.
+async fn recover(mut laptop: Laptop) -> StormOutcome {
     laptop.network().clear_faults();
-    laptop.time().set_wall(SignedDuration::ZERO);
+    laptop.time().set_wall_clock(SignedDuration::ZERO);
     laptop.set_disk_full(false);
     for (session, profile) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)] {
         laptop.assign(session, profile, true);
     }
     laptop.restart_if_dead().await;
     laptop.sign_in_everywhere().await;
-    laptop.disturb();
+    laptop.restart_recovery();
     for _ in 0..8 {
         laptop.wait(MINUTE).await;
         laptop.check_promises();
-        // A death that was drawn earlier may still happen; and a sign-in lost in the window is only noticed at the next renewal.
+        // A death that was scheduled earlier may still happen, and a lost sign-in is noticed only at the next renewal.
         laptop.restart_if_dead().await;
         laptop.sign_in_everywhere().await;
     }
@@ -151,15 +153,15 @@ async fn recover(mut laptop: Laptop) -> Outcome {
         laptop.check_promises();
         laptop.restart_if_dead().await;
         laptop.sign_in_everywhere().await;
-        if laptop.is_calm() {
+        if laptop.has_recovered() {
             laptop.check_all_fresh();
         }
         laptop.request(minute % 2, minute % 3).await;
     }
     let entries = laptop.entries();
-    Outcome {
-        broken: entries.broken.clone(),
-        lasted: laptop.elapsed(),
+    StormOutcome {
+        broken_promises: entries.broken_promises.clone(),
+        simulated_time: laptop.elapsed(),
         served: laptop.served,
         sign_ins: laptop.sign_ins,
         lost_in_window: entries.lost_in_window,
@@ -168,13 +170,13 @@ async fn recover(mut laptop: Laptop) -> Outcome {
     }
 }
 
-fn duration(rng: &mut fastrand::Rng, shortest: Duration, longest: Duration) -> Duration {
-    // The logarithm is uniform, so short durations are as frequent as long ones.
+/// Returns a random duration. Its logarithm is uniform, so short durations are as frequent as long ones.
+fn random_duration(rng: &mut fastrand::Rng, shortest: Duration, longest: Duration) -> Duration {
     let (shortest, longest) = (shortest.as_secs_f64().ln(), longest.as_secs_f64().ln());
     Duration::from_secs_f64((shortest + rng.f64() * (longest - shortest)).exp())
 }
 
-/// Runs the future in one thread on a paused clock, which advances when all tasks are idle.
+/// Runs a future in one thread on a paused clock, which advances when all tasks are idle.
 pub(crate) fn in_paused_time<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(work)

@@ -1,5 +1,5 @@
-//! The clocks of a laptop: true time, its wall clock, and a steady clock that no program can set. The runtime's paused clock is
-//! the monotonic clock, which stops while the machine is suspended.
+//! The clocks of a laptop: true time, its wall clock, and a steady clock that no program can set. The runtime's paused
+//! clock acts as the monotonic clock, which stops while the machine is suspended.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,26 +11,27 @@ use ssod_model::{SignedDuration, Timestamp, TimestampExt};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The simulated week starts here: a Monday, at midnight.
-const BEGIN: i64 = 1_800_230_400;
-/// A clock with a smaller error counts as right.
-const TOLERATED: Duration = Duration::from_secs(61);
+/// The second at which each simulation starts: a Monday, at midnight.
+const START: i64 = 1_800_230_400;
+/// The largest error of a clock that AWS has corrected.
+const MAX_CORRECTED_ERROR: Duration = Duration::from_secs(61);
 
-/// True time and the laptop's wall clock. Clones share them. As a [`TimeSource`] it is true time, which is also AWS's.
+/// True time and the laptop's wall clock. Clones share one state. As a [`TimeSource`] it returns true time, which is
+/// AWS's.
 #[derive(Clone)]
-pub(crate) struct Time(Arc<Inner>);
+pub(crate) struct Time(Arc<TimeState>);
 
-struct Inner {
-    begun: Instant,
-    moved: Mutex<Moved>,
+struct TimeState {
+    started_at: Instant,
+    offsets: Mutex<ClockOffsets>,
     /// Notified when the wall clock is set or the machine wakes.
     jumped: Notify,
     jumps: AtomicU64,
-    traces: bool,
+    is_traced: bool,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Moved {
+struct ClockOffsets {
     suspended: Duration,
     /// How far the wall clock is ahead of true time.
     error: SignedDuration,
@@ -38,20 +39,20 @@ struct Moved {
 
 impl Default for Time {
     fn default() -> Self {
-        Self(Arc::new(Inner {
-            begun: Instant::now(),
-            moved: Mutex::default(),
+        Self(Arc::new(TimeState {
+            started_at: Instant::now(),
+            offsets: Mutex::default(),
             jumped: Notify::new(),
             jumps: AtomicU64::new(0),
-            traces: std::env::var_os("SSOD_TRACE").is_some(),
+            is_traced: std::env::var_os("SSOD_TRACE").is_some(),
         }))
     }
 }
 
 impl Time {
-    /// Returns true time, which AWS's clock has.
+    /// Returns true time, which AWS's clock shows.
     pub(crate) fn truth(&self) -> Timestamp {
-        Timestamp::from_second(BEGIN).unwrap().plus(self.elapsed())
+        Timestamp::from_second(START).unwrap().plus(self.elapsed())
     }
 
     /// Returns the time since the start, including suspends.
@@ -59,31 +60,31 @@ impl Time {
         self.reading().steady
     }
 
-    /// Suspends the machine for that long.
+    /// Suspends the machine for this long.
     pub(crate) fn suspend(&self, duration: Duration) {
-        self.0.moved.lock().unwrap().suspended += duration;
+        self.0.offsets.lock().unwrap().suspended += duration;
         self.jump();
     }
 
-    /// Sets the wall clock that far ahead of true time; a negative value sets it behind.
-    pub(crate) fn set_wall(&self, ahead: SignedDuration) {
-        self.0.moved.lock().unwrap().error = ahead;
+    /// Sets the wall clock this far ahead of true time; a negative value sets it behind.
+    pub(crate) fn set_wall_clock(&self, ahead: SignedDuration) {
+        self.0.offsets.lock().unwrap().error = ahead;
         self.jump();
     }
 
-    /// Returns how far the wall clock is ahead.
+    /// Returns how far the wall clock is ahead of true time.
     pub(crate) fn error(&self) -> SignedDuration {
-        self.0.moved.lock().unwrap().error
+        self.0.offsets.lock().unwrap().error
     }
 
     /// Prints an event if `SSOD_TRACE` is set, which is useful with a single seed.
     pub(crate) fn trace(&self, what: impl Fn() -> String) {
-        if self.0.traces {
+        if self.0.is_traced {
             eprintln!("{:>12.3} {}", self.elapsed().as_secs_f64(), what());
         }
     }
 
-    /// Excuses the engine's next wake: a caller's request may do the work before it.
+    /// Does not count the engine's next wake as idle, because a caller's request may do its work earlier.
     pub(crate) fn excuse_next_wake(&self) {
         self.0.jumps.fetch_add(1, Ordering::SeqCst);
     }
@@ -94,11 +95,11 @@ impl Time {
     }
 
     fn reading(&self) -> Reading {
-        let moved = *self.0.moved.lock().unwrap();
-        let steady = self.0.begun.elapsed() + moved.suspended;
-        let truth = Timestamp::from_second(BEGIN).unwrap().plus(steady);
-        let by = moved.error.unsigned_abs();
-        Reading { wall: if moved.error.is_negative() { truth.minus(by) } else { truth.plus(by) }, steady }
+        let offsets = *self.0.offsets.lock().unwrap();
+        let steady = self.0.started_at.elapsed() + offsets.suspended;
+        let truth = Timestamp::from_second(START).unwrap().plus(steady);
+        let by = offsets.error.unsigned_abs();
+        Reading { wall: if offsets.error.is_negative() { truth.minus(by) } else { truth.plus(by) }, steady }
     }
 }
 
@@ -119,16 +120,16 @@ pub(crate) struct LocalClock {
     correction: Arc<Mutex<Correction>>,
     /// Whether the machine has a timer on the wall clock in addition to the supervisor.
     has_alarm: bool,
-    wakes: Arc<Wakes>,
+    wakes: Arc<WakeCounter>,
 }
 
 /// Counts how often the engine woke at a deadline and had no work.
 #[derive(Default)]
-struct Wakes {
-    /// Returns how many of the engine's ticks had work; set once the engine exists.
+struct WakeCounter {
+    /// Returns how many of the engine's ticks had work. It is set after the engine is created.
     busy_ticks: OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>,
-    /// That number, and the number of jumps, at the last wake by a deadline.
-    last: Mutex<Option<(u64, u64)>>,
+    /// The numbers of busy ticks and of jumps at the last wake by a deadline.
+    last_wake: Mutex<Option<(u64, u64)>>,
     idle: AtomicU64,
 }
 
@@ -148,17 +149,17 @@ impl LocalClock {
         self.wakes.idle.load(Ordering::SeqCst)
     }
 
-    /// Returns how far this run's clock may be behind true time: a tolerated error, or any error until AWS has told this run
-    /// the time.
+    /// Returns how far this run's clock may be behind true time. Until the first answer from AWS, every error is
+    /// allowed.
     pub(crate) fn may_lag(&self) -> Duration {
         let behind = self.time.truth().since_or_zero(self.now());
-        if self.correction.lock().unwrap().is_known() { behind.min(TOLERATED) } else { behind }
+        if self.correction.lock().unwrap().is_known() { behind.min(MAX_CORRECTED_ERROR) } else { behind }
     }
 
     /// Describes the clocks for the trace.
     pub(crate) fn describe(&self) -> String {
         let behind = self.time.truth().duration_since(self.now());
-        format!("the wall clock is {} ahead, the engine's {} behind", self.time.error(), behind)
+        format!("the wall clock is {} ahead, the engine's clock is {} behind", self.time.error(), behind)
     }
 
     fn jumps(&self) -> u64 {
@@ -168,14 +169,15 @@ impl LocalClock {
     /// Counts the last wake as idle if no tick had work since.
     fn check_last_wake(&self) {
         let Some(busy_ticks) = self.wakes.busy_ticks.get() else { return };
-        let last = self.wakes.last.lock().unwrap().take();
+        let last = self.wakes.last_wake.lock().unwrap().take();
         if last.is_some_and(|(before, jumps)| busy_ticks() == before && jumps == self.jumps()) {
             self.time.trace(|| "the engine woke without work".to_owned());
             self.wakes.idle.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    /// Behaves as a timerfd with CANCEL_ON_SET: it completes when the clock is set, and after a suspend if its time has come.
+    /// Behaves as a timerfd with CANCEL_ON_SET: it completes at its time, also after a suspend, and when the clock is
+    /// set.
     fn wall_clock_alarm(&self, remaining: Duration) -> impl Future<Output = ()> + Send + use<> {
         let (time, error) = (self.time.clone(), self.time.error());
         let at = time.reading().wall.plus(remaining);
@@ -210,6 +212,7 @@ impl TimeSource for LocalClock {
 }
 
 impl LocalClock {
+    /// Sleeps until the deadline, and checks whether the wake before this sleep was idle.
     async fn sleep_and_count(&self, deadline: Timestamp) {
         self.check_last_wake();
         self.time.trace(|| {
@@ -219,7 +222,7 @@ impl LocalClock {
         let alarm = |remaining| self.has_alarm.then(|| self.wall_clock_alarm(remaining));
         sleep_supervised(self, || self.time.reading().wall, alarm, deadline).await;
         if let Some(busy_ticks) = self.wakes.busy_ticks.get().filter(|_| jumps == self.jumps()) {
-            *self.wakes.last.lock().unwrap() = Some((busy_ticks(), jumps));
+            *self.wakes.last_wake.lock().unwrap() = Some((busy_ticks(), jumps));
         }
     }
 }

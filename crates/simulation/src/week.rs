@@ -1,4 +1,5 @@
-//! A working week: two identities, five days, suspends, network faults; and the same week by the AWS CLI's own rules.
+//! Simulates a working week with ssod, and the same week with the AWS CLI's own rules: two identities, five days,
+//! suspends and network faults.
 
 use std::time::Duration;
 
@@ -16,10 +17,10 @@ const DAY: u64 = 24 * HOUR;
 const SESSION_LIFETIME: u64 = 8 * HOUR;
 /// The default lifetime of access tokens and role credentials.
 const LIFETIME: u64 = HOUR;
-/// botocore renews a token, and the CLI its cached credentials, with less than this left.
-const ADVISORY: u64 = 15 * MINUTE;
-/// If a renewal fails, botocore uses what it has until this much is left.
-const MANDATORY: u64 = 10 * MINUTE;
+/// botocore renews a token, and the CLI renews its cached credentials, when less than this is left.
+const ADVISORY_REFRESH: u64 = 15 * MINUTE;
+/// If a renewal fails, botocore uses the old credentials until this much is left.
+const MANDATORY_REFRESH: u64 = 10 * MINUTE;
 
 /// The numbers of one week.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,43 +46,51 @@ pub struct Tally {
 pub struct Week {
     /// With ssod.
     pub ssod: Tally,
-    /// By the rules of botocore 1.43 and the AWS CLI v2: each program renews a token that has 15 minutes left; the CLI caches role
-    /// credentials on disk, every other program fetches its own.
+    /// With the rules of botocore 1.43 and the AWS CLI v2: each program renews a token that has 15 minutes left; the
+    /// CLI caches role credentials on disk, and every other program fetches its own.
     pub aws_cli: Tally,
 }
 
 /// What happens in one minute of the week.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Minute {
-    awake: bool,
-    online: bool,
-    /// The program that uses the identity, if any.
-    read_only: Option<Program>,
-    admin: Option<Program>,
+struct Activity {
+    is_awake: bool,
+    is_online: bool,
+    /// The kind of program that uses the read-only identity, if one does.
+    read_only: Option<ProgramKind>,
+    /// The kind of program that uses the admin identity, if one does.
+    admin: Option<ProgramKind>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Program {
+enum ProgramKind {
     Cli,
-    /// A script, Terraform, a build: a process of its own, with credentials of its own.
+    /// A script, Terraform or a build: a separate process, which fetches its own credentials.
     Other,
 }
 
-/// From nine to six with a lunch break; each day's network is away for twenty minutes and for five; Wednesday's build runs
-/// through the night. Read-only every other minute, admin every three quarters of an hour.
-fn minute(at: u64) -> Minute {
+/// Returns what happens at this second of the week. The user works from nine to six with a lunch break. Each day, the
+/// network is down for twenty minutes and for five minutes. A build runs in the night after Wednesday. The read-only
+/// identity is used every other minute, and the admin identity every 45 minutes.
+fn activity_at(at: u64) -> Activity {
     let (day, second) = (at / DAY, at % DAY);
     let (hour, minute) = (second / HOUR, second % HOUR / MINUTE);
-    let works = day < 5 && (9..18).contains(&hour) && !(hour == 12 && minute >= 15);
-    let night = day == 2 && hour >= 18 || day == 3 && hour < 9;
-    let offline = hour == 11 && minute < 20 || hour == 16 && (30..35).contains(&minute);
+    let is_working = day < 5 && (9..18).contains(&hour) && !(hour == 12 && minute >= 15);
+    let is_night_build = day == 2 && hour >= 18 || day == 3 && hour < 9;
+    let is_offline = hour == 11 && minute < 20 || hour == 16 && (30..35).contains(&minute);
     let program = |every: u64| {
-        let turn = second / MINUTE;
-        (works && turn.is_multiple_of(every))
-            .then(|| if (turn / every).is_multiple_of(2) { Program::Cli } else { Program::Other })
+        let minute_of_day = second / MINUTE;
+        (is_working && minute_of_day.is_multiple_of(every)).then(|| {
+            if (minute_of_day / every).is_multiple_of(2) { ProgramKind::Cli } else { ProgramKind::Other }
+        })
     };
-    let build = (night && minute.is_multiple_of(10)).then_some(Program::Other);
-    Minute { awake: works || night, online: !offline, read_only: program(2).or(build), admin: program(45) }
+    let build = (is_night_build && minute.is_multiple_of(10)).then_some(ProgramKind::Other);
+    Activity {
+        is_awake: is_working || is_night_build,
+        is_online: !is_offline,
+        read_only: program(2).or(build),
+        admin: program(45),
+    }
 }
 
 /// Simulates both weeks.
@@ -103,12 +112,12 @@ fn with_ssod() -> Tally {
         let mut laptop = Laptop::new(setup, None);
         let mut tally = Tally::default();
         for at in (0..7 * DAY).step_by(usize::try_from(MINUTE).unwrap()) {
-            let now = minute(at);
-            if !now.awake {
+            let now = activity_at(at);
+            if !now.is_awake {
                 laptop.suspend(Duration::from_secs(MINUTE));
                 continue;
             }
-            laptop.network().is_down = !now.online;
+            laptop.network().is_down = !now.is_online;
             for (index, _) in
                 [now.read_only, now.admin].into_iter().enumerate().filter(|(_, used)| used.is_some())
             {
@@ -116,7 +125,7 @@ fn with_ssod() -> Tally {
                 if laptop.request(index, 0).await {
                     continue;
                 }
-                if now.online && !laptop.is_signed_in(index) {
+                if now.is_online && !laptop.is_signed_in(index) {
                     tally.blocked_by_sign_in += 1;
                     laptop.sign_in_to(index).await;
                 } else {
@@ -128,7 +137,7 @@ fn with_ssod() -> Tally {
             laptop.wait(left).await;
         }
         let entries = laptop.entries();
-        assert!(entries.broken.is_empty(), "{:?}", entries.broken);
+        assert!(entries.broken_promises.is_empty(), "{:?}", entries.broken_promises);
         let (renewals, role_calls) = (entries.renewals, entries.fetches);
         Tally { sign_ins: laptop.sign_ins, notices: laptop.notices, renewals, role_calls, ..tally }
     })
@@ -146,23 +155,23 @@ struct Identity {
 fn with_aws_cli_alone() -> Tally {
     let (mut tally, mut identities) = (Tally::default(), [Identity::default(); 2]);
     for at in (0..7 * DAY).step_by(usize::try_from(MINUTE).unwrap()) {
-        let now = minute(at);
+        let now = activity_at(at);
         for (identity, program) in identities.iter_mut().zip([now.read_only, now.admin]) {
             if let Some(program) = program {
                 tally.requests += 1;
-                use_identity(identity, program, at, now.online, &mut tally);
+                use_identity(identity, program, at, now.is_online, &mut tally);
             }
         }
     }
     tally
 }
 
-fn use_identity(identity: &mut Identity, program: Program, now: u64, online: bool, tally: &mut Tally) {
-    let cached = if program == Program::Cli { identity.cached_until.saturating_sub(now) } else { 0 };
-    if cached >= ADVISORY || cached >= MANDATORY && !online {
+fn use_identity(identity: &mut Identity, program: ProgramKind, now: u64, is_online: bool, tally: &mut Tally) {
+    let cached = if program == ProgramKind::Cli { identity.cached_until.saturating_sub(now) } else { 0 };
+    if cached >= ADVISORY_REFRESH || cached >= MANDATORY_REFRESH && !is_online {
         return;
     }
-    if !online {
+    if !is_online {
         tally.failed += 1;
         return;
     }
@@ -173,12 +182,12 @@ fn use_identity(identity: &mut Identity, program: Program, now: u64, online: boo
         identity.session_ends = now + SESSION_LIFETIME;
         identity.token_ends = now + LIFETIME;
     }
-    if identity.token_ends < now + ADVISORY {
+    if identity.token_ends < now + ADVISORY_REFRESH {
         tally.renewals += 1;
         identity.token_ends = now + LIFETIME;
     }
     tally.role_calls += 1;
-    if program == Program::Cli {
+    if program == ProgramKind::Cli {
         identity.cached_until = now + LIFETIME;
     }
 }
@@ -194,6 +203,6 @@ mod tests {
         assert!(ssod.sign_ins <= aws_cli.sign_ins, "{ssod:?} {aws_cli:?}");
         assert!(ssod.failed == 0 && aws_cli.failed > 20, "{ssod:?} {aws_cli:?}");
         assert!(ssod.role_calls * 4 < aws_cli.role_calls, "{ssod:?} {aws_cli:?}");
-        assert_eq!(week(), week(), "a simulation that is not deterministic proves nothing");
+        assert_eq!(week(), week(), "the simulation is not deterministic");
     }
 }

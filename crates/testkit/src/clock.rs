@@ -16,17 +16,17 @@ impl ManualClock {
         Self(watch::channel(Timestamp::from_second(second).unwrap()).0)
     }
 
-    /// Returns the time that it shows.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         *self.0.borrow()
     }
 
-    /// Advances it and wakes the tasks whose deadline it reaches.
+    /// Advances the time, and wakes the tasks whose deadline it reaches.
     pub fn advance(&self, by: Duration) {
         self.0.send_modify(|now| *now = now.plus(by));
     }
 
-    /// Sets it back, as an administrator might.
+    /// Sets the time back, as an administrator might.
     pub fn step_back(&self, by: Duration) {
         self.0.send_modify(|now| *now = now.minus(by));
     }
@@ -40,7 +40,7 @@ impl TimeSource for ManualClock {
     fn sleep_until(&self, deadline: Timestamp) -> Sleep<'_> {
         let mut now = self.0.subscribe();
         Box::pin(async move {
-            // Fails only without a sender, and this clock is one.
+            // Fails only if there is no sender, but this clock is a sender.
             let _ = now.wait_for(|now| *now >= deadline).await;
         })
     }

@@ -1,4 +1,4 @@
-//! The requests that a browser or an SDK sends.
+//! Sends requests as a browser or an SDK does.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Reply {
     try_get_with(url, headers).unwrap_or_else(|error| panic!("GET {url}: {error}"))
 }
 
-/// Sends a GET request with headers. Fails if the connection does.
+/// Sends a GET request with headers. Fails if the connection fails.
 pub fn try_get_with(url: &str, headers: &[(&str, &str)]) -> Result<Reply, ureq::Error> {
     let request =
         headers.iter().fold(agent().get(url), |request, (name, value)| request.header(*name, *value));

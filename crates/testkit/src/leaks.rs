@@ -1,4 +1,4 @@
-//! Searches for secrets where none may be.
+//! Searches text and files for secrets.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub fn secrets_in(text: &[u8]) -> Vec<&'static str> {
         let mut rest = text;
         while let Some(at) = rest.windows(prefix.len()).position(|window| window == prefix.as_bytes()) {
             rest = &rest[at + prefix.len()..];
-            // A name may be between the prefix and the digits.
+            // A role's name may be between the prefix and the digits.
             let digits = rest.iter().skip_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-');
             if digits.take_while(|byte| byte.is_ascii_hexdigit()).count() >= 12
                 || rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count() >= 16
@@ -40,7 +40,7 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Fails if a file below the home folder contains a secret in the clear.
-pub fn assert_none(home: &Path) {
+pub fn assert_no_secrets(home: &Path) {
     for path in files_below(home) {
         let is_file = path.symlink_metadata().is_ok_and(|facts| facts.is_file());
         if !is_file || FOLDERS_OF_AWS_TOOLS.iter().any(|folder| path.starts_with(home.join(folder))) {

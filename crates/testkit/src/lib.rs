@@ -1,5 +1,5 @@
-//! What ssod's tests are made of: sandboxes with real processes, a manual clock, a simulated Identity Center, and a store in
-//! memory. A test that cannot be set up must fail with the reason, so everything here panics.
+//! The building blocks of ssod's tests: sandboxes with real processes, a manual clock, a simulated Identity Center, and
+//! a store in memory. A test that cannot be set up must fail with the reason, so everything here panics.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
@@ -28,12 +28,13 @@ pub use http::{
 pub use moto::Moto;
 pub use ports::free_port;
 pub use processes::{
-    ChildProcess, CommandResult, node_modules, programs, python_environment, run, run_with_input,
+    ChildProcess, CommandOutput, node_modules, programs, python_environment, run, run_with_input,
     rust_sdk_client,
 };
 pub use sandbox::{DaemonHandle, FakeHandle, FakeOptions, Sandbox};
 pub use signed_requests::SignedRequests;
 pub use simulated::SimulatedIdentityCenter;
+pub use ssod_fake_identity_center::FaultKind;
 pub use store::MemoryStore;
 pub use test_user::{ACCOUNT, TestUser};
 pub use wait::{fastest_of, wait_until, wait_until_within};

@@ -1,4 +1,4 @@
-//! moto, which acts as an AWS that checks signatures and policies.
+//! moto, which simulates an AWS that checks signatures and policies.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::processes::{ChildProcess, python_environment, run};
 use crate::sandbox::FakeOptions;
 use crate::wait::wait_until_within;
 
-/// Importing moto takes Python some seconds, and more on a loaded machine.
+/// Python takes some seconds to import moto, and longer on a loaded machine.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// A moto server with an instance and two roles, which enforces their policies.
+/// A moto server with an instance and two roles, which enforces the policies of the roles.
 pub struct Moto {
     _server: ChildProcess,
     /// Its base URL.
@@ -27,7 +27,7 @@ pub struct Moto {
 }
 
 impl Moto {
-    /// Starts the server and creates instance, roles and user with the script.
+    /// Starts the server, and runs the script that creates the instance, the roles and the user.
     pub fn start(setup: &Path) -> Self {
         let python = python_environment();
         let port = free_port();

@@ -13,8 +13,8 @@ const PROGRAMS: [&str; 3] = ["ssod", "ssod-daemon", "fake-identity-center"];
 /// How long a process may take to print its next line.
 const LINE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Returns the folder with `ssod`, `ssod-daemon` and `fake-identity-center`: the one that `cargo xtask test` sets after it
-/// has built them, else the folder of this program, as for `cargo xtask demo`.
+/// Returns the folder with `ssod`, `ssod-daemon` and `fake-identity-center`: the one that `cargo xtask test` sets after
+/// it has built them, or else the folder of the current program, as for `cargo xtask demo`.
 pub fn programs() -> PathBuf {
     let from_variable = std::env::var_os("SSOD_TEST_PROGRAMS").map(PathBuf::from);
     let own_folder = || std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
@@ -28,7 +28,7 @@ pub fn programs() -> PathBuf {
     folder
 }
 
-/// Returns the folder of the Python environment with moto, boto3 and the AWS CLI v1, which `cargo xtask test` makes.
+/// Returns the folder of the Python environment with moto, boto3 and the AWS CLI v1, which `cargo xtask test` creates.
 pub fn python_environment() -> PathBuf {
     path_in("SSOD_TEST_VENV")
 }
@@ -48,9 +48,9 @@ fn path_in(variable: &str) -> PathBuf {
     path.unwrap_or_else(|| panic!("{variable} is not set: run these tests with cargo xtask test"))
 }
 
-/// The result of a command that has ended.
+/// The exit status and the output of a command that has ended.
 #[derive(Clone, Debug)]
-pub struct CommandResult {
+pub struct CommandOutput {
     /// Its exit status; 128 + n for signal n.
     pub status: i32,
     /// Its standard output.
@@ -59,7 +59,7 @@ pub struct CommandResult {
     pub stderr: String,
 }
 
-impl CommandResult {
+impl CommandOutput {
     /// Returns its standard output. The test fails if the command did.
     #[track_caller]
     pub fn succeeded(self) -> String {
@@ -75,7 +75,7 @@ impl CommandResult {
     }
 }
 
-impl From<Output> for CommandResult {
+impl From<Output> for CommandOutput {
     fn from(output: Output) -> Self {
         let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or_default());
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -84,20 +84,20 @@ impl From<Output> for CommandResult {
 }
 
 /// Runs a command and waits for its end.
-pub fn run(command: &mut Command) -> CommandResult {
+pub fn run(command: &mut Command) -> CommandOutput {
     let output = command.stdin(Stdio::null()).output();
     output.unwrap_or_else(|error| panic!("{command:?}: {error}")).into()
 }
 
-/// Runs a command with input that must not be in its arguments, and waits for its end.
-pub fn run_with_input(command: &mut Command, input: &str) -> CommandResult {
+/// Runs a command with this input, which its arguments must not contain, and waits for its end.
+pub fn run_with_input(command: &mut Command, input: &str) -> CommandOutput {
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap().into()
 }
 
-/// A process that runs beside the test. It is killed on drop.
+/// A process that runs while the test continues. It is killed on drop.
 #[derive(Debug)]
 pub struct ChildProcess {
     pid: u32,
@@ -106,7 +106,7 @@ pub struct ChildProcess {
 }
 
 impl ChildProcess {
-    /// Starts it and reads its standard output.
+    /// Starts the process, and reads its standard output.
     pub fn start(command: &mut Command) -> Self {
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -129,19 +129,19 @@ impl ChildProcess {
 
     /// Returns the next line that it prints. The test fails after 30 seconds without one.
     #[track_caller]
-    pub fn line(&self) -> String {
+    pub fn next_line(&self) -> String {
         let line = self.lines.lock().unwrap().recv_timeout(LINE_LIMIT);
         line.unwrap_or_else(|error| panic!("no line: {error}"))
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for its end, at most for the given time. Returns its exit status, -1 if a signal ended it, or `None` if it
-    /// still runs.
+    /// Waits until the process ends or the time is over. Returns its exit status, -1 if a signal ended it, or `None` if
+    /// it still runs.
     pub fn wait(&self, limit: Duration) -> Option<i32> {
         let deadline = Instant::now() + limit;
         loop {
@@ -155,10 +155,10 @@ impl ChildProcess {
         }
     }
 
-    /// Ends it with SIGKILL, as a crash would, and waits for its end.
+    /// Ends the process with SIGKILL, as in a crash, and waits for its end.
     pub fn kill(&self) {
         let mut child = self.child.lock().unwrap();
-        // It may have ended on its own.
+        // Fails if the process has already ended.
         let _ = child.kill();
         let _ = child.wait();
     }

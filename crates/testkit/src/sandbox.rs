@@ -1,4 +1,4 @@
-//! A sandbox: a home folder with its own settings, a fake Identity Center, and a daemon, all real processes.
+//! A sandbox: a home folder with its own settings, a fake Identity Center and a daemon, which are real processes.
 
 mod daemon_handle;
 mod environment;
@@ -20,17 +20,18 @@ use self::environment::ProgramEnvironment;
 pub use self::fake_handle::{FakeHandle, FakeOptions};
 use crate::leaks;
 use crate::ports::free_port;
-use crate::processes::{ChildProcess, CommandResult, programs, run};
+use crate::processes::{ChildProcess, CommandOutput, programs, run};
 use crate::test_user::{ACCOUNT, TestUser};
 
 /// How long `ssod login` may take after the user has answered.
 const LOGIN_LIMIT: Duration = Duration::from_mins(1);
 
-/// A temporary home folder with a fake Identity Center and a daemon. On drop, the processes end and the folder is removed.
+/// A temporary home folder with a fake Identity Center and a daemon. On drop, the processes end and the folder is
+/// removed.
 ///
-/// Its methods set things up; [`daemon`](Self::daemon) and [`fake`](Self::fake) are what tests query.
+/// Its methods set up a test, which then queries [`daemon`](Self::daemon) and [`fake`](Self::fake).
 pub struct Sandbox {
-    // Fields are dropped in this order: the folder after the processes, which write to it until they end.
+    // Fields are dropped in this order. The folder is the last, because the processes write to it until they end.
     daemon: DaemonHandle,
     fake: FakeHandle,
     environment: ProgramEnvironment,
@@ -59,7 +60,8 @@ impl Sandbox {
         Self::create(options, None)
     }
 
-    /// Creates a sandbox that belongs to another user, so that the test itself can be an unrelated one. Needs root.
+    /// Creates a sandbox that belongs to another user, so that the test itself can act as an unrelated user. Needs
+    /// root.
     pub fn of_user(uid: u32) -> Self {
         Self::create(&FakeOptions::default(), Some(uid))
     }
@@ -123,10 +125,10 @@ impl Sandbox {
     pub fn write_aws_config(&self, text: &str) {
         fs::create_dir_all(self.home().join(".aws")).unwrap();
         fs::write(self.aws_config(), text).unwrap();
-        self.give_to_user();
+        self.chown_to_user();
     }
 
-    /// Writes `config.toml` with the sandbox's own port, a key in a file, and these lines.
+    /// Writes `config.toml` with the sandbox's own port, the vault's key in a file, and these additional lines.
     pub fn add_settings(&self, lines: &str) {
         self.write_settings(&format!(
             "[endpoint]\nport = {}\n[vault]\nkey = \"file\"\n{lines}",
@@ -139,11 +141,11 @@ impl Sandbox {
         let folder = self.home().join(".config/ssod");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("config.toml"), text).unwrap();
-        self.give_to_user();
+        self.chown_to_user();
     }
 
     /// Makes the sandbox's user the owner of everything in the home folder.
-    fn give_to_user(&self) {
+    fn chown_to_user(&self) {
         let Some(uid) = self.environment.uid else { return };
         let mut paths = vec![self.home().to_owned()];
         while let Some(path) = paths.pop() {
@@ -154,7 +156,7 @@ impl Sandbox {
         }
     }
 
-    /// Returns a command that runs in the sandbox's environment, and inherits nothing from the test's.
+    /// Returns a command that runs in the sandbox's environment, and inherits no variable of the test.
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         self.environment.command(program)
     }
@@ -175,7 +177,7 @@ impl Sandbox {
     }
 
     /// Runs `ssod` and waits for its end.
-    pub fn ssod(&self, arguments: &[&str]) -> CommandResult {
+    pub fn ssod(&self, arguments: &[&str]) -> CommandOutput {
         self.environment.ssod(arguments)
     }
 
@@ -198,24 +200,24 @@ impl Sandbox {
     }
 
     /// Signs the user in: runs `ssod login` and approves it as the user would in a browser.
-    pub fn login(&self, user: TestUser) -> CommandResult {
+    pub fn login(&self, user: TestUser) -> CommandOutput {
         self.login_with(user.profile, &[], |event| self.fake.approve(event, user.name))
     }
 
-    /// Runs `ssod login --json --no-browser` and calls the closure with its first event, unless that is a failure.
-    pub fn login_with(&self, name: &str, flags: &[&str], answer: impl FnOnce(&Value)) -> CommandResult {
+    /// Runs `ssod login --json --no-browser`, and calls the closure with its first event unless the event is a failure.
+    pub fn login_with(&self, name: &str, flags: &[&str], answer: impl FnOnce(&Value)) -> CommandOutput {
         let errors = self.home().join("login.stderr");
         let mut command = self.ssod_command();
         command.args(["login", name, "--json", "--no-browser"]).args(flags).env("BROWSER", "/bin/false");
         let login = ChildProcess::start(command.stderr(File::create(&errors).unwrap()));
-        let first: Value = serde_json::from_str(&login.line()).unwrap();
+        let first: Value = serde_json::from_str(&login.next_line()).unwrap();
         let mut stdout = first.to_string();
         if first["event"] != "failed" {
             answer(&first);
-            stdout = login.line();
+            stdout = login.next_line();
         }
         let status = login.wait(LOGIN_LIMIT).expect("ssod login did not end");
-        CommandResult { status, stdout, stderr: fs::read_to_string(errors).unwrap() }
+        CommandOutput { status, stdout, stderr: fs::read_to_string(errors).unwrap() }
     }
 
     /// Starts the daemon and waits until it listens.
@@ -230,8 +232,8 @@ impl Sandbox {
         self.daemon.start(command);
     }
 
-    /// Starts the daemon with a line of shell that ends in `exec ssod-daemon`, and waits until it listens.
-    pub fn start_daemon_by(&mut self, line: &str) {
+    /// Starts the daemon from a shell command that ends with `exec ssod-daemon`, and waits until it listens.
+    pub fn start_daemon_in_shell(&mut self, line: &str) {
         let mut command = self.command("/bin/sh");
         command.args(["-c", line]);
         self.daemon.start(command);
@@ -241,21 +243,21 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let failed = std::thread::panicking();
-        // Every test also checks that no secret is on the disk in the clear.
+        // Each test also checks that no file contains a secret in the clear.
         if !failed {
-            leaks::assert_none(self.home());
+            leaks::assert_no_secrets(self.home());
         }
-        self.stop_daemon_of_a_command();
+        self.stop_daemon_started_by_client();
         if failed {
-            // A closed stderr must not keep the processes from being ended, so this does not panic.
+            // Does not panic if stderr is closed, because the processes must still be ended.
             let _ = writeln!(std::io::stderr(), "the daemon's log:\n{}", self.daemon.log());
         }
     }
 }
 
 impl Sandbox {
-    /// Stops the daemon that a command started. It is not a child of the test, but its lock file has its process id.
-    fn stop_daemon_of_a_command(&self) {
+    /// Stops a daemon that `ssod` started. It is not a child of the test, but its lock file contains its process id.
+    fn stop_daemon_started_by_client(&self) {
         let lock = self.daemon.state_folder().join("daemon.lock");
         let running = fs::read_to_string(lock).ok().and_then(|pid| pid.trim().parse::<i32>().ok());
         let own = self.daemon.own_pid().and_then(|pid| i32::try_from(pid).ok());
@@ -264,7 +266,7 @@ impl Sandbox {
             return;
         };
         let _ = kill_process(pid, Signal::TERM);
-        // It writes to the folder until it ends.
+        // The daemon writes to the folder until it ends.
         let deadline = Instant::now() + Duration::from_secs(10);
         while is_daemon(pid.as_raw_nonzero().get()) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
@@ -276,7 +278,7 @@ fn is_daemon(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "ssod-daemon")
 }
 
-/// Copies the programs into the home folder, because the build folder may be closed to other users.
+/// Copies the programs into the home folder, because other users may have no access to the build folder.
 fn copy_programs(home: &Path) -> PathBuf {
     let folder = home.join("bin");
     fs::create_dir(&folder).unwrap();

@@ -1,11 +1,12 @@
-//! A simulated Identity Center: the fake's state machine behind the model's trait, without HTTP and on the test's clock.
+//! A simulated Identity Center: the fake's state machine behind the model's trait, without HTTP and on the test's
+//! clock.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use ssod_clock::Clock;
-use ssod_fake_identity_center::{ApiError, Center, Grant as FakeGrant, Lifetimes, Registration, World};
+use ssod_fake_identity_center::{ApiError, Center, Lifetimes, Registration, TokenRequest, World};
 use ssod_model::{
     Account, AccountId, ClientRegistration, DeviceAuthorization, Grant, IdentityError, IdentityProvider,
     RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, Timestamp, TimestampExt,
@@ -14,31 +15,31 @@ use tokio::sync::Semaphore;
 
 /// An [`IdentityProvider`] for tests. Clones share one state.
 #[derive(Clone)]
-pub struct SimulatedIdentityCenter(Arc<Inner>);
+pub struct SimulatedIdentityCenter(Arc<SimulatedState>);
 
-struct Inner {
+struct SimulatedState {
     center: Mutex<Center>,
     clock: Clock,
     is_reachable: AtomicBool,
     calls: AtomicUsize,
-    /// An answer of GetRoleCredentials or of a renewal waits for a permit; without permits, answers are held back.
-    answers: Semaphore,
+    /// Every answer of GetRoleCredentials and of a renewal waits for a permit, so a test can hold the answers back.
+    answer_permits: Semaphore,
 }
 
 impl SimulatedIdentityCenter {
-    /// Returns one with alice and bob.
+    /// Returns an Identity Center with the users alice and bob.
     pub fn new(clock: impl Into<Clock>, lifetimes: Lifetimes) -> Self {
         Self::with_world(World::seed(), clock, lifetimes)
     }
 
-    /// Returns one with these users, accounts and assignments.
+    /// Returns an Identity Center with these users, accounts and assignments.
     pub fn with_world(world: World, clock: impl Into<Clock>, lifetimes: Lifetimes) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(SimulatedState {
             center: Mutex::new(Center::new(world, lifetimes, 1)),
             clock: clock.into(),
             is_reachable: AtomicBool::new(true),
             calls: AtomicUsize::new(0),
-            answers: Semaphore::new(Semaphore::MAX_PERMITS),
+            answer_permits: Semaphore::new(Semaphore::MAX_PERMITS),
         }))
     }
 
@@ -57,15 +58,15 @@ impl SimulatedIdentityCenter {
         self.0.calls.load(Ordering::SeqCst)
     }
 
-    /// Holds back every further answer of GetRoleCredentials and of a renewal: the call has its effect, and the answer is on
-    /// its way.
+    /// Holds back every further answer of GetRoleCredentials and of a renewal: the call takes effect, but
+    /// its answer does not arrive.
     pub fn hold_answers(&self) {
-        self.0.answers.forget_permits(Semaphore::MAX_PERMITS);
+        self.0.answer_permits.forget_permits(Semaphore::MAX_PERMITS);
     }
 
-    /// Lets the answers arrive that were held back.
+    /// Releases the answers that were held back.
     pub fn release_answers(&self) {
-        self.0.answers.add_permits(1_000);
+        self.0.answer_permits.add_permits(1_000);
     }
 
     /// Signs the user in with a device code, and returns the tokens.
@@ -76,7 +77,7 @@ impl SimulatedIdentityCenter {
         let device = center.start_device_authorization(now, &client.client_id, secret, "https://x").unwrap();
         center.answer_device(now, &device.user_code, user, true).unwrap();
         drop(center);
-        self.create(client, &Grant::DeviceCode(device.device_code.into())).unwrap()
+        self.issue_tokens(client, &Grant::DeviceCode(device.device_code.into())).unwrap()
     }
 
     /// Counts a call and returns the time and the state machine. Fails while AWS cannot be reached.
@@ -88,12 +89,16 @@ impl SimulatedIdentityCenter {
         Ok((self.0.clock.now(), self.center()))
     }
 
-    fn create(&self, client: &ClientRegistration, grant: &Grant) -> Result<SessionTokens, IdentityError> {
+    fn issue_tokens(
+        &self,
+        client: &ClientRegistration,
+        grant: &Grant,
+    ) -> Result<SessionTokens, IdentityError> {
         let (now, mut center) = self.begin_call()?;
-        let mut request = FakeGrant {
+        let mut request = TokenRequest {
             client_id: Some(client.client_id.clone()),
             client_secret: Some(client.client_secret.expose().to_owned()),
-            ..FakeGrant::default()
+            ..TokenRequest::default()
         };
         let previous_refresh_token = match grant {
             Grant::DeviceCode(code) => {
@@ -175,10 +180,10 @@ impl IdentityProvider for SimulatedIdentityCenter {
         client: &ClientRegistration,
         grant: Grant,
     ) -> Result<SessionTokens, IdentityError> {
-        let answer = self.create(client, &grant);
+        let answer = self.issue_tokens(client, &grant);
         if matches!(grant, Grant::RefreshToken(_)) {
-            // The refresh token is spent, and the answer is on its way.
-            let _permit = self.0.answers.acquire().await;
+            // At this point, the refresh token is used, and the answer has not arrived.
+            let _permit = self.0.answer_permits.acquire().await;
         }
         answer
     }
@@ -190,7 +195,7 @@ impl IdentityProvider for SimulatedIdentityCenter {
     ) -> Result<Vec<Account>, IdentityError> {
         let (now, center) = self.begin_call()?;
         let accounts = center.list_accounts(now, token.expose()).map_err(|error| identity_error(&error))?;
-        let account = |account: &ssod_fake_identity_center::Account| Account {
+        let account = |account: &ssod_fake_identity_center::AwsAccount| Account {
             id: AccountId::parse(&account.id).unwrap(),
             name: account.name.clone(),
             email: account.email.clone(),
@@ -226,8 +231,8 @@ impl IdentityProvider for SimulatedIdentityCenter {
                 center.role_credentials(now, token.expose(), account_id.as_str(), role_name.as_str());
             (now, granted.map_err(|error| identity_error(&error))?)
         };
-        // The credentials are issued, and the answer is on its way.
-        let _permit = self.0.answers.acquire().await;
+        // At this point, the credentials are issued, and the answer has not arrived.
+        let _permit = self.0.answer_permits.acquire().await;
         Ok(RoleCredentials {
             access_key_id: format!("ASIA-{}-{}", grant.user, grant.serial),
             secret_access_key: Secret::new("secret".to_owned()),
@@ -243,7 +248,7 @@ impl IdentityProvider for SimulatedIdentityCenter {
     }
 }
 
-/// Returns the error that the exception leads to. The real client maps the same names.
+/// Returns the error for an exception. The real client maps the same names.
 fn identity_error(error: &ApiError) -> IdentityError {
     match error.exception {
         "AuthorizationPendingException" => IdentityError::Pending,

@@ -1,4 +1,4 @@
-//! A store in memory.
+//! A secret store in memory.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ssod_model::{CachedCredentials, EndpointTokens, SecretStore, SessionName, SessionRecord, StoreError};
 
-/// Stores everything until it is dropped. A test can make it fail.
+/// A [`SecretStore`] in memory. A test can make it fail.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     sessions: Mutex<BTreeMap<SessionName, SessionRecord>>,
@@ -21,7 +21,7 @@ impl MemoryStore {
         self.is_failing.store(is_failing, Ordering::SeqCst);
     }
 
-    fn check(&self) -> Result<(), StoreError> {
+    fn fail_if_set(&self) -> Result<(), StoreError> {
         if self.is_failing.load(Ordering::SeqCst) {
             Err(StoreError("the disk is full".to_owned()))
         } else {
@@ -36,7 +36,7 @@ impl SecretStore for MemoryStore {
     }
 
     fn save_session(&self, record: &SessionRecord) -> Result<(), StoreError> {
-        self.check()?;
+        self.fail_if_set()?;
         self.sessions.lock().unwrap().insert(record.name.clone(), record.clone());
         Ok(())
     }
@@ -51,7 +51,7 @@ impl SecretStore for MemoryStore {
     }
 
     fn save_credentials(&self, credentials: &[CachedCredentials]) -> Result<(), StoreError> {
-        self.check()?;
+        self.fail_if_set()?;
         *self.credentials.lock().unwrap() = credentials.to_vec();
         Ok(())
     }
@@ -61,7 +61,7 @@ impl SecretStore for MemoryStore {
     }
 
     fn save_endpoint_tokens(&self, tokens: &EndpointTokens) -> Result<(), StoreError> {
-        self.check()?;
+        self.fail_if_set()?;
         *self.tokens.lock().unwrap() = tokens.clone();
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! The users of the fake with which the tests sign in.
+//! The users of the fake as which the tests sign in.
 
-/// The account of the fake, and of moto.
+/// The id of the account at the fake and at moto.
 pub const ACCOUNT: &str = "123456789012";
 
 /// A user of the fake, with a session and a profile.
@@ -20,7 +20,7 @@ impl TestUser {
     /// alice, who administers the account.
     pub const ADMIN: Self =
         Self { name: "alice", profile: "adminUser", session: "sso-session-adminUser", role: "AdminRole" };
-    /// bob, who may only read.
+    /// bob, who has only read access.
     pub const READ_ONLY: Self = Self {
         name: "bob",
         profile: "readOnlyUser",

@@ -1,8 +1,8 @@
-//! Waiting for a condition instead of for a fixed time.
+//! Waits for a condition instead of a fixed time.
 
 use std::time::{Duration, Instant};
 
-/// Far above what anything takes on a loaded machine, so that only a real failure reaches it.
+/// Much longer than any operation takes on a loaded machine, so only a real failure reaches this limit.
 const LIMIT: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_millis(20);
 
@@ -22,8 +22,8 @@ pub fn wait_until_within(limit: Duration, description: &str, condition: impl Fn(
     }
 }
 
-/// Returns the shortest of several measured durations. A loaded machine slows down single runs, but rarely all, so a test can
-/// compare the result with the limit that ssod promises.
+/// Returns the shortest of several measured durations. A loaded machine slows down some runs, but rarely all of them,
+/// so a test can compare the result with the limit that ssod promises.
 pub fn fastest_of(runs: usize, measure: impl FnMut() -> Duration) -> Duration {
     std::iter::repeat_with(measure).take(runs).min().unwrap_or_default()
 }

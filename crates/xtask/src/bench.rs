@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: speeds as ratios to a named baseline, both measured in the same run.
+//! `cargo xtask bench`: measures speeds as ratios to a named baseline from the same run.
 
 mod scale;
 
@@ -10,12 +10,13 @@ use clap::Args;
 
 use crate::workspace::{BuildProfile, build_programs};
 
-/// Repetitions of each measurement; the median is reported.
+/// The number of repetitions of each measurement, of which the median is reported.
 const REPETITIONS: usize = 2_000;
 
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// Also serve ten thousand profiles with real processes, which takes nine minutes, and simulate ten times as many storms.
+    /// Also serve ten thousand profiles with real processes, which takes nine minutes, and simulate ten times as many
+    /// storms.
     #[arg(long)]
     long: bool,
 }
@@ -23,7 +24,7 @@ pub(crate) struct Bench {
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     println!("{:44} {:>10} {:>10} {:>8}", "", "median", "baseline", "ratio");
     for open_connections in [0, 100, 1_000] {
-        caller_check(open_connections)?;
+        measure_caller_check(open_connections)?;
     }
     scale::storms(if bench.long { 20_000 } else { 2_000 })?;
     scale::simulated()?;
@@ -31,9 +32,9 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     scale::real(if bench.long { 10_000 } else { 1_000 })
 }
 
-/// Compares the query for a loopback connection's owner with the connection itself, while so many other connections are
-/// open on the machine.
-fn caller_check(open_connections: usize) -> Result<()> {
+/// Compares the time of a query for the owner of a loopback connection with the time to connect, while other
+/// connections are open on the machine.
+fn measure_caller_check(open_connections: usize) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let server = v4(listener.local_addr()?)?;
     let mut open = Vec::new();
@@ -42,11 +43,11 @@ fn caller_check(open_connections: usize) -> Result<()> {
     }
     let client = TcpStream::connect(server)?;
     let from = v4(client.local_addr()?)?;
-    let query = median(|| match ssod_peer::tcp_peer(from, server) {
+    let query = median_duration(|| match ssod_peer::tcp_peer(from, server) {
         Ok(Some(peer)) if peer.uid == ssod_peer::own_uid() => Ok(()),
         other => bail!("the kernel does not report this user as the owner: {other:?}"),
     })?;
-    let connection = median(|| {
+    let connection = median_duration(|| {
         let client = TcpStream::connect(server)?;
         drop((client, listener.accept()?));
         Ok(())
@@ -64,7 +65,7 @@ fn microseconds(duration: Duration) -> String {
     format!("{:.1} µs", duration.as_secs_f64() * 1e6)
 }
 
-fn median(mut measure: impl FnMut() -> Result<()>) -> Result<Duration> {
+fn median_duration(mut measure: impl FnMut() -> Result<()>) -> Result<Duration> {
     let mut durations = Vec::with_capacity(REPETITIONS);
     for _ in 0..REPETITIONS {
         let start = Instant::now();

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: shows a new user in a minute what ssod does.
+//! `cargo xtask demo`: shows in a minute what ssod does.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use ssod_testkit::{Sandbox, TestUser, get_with, put_with};
 
 use crate::workspace::{BuildProfile, build_programs};
 
-/// Short enough to see several renewals, long enough to read.
+/// Short enough to show several renewals, and long enough to read the output.
 const LIFETIME: &str = "20s";
 /// How often the demo asks for credentials and prints the status.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Starts a fake IAM Identity Center and an ssod daemon, signs two people in, and shows credentials being served and
-/// renewed.
+/// Starts a fake IAM Identity Center and an ssod daemon, signs two users in, and shows how credentials are served
+/// and renewed.
 #[derive(Args)]
 pub(crate) struct Demo {
     /// Stop after this long, instead of at Ctrl-C.
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// Approve the sign-ins automatically, instead of asking you to.
+    /// Approve the sign-ins automatically, instead of asking you.
     #[arg(long)]
     unattended: bool,
 }
@@ -55,29 +55,8 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     }
     sandbox.start_daemon();
 
-    let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    for (number, user) in (3..).zip(USERS) {
-        step(number, &format!("`ssod login {}`: {} signs in once.", user.profile, user.name))?;
-        if is_interactive && !demo.unattended {
-            print_line(&format!("   Choose {} on the page and approve.", user.name))?;
-            ask_user(&sandbox, user)?;
-        } else {
-            sandbox.login(user).succeeded();
-            print_line("   Approved, as a user would in the browser.")?;
-        }
-    }
-
-    step(5, "Any AWS SDK gets credentials from 127.0.0.1, by either protocol:")?;
-    sandbox.ssod(&["use", TestUser::READ_ONLY.profile]).succeeded();
-    for user in USERS {
-        let served = by_container(&sandbox, user)?;
-        print_line(&format!("   container credentials  {:<13} {served}", user.profile))?;
-    }
-    print_line(&format!(
-        "   IMDSv2                 {:<13} {}",
-        TestUser::READ_ONLY.profile,
-        by_imds(&sandbox)?
-    ))?;
+    show_sign_ins(demo, &sandbox)?;
+    show_protocols(&sandbox)?;
 
     let end =
         demo.duration.map_or("until Ctrl-C".to_owned(), |duration| format!("for {}s", duration.as_secs()));
@@ -92,12 +71,43 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     print_line("The README explains how to install ssod.")
 }
 
-/// Prints the status again and again until the demo ends; fails if ssod renewed nothing.
+/// Signs both users in, and asks for approval if the demo runs in a terminal.
+fn show_sign_ins(demo: &Demo, sandbox: &Sandbox) -> Result<()> {
+    let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    for (number, user) in (3..).zip(USERS) {
+        step(number, &format!("`ssod login {}`: {} signs in once.", user.profile, user.name))?;
+        if is_interactive && !demo.unattended {
+            print_line(&format!("   Choose {} on the page and approve.", user.name))?;
+            sign_in_interactively(sandbox, user)?;
+        } else {
+            sandbox.login(user).succeeded();
+            print_line("   Approved, as a user would in the browser.")?;
+        }
+    }
+    Ok(())
+}
+
+/// Requests credentials by each protocol that SDKs use.
+fn show_protocols(sandbox: &Sandbox) -> Result<()> {
+    step(5, "Any AWS SDK gets credentials from 127.0.0.1, by either protocol:")?;
+    sandbox.ssod(&["use", TestUser::READ_ONLY.profile]).succeeded();
+    for user in USERS {
+        let served = request_by_container(sandbox, user)?;
+        print_line(&format!("   container credentials  {:<13} {served}", user.profile))?;
+    }
+    print_line(&format!(
+        "   IMDSv2                 {:<13} {}",
+        TestUser::READ_ONLY.profile,
+        request_by_imds(sandbox)?
+    ))
+}
+
+/// Prints the status periodically until the demo ends. Fails if ssod renewed nothing.
 fn watch_renewals(sandbox: &Sandbox, has_ended: impl Fn() -> bool) -> Result<()> {
     let mut served = 0;
     while !has_ended() {
         for user in USERS {
-            by_container(sandbox, user)?;
+            request_by_container(sandbox, user)?;
             served += 1;
         }
         print_line(&format!("\n{}", sandbox.ssod(&["status"]).succeeded().trim_end()))?;
@@ -117,8 +127,8 @@ fn watch_renewals(sandbox: &Sandbox, has_ended: impl Fn() -> bool) -> Result<()>
     Ok(())
 }
 
-/// Runs `ssod login` with the user's own terminal and browser.
-fn ask_user(sandbox: &Sandbox, user: TestUser) -> Result<()> {
+/// Signs in with the terminal and the browser of the user who runs the demo.
+fn sign_in_interactively(sandbox: &Sandbox, user: TestUser) -> Result<()> {
     let mut command = sandbox.ssod_command();
     for name in [
         "BROWSER",
@@ -138,14 +148,15 @@ fn ask_user(sandbox: &Sandbox, user: TestUser) -> Result<()> {
     Ok(())
 }
 
-/// Returns the end of the access key id and the expiration: they show that the credentials change, and are not secret.
-fn by_container(sandbox: &Sandbox, user: TestUser) -> Result<String> {
+/// Requests container credentials and returns their summary.
+fn request_by_container(sandbox: &Sandbox, user: TestUser) -> Result<String> {
     let reply = sandbox.daemon().credentials(user.profile);
     ensure!(reply.status == 200, "{}: {}", user.profile, reply.body);
     Ok(summary(&reply.json()))
 }
 
-fn by_imds(sandbox: &Sandbox) -> Result<String> {
+/// Requests the active profile's credentials by IMDSv2 and returns their summary.
+fn request_by_imds(sandbox: &Sandbox) -> Result<String> {
     let base = format!("http://127.0.0.1:{}/latest", sandbox.daemon().port());
     let token =
         put_with(&format!("{base}/api/token"), &[("x-aws-ec2-metadata-token-ttl-seconds", "60")]).body;
@@ -157,6 +168,8 @@ fn by_imds(sandbox: &Sandbox) -> Result<String> {
     Ok(summary(&document.json()))
 }
 
+/// Returns the end of the access key id and the expiration. Neither is secret, and they show that the credentials
+/// change.
 fn summary(document: &serde_json::Value) -> String {
     let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
     let key = text("AccessKeyId");

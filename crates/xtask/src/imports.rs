@@ -1,7 +1,8 @@
-//! `cargo xtask imports`: no file of a crate imports a file that imports it back, directly or through others.
+//! `cargo xtask imports`: checks that no file of a crate imports a file that imports it back, directly or through other
+//! files.
 //!
-//! A cycle means that none of its files can be read, tested or moved without the others. [`files`] reads the crates,
-//! [`scan`] finds the names that a file uses, [`resolve`] finds the file that defines each name, [`cycles`] judges.
+//! No file of a cycle can be read, tested or moved without the other files. [`files`] reads the crates, [`scan`] finds
+//! the names that a file uses, [`resolve`] finds the file that defines each name, and [`cycles`] finds the cycles.
 
 mod cycles;
 mod files;

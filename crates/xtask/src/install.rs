@@ -1,4 +1,4 @@
-//! `cargo xtask install` and `uninstall`: add and remove programs, units, completions and man pages below a prefix.
+//! `cargo xtask install` and `uninstall`: install and remove programs, units, completions and man pages below a prefix.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use clap::Args;
 
 use crate::workspace::{BuildProfile, cargo_build, root, run, target};
 
-/// The list of installed files, so that exactly these are removed.
+/// The list of installed files. An uninstallation removes exactly these.
 const INSTALLED_LIST: &str = "share/ssod/installed.txt";
-/// Each shell, and the file where it finds completions below a prefix.
+/// Each shell, and the file below a prefix in which it finds completions.
 const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "share/bash-completion/completions/ssod"),
     ("zsh", "share/zsh/site-functions/_ssod"),
@@ -47,8 +47,8 @@ pub(crate) fn install(install: &Install) -> Result<()> {
     Ok(())
 }
 
-/// Builds everything and writes it below `folder`; in units and completions, the programs' paths are below `prefix`.
-/// Returns the paths of the files, relative to `folder`.
+/// Builds everything and writes it below `folder`. In units and completions, the paths of the programs are below
+/// `prefix`. Returns the paths of the files, relative to `folder`.
 pub(crate) fn install_files(folder: &Path, prefix: &Path, profile: BuildProfile) -> Result<Vec<String>> {
     let mut installed = Vec::new();
     for (name, built) in [("ssod", build_client(profile)?), ("ssod-daemon", build_daemon(profile)?)] {
@@ -90,8 +90,8 @@ fn build_daemon(profile: BuildProfile) -> Result<PathBuf> {
     Ok(target().join(profile.folder()).join("ssod-daemon"))
 }
 
-/// Builds the client. An optimised one is linked statically: `ssod credential-process` then takes seven tenths of the CPU
-/// time, because a dynamic program spends most of its start finding its libraries.
+/// Builds the client. An optimised client is linked statically: `ssod credential-process` then takes seven tenths of
+/// the CPU time, because a dynamic program spends most of its start finding its libraries.
 fn build_client(profile: BuildProfile) -> Result<PathBuf> {
     let mut build = cargo_build(profile, &["ssod"]);
     if profile == BuildProfile::Debug || !cfg!(all(target_os = "linux", target_env = "gnu")) {
@@ -102,8 +102,8 @@ fn build_client(profile: BuildProfile) -> Result<PathBuf> {
     let version = String::from_utf8(version)?;
     let host =
         version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc reports no host")?;
-    // A separate folder, because other flags would rebuild everything in the usual one; and an explicit target, because
-    // build scripts and macros cannot be static.
+    // A separate folder, because other flags would cause a rebuild of everything in the usual folder. An explicit
+    // target, because build scripts and macros cannot be static.
     let folder = target().join("static");
     build.args(["--target", host, "--target-dir"]).arg(&folder);
     run(build.env("RUSTFLAGS", "-C target-feature=+crt-static"))?;

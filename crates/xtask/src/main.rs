@@ -1,5 +1,5 @@
 //! `cargo xtask demo`, `test`, `imports`, `bench`, `week`, `install`, `uninstall` and `package`:
-//! each does all of its own setup.
+//! each task does its own setup.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for engineers at a terminal")]
 
 mod bench;
@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 /// ssod's own tasks.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
-struct Arguments {
+struct XtaskArguments {
     #[command(subcommand)]
     task: Task,
 }
@@ -48,7 +48,7 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let outcome: Result<()> = match Arguments::parse().task {
+    let outcome: Result<()> = match XtaskArguments::parse().task {
         Task::Demo(demo) => demo::run(&demo),
         Task::Test(test) => test::run(&test),
         Task::Imports => imports::run(),

@@ -1,4 +1,4 @@
-//! `cargo xtask package`: a .deb, an archive of the same files, and their checksums.
+//! `cargo xtask package`: builds a .deb, an archive of the same files, and their checksums.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(crate) fn run() -> Result<()> {
         fs::remove_dir_all(&folder)?;
     }
     CargoTool::Deb.install()?;
-    // The same files as in an installation; only the units are where a package has them.
+    // The same files as in an installation, but with the units in the folder for packages.
     let files = folder.join("files");
     install_files(&files, Path::new("/usr"), BuildProfile::Release)?;
     let mut deb = cargo(&["deb", "--quiet", "-p", "ssod", "--no-build", "--locked", "--output"]);

@@ -1,4 +1,4 @@
-//! What the tests need on a bare Debian machine, installed by name and pinned version, or built.
+//! Installs or builds what the tests need on a minimal Debian machine.
 
 mod cargo_tools;
 mod debian;

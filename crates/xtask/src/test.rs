@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that CI runs, and that you run before a commit.
+//! `cargo xtask test`: runs all checks, in CI and before a commit.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ use crate::prerequisites::{
 use crate::workspace::{BuildProfile, build_programs, cargo, root, run as run_command, target};
 use crate::{imports, package};
 
-/// Selects the tests that need root: they are in modules of this name.
+/// Selects the tests that need root, which are in modules with this name.
 const AS_ROOT: &str = "test(/as_root::/)";
 
 #[derive(Args)]

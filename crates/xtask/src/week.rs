@@ -1,8 +1,8 @@
-//! `cargo xtask week`: a working week in simulation, with ssod and with the AWS CLI alone.
+//! `cargo xtask week`: simulates a working week with ssod and with the AWS CLI alone.
 
 use ssod_simulation::{Tally, week};
 
-/// The description of a number, and the number in a week's tally.
+/// A description, and the function that returns its number from a tally.
 type Row = (&'static str, fn(&Tally) -> usize);
 
 const ROWS: [Row; 7] = [

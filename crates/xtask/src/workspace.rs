@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 /// The programs that tests, the benchmark and the demo start.
 const PROGRAMS: [&str; 3] = ["ssod", "ssod-daemon", "ssod-fake-identity-center"];
 
-/// How cargo builds a program; the name is also that of its folder.
+/// The profile with which cargo builds a program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BuildProfile {
     Debug,
@@ -37,9 +37,9 @@ pub(crate) fn target() -> PathBuf {
     chosen.unwrap_or_else(|| root().join("target"))
 }
 
-/// Prints a command and runs it in the root; fails if it fails.
+/// Prints a command and runs it in the repository's root. Fails if the command fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    // The program's name is enough; its path differs between machines.
+    // Only the program's name, because its path differs between machines.
     let program =
         Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let arguments = command.get_args().map(|argument| format!(" {}", argument.to_string_lossy()));
@@ -67,8 +67,8 @@ pub(crate) fn cargo_build(profile: BuildProfile, packages: &[&str]) -> Command {
     build
 }
 
-/// Builds the programs that tests, the benchmark and the demo start. An optimised `cargo xtask` finds the optimised ones,
-/// because they are in its own folder.
+/// Builds the programs that tests, the benchmark and the demo start. An optimised `cargo xtask` finds the optimised
+/// programs, because they are in its own folder.
 pub(crate) fn build_programs(profile: BuildProfile) -> Result<()> {
     run(&mut cargo_build(profile, &PROGRAMS))
 }

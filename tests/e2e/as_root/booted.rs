@@ -1,5 +1,5 @@
-//! systemd boots in a container with an ordinary user who lingers: the installed units, under load, and after a reboot.
-//! `cargo xtask test` makes and caches the root file system, and the test uses a copy of it.
+//! Boots systemd in a container with an ordinary user who lingers, and tests the installed units: under load, and after
+//! a reboot. `cargo xtask test` creates and caches the root file system, and the test uses a copy of it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use ssod_control::Status;
-use ssod_testkit::{ChildProcess, CommandResult, programs, run, wait_until, wait_until_within};
+use ssod_testkit::{ChildProcess, CommandOutput, programs, run, wait_until, wait_until_within};
 use tempfile::TempDir;
 
-/// The container's user. This machine must not have a user with this uid, because the kernel's keyrings belong to a uid. It is
-/// below the uids of systemd's dynamic users, who have no journal.
+/// The container's user. This machine must not have a user with this uid, because the kernel's keyrings belong to a
+/// uid. It is below the uids of systemd's dynamic users, who have no journal.
 const UID: u32 = 50_701;
 const PORT: u16 = 7_746;
 const FAKE: &str = "http://127.0.0.1:8400";
@@ -24,7 +24,8 @@ struct Machine {
 }
 
 impl Machine {
-    /// Makes a container with the fake and with the package, which is not installed yet. Does not boot it.
+    /// Creates a container with the fake and with the package, but neither installs the package nor boots the
+    /// container.
     fn new() -> Self {
         let rootfs = std::env::var_os("SSOD_TEST_ROOTFS").map(PathBuf::from);
         let rootfs = rootfs.expect("SSOD_TEST_ROOTFS is not set: run these tests with cargo xtask test");
@@ -76,14 +77,14 @@ impl Machine {
         assert!(container.wait(Duration::from_mins(1)).is_some(), "the machine does not stop");
     }
 
-    /// Returns the container's first process: the child of nspawn that has the number 1 in its namespace.
+    /// Returns the container's first process: the child of nspawn that has the process id 1 in its namespace.
     fn leader(&self) -> Option<String> {
         let parent = self.container.as_ref()?.pid();
         let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
         let is_first = |pid: &&str| {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            let numbers = status.lines().find(|line| line.starts_with("NSpid:")).unwrap_or_default();
-            numbers.split_whitespace().skip(2).eq(["1"])
+            let pids = status.lines().find(|line| line.starts_with("NSpid:")).unwrap_or_default();
+            pids.split_whitespace().skip(2).eq(["1"])
                 && fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "systemd")
         };
         children.split_whitespace().find(is_first).map(str::to_owned)
@@ -106,7 +107,7 @@ impl Machine {
         command
     }
 
-    /// Returns a command that runs a line of shell in the container as alice.
+    /// Returns a command that runs a shell command in the container as alice.
     fn alice_command(&self, line: &str) -> Command {
         let mut command = self.inside();
         command.args(["runuser", "-u", "alice", "--", "env", "-i", "HOME=/home/alice", "PATH=/usr/bin:/bin"]);
@@ -120,8 +121,8 @@ impl Machine {
         command
     }
 
-    /// Runs a line of shell in the container as alice and waits for its end.
-    fn alice(&self, line: &str) -> CommandResult {
+    /// Runs a shell command in the container as alice, and waits for its end.
+    fn alice(&self, line: &str) -> CommandOutput {
         run(&mut self.alice_command(line))
     }
 
@@ -130,7 +131,7 @@ impl Machine {
         let login = ChildProcess::start(
             &mut self.alice_command("ssod login adminUser --device-code --no-browser --json"),
         );
-        let event: serde_json::Value = serde_json::from_str(&login.line()).unwrap();
+        let event: serde_json::Value = serde_json::from_str(&login.next_line()).unwrap();
         let code = event["code"].as_str().unwrap();
         let approve = format!("curl -sf -d user_code={code} -d user=alice -d action=approve {FAKE}/device");
         self.alice(&approve).succeeded();
@@ -138,7 +139,7 @@ impl Machine {
     }
 
     /// Requests credentials, as an SDK would.
-    fn request_credentials(&self) -> CommandResult {
+    fn request_credentials(&self) -> CommandOutput {
         self.alice(&format!(
             "curl -sS -m 20 -w '%{{http_code}}' -H \"Authorization: $(cat $XDG_RUNTIME_DIR/ssod/tokens/profile-adminUser)\" \
              http://127.0.0.1:{PORT}/credentials/adminUser"
@@ -157,7 +158,7 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         let Some(container) = &mut self.container else { return };
-        // Gracefully, so that it removes its mounts.
+        // A graceful stop, so that the container removes its mounts.
         if let Some(pid) = Pid::from_raw(i32::try_from(container.pid()).unwrap()) {
             let _ = kill_process(pid, Signal::TERM);
         }
@@ -165,7 +166,7 @@ impl Drop for Machine {
     }
 }
 
-/// Tries what the unit's sandbox must refuse, and what it must allow.
+/// Tries operations that the unit's sandbox must refuse, and operations that it must allow.
 const PROBE: &str = r#"
 import ctypes, errno, mmap, os, socket, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -179,9 +180,9 @@ def outcome(work):
     except OSError as error:
         return errno.errorcode[error.errno]
 PROBES = {
-    "memory to write and run": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC),
-    "a foreign address family": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW),
-    "a call of no use to a service": lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)),
+    "writable and executable memory": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC),
+    "an unusual address family": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW),
+    "a call that no service needs": lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)),
     "a namespace": lambda: call("unshare", 0x10000000),
     "another personality": lambda: call("personality", 0x0040000),
 }
@@ -192,9 +193,9 @@ if "sandboxed" in sys.argv:
     assert os.readlink("/proc/self/ns/user") == os.readlink("/proc/%d/ns/user" % os.getppid()), "a user namespace"
 "#;
 
-/// The audit log names the program, so no namespace hides it.
+/// Checks that the audit log names the program, so no namespace hides it.
 fn assert_programs_are_audited(machine: &Machine) {
-    // It stays connected until the daemon has found it.
+    // The program stays connected until the daemon has identified it.
     let script = format!(
         "import http.client, os, time\n\
          token = open(os.environ['XDG_RUNTIME_DIR'] + '/ssod/tokens/profile-adminUser').read()\n\
@@ -204,7 +205,7 @@ fn assert_programs_are_audited(machine: &Machine) {
          time.sleep(60)\n"
     );
     machine.write("connected.py", &script);
-    // The shell ends the program itself: after a kill from outside, it would go on in the container.
+    // The shell ends the program, because it would continue in the container after a kill from outside.
     let line = "python3 connected.py & connected=$!
         for attempt in $(seq 300); do
             ssod audit --profile adminUser | grep connected.py && break
@@ -217,15 +218,16 @@ fn assert_programs_are_audited(machine: &Machine) {
     );
 }
 
-/// Two kills under load lose no request.
+/// Checks that two kills under load lose no request.
 fn assert_survives_kills_under_load(machine: &Machine) {
-    // Eight clients send requests meanwhile. A new connection waits in the backlog and is answered. An accepted one ends with
-    // the process (curl's 52 and 56). No connection may be refused (7), and no answer may be wrong.
+    // Eight clients send requests at the same time. A new connection waits in the backlog and is answered. An accepted
+    // connection ends with the process (curl's codes 52 and 56). No connection may be refused (code 7), and no answer
+    // may be wrong.
     let line = format!(
         "token=$(cat $XDG_RUNTIME_DIR/ssod/tokens/profile-adminUser)
         request() {{ curl -s -m 20 -o /dev/null -w '%{{http_code}} %{{exitcode}}\\n' -H \"Authorization: $token\" \
             http://127.0.0.1:{PORT}/credentials/adminUser; }}
-        for client in 1 2 3 4 5 6 7 8; do (for turn in $(seq 40); do request; done) & done
+        for client in 1 2 3 4 5 6 7 8; do (for number in $(seq 40); do request; done) & done
         for kill in 1 2; do sleep 0.2; systemctl --user kill --signal=KILL ssod.service; sleep 2.2; done
         wait"
     );
@@ -237,8 +239,8 @@ fn assert_survives_kills_under_load(machine: &Machine) {
     assert!(answers("200 0") > 8 * 35 && machine.daemon_pid() != before, "{output}");
 }
 
-/// The watchdog restarts a daemon whose renewal loop hangs.
-fn assert_is_watched(machine: &Machine) {
+/// Checks that the watchdog restarts a daemon whose renewal loop hangs.
+fn assert_watchdog_restarts_a_hanging_daemon(machine: &Machine) {
     let packaged = machine.alice("systemctl --user show --property=WatchdogUSec ssod.service").succeeded();
     assert_eq!(packaged.trim(), "WatchdogUSec=1min");
     // Only a debug build can be made to hang.
@@ -262,13 +264,14 @@ fn assert_is_watched(machine: &Machine) {
     assert_ne!(machine.daemon_pid(), before);
 }
 
-/// The unit's sandbox refuses what it should.
+/// Checks that the unit's sandbox refuses what it must refuse.
 fn assert_is_hardened(machine: &Machine) {
-    // The same probes outside show that the unit refuses them. Only a raw socket is refused by the kernel itself, with EPERM.
-    let without_unit = "{'memory to write and run': None, 'a foreign address family': 'EPERM', 'a call of no use to a service': None, \
+    // Outside the unit, the same operations succeed, so the unit refuses them. Only the raw socket is refused there,
+    // too, by the kernel and with EPERM.
+    let without_unit = "{'writable and executable memory': None, 'an unusual address family': 'EPERM', 'a call that no service needs': None, \
                 'a namespace': None, 'another personality': None}\n['NoNewPrivs:\\t0\\n']";
-    let in_unit = "{'memory to write and run': 'EPERM', 'a foreign address family': 'EAFNOSUPPORT', \
-                'a call of no use to a service': 'EPERM', 'a namespace': 'EPERM', 'another personality': 'EPERM'}";
+    let in_unit = "{'writable and executable memory': 'EPERM', 'an unusual address family': 'EAFNOSUPPORT', \
+                'a call that no service needs': 'EPERM', 'a namespace': 'EPERM', 'another personality': 'EPERM'}";
     machine.write("probe.py", PROBE);
     let outside = machine.alice("python3 probe.py").succeeded();
     assert_eq!(outside.trim(), without_unit);
@@ -310,7 +313,7 @@ fn the_service_is_available_from_login_under_load_and_after_a_reboot() {
         .alice(&format!("curl -sf --retry 20 --retry-connrefused --retry-delay 1 {FAKE}/fake/aws-config"));
     machine.write(".aws/config", &config.succeeded());
 
-    // The package, as a user installs it.
+    // Installs the package as a user does.
     run(machine.inside().args(["dpkg", "--install", "/ssod.deb"])).succeeded();
     assert!(machine.alice("ssod --version").succeeded().contains("release build"));
     assert!(
@@ -339,7 +342,7 @@ fn the_service_is_available_from_login_under_load_and_after_a_reboot() {
 
     assert_programs_are_audited(&machine);
     assert_survives_kills_under_load(&machine);
-    assert_is_watched(&machine);
+    assert_watchdog_restarts_a_hanging_daemon(&machine);
     assert_is_hardened(&machine);
     // After a reboot, the first request is answered without a sign-in, because the key is in a file.
     machine.power_off();

@@ -1,4 +1,5 @@
-//! A full disk and a read-only one: renewed sign-ins are used anyway, and saved when the disk can be written again.
+//! On a full or read-only disk, the daemon uses renewed sign-ins anyway, and saves them when the disk is writable
+//! again.
 
 use std::fs;
 use std::io::Write;
@@ -24,18 +25,18 @@ impl SmallDisk {
     }
 
     fn fill(&self) {
-        let mut file = fs::File::create(self.0.join("filling")).unwrap();
+        let mut file = fs::File::create(self.0.join("filler")).unwrap();
         while file.write_all(&[0; 4096]).is_ok() {}
     }
 
-    fn make_room(&self) {
-        fs::remove_file(self.0.join("filling")).unwrap();
+    fn free_space(&self) {
+        fs::remove_file(self.0.join("filler")).unwrap();
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily, because a daemon may not have ended yet.
+        // A lazy unmount, because a daemon may not have ended yet.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
@@ -79,11 +80,11 @@ fn renewals_continue_on_a_full_or_read_only_disk_and_are_saved_later() {
         assert!(sandbox.daemon().log().contains("the renewed sign-in is in memory only"), "{trouble}");
         let saved = saved_renewals(&sandbox);
         if trouble == "full" {
-            disk.make_room();
+            disk.free_space();
         } else {
             disk.remount("rw");
         }
-        // A kill right after a save, so that no single-use token is on its way.
+        // A kill right after a save, when AWS has issued no single-use token that is not saved.
         wait_until("a renewed sign-in is saved", || saved_renewals(&sandbox) > saved);
         sandbox.daemon().kill();
         sandbox.start_daemon();

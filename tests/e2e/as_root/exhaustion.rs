@@ -1,4 +1,4 @@
-//! Programs open as many connections as they can (T20).
+//! Other programs open as many connections as they can (T20).
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use ssod_testkit::{ChildProcess, Sandbox, TestUser};
 use super::other_user::{endpoint_of, signed_in};
 use super::{ALICE, BOB, REQUEST, python, run_python};
 
-/// Opens connections, prints how many it has, and keeps them until it is killed.
+/// Opens connections, prints how many it has opened, and keeps them until it is killed.
 const HOLD_CONNECTIONS: &str = r#"
 import resource, socket, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
@@ -30,7 +30,7 @@ fn hold_connections(user: u32, sandbox: &Sandbox, count: u32) -> ChildProcess {
         HOLD_CONNECTIONS,
         &[&sandbox.daemon().port().to_string(), &count.to_string()],
     ));
-    let open: u32 = holder.line().parse().unwrap();
+    let open: u32 = holder.next_line().parse().unwrap();
     assert!(open > count / 2, "{open} of {count}");
     holder
 }
@@ -39,13 +39,14 @@ fn hold_connections(user: u32, sandbox: &Sandbox, count: u32) -> ChildProcess {
 fn thousands_of_idle_connections_of_others_do_not_affect_alice() {
     let sandbox = signed_in();
     let (url, token) = endpoint_of(&sandbox);
-    // More than the daemon accepts in total.
+    // More connections than the daemon accepts in total.
     let _bob = hold_connections(BOB, &sandbox, 5_000);
-    let _herself = hold_connections(ALICE, &sandbox, 600);
+    let _alice = hold_connections(ALICE, &sandbox, 600);
     for _ in 0..20 {
         let start = Instant::now();
         assert!(run_python(ALICE, REQUEST, &[&url, &token]).succeeded().starts_with("200"));
-        // Most of the time is Python's start. An idle connection is closed after ten seconds: no request may wait for that.
+        // The daemon closes an idle connection after ten seconds, and no request may wait for that. Most of the
+        // measured time is Python's start.
         assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     }
     assert_eq!(sandbox.ssod(&["credential-process", "adminUser"]).status, 0);
@@ -58,7 +59,7 @@ fn with_64_descriptors_the_control_socket_works_and_the_endpoint_recovers() {
     let mut sandbox = Sandbox::with_lifetime("6s");
     sandbox.add_settings("[refresh]\nkeep_fresh = \"all\"\n");
     sandbox.configure(TestUser::ADMIN);
-    sandbox.start_daemon_by("ulimit -n 64; exec ssod-daemon");
+    sandbox.start_daemon_in_shell("ulimit -n 64; exec ssod-daemon");
     sandbox.login(TestUser::ADMIN).succeeded();
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
     let holder = hold_connections(0, &sandbox, 200);
@@ -72,7 +73,10 @@ fn with_64_descriptors_the_control_socket_works_and_the_endpoint_recovers() {
         );
         std::thread::sleep(Duration::from_secs(1));
     }
-    assert!(sandbox.fake().successful_calls("CreateToken") > renewed + 1, "renewals get no descriptor");
+    assert!(
+        sandbox.fake().successful_calls("CreateToken") > renewed + 1,
+        "no descriptor is left for renewals"
+    );
     drop(holder);
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
     sandbox.ssod(&["logout"]).succeeded();

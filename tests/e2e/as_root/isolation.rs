@@ -1,5 +1,5 @@
-//! Containers (T8): one with its own network cannot connect; a rootless one in the host's network has the user's uid, and
-//! needs the token.
+//! Containers (T8): a container with its own network cannot connect. A rootless container in the host's network has the
+//! user's uid, and needs the token.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -57,8 +57,8 @@ fn only_loopback_is_bound_and_no_setting_changes_that() {
     let listening = |table: &str| {
         let text = fs::read_to_string(table).unwrap();
         let lines = text.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let ours = lines.filter(|line| line[1].ends_with(&port) && line[3] == "0A");
-        ours.map(|line| line[1].to_owned()).collect::<Vec<_>>()
+        let own = lines.filter(|line| line[1].ends_with(&port) && line[3] == "0A");
+        own.map(|line| line[1].to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(listening("/proc/net/tcp"), [format!("0100007F{port}")]);
     assert!(listening("/proc/net/tcp6").is_empty());

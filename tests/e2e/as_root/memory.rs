@@ -1,5 +1,5 @@
-//! Other processes cannot read the daemon's memory, a crash does not write it to a disk, and a lock clears the secrets in it
-//! (T11, T12, T13).
+//! Other processes cannot read the daemon's memory, a crash does not write it to a disk, and a lock clears the secrets
+//! in it (T11, T12, T13).
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -15,9 +15,9 @@ use super::{ALICE, python, run_python};
 const INSPECT: &str = r#"
 import ctypes, os, sys
 pid = int(sys.argv[1])
-def attempt(name, way):
+def attempt(name, action):
     try:
-        print(name, "read" if way() else "refused")
+        print(name, "read" if action() else "refused")
     except OSError:
         print(name, "refused")
 attempt("mem", lambda: os.open(f"/proc/{pid}/mem", os.O_RDONLY))
@@ -33,13 +33,13 @@ fn another_process_of_alice_cannot_inspect_the_daemon() {
     let inspect = |pid: u32| run_python(ALICE, INSPECT, &[&pid.to_string()]).succeeded();
     let daemon = inspect(sandbox.daemon().pid());
     assert!(daemon.lines().count() == 5 && daemon.lines().all(|line| line.ends_with("refused")), "{daemon}");
-    // The same program can inspect any other process of alice, so it does work.
+    // The same program can inspect another process of alice, so it works.
     let other = ChildProcess::start(&mut python(
         ALICE,
         "import time; print('here', flush=True); time.sleep(60)",
         &[],
     ));
-    other.line();
+    other.next_line();
     let result = inspect(other.pid());
     assert!(result.contains("environ read") && result.contains("mem read"), "{result}");
 }
@@ -52,7 +52,7 @@ fn a_crash_leaves_no_core_dump_even_if_the_shell_allows_it() {
         let line = format!("ulimit -c unlimited; exec {program}");
         let mut child = sandbox.command("/bin/sh").args(["-c", &line]).spawn().unwrap();
         let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        // The shell must have become the program, and the daemon is past its first lines when it listens.
+        // The shell must have become the program. The daemon has disabled core dumps when it listens.
         let socket = sandbox.daemon().socket();
         wait_until("the program runs", || {
             let name = fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap_or_default();
@@ -75,7 +75,8 @@ fn a_crash_leaves_no_core_dump_even_if_the_shell_allows_it() {
     assert!(!leaves_core("ssod-daemon"));
 }
 
-/// Returns the prefixes of the fake's secrets, and the names of the given texts, that are in the writable memory of a process.
+/// Searches the writable memory of a process. Returns the prefixes of the fake's secrets and the names of the given
+/// texts that it contains.
 fn secrets_in_memory(pid: u32, texts: &[(&'static str, Vec<u8>)]) -> Vec<&'static str> {
     let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
@@ -89,7 +90,7 @@ fn secrets_in_memory(pid: u32, texts: &[(&'static str, Vec<u8>)]) -> Vec<&'stati
             continue;
         }
         let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-        // Some mappings cannot be read. They contain no data of the process.
+        // Some mappings cannot be read, but they contain no data of the process.
         if memory.read_exact_at(&mut bytes, from).is_ok() {
             found.extend(leaks::secrets_in(&bytes));
             let contains = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
@@ -101,7 +102,7 @@ fn secrets_in_memory(pid: u32, texts: &[(&'static str, Vec<u8>)]) -> Vec<&'stati
     found
 }
 
-/// Sends one request and keeps the connection.
+/// Sends one request, and keeps the connection open.
 const KEEP_CONNECTION: &str = r#"
 import http.client, sys, time
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
@@ -134,21 +135,21 @@ fn a_lock_clears_every_secret_from_memory_and_an_unlock_requires_no_sign_in() {
     sandbox.ssod(&["list"]).succeeded();
     let pid = sandbox.daemon().pid();
     let token = fs::read(sandbox.daemon().token_file("adminUser")).unwrap();
-    let ours = [("the vault's key", vault_key(&sandbox)), ("an endpoint token", token)];
-    let held = secrets_in_memory(pid, &ours);
-    // A client keeps a connection over which it got credentials.
+    let own_secrets = [("the vault's key", vault_key(&sandbox)), ("an endpoint token", token)];
+    let held = secrets_in_memory(pid, &own_secrets);
+    // A client keeps the connection over which it got credentials.
     let kept = ChildProcess::start(&mut python(
         0,
         KEEP_CONNECTION,
-        &[&sandbox.daemon().port().to_string(), &text(&ours[1].1)],
+        &[&sandbox.daemon().port().to_string(), &text(&own_secrets[1].1)],
     ));
-    assert_eq!(kept.line(), "200");
+    assert_eq!(kept.next_line(), "200");
     for kind in ["access-", "secret-", "the vault's key", "an endpoint token"] {
         assert!(held.contains(&kind), "the search does not find {kind}: {held:?}");
     }
 
     sandbox.ssod(&["lock"]).succeeded();
-    assert_eq!(secrets_in_memory(pid, &ours), [""; 0]);
+    assert_eq!(secrets_in_memory(pid, &own_secrets), [""; 0]);
     let refused = sandbox.daemon().credentials("adminUser");
     assert!(
         refused.status == 403 && refused.body.contains("Locked") && refused.body.contains("ssod unlock"),
@@ -208,11 +209,11 @@ fn a_lock_during_a_sign_in_ends_it_with_its_own_error() {
 fn a_lock_that_cannot_be_saved_still_locks_and_is_reported() {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     let pid = sandbox.daemon().pid();
-    // A folder with the file's name: it can be neither written nor replaced.
+    // A folder with the name of the file can be neither written nor replaced.
     let state_file = sandbox.daemon().state_folder().join("remembered.json");
     let content = fs::read(&state_file).unwrap();
     fs::remove_file(&state_file).unwrap();
-    fs::create_dir_all(state_file.join("in-the-way")).unwrap();
+    fs::create_dir_all(state_file.join("obstacle")).unwrap();
     for _ in 0..2 {
         let error = sandbox.ssod(&["lock"]).failed_with(1);
         assert!(error.contains("a restart would unlock it"), "{error}");
@@ -230,7 +231,7 @@ fn a_lock_that_cannot_be_saved_still_locks_and_is_reported() {
 fn without_locked_memory_the_daemon_works_and_reports_it() {
     let mut sandbox = Sandbox::of_user(ALICE);
     sandbox.configure(TestUser::ADMIN);
-    sandbox.start_daemon_by("ulimit -l 0; exec ssod-daemon");
+    sandbox.start_daemon_in_shell("ulimit -l 0; exec ssod-daemon");
     sandbox.login(TestUser::ADMIN).succeeded();
     assert_eq!(sandbox.ssod(&["credential-process", "adminUser"]).status, 0);
     assert!(sandbox.daemon().log().contains("the vault's key may be written to swap"));

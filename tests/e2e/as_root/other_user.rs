@@ -26,7 +26,7 @@ pub(crate) fn signed_in() -> Sandbox {
     sandbox
 }
 
-/// Returns the URI and the token of alice's shell.
+/// Returns the URI and the token that `ssod env` sets in alice's shell.
 pub(crate) fn endpoint_of(sandbox: &Sandbox) -> (String, String) {
     let url = sandbox.daemon().variable("adminUser", "AWS_CONTAINER_CREDENTIALS_FULL_URI");
     (url, sandbox.daemon().variable("adminUser", "AWS_CONTAINER_AUTHORIZATION_TOKEN"))

@@ -24,7 +24,7 @@ fn no_token_is_sent_to_bobs_listener_and_exposed_tokens_are_renewed() {
     let (url, token) = endpoint_of(&sandbox);
     sandbox.daemon().kill();
     let bob = ChildProcess::start(&mut python(BOB, HOLD_PORT, &[&sandbox.daemon().port().to_string()]));
-    assert_eq!(bob.line(), "bound");
+    assert_eq!(bob.next_line(), "bound");
 
     let status = sandbox.ssod(&["status"]).failed_with(4);
     assert!(
@@ -46,16 +46,16 @@ fn no_token_is_sent_to_bobs_listener_and_exposed_tokens_are_renewed() {
         doctor.stdout
     );
 
-    // ssod cannot prevent that an old shell sends its token to bob. A new daemon therefore replaces the token.
+    // ssod cannot prevent that an old shell sends its token to bob, so a new daemon replaces the token.
     run_python(ALICE, REQUEST, &[&url, &token]);
-    assert!(bob.line().contains(&token));
+    assert!(bob.next_line().contains(&token));
     drop(bob);
     sandbox.start_daemon();
     assert!(run_python(ALICE, REQUEST, &[&url, &token]).succeeded().starts_with("401"));
     let (url, renewed) = endpoint_of(&sandbox);
     assert_ne!(token, renewed);
     assert!(run_python(ALICE, REQUEST, &[&url, &renewed]).succeeded().starts_with("200"));
-    // The next restart keeps the tokens of the shells.
+    // The next restart keeps the tokens of open shells.
     sandbox.daemon().terminate();
     sandbox.start_daemon();
     assert_eq!(endpoint_of(&sandbox).1, renewed);

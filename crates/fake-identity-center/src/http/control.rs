@@ -13,14 +13,14 @@ use crate::{Assignment, Fault};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Advance {
-    /// Negative to set the clock back.
+    /// A negative value sets the clock back.
     advance_ms: i64,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EndSession {
-    /// The user whose sessions end; by default all users.
+    /// The user whose sessions end; by default, the sessions of all users end.
     user: Option<String>,
 }
 

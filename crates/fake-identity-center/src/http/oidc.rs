@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::server::Server;
-use crate::{ApiError, Grant, Registration};
+use crate::{ApiError, Registration, TokenRequest};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,10 +66,10 @@ pub(super) async fn create_token(State(server): State<Server>, body: Bytes) -> R
     server
         .operation("CreateToken", async |server| {
             let mut detail = String::new();
-            let outcome = parse::<Grant>(&body).and_then(|grant| {
-                detail = grant.grant_type.clone().unwrap_or_default();
+            let outcome = parse::<TokenRequest>(&body).and_then(|request| {
+                detail = request.grant_type.clone().unwrap_or_default();
                 let now = server.now();
-                let token = server.center().create_token(now, &grant)?;
+                let token = server.center().create_token(now, &request)?;
                 let mut answer = json!({
                     "accessToken": token.access_token,
                     "tokenType": "Bearer",

@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::server::Server;
-use crate::Authorization;
+use crate::AuthorizationRequest;
 
 #[derive(Deserialize)]
 pub(super) struct DeviceQuery {
@@ -26,7 +26,7 @@ pub(super) struct DeviceAnswer {
 #[derive(Deserialize)]
 pub(super) struct AuthorizationAnswer {
     #[serde(flatten)]
-    request: Authorization,
+    request: AuthorizationRequest,
     user: String,
     action: String,
 }
@@ -74,7 +74,7 @@ pub(super) async fn answer_device(
 
 pub(super) async fn authorize(
     State(server): State<Server>,
-    Query(request): Query<Authorization>,
+    Query(request): Query<AuthorizationRequest>,
 ) -> Response {
     let now = server.now();
     let checked = server.center().check_authorization(now, &request);

@@ -35,7 +35,7 @@ pub(super) async fn list_accounts(
             let (now, center) = (server.now(), server.center());
             let token = bearer(&headers);
             let outcome = center.list_accounts(now, token).map(|accounts| {
-                let entry = |account: &&crate::Account| {
+                let entry = |account: &&crate::AwsAccount| {
                     json!({ "accountId": account.id, "accountName": account.name, "emailAddress": account.email })
                 };
                 page("accountList", &accounts.iter().map(entry).collect::<Vec<_>>(), &query)
@@ -110,7 +110,7 @@ fn bearer(headers: &HeaderMap) -> &str {
     headers.get("x-amz-sso_bearer_token").and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// Returns one page of a list. The token for the next page is its start.
+/// Returns one page of a list. The token for the next page is the index of its first entry.
 fn page(list: &str, entries: &[Value], query: &ListQuery) -> Value {
     let start: usize = query.next_token.as_deref().and_then(|token| token.parse().ok()).unwrap_or(0);
     let size = query.max_result.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);

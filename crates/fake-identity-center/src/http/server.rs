@@ -1,4 +1,4 @@
-//! The state machine with its clock, and the answer to one operation.
+//! The HTTP server: the state machine with its clock, and the answer to each operation.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,29 +13,37 @@ use ssod_model::{Timestamp, TimestampExt};
 
 use crate::{ApiError, Center, Fault, FaultKind, Minter};
 
-/// The operations to which the portal's limit does not apply.
+/// The operations of the OIDC service, to which the portal's limit does not apply.
 const OIDC_OPERATIONS: [&str; 3] = ["RegisterClient", "StartDeviceAuthorization", "CreateToken"];
 
 /// An HTTP server for a [`Center`]. Clones share one state.
 #[derive(Clone)]
 pub struct Server {
-    inner: Arc<Inner>,
+    inner: Arc<ServerState>,
 }
 
-struct Inner {
+struct ServerState {
     center: Mutex<Center>,
     clock: Clock,
     /// By how many milliseconds `/fake/clock` has advanced the clock.
-    advanced: AtomicI64,
+    clock_offset_ms: AtomicI64,
     minter: Minter,
     base_url: String,
 }
 
 impl Server {
-    /// Returns a server. Its links start with the base URL.
+    /// Returns a server. The URLs in its answers start with the base URL.
     pub fn new(center: Center, clock: impl Into<Clock>, minter: Minter, base_url: String) -> Self {
         let (center, clock) = (Mutex::new(center), clock.into());
-        Self { inner: Arc::new(Inner { center, clock, advanced: AtomicI64::new(0), minter, base_url }) }
+        Self {
+            inner: Arc::new(ServerState {
+                center,
+                clock,
+                clock_offset_ms: AtomicI64::new(0),
+                minter,
+                base_url,
+            }),
+        }
     }
 
     /// Returns the state machine, for tests in the same process.
@@ -45,14 +53,14 @@ impl Server {
 
     /// Returns the fake's time.
     pub fn now(&self) -> Timestamp {
-        let advanced = self.inner.advanced.load(Ordering::Relaxed);
-        let by = Duration::from_millis(advanced.unsigned_abs());
+        let clock_offset_ms = self.inner.clock_offset_ms.load(Ordering::Relaxed);
+        let by = Duration::from_millis(clock_offset_ms.unsigned_abs());
         let now = self.inner.clock.now();
-        if advanced < 0 { now.minus(by) } else { now.plus(by) }
+        if clock_offset_ms < 0 { now.minus(by) } else { now.plus(by) }
     }
 
     pub(super) fn advance(&self, milliseconds: i64) {
-        self.inner.advanced.fetch_add(milliseconds, Ordering::Relaxed);
+        self.inner.clock_offset_ms.fetch_add(milliseconds, Ordering::Relaxed);
     }
 
     pub(super) fn minter(&self) -> &Minter {
@@ -63,8 +71,8 @@ impl Server {
         &self.inner.base_url
     }
 
-    /// Answers one of AWS's operations: applies a fault if there is one, runs the operation, and logs the request. The closure
-    /// returns the result and the detail for the log.
+    /// Answers a request for one of AWS's operations: applies a fault if there is one, runs the operation, and logs the
+    /// request. The closure returns the result and the detail for the log.
     pub(super) async fn operation<F>(&self, name: &str, work: F) -> Response
     where
         F: AsyncFnOnce(&Self) -> (Result<Value, ApiError>, String),
@@ -125,7 +133,7 @@ fn error_response(error: &ApiError) -> Response {
     response
 }
 
-/// Returns an answer whose connection is closed before the body.
+/// Returns a response whose connection the server closes before the body.
 fn without_answer() -> Response {
     let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "a fault is set");
     let body = Body::from_stream(futures_util::stream::once(async { Err::<Vec<u8>, _>(broken) }));

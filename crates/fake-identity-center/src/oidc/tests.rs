@@ -21,20 +21,23 @@ fn client(center: &mut Center, browser: bool) -> (String, String) {
     (id, secret)
 }
 
-fn grant((id, secret): &(String, String), kind: &str) -> Grant {
-    Grant {
+fn token_request((id, secret): &(String, String), kind: &str) -> TokenRequest {
+    TokenRequest {
         client_id: Some(id.clone()),
         client_secret: Some(secret.clone()),
         grant_type: Some(kind.into()),
-        ..Grant::default()
+        ..TokenRequest::default()
     }
 }
 
-fn sign_in(center: &mut Center, client: &(String, String), user: &str) -> Token {
+fn sign_in(center: &mut Center, client: &(String, String), user: &str) -> TokenResponse {
     let device = center.start_device_authorization(at(0), &client.0, &client.1, "https://x").unwrap();
     center.answer_device(at(1), &device.user_code, user, true).unwrap();
     center
-        .create_token(at(2), &Grant { device_code: Some(device.device_code), ..grant(client, DEVICE_GRANT) })
+        .create_token(
+            at(2),
+            &TokenRequest { device_code: Some(device.device_code), ..token_request(client, DEVICE_GRANT) },
+        )
         .unwrap()
 }
 
@@ -43,13 +46,13 @@ fn a_device_code_is_pending_then_approved_and_works_once() {
     let mut center = center();
     let client = client(&mut center, false);
     let device = center.start_device_authorization(at(0), &client.0, &client.1, "https://x").unwrap();
-    let poll = Grant { device_code: Some(device.device_code), ..grant(&client, DEVICE_GRANT) };
-    assert_eq!(center.create_token(at(0), &poll).unwrap_err().error, "authorization_pending");
-    assert_eq!(center.create_token(at(0), &poll).unwrap_err().error, "slow_down");
+    let poll = TokenRequest { device_code: Some(device.device_code), ..token_request(&client, DEVICE_GRANT) };
+    assert_eq!(center.create_token(at(0), &poll).unwrap_err().error_code, Some("authorization_pending"));
+    assert_eq!(center.create_token(at(0), &poll).unwrap_err().error_code, Some("slow_down"));
     center.answer_device(at(5), &device.user_code.to_lowercase(), "alice", true).unwrap();
     let token = center.create_token(at(6), &poll).unwrap();
     assert_eq!(center.user_of(at(7), &token.access_token), Some("alice"));
-    assert_eq!(center.create_token(at(8), &poll).unwrap_err().error, "invalid_grant");
+    assert_eq!(center.create_token(at(8), &poll).unwrap_err().error_code, Some("invalid_grant"));
 }
 
 #[test]
@@ -61,8 +64,9 @@ fn denial_and_expiry_are_different_errors() {
         if deny {
             center.answer_device(at(1), &device.user_code, "alice", false).unwrap();
         }
-        let poll = Grant { device_code: Some(device.device_code), ..grant(&client, DEVICE_GRANT) };
-        assert_eq!(center.create_token(at(now), &poll).unwrap_err().error, error);
+        let poll =
+            TokenRequest { device_code: Some(device.device_code), ..token_request(&client, DEVICE_GRANT) };
+        assert_eq!(center.create_token(at(now), &poll).unwrap_err().error_code, Some(error));
     }
 }
 
@@ -71,13 +75,16 @@ fn refresh_tokens_rotate_and_expire_with_their_session() {
     let mut center = center();
     let client = client(&mut center, false);
     let first = sign_in(&mut center, &client, "alice");
-    let refresh = |token: &Token| Grant {
+    let refresh = |token: &TokenResponse| TokenRequest {
         refresh_token: token.refresh_token.clone(),
-        ..grant(&client, "refresh_token")
+        ..token_request(&client, "refresh_token")
     };
     let second = center.create_token(at(3_000), &refresh(&first)).unwrap();
     assert_ne!(first.refresh_token, second.refresh_token);
-    assert_eq!(center.create_token(at(3_001), &refresh(&first)).unwrap_err().error, "invalid_grant");
+    assert_eq!(
+        center.create_token(at(3_001), &refresh(&first)).unwrap_err().error_code,
+        Some("invalid_grant")
+    );
     assert!(
         center.create_token(at(8 * 3_600 + 3), &refresh(&second)).is_err(),
         "the portal session has ended"
@@ -90,7 +97,8 @@ fn reusable_refresh_tokens_are_not_replaced() {
     center.lifetimes.single_use_refresh_tokens = false;
     let client = client(&mut center, false);
     let first = sign_in(&mut center, &client, "alice");
-    let refresh = Grant { refresh_token: first.refresh_token, ..grant(&client, "refresh_token") };
+    let refresh =
+        TokenRequest { refresh_token: first.refresh_token, ..token_request(&client, "refresh_token") };
     for second in [10, 20] {
         assert_eq!(center.create_token(at(second), &refresh).unwrap().refresh_token, None);
     }
@@ -101,7 +109,7 @@ fn the_browser_flow_checks_redirect_challenge_and_use() {
     let mut center = center();
     let client = client(&mut center, true);
     let verifier = "v".repeat(64);
-    let request = Authorization {
+    let request = AuthorizationRequest {
         response_type: "code".into(),
         client_id: client.0.clone(),
         redirect_uri: "http://127.0.0.1:4711/oauth/callback".into(),
@@ -111,23 +119,29 @@ fn the_browser_flow_checks_redirect_challenge_and_use() {
         scopes: String::new(),
     };
     let elsewhere =
-        Authorization { redirect_uri: "http://evil.test/oauth/callback".into(), ..request.clone() };
+        AuthorizationRequest { redirect_uri: "http://evil.test/oauth/callback".into(), ..request.clone() };
     assert!(center.check_authorization(at(0), &elsewhere).is_err());
     let mut code = || {
         let target = center.answer_authorization(at(0), &request, "bob", true).unwrap();
         target.query_pairs().find(|(key, _)| key == "code").unwrap().1.into_owned()
     };
     let (used, wrong) = (code(), code());
-    let redeem = |code: &str, verifier: &str| Grant {
+    let redeem = |code: &str, verifier: &str| TokenRequest {
         code: Some(code.to_owned()),
         redirect_uri: Some(request.redirect_uri.clone()),
         code_verifier: Some(verifier.to_owned()),
-        ..grant(&client, "authorization_code")
+        ..token_request(&client, "authorization_code")
     };
     let token = center.create_token(at(1), &redeem(&used, &verifier)).unwrap();
     assert_eq!(center.user_of(at(1), &token.access_token), Some("bob"));
-    assert_eq!(center.create_token(at(2), &redeem(&used, &verifier)).unwrap_err().error, "invalid_grant");
-    assert_eq!(center.create_token(at(2), &redeem(&wrong, "other")).unwrap_err().error, "invalid_grant");
+    assert_eq!(
+        center.create_token(at(2), &redeem(&used, &verifier)).unwrap_err().error_code,
+        Some("invalid_grant")
+    );
+    assert_eq!(
+        center.create_token(at(2), &redeem(&wrong, "other")).unwrap_err().error_code,
+        Some("invalid_grant")
+    );
 }
 
 #[test]

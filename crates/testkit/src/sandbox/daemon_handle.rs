@@ -33,7 +33,7 @@ impl DaemonHandle {
 
     pub(super) fn start(&mut self, mut command: Command) {
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
-        // The test's own value is in the command already.
+        // A test may have set its own log level in the command.
         if command.get_envs().all(|(name, _)| name != "SSOD_LOG") {
             command.env("SSOD_LOG", "trace");
         }
@@ -51,7 +51,7 @@ impl DaemonHandle {
         self.runtime_folder().join("control.sock")
     }
 
-    /// Returns the folder that does not survive a reboot: the socket and the token files.
+    /// Returns the folder that does not survive a reboot. It contains the socket and the token files.
     pub fn runtime_folder(&self) -> PathBuf {
         self.environment.home.join("run/ssod")
     }
@@ -66,7 +66,7 @@ impl DaemonHandle {
         self.state_folder().join("vault")
     }
 
-    /// Returns what `ssod status` shows. Starts the daemon if it does not run, as every command does.
+    /// Returns the output of `ssod status`, which starts the daemon if it does not run.
     pub fn status(&self) -> Status {
         serde_json::from_str(&self.environment.ssod(&["status", "--json"]).succeeded()).unwrap()
     }
@@ -126,7 +126,7 @@ impl DaemonHandle {
         get_with(&self.credentials_url(profile), &[("authorization", token)])
     }
 
-    /// Waits until role credentials are saved in the vault. The daemon saves them a moment after it fetched them.
+    /// Waits until role credentials are saved in the vault. The daemon saves them some time after it fetched them.
     pub fn wait_until_credentials_are_saved(&self) {
         let cache = self.vault_folder().join("role-credentials.sealed");
         wait_until("role credentials are saved", || {
@@ -134,7 +134,7 @@ impl DaemonHandle {
         });
     }
 
-    /// Returns what the daemon has logged.
+    /// Returns the daemon's log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
@@ -156,8 +156,8 @@ impl DaemonHandle {
 
     /// Waits for an entry in the audit log and returns it.
     #[track_caller]
-    pub fn audited(&self, description: &str, is_wanted: impl Fn(&AuditEntry) -> bool) -> AuditEntry {
-        let find = || self.audit_log().into_iter().find(&is_wanted);
+    pub fn audited(&self, description: &str, is_match: impl Fn(&AuditEntry) -> bool) -> AuditEntry {
+        let find = || self.audit_log().into_iter().find(&is_match);
         wait_until(&format!("the audit log has {description}"), || find().is_some());
         find().unwrap()
     }
@@ -178,7 +178,7 @@ impl DaemonHandle {
         self.process().wait(Duration::from_secs(30)).expect("the daemon did not end")
     }
 
-    /// Kills the daemon that the sandbox started, as a crash would.
+    /// Kills the daemon that the sandbox started, as in a crash.
     pub fn kill(&self) {
         self.process().kill();
     }

@@ -4,16 +4,16 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::processes::{CommandResult, run};
+use crate::processes::{CommandOutput, run};
 
-/// The environment in which every program of a sandbox but the fake runs.
+/// The environment of every program in a sandbox except the fake.
 #[derive(Clone, Debug)]
 pub(super) struct ProgramEnvironment {
     pub(super) home: PathBuf,
     /// The folder with `ssod` and `ssod-daemon`.
     pub(super) programs: PathBuf,
     pub(super) fake_url: String,
-    /// The user whose programs they are; `None` for the test's own.
+    /// The user who runs the programs; `None` is the user of the test.
     pub(super) uid: Option<u32>,
 }
 
@@ -30,7 +30,7 @@ impl ProgramEnvironment {
             .env("PATH", format!("{}:/usr/bin:/bin", self.programs.display()))
             .env("AWS_ENDPOINT_URL_SSO", &self.fake_url)
             .env("AWS_ENDPOINT_URL_SSO_OIDC", &self.fake_url)
-            // The AWS CLI must not wait for a pager.
+            // A pager would let the AWS CLI wait for input.
             .env("AWS_PAGER", "")
             .current_dir(&self.home);
         command
@@ -40,7 +40,7 @@ impl ProgramEnvironment {
         self.command(self.programs.join("ssod"))
     }
 
-    pub(super) fn ssod(&self, arguments: &[&str]) -> CommandResult {
+    pub(super) fn ssod(&self, arguments: &[&str]) -> CommandOutput {
         run(self.ssod_command().args(arguments))
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use ssod_fake_identity_center::LoggedRequest;
+use ssod_fake_identity_center::{FaultKind, LoggedRequest};
 
 use crate::http::{approve_browser, approve_device, delete, get, post_json};
 use crate::processes::{ChildProcess, programs};
 use crate::test_user::ACCOUNT;
 
-/// How the fake is started.
+/// The arguments and the environment with which the fake is started.
 #[derive(Clone, Debug, Default)]
 pub struct FakeOptions {
     /// Its arguments.
@@ -42,7 +42,7 @@ impl FakeHandle {
         let mut command = Command::new(programs().join("fake-identity-center"));
         command.args(&options.arguments).env_clear().envs(options.variables.iter().cloned());
         let process = ChildProcess::start(command.stderr(Stdio::inherit()));
-        let url = process.line();
+        let url = process.next_line();
         Self { process, url }
     }
 
@@ -106,21 +106,24 @@ impl FakeHandle {
         self.post("add-assignment", &json!({ "user": user, "account": ACCOUNT, "role": role }));
     }
 
-    /// Makes every call of the operation fail in this way, until the faults are cleared.
-    pub fn add_fault(&self, kind: &str, operation: &str) {
+    /// Makes every call of the operation fail in this way until the faults are cleared.
+    pub fn add_fault(&self, kind: FaultKind, operation: &str) {
         self.post("fault", &json!({ "kind": kind, "operation": operation }));
     }
 
     /// Delays every answer of the operation, until the faults are cleared.
     pub fn delay(&self, operation: &str, by: Duration) {
-        self.post("fault", &json!({ "kind": "delay", "operation": operation, "delay_ms": by.as_millis() }));
+        self.post(
+            "fault",
+            &json!({ "kind": FaultKind::Delay, "operation": operation, "delay_ms": by.as_millis() }),
+        );
     }
 
     /// Throttles the next calls of the operation and asks the client to wait for a second.
     pub fn throttle(&self, operation: &str, times: u32) {
         self.post(
             "fault",
-            &json!({ "kind": "throttle", "operation": operation, "times": times, "retry_after": 1 }),
+            &json!({ "kind": FaultKind::Throttle, "operation": operation, "times": times, "retry_after": 1 }),
         );
     }
 
@@ -134,7 +137,7 @@ impl FakeHandle {
         self.process.signal(signal);
     }
 
-    /// Ends the process: from now on AWS cannot be reached.
+    /// Ends the process, so AWS cannot be reached from now on.
     pub fn stop(&self) {
         self.process.kill();
     }

@@ -1,5 +1,5 @@
-//! Many profiles: the simulation measures delays, real processes measure memory and CPU. The portal answers twenty calls a
-//! second and also refuses one in twenty.
+//! Measures many profiles: delays in the simulation, memory and CPU with real processes. The portal answers twenty
+//! calls per second, and randomly refuses one in twenty.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,8 +10,8 @@ use ssod_simulation::{RATE, scale, storm};
 use ssod_testkit::{FakeOptions, Sandbox};
 
 const SESSIONS: usize = 5;
-/// How often the fake's log is checked during the least time that all calls take.
-const CHECKS: u32 = 40;
+/// How often the fake's log is checked in the shortest time in which all calls can be made.
+const LOG_CHECKS: u32 = 40;
 /// The kernel's units of CPU time per second (`sysconf(_SC_CLK_TCK)`, which is 100 on every Linux).
 const TICKS_PER_SECOND: f64 = 100.0;
 /// The size of a page of memory.
@@ -20,14 +20,14 @@ const PAGE_KB: f64 = 4.0;
 /// Simulates a storm for each of thousands of seeds.
 pub(super) fn storms(seeds: u64) -> Result<()> {
     let start = Instant::now();
-    let (mut served, mut lasted) = (0, Duration::ZERO);
+    let (mut served, mut simulated_time) = (0, Duration::ZERO);
     for seed in 0..seeds {
         let outcome = storm(seed);
-        ensure!(outcome.broken.is_empty(), "SSOD_SEED={seed}: {:#?}", outcome.broken);
+        ensure!(outcome.broken_promises.is_empty(), "SSOD_SEED={seed}: {:#?}", outcome.broken_promises);
         served += outcome.served;
-        lasted += outcome.lasted;
+        simulated_time += outcome.simulated_time;
     }
-    let days = lasted.as_secs() / 86_400;
+    let days = simulated_time.as_secs() / 86_400;
     println!(
         "\n{seeds} storms of {days} days in all, {served} requests served: no promise broken ({:.0} s)",
         start.elapsed().as_secs_f64()
@@ -44,52 +44,55 @@ pub(super) fn simulated() -> Result<()> {
     );
     for profiles in [10, 100, 1_000, 10_000] {
         let outcome = scale(profiles, 3);
-        ensure!(outcome.broken.is_empty(), "{profiles} profiles: {:?}", outcome.broken);
-        let least = outcome.calls as f64 / RATE;
+        ensure!(outcome.broken_promises.is_empty(), "{profiles} profiles: {:?}", outcome.broken_promises);
+        let least_seconds = outcome.calls as f64 / RATE;
         println!(
-            "{profiles:>8} {:>8.1} s {least:>10.1} s {:>8.3} {:>10.1} min {:>11.0} ms",
+            "{profiles:>8} {:>8.1} s {least_seconds:>10.1} s {:>8.3} {:>10.1} min {:>11.0} ms",
             outcome.fill.as_secs_f64(),
-            outcome.fill.as_secs_f64() / least,
-            outcome.shortest.as_secs_f64() / 60.0,
+            outcome.fill.as_secs_f64() / least_seconds,
+            outcome.shortest_lifetime.as_secs_f64() / 60.0,
             outcome.longest_wait.as_secs_f64() * 1e3
         );
     }
     Ok(())
 }
 
-/// Measures many profiles with real processes; ten thousand take nine minutes.
+/// Measures many profiles with real processes. Ten thousand profiles take nine minutes.
 #[expect(clippy::cast_precision_loss, reason = "the numbers are far below 2^52")]
-pub(super) fn real(most: usize) -> Result<()> {
+pub(super) fn real(max_profiles: usize) -> Result<()> {
     println!(
         "\n{:>8} {:>10} {:>8} {:>12} {:>16} {:>16}",
         "profiles", "cold fill", "ratio", "memory", "KB a profile", "CPU a renewal"
     );
-    let mut least_memory = None;
-    for profiles in [10, 100, 1_000, 10_000].into_iter().filter(|profiles| *profiles <= most) {
-        let filled = fill(profiles)?;
-        let (_, base) = *least_memory.get_or_insert((profiles, filled.memory_kb));
+    let mut base_memory_kb = None;
+    for profiles in [10, 100, 1_000, 10_000].into_iter().filter(|profiles| *profiles <= max_profiles) {
+        let costs = measure_fill(profiles)?;
+        let base_kb = *base_memory_kb.get_or_insert(costs.memory_kb);
         println!(
             "{profiles:>8} {:>8.1} s {:>8.3} {:>9.1} MiB {:>13.2} KB {:>13.2} ms",
-            filled.took.as_secs_f64(),
-            filled.rest_took.as_secs_f64() * RATE / (filled.rest as f64).max(1.0),
-            filled.memory_kb / 1024.0,
-            (filled.memory_kb - base) / profiles as f64,
-            filled.cpu.as_secs_f64() * 1e3 / profiles as f64
+            costs.total_time.as_secs_f64(),
+            costs.calls_time.as_secs_f64() * RATE / (costs.calls as f64).max(1.0),
+            costs.memory_kb / 1024.0,
+            (costs.memory_kb - base_kb) / profiles as f64,
+            costs.cpu.as_secs_f64() * 1e3 / profiles as f64
         );
     }
     Ok(())
 }
 
-struct Filled {
-    took: Duration,
-    /// The calls after all users had signed in, and the time that they took.
-    rest: usize,
-    rest_took: Duration,
+/// The costs of the first fetch of all profiles.
+struct FillCosts {
+    total_time: Duration,
+    /// The number of calls after all users had signed in.
+    calls: usize,
+    /// The time that these calls took.
+    calls_time: Duration,
     memory_kb: f64,
     cpu: Duration,
 }
 
-fn fill(profiles: usize) -> Result<Filled> {
+/// Starts a sandbox, signs all users in, and measures the first fetch of all profiles.
+fn measure_fill(profiles: usize) -> Result<FillCosts> {
     let folder = std::env::temp_dir().join(format!("ssod-bench-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let world = write_world(&folder, profiles)?;
@@ -102,7 +105,7 @@ fn fill(profiles: usize) -> Result<Filled> {
     sandbox.write_aws_config(&sandbox.fake().aws_config());
     sandbox.start_daemon_with(&[("SSOD_LOG", "warn,ssod_broker=error")]);
     let pid = sandbox.daemon().pid();
-    let (cpu_before, begun) = (cpu(pid)?, Instant::now());
+    let (cpu_before, started_at) = (cpu_time(pid)?, Instant::now());
     for session in 0..SESSIONS {
         let user = format!("user{session}");
         let login = sandbox.login_with(&format!("session{session}"), &["--device-code"], |event| {
@@ -110,27 +113,32 @@ fn fill(profiles: usize) -> Result<Filled> {
         });
         ensure!(login.status == 0, "cannot sign in: {}", login.stderr);
     }
-    // The first fetches began while other users were signing in; only the calls from here on are measured.
-    let (rest_begun, before) = (Instant::now(), sandbox.fake().calls("GetRoleCredentials"));
-    let least = Duration::from_secs_f64(f64::from(u32::try_from(profiles)?) / RATE);
+    // The first fetches start while other users still sign in, so only the later calls are measured.
+    let (signed_in_at, calls_before) = (Instant::now(), sandbox.fake().calls("GetRoleCredentials"));
+    let least_time = Duration::from_secs_f64(f64::from(u32::try_from(profiles)?) / RATE);
     while sandbox.fake().successful_calls("GetRoleCredentials") < profiles {
-        ensure!(begun.elapsed() < least * 2 + Duration::from_secs(30), "{profiles} profiles take too long");
-        std::thread::sleep((least / CHECKS).clamp(Duration::from_millis(20), Duration::from_millis(500)));
+        ensure!(
+            started_at.elapsed() < least_time * 2 + Duration::from_secs(30),
+            "{profiles} profiles take too long"
+        );
+        std::thread::sleep(
+            (least_time / LOG_CHECKS).clamp(Duration::from_millis(20), Duration::from_millis(500)),
+        );
     }
-    let (took, rest_took) = (begun.elapsed(), rest_begun.elapsed());
-    let rest = sandbox.fake().calls("GetRoleCredentials").saturating_sub(before);
-    // The daemon writes its cache two seconds after the last fetch, and that work counts too.
+    let (total_time, calls_time) = (started_at.elapsed(), signed_in_at.elapsed());
+    let calls = sandbox.fake().calls("GetRoleCredentials").saturating_sub(calls_before);
+    // The daemon writes its cache two seconds after the last fetch, and the measurement includes this work.
     std::thread::sleep(Duration::from_secs(4));
-    Ok(Filled {
-        took,
-        rest,
-        rest_took,
+    Ok(FillCosts {
+        total_time,
+        calls,
+        calls_time,
         memory_kb: memory_kb(pid)?,
-        cpu: cpu(pid)?.saturating_sub(cpu_before),
+        cpu: cpu_time(pid)?.saturating_sub(cpu_before),
     })
 }
 
-/// Writes a world of five users, each with a fifth of the roles.
+/// Writes a file with five users, each of whom has a fifth of the roles.
 fn write_world(folder: &std::path::Path, profiles: usize) -> Result<std::path::PathBuf> {
     let mut text = String::from("[[account]]\nid = \"123456789012\"\nname = \"work\"\n\n");
     for session in 0..SESSIONS {
@@ -151,10 +159,10 @@ fn write_world(folder: &std::path::Path, profiles: usize) -> Result<std::path::P
     Ok(path)
 }
 
-/// Returns the user and system time of all threads so far.
-fn cpu(pid: u32) -> Result<Duration> {
+/// Returns the CPU time that all threads of the process have used.
+fn cpu_time(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name is in parentheses and may itself contain some.
+    // The program's name is in parentheses, and may contain parentheses itself.
     let (_, rest) = stat.rsplit_once(')').context("no process")?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();

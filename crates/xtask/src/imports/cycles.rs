@@ -1,16 +1,16 @@
-//! The import cycles of one crate: a pure function of its source texts.
+//! Finds the import cycles of one crate, as a pure function of its source texts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::Result;
 
-use super::resolve::{Modules, Target};
+use super::resolve::{Modules, ResolvedPath};
 use super::scan::{Binding, ModulePath, scan};
 
 /// A source file of a crate.
 pub(crate) struct SourceFile {
-    /// As it is shown, relative to the repository.
+    /// Its path relative to the repository, as in the output.
     pub(crate) name: String,
     pub(crate) module: ModulePath,
     pub(crate) text: String,
@@ -22,7 +22,7 @@ pub(crate) struct Cycle {
     edges: Vec<Edge>,
 }
 
-/// The imports of one file by another.
+/// The imports of one file by another file.
 #[derive(Debug, PartialEq, Eq)]
 struct Edge {
     from: String,
@@ -46,7 +46,7 @@ impl fmt::Display for Cycle {
     }
 }
 
-/// Which file imports which, and in which lines.
+/// Maps an importing and an imported file to the lines of the imports.
 type Edges = BTreeMap<(usize, usize), BTreeSet<usize>>;
 
 /// Finds every group of files that import one another.
@@ -75,10 +75,10 @@ pub(crate) fn cycles(files: &[SourceFile]) -> Result<Vec<Cycle>> {
 
 fn reachable(file: usize, edges: &Edges) -> BTreeSet<usize> {
     let mut reached = BTreeSet::new();
-    let mut open = vec![file];
-    while let Some(from) = open.pop() {
+    let mut pending = vec![file];
+    while let Some(from) = pending.pop() {
         let next = edges.range((from, 0)..=(from, usize::MAX)).map(|((_, to), _)| *to);
-        open.extend(next.filter(|to| reached.insert(*to)));
+        pending.extend(next.filter(|to| reached.insert(*to)));
     }
     reached
 }
@@ -97,8 +97,8 @@ fn edges(files: &[SourceFile]) -> Result<Edges> {
         let imports = module.imports.iter().filter_map(|import| {
             let target = modules.resolve(path, &import.path)?;
             let is_name = matches!(import.binding, Binding::Name(_));
-            // The name of a module is only a shorter way to write the paths below it, and each of those counts itself.
-            let is_shorthand = is_name && !import.is_reexport && matches!(target, Target::Module(_));
+            // An imported module is only a shorthand for the paths below it, and each use of such a path counts itself.
+            let is_shorthand = is_name && !import.is_reexport && matches!(target, ResolvedPath::Module(_));
             (!is_shorthand).then_some((target, import.line))
         });
         let paths =
@@ -118,7 +118,7 @@ fn edges(files: &[SourceFile]) -> Result<Edges> {
 mod tests {
     use super::*;
 
-    /// The cycles of an invented crate, each as its files' names.
+    /// Returns the cycles of an invented crate, each as the names of its files.
     fn cycles_of(files: &[(&str, &str)]) -> Vec<Vec<String>> {
         let found = cycles(&sources(files)).unwrap();
         let names = |cycle: &Cycle| -> BTreeSet<String> {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_a_parent_imports_for_itself_is_the_parents() {
+    fn a_name_that_a_parent_imports_for_itself_belongs_to_the_parent() {
         let root = "mod a; mod b; use a::A; fn f() { b::g(); }";
         assert_eq!(
             cycles_of(&[("", root), ("a", "pub struct A;"), ("b", "use crate::A; pub fn g() {}")]),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn an_imported_module_counts_by_what_is_used_below_it() {
+    fn an_imported_module_counts_only_by_the_paths_that_are_used_below_it() {
         let files = [
             ("", "mod a; mod b;"),
             ("a", "pub mod child; use crate::b; fn f() { b::g(); }"),
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_tests_compile_is_left_out() {
+    fn code_that_only_tests_compile_is_ignored() {
         let files = [
             ("", "mod a; mod b;"),
             ("a", "use crate::b::B; pub struct A;"),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn visibilities_and_method_calls_are_no_imports() {
+    fn visibilities_and_method_calls_are_not_imports() {
         let files = [
             ("", "mod a; mod b;"),
             ("a", "use crate::b::B; pub(crate) mod inner { pub(in crate::a) fn f() {} }"),

@@ -1,4 +1,4 @@
-//! The source files of every crate in the workspace, as cargo knows them and as `mod` declarations name them.
+//! Finds the source files of every crate in the workspace, from cargo's metadata and from the `mod` declarations.
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ pub(crate) fn crates() -> Result<Vec<Crate>> {
             let kind = target["kind"][0].as_str().context("a target without a kind")?;
             let path = target["src_path"].as_str().context("a target without a path")?;
             let name = target["name"].as_str().context("a target without a name")?;
-            crates.push(read(format!("{name} ({kind})"), Path::new(path))?);
+            crates.push(read_crate(format!("{name} ({kind})"), Path::new(path))?);
         }
     }
     Ok(crates)
@@ -37,17 +37,17 @@ fn list<'v>(value: &'v Value, key: &str) -> Result<&'v Vec<Value>> {
     value[key].as_array().with_context(|| format!("cargo metadata has no {key}"))
 }
 
-/// A crate's files, from its root on.
-fn read(name: String, root_file: &Path) -> Result<Crate> {
+/// Reads a crate's files, starting with its root.
+fn read_crate(name: String, root_file: &Path) -> Result<Crate> {
     let root_folder = root_file.parent().context("a crate's root without a folder")?;
     let mut files = Vec::new();
-    let mut open: Vec<(ModulePath, PathBuf)> = vec![(Vec::new(), root_file.to_owned())];
-    while let Some((module, path)) = open.pop() {
+    let mut pending: Vec<(ModulePath, PathBuf)> = vec![(Vec::new(), root_file.to_owned())];
+    while let Some((module, path)) = pending.pop() {
         let text =
             std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         for child in scan(&module, &text)?.child_files {
             let file = file_of(root_folder, &child)?;
-            open.push((child, file));
+            pending.push((child, file));
         }
         let shown = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
         files.push(SourceFile { name: shown, module, text });
@@ -56,7 +56,7 @@ fn read(name: String, root_file: &Path) -> Result<Crate> {
     Ok(Crate { name, files })
 }
 
-/// Below the root's folder, `a::b` is `a/b.rs` or `a/b/mod.rs`.
+/// Returns the file of a module. The file of `a::b` is `a/b.rs` or `a/b/mod.rs` below the root's folder.
 fn file_of(root_folder: &Path, module: &ModulePath) -> Result<PathBuf> {
     let folder = root_folder.join(module.iter().collect::<PathBuf>());
     let candidates = [folder.with_extension("rs"), folder.join("mod.rs")];

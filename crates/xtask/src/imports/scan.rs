@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, anyhow};
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
 
-/// A module's path from the crate's root; the root's is empty.
+/// A module's path from the crate's root. The path of the root is empty.
 pub(crate) type ModulePath = Vec<String>;
 
-/// A module, be it a file's own or an inline one.
+/// A module of a file, or an inline module.
 #[derive(Default)]
 pub(crate) struct Module {
-    /// The modules that are declared in it.
+    /// The modules that it declares.
     pub(crate) children: BTreeSet<String>,
-    /// Functions, types, traits and constants that are defined in it.
+    /// The functions, types, traits and constants that it defines.
     pub(crate) items: BTreeSet<String>,
     pub(crate) imports: Vec<Import>,
     pub(crate) paths: Vec<UsedPath>,
@@ -41,28 +41,28 @@ pub(crate) struct UsedPath {
     pub(crate) line: usize,
 }
 
-/// The modules of one file, and the children that are files of their own.
+/// The modules of one file, and its child modules that have their own files.
 #[derive(Default)]
 pub(crate) struct Scan {
     pub(crate) modules: BTreeMap<ModulePath, Module>,
     pub(crate) child_files: Vec<ModulePath>,
 }
 
-/// Scans the source of the module `path`. What only tests compile is left out.
+/// Scans the source of the module `path`. Ignores code that only tests compile.
 pub(crate) fn scan(path: &ModulePath, source: &str) -> Result<Scan> {
     let tokens: TokenStream = source.parse().map_err(|error| anyhow!("{}: {error}", path.join("::")))?;
     let mut scan = Scan::default();
-    scan.module(path, tokens);
+    scan.scan_module(path, tokens);
     Ok(scan)
 }
 
 impl Scan {
-    fn module(&mut self, path: &ModulePath, tokens: TokenStream) {
+    fn scan_module(&mut self, path: &ModulePath, tokens: TokenStream) {
         self.modules.entry(path.clone()).or_default();
-        self.tokens(path, Level::Module, tokens);
+        self.scan_tokens(path, Level::Module, tokens);
     }
 
-    fn tokens(&mut self, path: &ModulePath, level: Level, tokens: TokenStream) {
+    fn scan_tokens(&mut self, path: &ModulePath, level: Level, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut rest = tokens.as_slice();
         let mut is_public = false;
@@ -74,58 +74,57 @@ impl Scan {
                     if is_test_only(attribute) {
                         after_item(after)
                     } else {
-                        self.attribute(path, attribute);
+                        self.scan_attribute(path, attribute);
                         after
                     }
                 }
                 (TokenTree::Ident(word), next) if word == "pub" => {
                     is_public = true;
-                    let is_restricted =
-                        matches!(next, Some(TokenTree::Group(group)) if is(group, Delimiter::Parenthesis));
+                    let is_restricted = matches!(next, Some(TokenTree::Group(group)) if has_delimiter(group, Delimiter::Parenthesis));
                     rest.get(if is_restricted { 2 } else { 1 }..).unwrap_or_default()
                 }
                 // `use<'a>` is a bound, not a declaration.
                 (TokenTree::Ident(word), Some(next)) if word == "use" && !is_punct(next, '<') => {
                     let end = rest.iter().position(|token| is_punct(token, ';')).unwrap_or(rest.len());
                     let imports = use_tree(rest.get(1..end).unwrap_or_default(), &[], was_public);
-                    self.at(path).imports.extend(imports);
+                    self.module_mut(path).imports.extend(imports);
                     rest.get(end..).unwrap_or_default()
                 }
                 (TokenTree::Ident(word), Some(TokenTree::Ident(name))) if word == "mod" => {
-                    self.declared_module(path, &name.to_string(), rest.get(2));
+                    self.add_child_module(path, &name.to_string(), rest.get(2));
                     rest.get(3..).unwrap_or_default()
                 }
                 (TokenTree::Ident(word), Some(TokenTree::Ident(name)))
-                    if level == Level::Module && ITEMS.contains(&word.to_string().as_str()) =>
+                    if level == Level::Module && ITEM_KEYWORDS.contains(&word.to_string().as_str()) =>
                 {
-                    self.at(path).items.insert(name.to_string());
+                    self.module_mut(path).items.insert(name.to_string());
                     rest.get(1..).unwrap_or_default()
                 }
                 (TokenTree::Group(group), _) => {
-                    self.tokens(path, Level::Inner, group.stream());
+                    self.scan_tokens(path, Level::Inner, group.stream());
                     rest.get(1..).unwrap_or_default()
                 }
-                _ => self.path(path, rest),
+                _ => self.scan_path(path, rest),
             };
         }
     }
 
-    fn at(&mut self, path: &ModulePath) -> &mut Module {
+    fn module_mut(&mut self, path: &ModulePath) -> &mut Module {
         self.modules.entry(path.clone()).or_default()
     }
 
-    fn declared_module(&mut self, parent: &ModulePath, name: &str, body: Option<&TokenTree>) {
-        self.at(parent).children.insert(name.to_owned());
+    fn add_child_module(&mut self, parent: &ModulePath, name: &str, body: Option<&TokenTree>) {
+        self.module_mut(parent).children.insert(name.to_owned());
         let child = [parent.as_slice(), &[name.to_owned()]].concat();
         match body {
-            Some(TokenTree::Group(body)) => self.module(&child, body.stream()),
+            Some(TokenTree::Group(body)) => self.scan_module(&child, body.stream()),
             _ => self.child_files.push(child),
         }
     }
 
-    /// Also reads the paths that serde's attributes have in strings.
-    fn attribute(&mut self, path: &ModulePath, attribute: &Group) {
-        self.tokens(path, Level::Inner, attribute.stream());
+    /// Scans an attribute, including the paths in the strings of serde's attributes.
+    fn scan_attribute(&mut self, path: &ModulePath, attribute: &Group) {
+        self.scan_tokens(path, Level::Inner, attribute.stream());
         let mut tokens = attribute.stream().into_iter();
         if let (Some(TokenTree::Ident(name)), Some(TokenTree::Group(arguments))) =
             (tokens.next(), tokens.next())
@@ -139,45 +138,45 @@ impl Scan {
                 };
                 let segments: Vec<String> = inner.split("::").map(str::to_owned).collect();
                 if segments.len() > 1 {
-                    self.at(path).paths.push(UsedPath { segments, line });
+                    self.module_mut(path).paths.push(UsedPath { segments, line });
                 }
             }
         }
     }
 
-    /// Records a path that begins here, if one does, and returns what follows it.
-    fn path<'t>(&mut self, module: &ModulePath, tokens: &'t [TokenTree]) -> &'t [TokenTree] {
+    /// Records the path at the start of the tokens, if there is one, and returns the tokens after it.
+    fn scan_path<'t>(&mut self, module: &ModulePath, tokens: &'t [TokenTree]) -> &'t [TokenTree] {
         let mut segments = Vec::new();
         let mut rest = tokens;
-        // A path that begins with `::` names another crate, or continues a type in angle brackets.
-        let is_rooted = colons(rest).map(|after| rest = after).is_some();
+        // A path that starts with `::` names another crate, or continues a type in angle brackets.
+        let is_rooted = after_colons(rest).map(|after| rest = after).is_some();
         while let Some((TokenTree::Ident(segment), after)) = rest.split_first() {
             segments.push(segment.to_string());
             rest = after;
-            match colons(after) {
+            match after_colons(after) {
                 Some(after) => rest = after,
                 None => break,
             }
         }
         if segments.len() > 1 && !is_rooted {
             let line = tokens.first().map_or(0, |token| token.span().start().line);
-            self.at(module).paths.push(UsedPath { segments, line });
+            self.module_mut(module).paths.push(UsedPath { segments, line });
         }
         if rest.len() == tokens.len() { rest.get(1..).unwrap_or_default() } else { rest }
     }
 }
 
-/// Where tokens are: only directly in a module do they define items that others can import.
+/// The position of tokens. Only tokens directly in a module define items that other modules can import.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
     Module,
     Inner,
 }
 
-/// The keywords that a new item's name follows.
-const ITEMS: [&str; 8] = ["fn", "struct", "enum", "trait", "type", "const", "static", "union"];
+/// The keywords before the name of a new item.
+const ITEM_KEYWORDS: [&str; 8] = ["fn", "struct", "enum", "trait", "type", "const", "static", "union"];
 
-/// The imports of one tree of a `use` declaration: `a::b`, `a as b`, `a::{b, c}`, `a::*`.
+/// Returns the imports of one tree of a `use` declaration: `a::b`, `a as b`, `a::{b, c}`, `a::*`.
 fn use_tree(tokens: &[TokenTree], prefix: &[String], is_reexport: bool) -> Vec<Import> {
     let mut imports = Vec::new();
     for tree in tokens.split(|token| is_punct(token, ',')) {
@@ -193,7 +192,7 @@ fn use_tree(tokens: &[TokenTree], prefix: &[String], is_reexport: bool) -> Vec<I
                     alias = after.first().map(ToString::to_string);
                     rest = &[];
                 }
-                // In braces, `self` is the module before them.
+                // In braces, `self` is the module before the braces.
                 TokenTree::Ident(word) if word == "self" && !path.is_empty() => {}
                 TokenTree::Ident(word) => path.push(word.to_string()),
                 TokenTree::Group(group) => {
@@ -214,17 +213,17 @@ fn use_tree(tokens: &[TokenTree], prefix: &[String], is_reexport: bool) -> Vec<I
     imports
 }
 
-/// What follows the item that begins here: it ends with its first block, or with a semicolon.
+/// Returns the tokens after the item at the start. An item ends with its first block, or with a semicolon.
 fn after_item(tokens: &[TokenTree]) -> &[TokenTree] {
     let is_end = |token: &TokenTree| match token {
-        TokenTree::Group(group) => is(group, Delimiter::Brace),
+        TokenTree::Group(group) => has_delimiter(group, Delimiter::Brace),
         token => is_punct(token, ';'),
     };
     let end = tokens.iter().position(is_end).map_or(tokens.len(), |end| end + 1);
     tokens.get(end..).unwrap_or_default()
 }
 
-/// `#[cfg(test)]` and conditions that include it.
+/// Returns whether the attribute is `#[cfg(test)]` or a condition that requires it.
 fn is_test_only(attribute: &Group) -> bool {
     let mut tokens = attribute.stream().into_iter();
     match (tokens.next(), tokens.next()) {
@@ -248,8 +247,8 @@ fn requires_test(condition: &Group) -> bool {
     })
 }
 
-/// What follows a `::`, if these tokens begin with one.
-fn colons(tokens: &[TokenTree]) -> Option<&[TokenTree]> {
+/// Returns the tokens after a `::`, if the tokens start with one.
+fn after_colons(tokens: &[TokenTree]) -> Option<&[TokenTree]> {
     match tokens {
         [TokenTree::Punct(first), second, rest @ ..]
             if first.as_char() == ':' && first.spacing() == Spacing::Joint && is_punct(second, ':') =>
@@ -260,7 +259,7 @@ fn colons(tokens: &[TokenTree]) -> Option<&[TokenTree]> {
     }
 }
 
-fn is(group: &Group, delimiter: Delimiter) -> bool {
+fn has_delimiter(group: &Group, delimiter: Delimiter) -> bool {
     group.delimiter() == delimiter
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::workspace::run;
 
-/// A program that the tests start, and the package that contains it.
+/// The programs that the tests start, and the packages that contain them.
 const PACKAGES: [(&str, &str); 15] = [
     ("/usr/bin/aws", "awscli"),
     ("/usr/bin/gnome-keyring-daemon", "gnome-keyring"),
@@ -26,7 +26,7 @@ const PACKAGES: [(&str, &str); 15] = [
     ("/usr/bin/systemd-nspawn", "systemd-container"),
 ];
 
-/// Installs the packages that are missing; without root, fails and names them.
+/// Installs the packages that are missing. Without root, it fails and names them.
 pub(crate) fn install_debian_packages(is_root: bool) -> Result<()> {
     let is_missing = |(program, _): &&(&str, &str)| !Path::new(program).exists();
     let mut missing: Vec<&str> = PACKAGES.iter().filter(is_missing).map(|(_, package)| *package).collect();
@@ -42,7 +42,7 @@ pub(crate) fn install_debian_packages(is_root: bool) -> Result<()> {
         missing.join(" ")
     );
     run(Command::new("apt-get").args(["update", "-q"]))?;
-    // Debian 12 has no dbus-bin; dbus-send is in the package dbus there.
+    // Debian 12 has no package dbus-bin, because its package dbus contains dbus-send.
     let packages = missing.into_iter().filter(|package| *package != "dbus-bin" || is_available(package));
     run(Command::new("apt-get")
         .args(["install", "-q", "-y", "--no-install-recommends"])
@@ -50,7 +50,7 @@ pub(crate) fn install_debian_packages(is_root: bool) -> Result<()> {
         .env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
-/// Debian packages these modules apart from Python.
+/// Returns whether Python lacks the modules for environments, which Debian has in a separate package.
 fn lacks_venv() -> bool {
     let mut python = Command::new("python3");
     python.args(["-c", "import venv, ensurepip"]);

@@ -8,8 +8,8 @@ use anyhow::Result;
 use super::stamp::Stamp;
 use crate::workspace::{cargo, root, run, target};
 
-/// Builds the previous commit's daemon and returns its path. A shallow checkout and a source archive do not have that
-/// commit; there the test upgrades from this build to itself, and the output reports it.
+/// Builds the previous commit's daemon and returns its path. A shallow checkout and a source archive do not contain
+/// that commit. Then the test upgrades from this build to itself, and the output reports it.
 pub(crate) fn build_previous_daemon() -> Result<PathBuf> {
     let Some(commit) = previous_commit()? else {
         println!(

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::stamp::Stamp;
 use crate::workspace::{root, run, target};
 
-/// Makes the environment and returns its folder.
+/// Creates the environment and returns its folder.
 pub(crate) fn make_python_environment() -> Result<PathBuf> {
     let folder = target().join("interop");
     let requirements = root().join("tests/interop/requirements.txt");

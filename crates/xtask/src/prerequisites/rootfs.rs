@@ -8,11 +8,11 @@ use anyhow::Result;
 use super::stamp::Stamp;
 use crate::workspace::{run, target};
 
-/// What the machine has in addition to the smallest Debian.
+/// The packages of the machine in addition to a minimal Debian.
 const PACKAGES: &str =
     "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,iproute2,curl,python3,ca-certificates";
 
-/// Makes the root file system and returns its folder.
+/// Creates the root file system and returns its folder.
 pub(crate) fn make_rootfs() -> Result<PathBuf> {
     let folder = target().join("machine");
     let stamp = Stamp::new(target().join("machine.txt"), PACKAGES);

@@ -1,4 +1,4 @@
-//! A file that records what a folder was made from, so that it is made again only after a change.
+//! A file that records the inputs of a folder, so the folder is created again only after its inputs change.
 
 use std::path::PathBuf;
 
@@ -6,22 +6,23 @@ use anyhow::Result;
 
 pub(crate) struct Stamp {
     path: PathBuf,
-    /// What the folder should be made from.
-    wanted: String,
+    /// The current inputs.
+    inputs: String,
 }
 
 impl Stamp {
-    pub(crate) fn new(path: PathBuf, wanted: impl Into<String>) -> Self {
-        Self { path, wanted: wanted.into() }
+    pub(crate) fn new(path: PathBuf, inputs: impl Into<String>) -> Self {
+        Self { path, inputs: inputs.into() }
     }
 
-    /// Returns whether the folder was made from what is wanted.
+    /// Returns whether the folder was created from the current inputs.
     pub(crate) fn is_current(&self) -> bool {
-        std::fs::read_to_string(&self.path).is_ok_and(|recorded| recorded == self.wanted)
+        std::fs::read_to_string(&self.path).is_ok_and(|recorded| recorded == self.inputs)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "if the stamp is lost, the folder is only made again")]
+    /// Records the current inputs.
+    #[expect(clippy::disallowed_methods, reason = "if the stamp is lost, the folder is only created again")]
     pub(crate) fn save(&self) -> Result<()> {
-        Ok(std::fs::write(&self.path, &self.wanted)?)
+        Ok(std::fs::write(&self.path, &self.inputs)?)
     }
 }
