@@ -26,7 +26,7 @@ use crate::config::problem::Problems;
 use crate::config::reload::ConfigReloader;
 use crate::config::settings::Settings;
 use crate::control::api;
-use crate::control::context::{Context as ControlContext, DaemonFacts};
+use crate::control::context::{ControlContext, DaemonFacts};
 use crate::listen::admit::admit;
 use crate::listen::imds_ports::ImdsPorts;
 use crate::listen::inherited::Inherited;
@@ -38,10 +38,10 @@ use crate::shutdown::Shutdown;
 use crate::state_file::StateFile;
 use crate::system::folders;
 use crate::system::instance_lock::InstanceLock;
-use crate::system::service_manager::ServiceManager;
+use crate::system::service_manager::ServiceManagerReports;
 #[cfg(target_os = "linux")]
 use crate::system::{network_watch, resume};
-use crate::vault::endpoint_tokens::EndpointTokens;
+use crate::vault::endpoint_tokens::LiveEndpointTokens;
 use crate::vault::keeper::{VaultKeeper, VaultServices};
 
 /// How long a stop may take in all: requests that end, renewals that arrive, the last write.
@@ -56,13 +56,13 @@ pub struct Options {
     /// The settings, read.
     pub settings: Settings,
     /// Reads an environment variable.
-    pub variable: Variables,
+    pub variable: VariableReader,
     /// Sockets that a service manager opened.
     pub inherited: Inherited,
 }
 
 /// Reads an environment variable.
-pub type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+pub type VariableReader = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// A daemon that listens.
 pub struct App {
@@ -105,7 +105,7 @@ impl App {
             DaemonFacts { port: sockets.endpoint.local_addr()?.port(), overrides: overrides(&variable) };
         let (limits, shutdown) = (limits::by_descriptors(), Shutdown::default());
         let imds_enabled = Arc::new(AtomicBool::new(settings.imds.enabled));
-        let tokens = EndpointTokens::new(foundation.state_file.clone(), foundation.paths.clone());
+        let tokens = LiveEndpointTokens::new(foundation.state_file.clone(), foundation.paths.clone());
         let services = foundation.services(&tokens)?;
         let main_port = Port::Main { imds: imds_enabled.clone() };
         let endpoint = Endpoint::new(services.clone(), main_port, facts.port);
@@ -168,8 +168,11 @@ impl App {
         let (timeouts, admit) = (Timeouts::default(), admit(endpoint, context.audit.clone()));
         let endpoint = serve(sockets.endpoint, limits.endpoint, timeouts, admit, shutdown.begun());
         let refresher = refresher::run(broker.clone(), clock.clone(), shutdown.begun());
-        let service_manager =
-            ServiceManager { broker: broker.clone(), keeper: keeper.clone(), port: context.facts.port };
+        let service_manager = ServiceManagerReports {
+            broker: broker.clone(),
+            keeper: keeper.clone(),
+            port: context.facts.port,
+        };
         let notices = Notices {
             broker: broker.clone(),
             settings: settings.clone(),
@@ -205,7 +208,7 @@ impl Sockets {
 }
 
 impl Foundation {
-    fn lay(paths: Paths, settings: &Settings, variable: &Variables, clock: Clock) -> Result<Self> {
+    fn lay(paths: Paths, settings: &Settings, variable: &VariableReader, clock: Clock) -> Result<Self> {
         let paths = Arc::new(paths);
         let vault = Arc::new(Vault::new(&paths.vault()).context("cannot open the vault's folder")?);
         let network = network::load(&settings.network, variable)?;
@@ -218,7 +221,7 @@ impl Foundation {
     }
 
     /// Returns what the endpoint's ports share.
-    fn services(&self, tokens: &EndpointTokens) -> Result<Services<LiveBroker>> {
+    fn services(&self, tokens: &LiveEndpointTokens) -> Result<Services<LiveBroker>> {
         Ok(Services {
             source: self.broker.clone(),
             clock: self.clock.clone(),
@@ -232,7 +235,7 @@ impl Foundation {
     fn context(
         self,
         settings: LiveSettings,
-        tokens: EndpointTokens,
+        tokens: LiveEndpointTokens,
         environment: Environment,
         imds_ports: ImdsPorts,
         facts: DaemonFacts,
@@ -306,7 +309,7 @@ fn start_audit(paths: &Paths, broker: &LiveBroker) -> Result<Arc<AuditLog>> {
 }
 
 /// Returns the variables that override where Identity Center is called.
-fn overrides(variable: &Variables) -> Vec<(String, String)> {
+fn overrides(variable: &VariableReader) -> Vec<(String, String)> {
     let set = Environment::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
     set.filter(|(_, value)| !value.is_empty()).collect()
 }

@@ -117,7 +117,7 @@ impl AwsCliSharing {
             let known = Known { session: &session, ours, was_shared: self.state_file.is_shared(name) };
             match decide(self.clock.now(), &known, &content) {
                 Step::Rest => return Ok(()),
-                Step::Forget => return self.state_file.keep_shared(name, false),
+                Step::Forget => return self.state_file.save_shared(name, false),
                 Step::Remove => {
                     self.remove(name);
                     return Ok(());
@@ -126,7 +126,7 @@ impl AwsCliSharing {
                     let Some((token, end)) = ours else { return Ok(()) };
                     // Recorded first: after a crash in between, the user signs in once too often. In the other order, a crash
                     // would undo a sign-out.
-                    self.state_file.keep_shared(name, true)?;
+                    self.state_file.save_shared(name, true)?;
                     return write(&self.folder, &session, token, end, &content);
                 }
                 Step::SignOut => {
@@ -137,7 +137,7 @@ impl AwsCliSharing {
                 Step::Adopt(tokens) => {
                     tracing::info!(session = %name, "the user signed in with the AWS CLI");
                     self.broker.begin_sign_in(name)?.complete(*tokens, None).await?;
-                    self.state_file.keep_shared(name, true)?;
+                    self.state_file.save_shared(name, true)?;
                 }
                 Step::LookAgain => tokio::time::sleep(READ_DELAY).await,
             }
@@ -155,7 +155,7 @@ impl AwsCliSharing {
             if is_ours(&read(&file)?) {
                 std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
             }
-            self.state_file.keep_shared(session, false)
+            self.state_file.save_shared(session, false)
         };
         if let Err(error) = remove() {
             tracing::warn!(%session, "{error:#}");

@@ -17,7 +17,7 @@ mod state_file;
 mod system;
 mod vault;
 
-pub use app::{App, Options, Variables};
+pub use app::{App, Options, VariableReader};
 pub use config::settings::{Settings, SettingsError};
 pub use listen::bind::ports;
 pub use listen::inherited::Inherited;

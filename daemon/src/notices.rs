@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ssod_broker::{Event, SessionStatus};
+use ssod_broker::{BrokerSessionStatus, Event};
 use ssod_clock::Clock;
 use ssod_model::{SessionName, Timestamp, TimestampExt};
 use tokio::sync::broadcast::error::RecvError;
@@ -101,11 +101,11 @@ impl Notices {
             // Only the latest one is news.
             let Some(kind) = passed.last().copied() else { continue };
             if !shown.0.insert((name.clone(), ends_at, kind))
-                || self.state_file.was_told_of(&name, ends_at, kind)
+                || self.state_file.was_shown(&name, ends_at, kind)
             {
                 continue;
             }
-            if let Err(error) = self.state_file.keep_told_of(&name, ends_at, kind) {
+            if let Err(error) = self.state_file.save_shown_notice(&name, ends_at, kind) {
                 tracing::warn!("{error:#}");
             }
             let reason = "This kind of sign-in cannot be renewed".to_owned();
@@ -132,7 +132,7 @@ impl Notices {
 }
 
 /// Returns when to warn: that long before the end, but at most half of the session's length before it.
-fn warning_at(session: &SessionStatus, ends_at: Timestamp, before: Duration) -> Timestamp {
+fn warning_at(session: &BrokerSessionStatus, ends_at: Timestamp, before: Duration) -> Timestamp {
     let half = session.signed_in_at.map(|began| ends_at.since_or_zero(began) / 2);
     ends_at.minus(half.map_or(before, |half| before.min(half)))
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use ssod_broker::Active;
+use ssod_broker::{ProfileChoice, Revert};
 use ssod_endpoint::TokenOwner;
 use ssod_model::{ProfileName, SessionName, Timestamp};
 use ssod_private_files::{FileError, ReadPolicy};
@@ -34,13 +34,13 @@ impl NoticeKind {
 #[derive(Debug)]
 pub(crate) struct StateFile {
     path: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<SavedState>,
 }
 
 /// The file's content. Unknown fields are ignored, missing ones have defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct State {
+struct SavedState {
     port: Option<u16>,
     /// The active profile.
     active: Option<String>,
@@ -78,7 +78,7 @@ impl StateFile {
                     "{shown} is damaged; it holds the port and the active profile. Remove it and start again"
                 )
             })?,
-            Err(FileError::NotFound) => State::default(),
+            Err(FileError::NotFound) => SavedState::default(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
         };
         Ok(Self { path: path.to_owned(), state: Mutex::new(state) })
@@ -88,7 +88,7 @@ impl StateFile {
         self.state().port
     }
 
-    pub(crate) fn keep_port(&self, port: u16) -> Result<()> {
+    pub(crate) fn save_port(&self, port: u16) -> Result<()> {
         self.change(|state| state.port = Some(port))
     }
 
@@ -96,23 +96,25 @@ impl StateFile {
         self.state().port_was_taken
     }
 
-    pub(crate) fn keep_port_was_taken(&self, taken: bool) -> Result<()> {
+    pub(crate) fn save_port_was_taken(&self, taken: bool) -> Result<()> {
         self.change(|state| state.port_was_taken = taken)
     }
 
-    pub(crate) fn active(&self) -> Active {
+    pub(crate) fn active(&self) -> ProfileChoice {
         let state = self.state();
         let name = |text: &Option<String>| text.as_deref().and_then(|text| ProfileName::parse(text).ok());
-        Active { profile: name(&state.active), revert: state.until.map(|until| (until, name(&state.then))) }
+        let revert = state.until.map(|at| Revert { at, to: name(&state.then) });
+        ProfileChoice { profile: name(&state.active), revert }
     }
 
     /// Chooses and saves in one step, so that of two concurrent choices the later one is also the saved one.
-    pub(crate) fn keep_active(&self, choose: impl FnOnce() -> Active) -> Result<Active> {
+    pub(crate) fn save_active(&self, choose: impl FnOnce() -> ProfileChoice) -> Result<ProfileChoice> {
         self.change(|state| {
             let active = choose();
             state.active = active.profile.as_ref().map(ToString::to_string);
-            state.until = active.revert.as_ref().map(|(until, _)| *until);
-            state.then = active.revert.as_ref().and_then(|(_, then)| then.as_ref().map(ToString::to_string));
+            state.until = active.revert.as_ref().map(|revert| revert.at);
+            state.then =
+                active.revert.as_ref().and_then(|revert| revert.to.as_ref().map(ToString::to_string));
             active
         })
     }
@@ -121,7 +123,7 @@ impl StateFile {
         self.state().locked
     }
 
-    pub(crate) fn keep_locked(&self, locked: bool) -> Result<()> {
+    pub(crate) fn save_locked(&self, locked: bool) -> Result<()> {
         self.change(|state| state.locked = locked)
     }
 
@@ -131,7 +133,7 @@ impl StateFile {
     }
 
     /// Revokes these tokens once more.
-    pub(crate) fn keep_revoked(&self, revoked: &[TokenOwner]) -> Result<()> {
+    pub(crate) fn save_revoked(&self, revoked: &[TokenOwner]) -> Result<()> {
         self.change(|state| {
             for owner in revoked {
                 *state.revoked.entry(token_key(owner).to_owned()).or_default() += 1;
@@ -141,13 +143,18 @@ impl StateFile {
 
     /// Returns whether this notice about this end of the session was the last one shown. Compares whole seconds, because
     /// the vault stores times in milliseconds.
-    pub(crate) fn was_told_of(&self, session: &SessionName, end: Timestamp, kind: NoticeKind) -> bool {
+    pub(crate) fn was_shown(&self, session: &SessionName, end: Timestamp, kind: NoticeKind) -> bool {
         let state = self.state();
         let shown = state.told_of.get(session.as_str());
         shown.is_some_and(|shown| shown.end.as_second() == end.as_second() && shown.what == kind.as_str())
     }
 
-    pub(crate) fn keep_told_of(&self, session: &SessionName, end: Timestamp, kind: NoticeKind) -> Result<()> {
+    pub(crate) fn save_shown_notice(
+        &self,
+        session: &SessionName,
+        end: Timestamp,
+        kind: NoticeKind,
+    ) -> Result<()> {
         let shown = ShownNotice { end, what: kind.as_str().to_owned() };
         self.change(|state| {
             state.told_of.insert(session.to_string(), shown);
@@ -159,7 +166,7 @@ impl StateFile {
         self.state().shared.contains(session.as_str())
     }
 
-    pub(crate) fn keep_shared(&self, session: &SessionName, shared: bool) -> Result<()> {
+    pub(crate) fn save_shared(&self, session: &SessionName, shared: bool) -> Result<()> {
         self.change(|state| {
             if shared {
                 state.shared.insert(session.to_string());
@@ -169,11 +176,11 @@ impl StateFile {
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SavedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
+    fn change<T>(&self, change: impl FnOnce(&mut SavedState) -> T) -> Result<T> {
         let mut state = self.state();
         let before = state.clone();
         let changed = change(&mut state);
@@ -188,12 +195,12 @@ impl StateFile {
         Ok(changed)
     }
 
-    fn write(&self, state: &State) -> Result<()> {
+    fn write(&self, state: &SavedState) -> Result<()> {
         Ok(ssod_private_files::write(&self.path, &serde_json::to_vec_pretty(state)?)?)
     }
 }
 
-/// Returns the key of a token in [`State::revoked`]; the active profile's is empty.
+/// Returns the key of a token in [`SavedState::revoked`]; the active profile's is empty.
 fn token_key(owner: &TokenOwner) -> &str {
     owner.profile().map_or("", ProfileName::as_str)
 }
@@ -207,13 +214,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("remembered.json");
         let name = |text| Some(ProfileName::parse(text).unwrap());
-        let active = Active {
+        let active = ProfileChoice {
             profile: name("adminUser"),
-            revert: Some((Timestamp::from_second(9).unwrap(), name("readOnlyUser"))),
+            revert: Some(Revert { at: Timestamp::from_second(9).unwrap(), to: name("readOnlyUser") }),
         };
         let state_file = StateFile::load(&path).unwrap();
-        state_file.keep_port(7746).unwrap();
-        state_file.keep_active(|| active.clone()).unwrap();
+        state_file.save_port(7746).unwrap();
+        state_file.save_active(|| active.clone()).unwrap();
         let loaded = StateFile::load(&path).unwrap();
         assert_eq!((loaded.port(), loaded.active()), (Some(7746), active));
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ssod_broker::{Broker, Event, SessionState};
+use ssod_broker::{Broker, Event, SignInState};
 use ssod_fake_identity_center::Assignment;
 use ssod_model::{
     CredentialSource, Floor, IdentityProvider, RoleCredentials, SessionName, SignInFlow, TimestampExt,
@@ -396,7 +396,7 @@ impl Laptop {
         let now = self.time.truth();
         for status in self.run.broker.status().sessions {
             let index = (0..self.setup.sessions).find(|index| session_name(*index) == status.name).unwrap();
-            let is_here = matches!(status.state, SessionState::Active | SessionState::SigningIn);
+            let is_here = matches!(status.state, SignInState::Active | SignInState::SigningIn);
             let lives = self.cloud.center().is_signed_in(now, &user(index));
             if self.expected.contains(&status.name) && !is_here {
                 self.expected.remove(&status.name);

@@ -4,12 +4,12 @@ use ssod_control::AuditVia;
 use ssod_endpoint::{Admission, Capacity, Outcome, Timeouts, serve as serve_connections};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::context::Context;
+use super::context::ControlContext;
 use super::routes;
 
 /// Answers this user's clients until the stop.
 pub(crate) async fn serve(
-    context: Context,
+    context: ControlContext,
     listener: UnixListener,
     capacity: Capacity,
     stop: impl Future<Output = ()> + Send,

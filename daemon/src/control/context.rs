@@ -13,17 +13,17 @@ use crate::config::problem::Problems;
 use crate::listen::imds_ports::ImdsPorts;
 use crate::live_broker::LiveBroker;
 use crate::state_file::StateFile;
-use crate::vault::endpoint_tokens::EndpointTokens;
+use crate::vault::endpoint_tokens::LiveEndpointTokens;
 use crate::vault::keeper::VaultKeeper;
 
 /// The parts of the daemon that a route can ask for (`State<VaultKeeper>`). All are cheap handles.
 #[derive(Clone, FromRef)]
-pub(crate) struct Context {
+pub(crate) struct ControlContext {
     pub(crate) broker: LiveBroker,
     pub(crate) clock: Clock,
     pub(crate) settings: LiveSettings,
     pub(crate) keeper: VaultKeeper,
-    pub(crate) tokens: EndpointTokens,
+    pub(crate) tokens: LiveEndpointTokens,
     pub(crate) state_file: Arc<StateFile>,
     pub(crate) aws_config: LiveAwsConfig,
     pub(crate) imds_ports: ImdsPorts,

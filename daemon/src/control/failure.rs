@@ -139,4 +139,4 @@ impl IntoResponse for Failure {
 }
 
 /// What every route returns.
-pub(crate) type Answer<T> = Result<Json<T>, Failure>;
+pub(crate) type RouteResult<T> = Result<Json<T>, Failure>;

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use ssod_broker::{
-    Active, ProfileStatus as BrokerProfile, SessionState as BrokerState, SessionStatus as BrokerSession,
-    TroubleStatus,
-};
+use ssod_broker::{BrokerProfileStatus, BrokerSessionStatus, ProfileChoice, SignInState, TroubleStatus};
 use ssod_clock::{Clock, describe_clock_error};
 use ssod_control::{
     ActiveProfile, DaemonStatus, Paths, ProfileState, ProfileStatus, SessionState, SessionStatus, Status,
@@ -15,7 +12,7 @@ use ssod_control::{
 use ssod_model::{Timestamp, TimestampExt};
 use ssod_vault::KeyStoreChoice;
 
-use super::context::{Context, DaemonFacts};
+use super::context::{ControlContext, DaemonFacts};
 use super::time::whole_seconds;
 use crate::config::live_settings::LiveSettings;
 use crate::config::problem::{Area, Problem, Problems};
@@ -36,8 +33,8 @@ pub(super) struct Reporter {
     facts: Arc<DaemonFacts>,
 }
 
-impl FromRef<Context> for Reporter {
-    fn from_ref(context: &Context) -> Self {
+impl FromRef<ControlContext> for Reporter {
+    fn from_ref(context: &ControlContext) -> Self {
         Self {
             broker: context.broker.clone(),
             keeper: context.keeper.clone(),
@@ -110,13 +107,13 @@ impl Reporter {
     }
 }
 
-fn session(session: BrokerSession, now: Timestamp) -> SessionStatus {
+fn session(session: BrokerSessionStatus, now: Timestamp) -> SessionStatus {
     let (state, reason) = match session.state {
-        BrokerState::Locked => (SessionState::Locked, None),
-        BrokerState::SignedOut => (SessionState::SignedOut, None),
-        BrokerState::SigningIn => (SessionState::SigningIn, None),
-        BrokerState::Active => (SessionState::Active, None),
-        BrokerState::Expired { reason } => (SessionState::Expired, Some(reason)),
+        SignInState::Locked => (SessionState::Locked, None),
+        SignInState::SignedOut => (SessionState::SignedOut, None),
+        SignInState::SigningIn => (SessionState::SigningIn, None),
+        SignInState::Active => (SessionState::Active, None),
+        SignInState::Expired { reason } => (SessionState::Expired, Some(reason)),
     };
     SessionStatus {
         name: session.name.to_string(),
@@ -132,7 +129,7 @@ fn session(session: BrokerSession, now: Timestamp) -> SessionStatus {
     }
 }
 
-fn profile(profile: BrokerProfile, now: Timestamp) -> ProfileStatus {
+fn profile(profile: BrokerProfileStatus, now: Timestamp) -> ProfileStatus {
     let state = match (&profile.expiration, &profile.trouble) {
         (Some(_), _) => ProfileState::Ready,
         (None, None) => ProfileState::OnDemand,
@@ -167,10 +164,10 @@ fn trouble(trouble: TroubleStatus, now: Timestamp) -> Trouble {
 }
 
 /// Returns the active profile as the control API writes it.
-pub(super) fn active_profile(active: &Active) -> ActiveProfile {
+pub(super) fn active_profile(active: &ProfileChoice) -> ActiveProfile {
     ActiveProfile {
         profile: active.profile.as_ref().map(ToString::to_string),
-        until: active.revert.as_ref().map(|(until, _)| whole_seconds(*until)),
-        then: active.revert.as_ref().and_then(|(_, then)| then.as_ref().map(ToString::to_string)),
+        until: active.revert.as_ref().map(|revert| whole_seconds(revert.at)),
+        then: active.revert.as_ref().and_then(|revert| revert.to.as_ref().map(ToString::to_string)),
     }
 }

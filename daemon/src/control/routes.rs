@@ -21,7 +21,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use ssod_control::{API_HEADER, API_VERSION};
 
-use super::context::Context;
+use super::context::ControlContext;
 use super::failure::Failure;
 use super::guard::guard;
 
@@ -29,7 +29,7 @@ use super::guard::guard;
 const MAX_BODY: usize = 64 * 1024;
 
 /// Returns the router of the control API.
-pub(super) fn router() -> Router<Context> {
+pub(super) fn router() -> Router<ControlContext> {
     Router::new()
         .route("/v1/status", get(status::answer))
         .route("/v1/daemon", get(status::daemon))

@@ -34,7 +34,7 @@ pub(crate) fn endpoint(
     if let Some(port) = configured.or(state_file.port()).or(first)
         && let Some(listener) = inherited.take_port(port)
     {
-        state_file.keep_port(port)?;
+        state_file.save_port(port)?;
         return Ok(TcpListener::from_std(listener)?);
     }
     if let Some(port) = configured.or(state_file.port()) {
@@ -43,12 +43,12 @@ pub(crate) fn endpoint(
             Err(error) => {
                 if error.kind() == io::ErrorKind::AddrInUse && !is_ours(port) {
                     // Open shells send their tokens there, so the next start renews the tokens.
-                    state_file.keep_port_was_taken(true)?;
+                    state_file.save_port_was_taken(true)?;
                 }
                 return Err(port_taken(port, &error));
             }
         };
-        state_file.keep_port(port)?;
+        state_file.save_port(port)?;
         return Ok(listener);
     }
     let listener = match bind(DEFAULT_PORT) {
@@ -56,7 +56,7 @@ pub(crate) fn endpoint(
         outcome => outcome,
     };
     let listener = listener.context("cannot listen on 127.0.0.1")?;
-    state_file.keep_port(listener.local_addr()?.port())?;
+    state_file.save_port(listener.local_addr()?.port())?;
     Ok(listener)
 }
 

@@ -20,9 +20,9 @@ use crate::shutdown::Shutdown;
 
 /// The open IMDS ports. Clones share them.
 #[derive(Clone)]
-pub(crate) struct ImdsPorts(Arc<Inner>);
+pub(crate) struct ImdsPorts(Arc<ImdsPortsInner>);
 
-struct Inner {
+struct ImdsPortsInner {
     /// By profile.
     open: Mutex<BTreeMap<String, ImdsListener>>,
     /// Ports that the service manager holds and that are not in use yet.
@@ -50,7 +50,7 @@ impl ImdsPorts {
         shutdown: Shutdown,
     ) -> Self {
         let (open, inherited) = (Mutex::default(), Mutex::new(inherited));
-        Self(Arc::new(Inner { open, inherited, services, audit, capacity, shutdown }))
+        Self(Arc::new(ImdsPortsInner { open, inherited, services, audit, capacity, shutdown }))
     }
 
     /// Returns the port that serves that profile.

@@ -4,21 +4,21 @@
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use ssod_broker::SessionState;
+use ssod_broker::SignInState;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::live_broker::LiveBroker;
 use crate::vault::keeper::VaultKeeper;
 
 /// Reports to the service manager.
-pub(crate) struct ServiceManager {
+pub(crate) struct ServiceManagerReports {
     pub(crate) broker: LiveBroker,
     pub(crate) keeper: VaultKeeper,
     /// The endpoint's port, for the status text.
     pub(crate) port: u16,
 }
 
-impl ServiceManager {
+impl ServiceManagerReports {
     /// Reports until the stop. The daemon is ready when this begins.
     pub(crate) async fn run(self, stop: impl Future<Output = ()> + Send) {
         notify(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
@@ -51,7 +51,7 @@ impl ServiceManager {
                 closed.map_or_else(|| "the vault is being opened".to_owned(), |closed| closed.reason);
             return format!("{reason} (port {})", self.port);
         }
-        let active = sessions.iter().filter(|session| session.state == SessionState::Active).count();
+        let active = sessions.iter().filter(|session| session.state == SignInState::Active).count();
         let (all, profiles) = (sessions.len(), self.broker.profile_names().len());
         format!("{active} of {all} sessions signed in, {profiles} profiles; port {}", self.port)
     }

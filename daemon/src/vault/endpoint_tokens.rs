@@ -13,13 +13,13 @@ use crate::system::folders;
 
 /// The endpoint's tokens and their files. Clones share them.
 #[derive(Clone)]
-pub(crate) struct EndpointTokens {
+pub(crate) struct LiveEndpointTokens {
     tokens: Arc<Tokens>,
     state_file: Arc<StateFile>,
     paths: Arc<Paths>,
 }
 
-impl EndpointTokens {
+impl LiveEndpointTokens {
     /// There are no tokens before the vault is open.
     pub(crate) fn new(state_file: Arc<StateFile>, paths: Arc<Paths>) -> Self {
         Self { tokens: Arc::default(), state_file, paths }
@@ -57,7 +57,7 @@ impl EndpointTokens {
         vault: &impl SecretStore,
     ) -> Result<()> {
         let old: Vec<_> = revoked.iter().map(|owner| self.file(owner)).collect();
-        self.state_file.keep_revoked(revoked)?;
+        self.state_file.save_revoked(revoked)?;
         for file in old {
             // Shells read the new token from a file of another name, so failing to remove the old file is harmless.
             let _ = std::fs::remove_file(file);

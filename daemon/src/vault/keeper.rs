@@ -13,7 +13,7 @@ use ssod_model::{SecretStore, SessionName, Timestamp, TimestampExt};
 use ssod_vault::{KeyStore, KeyStoreError, RekeyError, Vault, find_or_create_key};
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 
-use super::endpoint_tokens::EndpointTokens;
+use super::endpoint_tokens::LiveEndpointTokens;
 use super::state::{VaultState, locked_reason};
 use crate::audit::AuditLog;
 use crate::config::live_settings::LiveSettings;
@@ -34,13 +34,13 @@ const TOUCH_INTERVAL: Duration = Duration::from_hours(24);
 
 /// Opens, locks and rekeys the vault. Clones share it.
 #[derive(Clone)]
-pub(crate) struct VaultKeeper(Arc<Inner>);
+pub(crate) struct VaultKeeper(Arc<VaultKeeperInner>);
 
 /// What the keeper works with.
 pub(crate) struct VaultServices {
     pub(crate) vault: Arc<Vault>,
     pub(crate) broker: LiveBroker,
-    pub(crate) tokens: EndpointTokens,
+    pub(crate) tokens: LiveEndpointTokens,
     pub(crate) state_file: Arc<StateFile>,
     pub(crate) settings: LiveSettings,
     pub(crate) audit: Arc<AuditLog>,
@@ -48,7 +48,7 @@ pub(crate) struct VaultServices {
     pub(crate) paths: Arc<Paths>,
 }
 
-struct Inner {
+struct VaultKeeperInner {
     services: VaultServices,
     state: watch::Sender<VaultState>,
     /// Held during each transition, so that there is one at a time.
@@ -75,7 +75,7 @@ impl VaultKeeper {
     /// The vault is closed until [`run`](Self::run) opens it.
     pub(crate) fn new(services: VaultServices) -> Self {
         let used_at = AtomicI64::new(services.clock.now().as_millisecond());
-        Self(Arc::new(Inner {
+        Self(Arc::new(VaultKeeperInner {
             services,
             state: watch::channel(VaultState::Opening).0,
             transition: Mutex::default(),
@@ -163,7 +163,7 @@ impl VaultKeeper {
 
     /// Keeps the vault open until the user locks it or was idle, until the stop.
     pub(crate) async fn run(self, shutdown: Shutdown) {
-        let Inner { services, woken, attempted, .. } = self.0.as_ref();
+        let VaultKeeperInner { services, woken, attempted, .. } = self.0.as_ref();
         let mut stopped = std::pin::pin!(shutdown.begun());
         let mut failures = 0;
         if services.state_file.is_locked() {
@@ -242,7 +242,7 @@ impl VaultKeeper {
         if state.is_open() {
             self.used(services.clock.now());
             let provided = match self.provide_tokens_in_transition().await {
-                Ok(()) => services.state_file.keep_port_was_taken(false),
+                Ok(()) => services.state_file.save_port_was_taken(false),
                 error => error,
             };
             if let Err(error) = provided {
@@ -298,7 +298,7 @@ impl VaultKeeper {
     /// in progress. Returns the sessions whose renewed sign-in could not be saved and is lost; fails if a restart would unlock.
     pub(crate) async fn lock(&self) -> Result<Vec<SessionName>> {
         let lost = self.lock_now().await;
-        let saved = self.0.services.state_file.keep_locked(true);
+        let saved = self.0.services.state_file.save_locked(true);
         saved.context("ssod is locked, but a restart would unlock it")?;
         Ok(lost)
     }
@@ -323,7 +323,7 @@ impl VaultKeeper {
 
     /// Opens the vault again after a lock, and returns the state that this led to.
     pub(crate) async fn unlock(&self) -> Result<VaultState> {
-        self.0.services.state_file.keep_locked(false)?;
+        self.0.services.state_file.save_locked(false)?;
         self.0.lock_requested.store(false, Ordering::SeqCst);
         let state = self.open().await;
         self.wake();

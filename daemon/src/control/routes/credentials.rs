@@ -13,7 +13,7 @@ use ssod_model::{CredentialSource, Floor, Profile, ProfileName, RoleCredentials}
 use ssod_peer::UnixPeer;
 
 use crate::audit::AuditLog;
-use crate::control::failure::{Answer, Failure};
+use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::{caller, find_profile};
 use crate::control::time::whole_seconds;
 use crate::live_broker::LiveBroker;
@@ -26,7 +26,7 @@ pub(in crate::control) async fn answer(
     State(clock): State<Clock>,
     Extension(peer): Extension<UnixPeer>,
     Json(request): Json<CredentialsRequest>,
-) -> Answer<Credentials> {
+) -> RouteResult<Credentials> {
     let outcome = fetch(&broker, &request.profile).await;
     record(&broker, &audit, &clock, &peer, &request.profile, outcome.as_ref().err());
     let (profile, credentials) = outcome?;
@@ -43,7 +43,7 @@ pub(in crate::control) async fn answer(
 pub(in crate::control) async fn check(
     State(broker): State<LiveBroker>,
     Json(request): Json<CredentialsRequest>,
-) -> Answer<Checked> {
+) -> RouteResult<Checked> {
     let (profile, _) = fetch(&broker, &request.profile).await?;
     Ok(Json(Checked { profile: profile.name.to_string(), session: profile.session.to_string() }))
 }

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::config::problem::{Area, Problem};
 use crate::control::context::DaemonFacts;
-use crate::control::failure::Answer;
+use crate::control::failure::RouteResult;
 use crate::control::report::Reporter;
 use crate::live_broker::LiveBroker;
 use crate::vault::keeper::VaultKeeper;
@@ -29,7 +29,7 @@ pub(in crate::control) async fn answer(
     State(keeper): State<VaultKeeper>,
     State(paths): State<Arc<Paths>>,
     State(facts): State<Arc<DaemonFacts>>,
-) -> Answer<Vec<Check>> {
+) -> RouteResult<Vec<Check>> {
     let problems = reporter.problems();
     let mut checks = port(facts.port).await;
     checks.push(key_store(&keeper.state()));

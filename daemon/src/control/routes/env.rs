@@ -11,22 +11,22 @@ use ssod_endpoint::TokenOwner;
 use ssod_model::{CredentialSource, ProfileName};
 
 use crate::config::live_settings::LiveSettings;
-use crate::control::context::{Context, DaemonFacts};
-use crate::control::failure::{Answer, Failure};
+use crate::control::context::{ControlContext, DaemonFacts};
+use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::{find_profile, require_open};
 use crate::listen::imds_ports::ImdsPorts;
 use crate::live_broker::LiveBroker;
-use crate::vault::endpoint_tokens::EndpointTokens;
+use crate::vault::endpoint_tokens::LiveEndpointTokens;
 use crate::vault::keeper::VaultKeeper;
 
 pub(in crate::control) async fn answer(
     State(keeper): State<VaultKeeper>,
     State(broker): State<LiveBroker>,
-    State(tokens): State<EndpointTokens>,
+    State(tokens): State<LiveEndpointTokens>,
     State(imds): State<ImdsServing>,
     State(facts): State<Arc<DaemonFacts>>,
     Json(request): Json<EnvRequest>,
-) -> Answer<Environment> {
+) -> RouteResult<Environment> {
     require_open(&keeper)?;
     let profile = match &request.profile {
         Some(name) => Some(find_profile(&broker, name)?),
@@ -68,9 +68,9 @@ pub(in crate::control) struct ImdsServing {
     facts: Arc<DaemonFacts>,
 }
 
-impl FromRef<Context> for ImdsServing {
-    fn from_ref(context: &Context) -> Self {
-        let Context { imds_ports, settings, facts, .. } = context;
+impl FromRef<ControlContext> for ImdsServing {
+    fn from_ref(context: &ControlContext) -> Self {
+        let ControlContext { imds_ports, settings, facts, .. } = context;
         Self { ports: imds_ports.clone(), settings: settings.clone(), facts: facts.clone() }
     }
 }

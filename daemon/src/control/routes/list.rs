@@ -10,7 +10,7 @@ use ssod_clock::Clock;
 use ssod_control::{Account, ErrorBody, ListRequest, ListedSession};
 use ssod_model::{IdentityError, IdentityProvider, SessionName};
 
-use crate::control::failure::{Answer, Failure};
+use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::{find, require_open};
 use crate::live_broker::LiveBroker;
 use crate::vault::keeper::VaultKeeper;
@@ -25,7 +25,7 @@ pub(in crate::control) async fn answer(
     State(broker): State<LiveBroker>,
     State(clock): State<Clock>,
     Json(request): Json<ListRequest>,
-) -> Answer<Vec<ListedSession>> {
+) -> RouteResult<Vec<ListedSession>> {
     require_open(&keeper)?;
     let sessions = match &request.name {
         Some(name) => vec![find(&broker, name)?.0],

@@ -6,7 +6,7 @@ use ssod_control::{LoggedOut, LogoutRequest, LogoutResult, StillValid};
 use ssod_endpoint::TokenOwner;
 use ssod_model::{CredentialSource, SessionName};
 
-use crate::control::failure::{Answer, Failure};
+use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::{find, require_open};
 use crate::control::time::whole_seconds;
 use crate::live_broker::LiveBroker;
@@ -16,7 +16,7 @@ pub(in crate::control) async fn answer(
     State(keeper): State<VaultKeeper>,
     State(broker): State<LiveBroker>,
     Json(request): Json<LogoutRequest>,
-) -> Answer<LogoutResult> {
+) -> RouteResult<LogoutResult> {
     require_open(&keeper)?;
     let sessions = match &request.name {
         Some(name) => vec![find(&broker, name)?.0],
@@ -37,7 +37,7 @@ pub(in crate::control) async fn answer(
                     until: whole_seconds(until),
                 })
                 .collect(),
-            not_told: logout.not_told,
+            not_told: logout.not_ended_at_aws,
         });
     }
     if request.revoke_shells {

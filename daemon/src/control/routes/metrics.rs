@@ -30,17 +30,21 @@ fn text(status: &Status, ticks: u64, busy_ticks: u64) -> String {
     text.sample("ssod_build_info", &[("version", &daemon.version)], 1);
     text.family("ssod_vault_state", "gauge", "1 for the state that the vault is in.");
     text.sample("ssod_vault_state", &[("state", &daemon.vault.state)], 1);
-    text.family("ssod_problems", "gauge", "What ssod status calls a problem.");
+    text.family("ssod_problems", "gauge", "The problems that ssod status shows.");
     text.sample("ssod_problems", &[], daemon.problems.len() as u64);
-    text.family("ssod_engine_rounds_total", "counter", "Looks at the clock.");
+    text.family("ssod_engine_rounds_total", "counter", "The ticks of the refresher.");
     text.sample("ssod_engine_rounds_total", &[], ticks);
-    text.family("ssod_engine_rounds_with_work_total", "counter", "Looks that found something due.");
+    text.family(
+        "ssod_engine_rounds_with_work_total",
+        "counter",
+        "The ticks of the refresher that found due work.",
+    );
     text.sample("ssod_engine_rounds_with_work_total", &[], busy_ticks);
     text.family("ssod_session_state", "gauge", "1 for the state that a session is in.");
     for session in &status.sessions {
         text.sample("ssod_session_state", &[("session", &session.name), ("state", &word(session.state))], 1);
     }
-    text.family("ssod_session_token_seconds", "gauge", "What is left of a session's access token.");
+    text.family("ssod_session_token_seconds", "gauge", "The remaining lifetime of a session's access token.");
     for session in &status.sessions {
         text.sample_if("ssod_session_token_seconds", &[("session", &session.name)], session.remaining);
     }
@@ -48,7 +52,11 @@ fn text(status: &Status, ticks: u64, busy_ticks: u64) -> String {
     for profile in &status.profiles {
         text.sample("ssod_profile_state", &[("profile", &profile.name), ("state", &word(profile.state))], 1);
     }
-    text.family("ssod_profile_credentials_seconds", "gauge", "What is left of a profile's credentials.");
+    text.family(
+        "ssod_profile_credentials_seconds",
+        "gauge",
+        "The remaining lifetime of a profile's credentials.",
+    );
     for profile in &status.profiles {
         text.sample_if("ssod_profile_credentials_seconds", &[("profile", &profile.name)], profile.remaining);
     }

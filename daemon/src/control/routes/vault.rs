@@ -9,7 +9,7 @@ use ssod_control::{Paths, RekeyRequest, Rekeyed};
 use ssod_vault::{KeyStore, KeyStoreChoice, RekeyError};
 
 use crate::config::live_settings::LiveSettings;
-use crate::control::failure::{Answer, Failure};
+use crate::control::failure::{Failure, RouteResult};
 use crate::sentence::sentence;
 use crate::vault::keeper::{NotRekeyed, VaultKeeper};
 
@@ -18,7 +18,7 @@ pub(in crate::control) async fn rekey(
     State(settings): State<LiveSettings>,
     State(paths): State<Arc<Paths>>,
     Json(request): Json<RekeyRequest>,
-) -> Answer<Rekeyed> {
+) -> RouteResult<Rekeyed> {
     let store =
         request.key_store.as_deref().map(|word| target(&keeper, &settings, &paths, word)).transpose()?;
     // A task of its own completes the rekey even if the client disconnects.
