@@ -1,5 +1,5 @@
-//! The daemon as a library: the wiring of all crates, and the effects that none of them has. A short `main` runs it; tests start
-//! it in their own process with their own clock.
+//! The daemon as a library: it connects all crates, and has the side effects that none of them has. `main` runs it;
+//! tests start it in their own process with their own clock.
 
 mod app;
 mod audit;

@@ -1,4 +1,5 @@
-//! The state file: what the daemon saves that is not secret, such as its port, the active profile and the lock.
+//! The state file: the part of the daemon's state that is saved and not secret, such as its port, the active profile
+//! and the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ pub(crate) enum NoticeKind {
 }
 
 impl NoticeKind {
-    /// Returns the word in the file. It is read as text, so that a word of a newer version does not damage the file.
+    /// Returns the word in the file. The file is read as text, so that an unknown word of a newer version is not an
+    /// error.
     fn as_str(self) -> &'static str {
         match self {
             Self::EndsSoon => "soon",
@@ -30,7 +32,7 @@ impl NoticeKind {
     }
 }
 
-/// The daemon's state, saved with every change.
+/// The saved state, which is written at every change.
 #[derive(Debug)]
 pub(crate) struct StateFile {
     path: PathBuf,
@@ -47,27 +49,32 @@ struct SavedState {
     /// When the active profile changes to `then`.
     until: Option<Timestamp>,
     then: Option<String>,
-    /// `ssod lock` stays in effect over a restart.
+    /// Whether ssod is locked; a restart does not unlock it.
     locked: bool,
-    /// How often each profile's endpoint token was revoked. The empty name is the token of the active profile.
-    revoked: BTreeMap<String, u32>,
+    /// How often each profile's endpoint token was revoked. The empty name stands for the token of the active profile.
+    #[serde(rename = "revoked")]
+    token_generations: BTreeMap<String, u32>,
     /// Another program had the daemon's port, so it may know the tokens that open shells sent there.
     port_was_taken: bool,
     /// The last notice that was shown about each session's end.
-    told_of: BTreeMap<String, ShownNotice>,
-    /// The sessions whose access token the daemon wrote for the AWS CLI. If such a file is gone, the user signed out with
-    /// the CLI.
-    shared: BTreeSet<String>,
+    #[serde(rename = "told_of")]
+    shown_notices: BTreeMap<String, ShownNotice>,
+    /// The sessions whose access token the daemon wrote for the AWS CLI. If such a file is missing, the user signed out
+    /// with the CLI.
+    #[serde(rename = "shared")]
+    shared_sessions: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct ShownNotice {
     end: Timestamp,
-    what: String,
+    #[serde(rename = "what")]
+    kind: String,
 }
 
 impl StateFile {
-    /// Loads what the last run saved. A file that cannot be read is an error: without it, the port could change.
+    /// Loads the state that the last run saved. An unreadable file is an error, because without it the port could
+    /// change.
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let shown = path.display();
         // Earlier versions wrote the file with the umask's mode.
@@ -107,7 +114,7 @@ impl StateFile {
         ProfileChoice { profile: name(&state.active), revert }
     }
 
-    /// Chooses and saves in one step, so that of two concurrent choices the later one is also the saved one.
+    /// Chooses and saves in one step, so that the later of two concurrent choices is also the saved one.
     pub(crate) fn save_active(&self, choose: impl FnOnce() -> ProfileChoice) -> Result<ProfileChoice> {
         self.change(|state| {
             let active = choose();
@@ -127,26 +134,26 @@ impl StateFile {
         self.change(|state| state.locked = locked)
     }
 
-    /// Returns how often the profile's token was revoked; `None` stands for the active profile's token.
+    /// Returns how often the owner's token was revoked.
     pub(crate) fn generation(&self, owner: &TokenOwner) -> u32 {
-        self.state().revoked.get(token_key(owner)).copied().unwrap_or(0)
+        self.state().token_generations.get(token_key(owner)).copied().unwrap_or(0)
     }
 
-    /// Revokes these tokens once more.
+    /// Records that these tokens were revoked once more.
     pub(crate) fn save_revoked(&self, revoked: &[TokenOwner]) -> Result<()> {
         self.change(|state| {
             for owner in revoked {
-                *state.revoked.entry(token_key(owner).to_owned()).or_default() += 1;
+                *state.token_generations.entry(token_key(owner).to_owned()).or_default() += 1;
             }
         })
     }
 
-    /// Returns whether this notice about this end of the session was the last one shown. Compares whole seconds, because
-    /// the vault stores times in milliseconds.
+    /// Returns whether this notice about this end of the session was the last one shown. Compares whole seconds,
+    /// because the vault stores times in milliseconds.
     pub(crate) fn was_shown(&self, session: &SessionName, end: Timestamp, kind: NoticeKind) -> bool {
         let state = self.state();
-        let shown = state.told_of.get(session.as_str());
-        shown.is_some_and(|shown| shown.end.as_second() == end.as_second() && shown.what == kind.as_str())
+        let shown = state.shown_notices.get(session.as_str());
+        shown.is_some_and(|shown| shown.end.as_second() == end.as_second() && shown.kind == kind.as_str())
     }
 
     pub(crate) fn save_shown_notice(
@@ -155,23 +162,23 @@ impl StateFile {
         end: Timestamp,
         kind: NoticeKind,
     ) -> Result<()> {
-        let shown = ShownNotice { end, what: kind.as_str().to_owned() };
+        let shown = ShownNotice { end, kind: kind.as_str().to_owned() };
         self.change(|state| {
-            state.told_of.insert(session.to_string(), shown);
+            state.shown_notices.insert(session.to_string(), shown);
         })
     }
 
     /// Returns whether the session's access token was shared with the AWS CLI.
     pub(crate) fn is_shared(&self, session: &SessionName) -> bool {
-        self.state().shared.contains(session.as_str())
+        self.state().shared_sessions.contains(session.as_str())
     }
 
     pub(crate) fn save_shared(&self, session: &SessionName, shared: bool) -> Result<()> {
         self.change(|state| {
             if shared {
-                state.shared.insert(session.to_string());
+                state.shared_sessions.insert(session.to_string());
             } else {
-                state.shared.remove(session.as_str());
+                state.shared_sessions.remove(session.as_str());
             }
         })
     }
@@ -188,7 +195,7 @@ impl StateFile {
             return Ok(changed);
         }
         if let Err(error) = self.write(&state) {
-            // The memory must equal the file; otherwise the same change later would find nothing to write.
+            // The state in memory must equal the file; otherwise a retry of the same change would not be written.
             *state = before;
             return Err(error).with_context(|| format!("cannot write {}", self.path.display()));
         }
@@ -200,7 +207,7 @@ impl StateFile {
     }
 }
 
-/// Returns the key of a token in [`SavedState::revoked`]; the active profile's is empty.
+/// Returns the key of a token in [`SavedState::token_generations`]; the active profile's is empty.
 fn token_key(owner: &TokenOwner) -> &str {
     owner.profile().map_or("", ProfileName::as_str)
 }

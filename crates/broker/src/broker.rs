@@ -122,8 +122,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.wake();
     }
 
-    /// Applies the sessions and profiles of the AWS config file. Removed ones are no longer served, but their tokens and
-    /// credentials are kept, so nothing is lost if they are added again.
+    /// Applies the sessions and profiles of the AWS config file. Removed ones are no longer served, but their tokens
+    /// and credentials are kept, so nothing is lost if they are added again.
     pub fn configure(
         &self,
         sessions: &BTreeMap<SessionName, SsoSession>,

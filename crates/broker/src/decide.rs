@@ -109,7 +109,8 @@ pub fn renew_token(now: Timestamp, session: &SessionFacts) -> Renew {
     }
 }
 
-/// Returns whether the access token may be sent to the portal. A token that could expire during the call is renewed first.
+/// Returns whether the access token may be sent to the portal. A token that could expire during the call is renewed
+/// first.
 pub fn token_usable(now: Timestamp, token: Lifetime) -> bool {
     token.has_remaining(now, Duration::from_mins(1).min(token.half() / 2).max(Duration::from_millis(1)))
 }

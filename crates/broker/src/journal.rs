@@ -71,8 +71,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.wake();
     }
 
-    /// Changes a session's record on disk, then in memory by `publish`, which returns whether the change was applied: it
-    /// is not if the user signed out meanwhile.
+    /// Changes a session's record on disk, then in memory by `publish`, which returns whether the change was applied:
+    /// it is not if the user signed out meanwhile.
     pub(crate) async fn update_record(
         &self,
         session: &SsoSession,

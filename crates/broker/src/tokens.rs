@@ -61,8 +61,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         }
     }
 
-    /// Returns a token other than `old`: from the renewal in progress, or from a new renewal. If the machine was suspended
-    /// during the renewal, the new token may have expired when it arrives, so there is a second attempt.
+    /// Returns a token other than `old`: from the renewal in progress, or from a new renewal. If the machine was
+    /// suspended during the renewal, the new token may have expired when it arrives, so there is a second attempt.
     pub(crate) async fn token_instead_of(
         &self,
         name: &SessionName,
@@ -144,9 +144,9 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     }
 
     /// Saves renewed tokens before anything uses them. AWS invalidates a single-use refresh token when it answers, so a
-    /// crash between its answer and the end of this save loses the sign-in. A client cannot prevent that; the simulation
-    /// kills the daemon at each step around it and finds no other loss. If the disk fails, the tokens are used
-    /// nevertheless, because the old refresh token is no longer valid, and saving is retried.
+    /// crash between its answer and the end of this save loses the sign-in. A client cannot prevent that; the
+    /// simulation kills the daemon at each step around it and finds no other loss. If the disk fails, the tokens are
+    /// used nevertheless, because the old refresh token is no longer valid, and saving is retried.
     async fn store_renewed(&self, session: &SsoSession, generation: u64, tokens: SessionTokens) {
         let name = &session.name;
         let permit = self.write_permit().await;

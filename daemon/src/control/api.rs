@@ -18,7 +18,7 @@ pub(crate) async fn serve(
     let routes = routes::router().with_state(context);
     let admit = move |connection: &UnixStream, _: &tokio::net::unix::SocketAddr| {
         let Ok(peer) = ssod_peer::unix_peer(connection) else { return Admission::Closed };
-        // The socket's mode keeps other users out already; this check does not depend on it.
+        // The socket's mode excludes other users already; this check does not depend on it.
         if peer.uid != ssod_peer::own_uid() {
             tracing::warn!(uid = peer.uid, "another user's control connection is refused");
             let reason = "CallerRefused: it belongs to another user".to_owned();

@@ -1,4 +1,4 @@
-//! What the routes may use. Each route names the parts that it needs in its signature.
+//! The handles that routes may use. The signature of each route names the ones that it needs.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::state_file::StateFile;
 use crate::vault::endpoint_tokens::LiveEndpointTokens;
 use crate::vault::keeper::VaultKeeper;
 
-/// The parts of the daemon that a route can ask for (`State<VaultKeeper>`). All are cheap handles.
+/// The handles that a route can take as an argument, for example `State<VaultKeeper>`. They are cheap to clone.
 #[derive(Clone, FromRef)]
 pub(crate) struct ControlContext {
     pub(crate) broker: LiveBroker,
@@ -33,7 +33,7 @@ pub(crate) struct ControlContext {
     pub(crate) facts: Arc<DaemonFacts>,
 }
 
-/// What does not change while the daemon runs.
+/// Facts that do not change while the daemon runs.
 pub(crate) struct DaemonFacts {
     /// The endpoint's port on 127.0.0.1.
     pub(crate) port: u16,

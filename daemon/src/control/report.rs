@@ -1,4 +1,4 @@
-//! The state of the whole daemon, for `ssod status`, `ssod doctor` and the metrics. All of them show the same list of problems.
+//! The state of the whole daemon, for `ssod status`, `ssod doctor` and the metrics. All three show the same problems.
 
 use std::sync::Arc;
 
@@ -56,8 +56,8 @@ impl Reporter {
         Status {
             daemon: self.daemon(),
             active: active_profile(&status.active),
-            sessions: status.sessions.into_iter().map(|one| session(one, now)).collect(),
-            profiles: status.profiles.into_iter().map(|one| profile(one, now)).collect(),
+            sessions: status.sessions.into_iter().map(|status| session(status, now)).collect(),
+            profiles: status.profiles.into_iter().map(|status| profile(status, now)).collect(),
         }
     }
 
@@ -77,7 +77,7 @@ impl Reporter {
         }
     }
 
-    /// Returns everything that is wrong at present.
+    /// Returns all present problems.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = self.problems.all();
         let files = self.keeper.file_problems();
@@ -89,18 +89,18 @@ impl Reporter {
                 "This machine's clock is {error}. ssod uses AWS's time, but SDKs sign with this clock"
             );
             Problem::new(Area::Clock, message)
-                .fix("Set it, on most systems by: sudo timedatectl set-ntp true")
+                .with_remedy("Set it, on most systems by: sudo timedatectl set-ntp true")
         }));
         problems
     }
 
-    /// The key is not where the settings say.
+    /// Returns a problem if the key is not in the store that the settings name.
     fn misplaced_key(&self) -> Option<Problem> {
         match (self.keeper.state().key_store(), self.settings.current().vault.key) {
             (Some(actual), KeyStoreChoice::Only(configured)) if actual != configured => {
                 let message = format!("[vault] key says {configured}, but the vault's key is in {actual}");
                 let remedy = format!("Move it: ssod vault move {configured}");
-                Some(Problem::new(Area::KeyStore, message).fix(remedy))
+                Some(Problem::new(Area::KeyStore, message).with_remedy(remedy))
             }
             _ => None,
         }
@@ -125,7 +125,7 @@ fn session(session: BrokerSessionStatus, now: Timestamp) -> SessionStatus {
         remaining: session.token_expires_at.map(|at| at.since_or_zero(now).as_secs()),
         ends_in: session.ends_at.filter(|at| *at > now).map(|at| at.since_or_zero(now).as_secs()),
         renews_in: session.next_renewal.map(|at| at.since_or_zero(now).as_secs()),
-        trouble: session.trouble.map(|one| trouble(one, now)),
+        trouble: session.trouble.map(|reason| trouble(reason, now)),
     }
 }
 
@@ -145,7 +145,7 @@ fn profile(profile: BrokerProfileStatus, now: Timestamp) -> ProfileStatus {
         expires_at: profile.expiration.map(whole_seconds),
         remaining: profile.expiration.map(|at| at.since_or_zero(now).as_secs()),
         renews_in: profile.next_renewal.map(|at| at.since_or_zero(now).as_secs()),
-        trouble: profile.trouble.map(|one| trouble(one, now)),
+        trouble: profile.trouble.map(|reason| trouble(reason, now)),
         used_ago: profile.last_used.map(|at| now.since_or_zero(at).as_secs()),
         used_by: profile.used_by,
         aws_form: profile.aws_form,
@@ -163,7 +163,7 @@ fn trouble(trouble: TroubleStatus, now: Timestamp) -> Trouble {
     }
 }
 
-/// Returns the active profile as the control API writes it.
+/// Returns the active profile in the format of the control API.
 pub(super) fn active_profile(active: &ProfileChoice) -> ActiveProfile {
     ActiveProfile {
         profile: active.profile.as_ref().map(ToString::to_string),

@@ -1,4 +1,4 @@
-//! The list of all routes. Each route has a file of its own.
+//! The list of all routes. Each route has its own file.
 
 mod audit;
 mod credentials;
@@ -25,7 +25,7 @@ use super::context::ControlContext;
 use super::failure::Failure;
 use super::guard::guard;
 
-/// Every message has less than a few hundred bytes.
+/// The maximum size of a request; a normal one has at most a few hundred bytes.
 const MAX_BODY: usize = 64 * 1024;
 
 /// Returns the router of the control API.

@@ -14,8 +14,8 @@ use crate::decide::{RETRY_MAX, backoff, seed};
 
 /// The maximum number of concurrent calls. Users report 429s from about twenty calls a second.
 pub const IN_FLIGHT: usize = 5;
-/// The maximum number of permits that accumulate while there are no calls, so a few profiles need not queue. It is small
-/// enough that no second has twice the default rate.
+/// The maximum number of permits that accumulate while there are no calls, so a few profiles need not queue. It is
+/// small enough that no second has twice the default rate.
 pub const BURST: f64 = 5.0;
 /// The lowest rate in permits per second, so that progress never stops.
 const MIN_RATE: f64 = 0.1;
@@ -152,8 +152,8 @@ impl Limiter {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Grants the available permits to the waiting callers. If the next permit has not accumulated yet, a task continues
-    /// when it has.
+    /// Grants the available permits to the waiting callers. If the next permit has not accumulated yet, a task
+    /// continues when it has.
     fn serve(self: &Arc<Self>) {
         let mut queue = self.queue();
         queue.accumulate();

@@ -105,8 +105,8 @@ impl State {
         ended
     }
 
-    /// Ends the waits that were set while the clock was ahead. Otherwise they would count again when the corrected clock
-    /// comes close to their end.
+    /// Ends the waits that were set while the clock was ahead. Otherwise they would count again when the corrected
+    /// clock comes close to their end.
     fn end_impossible_waits(&mut self, now: Timestamp) {
         let sessions = self.sessions.values_mut().filter_map(|session| session.retry.as_mut());
         let profiles = self.profiles.values_mut().filter_map(|profile| profile.retry.as_mut());

@@ -101,8 +101,8 @@ impl State {
         self.phase.begin_sealing(why);
     }
 
-    /// Drops tokens and credentials, and discards the results of work in progress. Keeps the configuration, the last uses
-    /// and the choice. Returns the sessions whose renewed sign-in is not saved, and therefore lost.
+    /// Drops tokens and credentials, and discards the results of work in progress. Keeps the configuration, the last
+    /// uses and the choice. Returns the sessions whose renewed sign-in is not saved, and therefore lost.
     pub(crate) fn sealed(&mut self, why: SealReason) -> Vec<SessionName> {
         let mut lost = Vec::new();
         for (name, session) in &mut self.sessions {

@@ -59,8 +59,8 @@ impl RetryState {
         Self { count: 1, retry_at, reason, kind: RetryKind::Other }
     }
 
-    /// Returns the state of a fetch that found no usable access token. It waits as long as the token's renewal does, and
-    /// does not count as a separate failure.
+    /// Returns the state of a fetch that found no usable access token. It waits as long as the token's renewal does,
+    /// and does not count as a separate failure.
     pub(crate) fn after_missing_token(renewal: Option<&Self>, now: Timestamp) -> Self {
         if let Some(renewal) = renewal.filter(|renewal| renewal.retry_at > now) {
             return Self { count: 0, ..renewal.clone() };
@@ -92,8 +92,8 @@ impl RetryState {
         }
     }
 
-    /// Shortens the wait after a missing answer to a small delay that depends on the name, and returns whether there was
-    /// such a wait. The failures still count, so an unstable network does not cause many calls.
+    /// Shortens the wait after a missing answer to a small delay that depends on the name, and returns whether there
+    /// was such a wait. The failures still count, so an unstable network does not cause many calls.
     pub(super) fn end_wait(&mut self, name: impl Hash, now: Timestamp) -> bool {
         let soon = now.plus(jitter(RETRY_MIN * 10, seed(name)));
         let ends = self.kind == RetryKind::NoAnswer && is_waiting(now, self.retry_at) && soon < self.retry_at;

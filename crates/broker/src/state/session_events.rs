@@ -56,8 +56,8 @@ impl State {
         true
     }
 
-    /// Removes the session's tokens and credentials, because the user signed out, and returns them; `None` if the session
-    /// is not known.
+    /// Removes the session's tokens and credentials, because the user signed out, and returns them; `None` if the
+    /// session is not known.
     pub(crate) fn signed_out(&mut self, name: &SessionName, now: Timestamp) -> Option<SignedOut> {
         let entry = self.sessions.get_mut(name)?;
         entry.begin_generation(None);
@@ -68,8 +68,8 @@ impl State {
         Some(SignedOut { config, tokens, still_valid: self.drop_credentials(name, now) })
     }
 
-    /// Records that a renewal of the token starts. Returns the handle that reports its end, and the handle that waits for
-    /// it.
+    /// Records that a renewal of the token starts. Returns the handle that reports its end, and the handle that waits
+    /// for it.
     pub(crate) fn renewal_started(&mut self, name: &SessionName) -> (Completer, Completion) {
         let (completer, renewal) = InFlight::new(self.generation(name));
         let completion = renewal.completion();

@@ -1,4 +1,4 @@
-//! `POST /v1/audit/write`: writes the lines that wait for the audit log, for a client that reads the log now.
+//! `POST /v1/audit/write`: writes the queued lines of the audit log, for a client that is about to read it.
 
 use std::sync::Arc;
 use std::time::Duration;

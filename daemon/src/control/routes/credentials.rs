@@ -1,5 +1,5 @@
-//! `POST /v1/credentials`: one profile's credentials for `credential_process`; `POST /v1/check`: only whether there
-//! are any. Both wait longer than an SDK does.
+//! `POST /v1/credentials`: one profile's credentials for `credential_process`; `POST /v1/check`: whether it has
+//! credentials, without returning them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,8 @@ use crate::control::lookup::{caller, find_profile};
 use crate::control::time::whole_seconds;
 use crate::live_broker::LiveBroker;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longer than an SDK waits for the endpoint, because `credential_process` has no such limit.
+const FETCH_TIME_LIMIT: Duration = Duration::from_secs(10);
 
 pub(in crate::control) async fn answer(
     State(broker): State<LiveBroker>,
@@ -48,7 +49,7 @@ pub(in crate::control) async fn check(
     Ok(Json(Checked { profile: profile.name.to_string(), session: profile.session.to_string() }))
 }
 
-/// Notes for the audit log which program got the credentials, or was refused: the program that runs `ssod`.
+/// Notes in the audit log which program got the credentials, or was refused: the program that started `ssod`.
 fn record(
     broker: &LiveBroker,
     audit: &AuditLog,
@@ -69,6 +70,6 @@ fn record(
 
 async fn fetch(broker: &LiveBroker, name: &str) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Failure> {
     let profile = find_profile(broker, name)?;
-    let credentials = broker.fetch_within(&profile.name, Floor::CONTAINER, PATIENCE).await?;
+    let credentials = broker.fetch_within(&profile.name, Floor::CONTAINER, FETCH_TIME_LIMIT).await?;
     Ok((profile, credentials))
 }

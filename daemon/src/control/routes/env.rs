@@ -1,5 +1,5 @@
-//! `POST /v1/env`: the environment for a shell. It fetches nothing, and a signed-out profile is no error: the SDK shows the
-//! refusal.
+//! `POST /v1/env`: the environment for a shell. It fetches nothing, and a signed-out profile is not an error, because
+//! the SDK will show the refusal.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ pub(in crate::control) async fn answer(
     Ok(Json(environment))
 }
 
-/// Which port serves IMDS for which profile.
+/// Finds the port that serves IMDS for a profile.
 #[derive(Clone)]
 pub(in crate::control) struct ImdsServing {
     ports: ImdsPorts,

@@ -15,9 +15,9 @@ use crate::control::lookup::{find, require_open};
 use crate::live_broker::LiveBroker;
 use crate::vault::keeper::VaultKeeper;
 
-/// Calls at the same time. Users report 429s from about twenty calls a second.
+/// The maximum number of concurrent calls. Users report 429s from about twenty calls a second.
 const CONCURRENT_CALLS: usize = 4;
-/// Attempts of one call that AWS throttles.
+/// The maximum number of attempts of a call that AWS throttles.
 const ATTEMPTS: u32 = 6;
 
 pub(in crate::control) async fn answer(

@@ -8,7 +8,7 @@ use crate::control::failure::{Failure, RouteResult};
 use crate::vault::keeper::VaultKeeper;
 
 pub(in crate::control) async fn lock(State(keeper): State<VaultKeeper>) -> RouteResult<Locked> {
-    // A task of its own completes the lock even if the client disconnects.
+    // A separate task completes the lock even if the client disconnects.
     let locking = tokio::spawn(async move { keeper.lock().await });
     let locked = locking.await.unwrap_or_else(|panicked| Err(panicked.into()));
     let lost = locked.map_err(|error| Failure::broken(&error))?;

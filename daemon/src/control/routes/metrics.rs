@@ -1,4 +1,4 @@
-//! `GET /v1/metrics`: what `ssod status` shows, in Prometheus' text format. Both are made from the same report, so they never
+//! `GET /v1/metrics`: the content of `ssod status` in Prometheus' text format. Both use the same report, so they never
 //! differ.
 
 use std::fmt::Write as _;
@@ -63,7 +63,7 @@ fn text(status: &Status, ticks: u64, busy_ticks: u64) -> String {
     text.0
 }
 
-/// Returns the word that the JSON has for a state.
+/// Returns the state's word in the JSON of `ssod status`.
 fn word(state: impl Serialize) -> String {
     serde_json::to_value(state).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_status_shows_is_what_prometheus_reads() {
+    fn the_metrics_show_the_values_of_the_status() {
         let status: Status = serde_json::from_str(
             r#"{"daemon":{"version":"1.2.3","vault":{"state":"open"},"problems":["the clock"]},
             "sessions":[{"name":"work","state":"active","start_url":"x","region":"r","remaining":60}],
@@ -114,8 +114,8 @@ mod tests {
             "ssod_session_token_seconds{session=\"work\"} 60",
             "ssod_profile_state{profile=\"odd \\\"name\\\"\",state=\"on_demand\"} 1",
         ] {
-            assert!(lines.lines().any(|one| one == line), "{line} is missing in:\n{lines}");
+            assert!(lines.lines().any(|written| written == line), "{line} is missing in:\n{lines}");
         }
-        assert!(!lines.contains("ssod_profile_credentials_seconds{"), "there are none");
+        assert!(!lines.contains("ssod_profile_credentials_seconds{"), "no profile has credentials");
     }
 }

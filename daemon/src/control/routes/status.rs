@@ -1,4 +1,4 @@
-//! `GET /v1/status`; `GET /v1/daemon` is its part about the daemon alone.
+//! `GET /v1/status`, and `GET /v1/daemon`, which returns only the part about the daemon.
 
 use axum::Json;
 use axum::extract::State;
