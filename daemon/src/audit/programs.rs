@@ -8,7 +8,7 @@ use ssod_peer::TcpPeer;
 
 use super::note::CallerProcess;
 
-/// A connection that waited this long for its search has probably ended, so it is not searched.
+/// A connection that waited this long for its search probably has its answer already, so it is not searched.
 const MAX_SEARCH_DELAY: Duration = Duration::from_millis(50);
 /// The maximum number of programs in the cache.
 const CACHE_CAPACITY: usize = 512;

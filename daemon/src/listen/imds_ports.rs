@@ -110,7 +110,7 @@ impl ImdsPorts {
         let until = async move {
             tokio::select! {
                 () = shutdown => {}
-                // No value is ever sent; dropping the sender ends the port.
+                // No value is ever sent; dropping the sender closes the port.
                 _ = closed => {}
             }
         };

@@ -59,7 +59,7 @@ impl LiveEndpointTokens {
         let old: Vec<_> = revoked.iter().map(|owner| self.file(owner)).collect();
         self.state_file.save_revoked(revoked)?;
         for file in old {
-            // The old token is not valid any more, so it is harmless if its file cannot be removed.
+            // The old token is about to become invalid, so it is harmless if its file cannot be removed.
             let _ = std::fs::remove_file(file);
         }
         self.tokens.renew(|owner| revoked.contains(owner))?;

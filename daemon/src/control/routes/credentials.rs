@@ -18,7 +18,7 @@ use crate::control::lookup::{caller, find_profile};
 use crate::control::time::whole_seconds;
 use crate::live_broker::LiveBroker;
 
-/// Longer than an SDK waits for the endpoint, because `credential_process` has no such limit.
+/// Longer than the time limit of an SDK's request to the endpoint, which does not apply to a command.
 const FETCH_TIME_LIMIT: Duration = Duration::from_secs(10);
 
 pub(in crate::control) async fn answer(

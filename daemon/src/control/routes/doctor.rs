@@ -63,19 +63,19 @@ async fn port(port: u16) -> Vec<Check> {
     let caller = match ssod_peer::tcp_peer(client, server) {
         _ if !ssod_peer::TELLS_TCP_PEERS => Check::warning(
             "caller check",
-            "This system does not tell which user made a loopback connection, so the endpoint's tokens are the only check.",
+            "This system does not report which user made a loopback connection, so the endpoint's tokens are the only check.",
             "There is nothing to do; see the README",
         ),
         Ok(Some(peer)) if peer.uid == ssod_peer::own_uid() => {
             let took = begun.elapsed().as_micros();
             Check::ok(
                 "caller check",
-                format!("The kernel tells which user made each connection ({took} µs)."),
+                format!("The kernel reports which user made each connection ({took} µs)."),
             )
         }
         Ok(_) | Err(_) => Check::failed(
             "caller check",
-            "The kernel does not tell which user made a loopback connection, so ssod refuses all of them.",
+            "The kernel does not report which user made a loopback connection, so ssod refuses all of them.",
             "If a sandbox or a container forbids netlink sockets (AF_NETLINK), allow them; the kernel needs inet_diag",
         ),
     };
