@@ -10,7 +10,9 @@ use thiserror::Error;
 
 /// Another daemon is already running.
 #[derive(Debug, Error)]
-#[error("another ssod-daemon is already running (process {pid}); there is one for each user. See: ssod status")]
+#[error(
+    "another ssod-daemon is already running (process {pid}); there is one for each user. See: ssod status"
+)]
 pub struct AlreadyRuns {
     /// Its process id, which it wrote to the lock file.
     pid: String,
