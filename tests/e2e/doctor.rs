@@ -53,7 +53,9 @@ fn credentials_that_take_precedence_over_ssod_are_found() {
         [("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "old")];
     assert_finds(&sandbox, &old_environment, &["is no longer valid", "ssod env"]);
     let credentials = sandbox.home().join(".aws/credentials");
-    for (section, text) in [("default", "tools without a profile"), ("adminUser", "not what ssod serves")] {
+    for (section, text) in
+        [("default", "tools without a profile"), ("adminUser", "do not use ssod for profile adminUser")]
+    {
         fs::write(
             &credentials,
             format!("[{section}]\naws_access_key_id = AKIA\naws_secret_access_key = x\n"),

@@ -160,11 +160,18 @@ fn check_files(context: &Context, variable: impl Fn(&str) -> Option<String>) -> 
             ),
             "Select a profile that uses ssod (ssod env PROFILE), or remove that setting",
         )),
-        Some(setting) if !overriding.is_default_served => checks.push(Check::warning(
-            "AWS files",
-            format!("AWS tools without a profile do not use ssod, because {setting}."),
-            "Give tools a profile: eval \"$(ssod env PROFILE)\"",
-        )),
+        Some(setting) if !overriding.is_default_served => {
+            // Access keys never expire, so a tool that uses them by mistake works for years.
+            let has_keys = overriding.with_access_keys.iter().any(|name| name == "default");
+            checks.push(Check {
+                name: "AWS files".to_owned(),
+                state: if has_keys { CheckState::Failed } else { CheckState::Warning },
+                message: format!("AWS tools without a profile do not use ssod, because {setting}."),
+                hint: Some(
+                    "Give tools a profile: eval \"$(ssod env PROFILE)\"; or remove that setting".to_owned(),
+                ),
+            });
+        }
         _ => {}
     }
     for (name, setting) in overriding.profiles {
