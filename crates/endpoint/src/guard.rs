@@ -199,12 +199,12 @@ mod tests {
     const OWN: u32 = 1_000;
 
     /// The tokens in force.
-    struct World {
+    struct TestTokens {
         tokens: Tokens,
         imds_tokens: ImdsTokens,
     }
 
-    impl World {
+    impl TestTokens {
         fn new() -> Self {
             let tokens = Tokens::default();
             tokens.ensure(&[admin()]).unwrap();
@@ -235,12 +235,12 @@ mod tests {
     }
 
     fn reason(uri: &str, headers: &[(&str, &str)]) -> Option<&'static str> {
-        check_caller(&parts(uri, headers), &World::new().facts()).err()
+        check_caller(&parts(uri, headers), &TestTokens::new().facts()).err()
     }
 
     #[test]
     fn only_this_user_and_only_with_the_right_token_gets_to_credentials() {
-        let world = World::new();
+        let world = TestTokens::new();
         let (own, active) = (world.token(&TokenOwner::Profile(admin())), world.token(&TokenOwner::Active));
         let ask = |facts: &Facts<'_>, path: &str, token: &str| {
             let parts = parts(path, &[("host", "127.0.0.1:7746"), ("authorization", token)]);
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn imds_has_no_get_without_a_live_token_and_two_tokens_are_none() {
-        let world = World::new();
+        let world = TestTokens::new();
         let token = world.imds_tokens.issue(Timestamp::UNIX_EPOCH, PORT, 60);
         let other_port = world.imds_tokens.issue(Timestamp::UNIX_EPOCH, PORT + 1, 60);
         let ask = |facts: &Facts<'_>, method: Method, path: &str, tokens: &[&str]| {
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn sdks_get_through() {
+    fn sdks_are_accepted() {
         for host in ["127.0.0.1:7746", "127.0.0.1"] {
             assert_eq!(reason("/credentials/a", &[("host", host)]), None);
             assert_eq!(reason("/credentials/a", &[("host", host), ("sec-fetch-mode", "cors")]), None);
@@ -342,8 +342,32 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_that_is_refused_gets_nothing_even_with_a_token() {
+        let world = TestTokens::new();
+        let token = world.token(&TokenOwner::Profile(admin()));
+        let imds_token = world.imds_tokens.issue(Timestamp::UNIX_EPOCH, PORT, 60);
+        let own_host = ("host", "127.0.0.1:7746");
+        let mut refused_headers = vec![vec![("host", "localhost:7746")], vec![("host", "evil.test")], vec![]];
+        refused_headers.extend(
+            BROWSER_HEADERS.iter().chain(&FORWARDING_HEADERS).map(|name| vec![own_host, (*name, "x")]),
+        );
+        for headers in refused_headers {
+            for path in
+                ["/credentials/adminUser", "/latest/meta-data/iam/security-credentials/", "/latest/api/token"]
+            {
+                let mut headers = headers.clone();
+                headers.extend([("authorization", token.as_str()), (IMDS_TOKEN, imds_token.as_str())]);
+                let parts = parts(path, &headers);
+                let access = decide(&parts, &world.facts()).access;
+                let is_refused = matches!(access, Err(Denied::Refused(Refusal::CallerRefused(_))));
+                assert!(is_refused, "{path} with {headers:?}: {access:?}");
+            }
+        }
+    }
+
+    #[test]
     fn the_audit_log_gets_protocol_and_profile_from_the_same_parse() {
-        let world = World::new();
+        let world = TestTokens::new();
         let decided = |facts: &Facts<'_>, path: &str| {
             let parts = parts(path, &[("host", "127.0.0.1:7746")]);
             let decision = decide(&parts, facts);

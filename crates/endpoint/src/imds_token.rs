@@ -1,7 +1,7 @@
 //! IMDSv2 session tokens: stateless, so that no number of them can exhaust anything.
 //!
-//! A token is its own expiry and port under an HMAC whose key lives as long as the process. After a restart every
-//! older token gets a 401, on which SDKs take a new one.
+//! A token consists of its expiry and port and an HMAC of both. The key exists only in this process, so after a restart every
+//! older token gets a 401, and SDKs then request a new one.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -10,16 +10,16 @@ use sha2::Sha256;
 use ssod_model::{Timestamp, TimestampExt};
 use std::time::Duration;
 
-/// The longest life that IMDSv2 allows, in seconds.
+/// The longest lifetime that IMDSv2 allows, in seconds.
 pub(crate) const MAX_TTL: u64 = 21_600;
 const PAYLOAD: usize = 8 + 2;
 
-/// Makes and checks IMDSv2 tokens.
+/// Issues and checks IMDSv2 tokens.
 #[derive(Clone)]
 pub struct ImdsTokens(Hmac<Sha256>);
 
 impl ImdsTokens {
-    /// A new key; fails only where the system has no random numbers.
+    /// Creates a new key. Fails only if the system has no random numbers.
     pub fn new() -> Result<Self, getrandom::Error> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;
@@ -28,7 +28,7 @@ impl ImdsTokens {
         Ok(Self(mac))
     }
 
-    /// A token for that port, for so many seconds.
+    /// Returns a token for that port that is valid for `ttl` seconds.
     pub(crate) fn issue(&self, now: Timestamp, port: u16, ttl: u64) -> String {
         let expires_at = now.plus(Duration::from_secs(ttl.min(MAX_TTL))).as_second();
         let mut token = Vec::with_capacity(PAYLOAD + 32);
@@ -39,7 +39,7 @@ impl ImdsTokens {
         BASE64_URL_SAFE_NO_PAD.encode(token)
     }
 
-    /// Whether the token is one of ours for that port, and still alive.
+    /// Returns whether this process issued the token for that port, and it has not expired.
     pub(crate) fn is_live(&self, now: Timestamp, port: u16, token: &[u8]) -> bool {
         let Ok(token) = BASE64_URL_SAFE_NO_PAD.decode(token) else { return false };
         let Some((payload, tag)) = token.split_at_checked(PAYLOAD) else { return false };
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_lives_its_seconds_at_its_port() {
+    fn a_token_is_valid_for_its_time_and_its_port() {
         let tokens = ImdsTokens::new().unwrap();
         let token = tokens.issue(at(0), 7746, 60);
         assert!(tokens.is_live(at(59), 7746, token.as_bytes()));
@@ -71,7 +71,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn nothing_made_up_passes(token in proptest::collection::vec(proptest::num::u8::ANY, 0..80)) {
+        fn an_invented_token_is_refused(token in proptest::collection::vec(proptest::num::u8::ANY, 0..80)) {
             proptest::prop_assert!(!ImdsTokens::new().unwrap().is_live(at(0), 1, &token));
         }
     }

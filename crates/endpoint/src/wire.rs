@@ -1,4 +1,4 @@
-//! AWS's JSON for SDKs, and the one place where a refusal becomes an HTTP answer.
+//! AWS's JSON for SDKs, and the only place where a refusal becomes an HTTP response.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -40,12 +40,12 @@ fn container_credentials<'a>(
     }
 }
 
-/// The container endpoint's answer.
+/// Returns the container endpoint's response.
 pub(crate) fn container(credentials: &RoleCredentials, profile: &Profile) -> Response {
     json_answer(StatusCode::OK, &container_credentials(credentials, profile))
 }
 
-/// The IMDS document.
+/// Returns the IMDS document.
 pub(crate) fn imds(credentials: &RoleCredentials, profile: &Profile) -> Response {
     let document = ImdsCredentials {
         code: "Success",
@@ -56,7 +56,7 @@ pub(crate) fn imds(credentials: &RoleCredentials, profile: &Profile) -> Response
     json_answer(StatusCode::OK, &document)
 }
 
-/// A refusal in both spellings: Go reads the small ones, JavaScript the capital ones.
+/// Returns a refusal with both spellings of its keys: the SDK for Go reads the lower-case ones, the SDK for JavaScript the others.
 pub(crate) fn refusal(refusal: &Refusal) -> Response {
     let status = match refusal {
         Refusal::InvalidToken(_) => StatusCode::UNAUTHORIZED,
@@ -71,29 +71,29 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response {
     json_answer(status, &json!({ "code": code, "message": message, "Code": code, "Message": message }))
 }
 
-/// The answer for a path that has nothing.
+/// Returns the response for an unknown path.
 pub(crate) fn not_found() -> Response {
     let message = "There is nothing at this path.";
     let body = json!({ "code": "NotFound", "message": message, "Code": "NotFound", "Message": message });
     json_answer(StatusCode::NOT_FOUND, &body)
 }
 
-/// For an IMDS request without a live token: SDKs look at the status only.
+/// Returns the response for an IMDS request without a valid token. SDKs check only the status.
 pub(crate) fn unauthorized() -> Response {
     StatusCode::UNAUTHORIZED.into_response()
 }
 
-/// For a method that this path does not have.
+/// Returns the response for a method that the path does not support.
 pub(crate) fn method_not_allowed() -> Response {
     StatusCode::METHOD_NOT_ALLOWED.into_response()
 }
 
-/// Plain text without a newline at its end: boto uses it verbatim.
+/// Returns plain text without a newline at its end, because boto uses it verbatim.
 pub(crate) fn text(text: impl Into<String>) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"))], text.into()).into_response()
 }
 
-/// JSON with exactly `application/json`, for which Go looks.
+/// Returns JSON with exactly `application/json`, which the SDK for Go requires.
 pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response {
     let Ok(body) = serde_json::to_vec(body) else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let headers = [
@@ -103,7 +103,7 @@ pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response
     (status, headers, body).into_response()
 }
 
-/// RFC 3339 in whole seconds: a fraction defeats boto's near-expiry logic. Rounded down, never up.
+/// Returns the time in RFC 3339, rounded down to whole seconds, because boto misreads a fraction and then does not renew in time.
 pub(crate) fn instant(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

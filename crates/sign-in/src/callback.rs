@@ -1,7 +1,7 @@
-//! The one-shot listener that the browser comes back to.
+//! The listener to which the browser returns after a sign-in.
 //!
-//! It listens on 127.0.0.1 only, at a port of its own, for one exact path. An answer counts once and only with
-//! the right `state`; anything else is turned away and the wait goes on, so that a stray page cannot end it.
+//! It listens on 127.0.0.1 only, on its own port, for one exact path. It accepts one answer with the right `state`. It rejects
+//! every other request and keeps waiting, so that an unrelated page cannot end the sign-in.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,20 +21,20 @@ use crate::page::Page;
 
 const PATH: &str = "/oauth/callback";
 
-/// What the browser brought.
+/// What the browser sent.
 pub(crate) struct Answer {
     pub(crate) outcome: Result<Secret, Rejection>,
-    /// Shows the page; the browser waits for it.
+    /// Sends the page for which the browser waits.
     pub(crate) reply: oneshot::Sender<Page>,
 }
 
-/// Identity Center's error, in its own words.
+/// The error that Identity Center reported.
 pub(crate) struct Rejection {
     pub(crate) error: String,
     pub(crate) description: Option<String>,
 }
 
-/// The listener; dropping it ends it.
+/// The listener. It ends on drop.
 pub(crate) struct Callback {
     pub(crate) redirect_uri: String,
     pub(crate) answer: oneshot::Receiver<Answer>,
@@ -64,12 +64,14 @@ impl Callback {
         let redirect_uri = format!("http://{host}{PATH}");
         let (send, answer) = oneshot::channel();
         let waiting = Waiting { state, host: host.into(), answer: Arc::new(Mutex::new(Some(send))) };
-        let router =
-            Router::new().route(PATH, get(answered)).fallback(async || Page::NotOurs).with_state(waiting);
+        let router = Router::new()
+            .route(PATH, get(receive_answer))
+            .fallback(async || Page::NotOurs)
+            .with_state(waiting);
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
             let until = async {
-                // Dropped or sent: both mean stop.
+                // The sender only drops its end, which also ends the wait.
                 let _ = stopped.await;
             };
             if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
@@ -79,10 +81,10 @@ impl Callback {
         Ok(Self { redirect_uri, answer, server, stop: Some(stop) })
     }
 
-    /// Ends the listener once the page is on its way.
+    /// Ends the listener after the page has been sent.
     pub(crate) async fn close(mut self) {
         drop(self.stop.take());
-        // A browser that keeps its connection open must not keep the sign-in waiting.
+        // The sign-in must not wait for a browser that keeps its connection open.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), &mut self.server).await;
     }
 }
@@ -93,7 +95,7 @@ impl Drop for Callback {
     }
 }
 
-async fn answered(
+async fn receive_answer(
     State(waiting): State<Waiting>,
     headers: HeaderMap,
     Query(parameters): Query<Parameters>,

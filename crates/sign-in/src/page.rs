@@ -1,51 +1,66 @@
-//! The page that the browser ends on. No script, nothing loaded, nothing that a server said: it works anywhere
-//! and cannot be made to say something else.
+//! The page that the browser shows at the end of a sign-in. It has no script, loads nothing, and contains no text from a server,
+//! so a request cannot change what it shows.
 
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-/// What happened, for the user at the browser.
+/// The result of the sign-in, as the browser shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Page {
     SignedIn,
     Denied,
     Failed,
-    /// Not the answer that is waited for.
+    /// The request is not the expected answer.
     NotOurs,
+}
+
+/// What differs between the pages.
+struct Content {
+    status: StatusCode,
+    mark: &'static str,
+    colour: &'static str,
+    title: &'static str,
+    text: &'static str,
+}
+
+impl Page {
+    const fn content(self) -> Content {
+        match self {
+            Self::SignedIn => Content {
+                status: StatusCode::OK,
+                mark: "✓",
+                colour: "#1a7f37",
+                title: "You are signed in",
+                text: "ssod keeps this sign-in fresh from now on. You can close this window and go back to your terminal.",
+            },
+            Self::Denied => Content {
+                status: StatusCode::OK,
+                mark: "–",
+                colour: "#9a6700",
+                title: "You denied the sign-in",
+                text: "Nothing has changed. You can close this window; to try again, run ssod login in your terminal.",
+            },
+            Self::Failed => Content {
+                status: StatusCode::OK,
+                mark: "×",
+                colour: "#cf222e",
+                title: "The sign-in did not work",
+                text: "Your terminal shows the reason. You can close this window.",
+            },
+            Self::NotOurs => Content {
+                status: StatusCode::BAD_REQUEST,
+                mark: "×",
+                colour: "#cf222e",
+                title: "ssod does not expect this answer",
+                text: "It may belong to an older sign-in. Run ssod login in your terminal and use the new page.",
+            },
+        }
+    }
 }
 
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
-        let (status, mark, colour, title, text) = match self {
-            Self::SignedIn => (
-                StatusCode::OK,
-                "✓",
-                "#1a7f37",
-                "You are signed in",
-                "ssod keeps this sign-in fresh from now on. You can close this window and go back to your terminal.",
-            ),
-            Self::Denied => (
-                StatusCode::OK,
-                "–",
-                "#9a6700",
-                "You denied the sign-in",
-                "Nothing has changed. You can close this window; to try again, run ssod login in your terminal.",
-            ),
-            Self::Failed => (
-                StatusCode::OK,
-                "×",
-                "#cf222e",
-                "The sign-in did not work",
-                "Your terminal says why. You can close this window.",
-            ),
-            Self::NotOurs => (
-                StatusCode::BAD_REQUEST,
-                "×",
-                "#cf222e",
-                "This is not an answer that ssod waits for",
-                "It may belong to an older sign-in. Run ssod login in your terminal and use the new page.",
-            ),
-        };
+        let Content { status, mark, colour, title, text } = self.content();
         let html = format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\"><title>{title} · ssod</title><style>\
