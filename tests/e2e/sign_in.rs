@@ -48,7 +48,7 @@ fn the_callback_rejects_a_wrong_state_or_path_and_keeps_waiting() {
     ] {
         let page = get(&wrong);
         assert!(
-            page.status == 400 && page.body.contains("not an answer that ssod waits for"),
+            page.status == 400 && page.body.contains("ssod does not expect this answer"),
             "{wrong}: {}",
             page.body
         );

@@ -34,10 +34,13 @@ fn no_token_is_sent_to_bobs_listener_and_exposed_tokens_are_renewed() {
         )),
         "{status}"
     );
-    for command in [&["env", "adminUser"][..], &["exec", "adminUser", "--", "env"]] {
-        let refused = sandbox.ssod(command);
-        assert_eq!((refused.status, refused.stdout.as_str()), (4, ""), "{command:?}");
-    }
+    // The shell that evaluates the output gets no endpoint and no token, and its command fails.
+    let refused = sandbox.ssod(&["env", "adminUser", "--shell", "sh"]);
+    assert_eq!(refused.status, 4);
+    let lines: Vec<_> = refused.stdout.lines().collect();
+    assert!(matches!(lines[..], [unset, "false"] if unset.starts_with("unset ")), "{lines:?}");
+    let refused = sandbox.ssod(&["exec", "adminUser", "--", "env"]);
+    assert_eq!((refused.status, refused.stdout.as_str()), (4, ""));
     let doctor = sandbox.ssod(&["doctor"]);
     assert_eq!(doctor.status, 1);
     assert!(
