@@ -1,5 +1,5 @@
-//! The real time if the machine's clock is wrong: learned from AWS's answers, and continued by the steady clock, which cannot
-//! be set.
+//! The real time if the machine's clock is wrong: learned from AWS's answers, and continued by the steady clock, which
+//! cannot be set.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use ssod_model::{SignedDuration, Timestamp, TimestampExt};
 
 /// A smaller difference comes from the answer's travel time, not from a wrong clock.
 const TOLERATED_ERROR: Duration = Duration::from_mins(1);
-/// Time synchronisation slews a clock by at most 500 parts per million (adjtimex(2)); a clock that moved by more was set.
+/// Time synchronisation slews a clock by at most 500 parts per million (adjtimex(2)); a clock that moved by more was
+/// set.
 const SLEW_DIVISOR: u32 = 1_000;
 /// An answer that took longer carries an old time, because the machine may have been suspended meanwhile.
 const MAX_TRAVEL_TIME: Duration = Duration::from_secs(10);
@@ -24,7 +25,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Returns how far the wall clock was set since an earlier reading: forward, back (negative), or zero if it only advanced.
+    /// Returns how far the wall clock was set since an earlier reading: forward, back (negative), or zero if it only
+    /// advanced.
     pub fn set_since(&self, earlier: &Self) -> SignedDuration {
         let passed = self.steady.saturating_sub(earlier.steady);
         let by = self.wall.duration_since(earlier.wall) - signed(passed);
@@ -47,7 +49,8 @@ struct Anchor {
 }
 
 impl Correction {
-    /// Learns AWS's time from an answer that arrived at that reading; `asked_at` is [`now`](Self::now) when the request was sent.
+    /// Learns AWS's time from an answer that arrived at that reading; `asked_at` is [`now`](Self::now) when the request
+    /// was sent.
     pub fn learn(&mut self, aws_time: Timestamp, asked_at: Timestamp, at: Reading) {
         if self.now(at).duration_since(asked_at).unsigned_abs() > MAX_TRAVEL_TIME {
             return;
@@ -62,8 +65,8 @@ impl Correction {
         self.anchor.is_some()
     }
 
-    /// Returns the time, as well as it is known. If the wall clock was set since AWS last told the time, both the wall clock and
-    /// the continued time may be right; this returns the later one, so that nothing expired counts as valid.
+    /// Returns the time, as well as it is known. If the wall clock was set since AWS last told the time, both the wall
+    /// clock and the continued time may be right; this returns the later one, so that nothing expired counts as valid.
     pub fn now(&self, reading: Reading) -> Timestamp {
         let Some(anchor) = &self.anchor else { return reading.wall };
         if reading.set_since(&anchor.at).is_zero() {
@@ -73,8 +76,8 @@ impl Correction {
         add(anchor.at.wall, anchor.offset).plus(passed).max(reading.wall)
     }
 
-    /// Returns how far the wall clock is ahead of AWS's (behind if negative); `None` if it is right, or was set since AWS last
-    /// told the time.
+    /// Returns how far the wall clock is ahead of AWS's (behind if negative); `None` if it is right, or was set since
+    /// AWS last told the time.
     pub fn wrong_by(&self, reading: Reading) -> Option<SignedDuration> {
         let anchor = self.anchor.filter(|anchor| reading.set_since(&anchor.at).is_zero())?;
         (!anchor.offset.is_zero()).then(|| -anchor.offset)

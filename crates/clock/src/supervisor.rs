@@ -17,8 +17,8 @@ const TOLERATED_DRIFT: Duration = Duration::from_secs(1);
 
 /// Sleeps until `clock` has reached the deadline, or the wall clock was set.
 ///
-/// The alarm ends when that much time has passed on the wall clock, or when the wall clock is set. Without an alarm, and with
-/// one while the deadline is near, a supervisor compares the wall clock with the monotonic one.
+/// The alarm ends when that much time has passed on the wall clock, or when the wall clock is set. Without an alarm,
+/// and with one while the deadline is near, a supervisor compares the wall clock with the monotonic one.
 pub async fn sleep_supervised<A: Future<Output = ()> + Send>(
     clock: &impl TimeSource,
     wall: impl Fn() -> Timestamp + Send,
@@ -48,8 +48,8 @@ pub async fn sleep_supervised<A: Future<Output = ()> + Send>(
             () = alarm_ends => {}
             () = tokio::time::sleep(remaining.min(check_after)) => {}
         }
-        // If the wall clock was set, the caller decides again. Otherwise AWS may have told another time meanwhile, and the
-        // deadline is not reached yet, so the loop continues.
+        // If the wall clock was set, the caller decides again. Otherwise AWS may have told another time meanwhile, and
+        // the deadline is not reached yet, so the loop continues.
         let passed = wall().duration_since(wall_before).unsigned_abs();
         if passed.abs_diff(monotonic_before.elapsed()) > TOLERATED_DRIFT {
             return;

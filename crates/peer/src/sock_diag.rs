@@ -91,8 +91,8 @@ fn socket_id(answer: &[u8]) -> Option<&[u8]> {
     answer.get(ID_AT..ID_AT + 36)
 }
 
-/// Returns what these bytes must be. For a dual-stack socket (as in Java and .NET) the request has the IPv4 addresses, but
-/// the answer has the mapped IPv6 addresses, `::ffff:a.b.c.d`.
+/// Returns what these bytes must be. For a dual-stack socket (as in Java and .NET) the request has the IPv4 addresses,
+/// but the answer has the mapped IPv6 addresses, `::ffff:a.b.c.d`.
 fn expected_id(request: &[u8], family: Option<u8>) -> Vec<u8> {
     let requested = request.get(HEADER + 8..HEADER + 44).unwrap_or_default();
     let mut expected = requested.to_vec();
@@ -106,7 +106,8 @@ fn expected_id(request: &[u8], family: Option<u8>) -> Vec<u8> {
     expected
 }
 
-/// Returns the owner in the answer; `None` if the kernel knows no such socket, or if the answer is about another socket.
+/// Returns the owner in the answer; `None` if the kernel knows no such socket, or if the answer is about another
+/// socket.
 fn read_answer(answer: &[u8], request: &[u8]) -> io::Result<Option<TcpPeer>> {
     let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
     match kind {

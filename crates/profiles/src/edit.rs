@@ -77,8 +77,8 @@ struct Editor<'a> {
 }
 
 impl Editor<'_> {
-    /// Writes the new value if this setting is one to be set, and returns whether it is. An inline comment moves to the line
-    /// above.
+    /// Writes the new value if this setting is one to be set, and returns whether it is. An inline comment moves to the
+    /// line above.
     fn replace(&mut self, setting: &Setting, text: &str) -> bool {
         let Some(at) = self.pending.iter().position(|(key, _)| *key == setting.key) else { return false };
         let (key, value) = self.pending.remove(at);

@@ -7,8 +7,8 @@ use crate::{Broken, Document, Section, edit, set_keys};
 /// How a profile is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProfileForm {
-    /// `credential_process` and ssod's own keys, so that `--profile` and every SDK get credentials from ssod. An SDK that
-    /// finds `sso_account_id` uses its own sign-in instead, so this form has none of AWS's keys.
+    /// `credential_process` and ssod's own keys, so that `--profile` and every SDK get credentials from ssod. An SDK
+    /// that finds `sso_account_id` uses its own sign-in instead, so this form has none of AWS's keys.
     Ssod {
         /// The absolute path of the `ssod` program.
         program: String,
@@ -83,7 +83,8 @@ pub fn writable_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-/.%@:+".contains(&byte))
 }
 
-/// Returns the command line for `credential_process`, which botocore splits by shell rules and other SDKs pass to `sh -c`.
+/// Returns the command line for `credential_process`, which botocore splits by shell rules and other SDKs pass to `sh
+/// -c`.
 fn credential_process(program: &str, profile: &str) -> String {
     format!("{} credential-process {}", quote_for_shell(program), quote_for_shell(profile))
 }

@@ -189,8 +189,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Adds the session that a profile with its own start URL implies. Profiles with the same start URL share it, as they
-    /// share the AWS CLI's token.
+    /// Adds the session that a profile with its own start URL implies. Profiles with the same start URL share it, as
+    /// they share the AWS CLI's token.
     fn legacy_session(&mut self, profile: String, url: &str, block: &Block) -> Result<SessionName, Problem> {
         let region = block
             .text("sso_region")

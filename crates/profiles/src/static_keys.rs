@@ -3,8 +3,8 @@
 use crate::document::LineKind;
 use crate::{Broken, Document, Section};
 
-/// Returns the names of the profiles that have an access key of their own, in the AWS config file or the credentials file
-/// (whose sections have no `profile` before the name).
+/// Returns the names of the profiles that have an access key of their own, in the AWS config file or the credentials
+/// file (whose sections have no `profile` before the name).
 pub fn static_keys(text: &str) -> Result<Vec<String>, Broken> {
     let mut names = Vec::new();
     let mut section = String::new();
