@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use ssod_control::{Check, CheckState, ControlClient, DaemonStatus, EnvRequest, Environment, Status};
 use ssod_private_files::ReadPolicy;
-use ssod_profiles::static_keys;
+use ssod_profiles::profiles_with_static_keys;
 
 use crate::context::Context;
 use crate::error::{CommandError, CommandResult};
@@ -161,7 +161,7 @@ fn check_access_keys(context: &Context, profiles: &[String]) -> Vec<Check> {
     for path in [credentials, context.paths.aws_config.clone()] {
         let Ok(text) = ssod_private_files::read_to_string(&path, &ReadPolicy::user_file()) else { continue };
         let shown = path.display();
-        match static_keys(&text) {
+        match profiles_with_static_keys(&text) {
             Ok(names) if names.iter().any(|name| name == "default") => checks.push(Check::failed(
                 "access keys",
                 format!("[default] in {shown} has access keys: tools without a profile use them, not ssod's endpoint."),

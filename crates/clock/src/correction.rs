@@ -40,7 +40,7 @@ pub struct Correction {
     anchor: Option<Anchor>,
 }
 
-/// The last time that AWS told.
+/// The last time that an answer of AWS contained.
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
     at: Reading,
@@ -60,12 +60,12 @@ impl Correction {
         self.anchor = Some(Anchor { at, offset });
     }
 
-    /// Returns whether an answer of AWS ever told the time.
+    /// Returns whether any answer of AWS has contained the time.
     pub fn is_known(&self) -> bool {
         self.anchor.is_some()
     }
 
-    /// Returns the time, as well as it is known. If the wall clock was set since AWS last told the time, both the wall
+    /// Returns the time, as well as it is known. If the wall clock was set since AWS's last answer, both the wall
     /// clock and the continued time may be right; this returns the later one, so that nothing expired counts as valid.
     pub fn now(&self, reading: Reading) -> Timestamp {
         let Some(anchor) = &self.anchor else { return reading.wall };
@@ -77,7 +77,7 @@ impl Correction {
     }
 
     /// Returns how far the wall clock is ahead of AWS's (behind if negative); `None` if it is right, or was set since
-    /// AWS last told the time.
+    /// AWS's last answer.
     pub fn wrong_by(&self, reading: Reading) -> Option<SignedDuration> {
         let anchor = self.anchor.filter(|anchor| reading.set_since(&anchor.at).is_zero())?;
         (!anchor.offset.is_zero()).then(|| -anchor.offset)
@@ -116,7 +116,7 @@ mod tests {
         correction.learn(aws_time, correction.now(at), at);
     }
 
-    /// The time at the reading `now`, in seconds, if AWS told the time zero at the reading `learnt_at`.
+    /// Returns the time at the reading `now`, in seconds, if AWS's time was zero at the reading `learnt_at`.
     fn corrected(learnt_at: (i64, i64), now: (i64, i64)) -> i64 {
         let mut correction = Correction::default();
         learn(&mut correction, reading(0, 0).wall, reading(learnt_at.0, learnt_at.1));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_after_aws_told_it() {
+    fn the_time_continues_from_awss_last_answer() {
         for (name, learnt_at, now, expected) in [
             ("a clock that is right", (0, 0), (HOUR, HOUR), HOUR),
             ("half a minute is travel time", (30, 0), (HOUR + 30, HOUR), HOUR + 30),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_overflows() {
+    fn extreme_times_do_not_overflow() {
         let mut correction = Correction::default();
         let far = Reading { wall: Timestamp::MAX, steady: Duration::MAX };
         learn(&mut correction, Timestamp::MIN, far);

@@ -1,4 +1,4 @@
-//! The interface of whatever tells the time.
+//! The interface to a source of time.
 
 use std::pin::Pin;
 
@@ -7,14 +7,14 @@ use ssod_model::{SignedDuration, Timestamp};
 /// A sleep until a deadline.
 pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Where the time comes from.
+/// A source of time.
 pub trait TimeSource: Send + Sync + 'static {
     /// Returns the present time, as well as it is known.
     fn now(&self) -> Timestamp;
 
     /// Sleeps until [`now`](Self::now) has reached `deadline`. The sleep follows the wall clock: if the machine was
-    /// suspended or its clock was set, it ends when the wall clock says so. It may end early, so callers check the time
-    /// again.
+    /// suspended or its clock was set, it ends when the wall clock has reached the deadline. It may end early, so
+    /// callers check the time again.
     fn sleep_until(&self, deadline: Timestamp) -> Sleep<'_>;
 
     /// Learns AWS's time from an answer that has just arrived. `asked_at` is this source's time when the request was

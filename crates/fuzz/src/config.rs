@@ -1,16 +1,18 @@
 //! The AWS config file and `config.toml`.
 
 use ssod_daemon::Settings;
-use ssod_profiles::{Document, Environment, Section, remove_keys, resolve, set_keys, static_keys};
+use ssod_profiles::{
+    Document, EndpointVariables, Section, profiles_with_static_keys, remove_keys, resolve, set_keys,
+};
 
 /// Checks that a file is read or refused, that a written setting is read back, and that no other byte is lost.
 pub(crate) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     // A mistake in a file is an error, never a panic.
     let _ = Settings::parse(&text);
-    let _ = static_keys(&text);
+    let _ = profiles_with_static_keys(&text);
     let Ok(document) = Document::parse(&text) else { return };
-    let environment = Environment::from_variables(|_| None);
+    let environment = EndpointVariables::from_variables(|_| None);
     let before = resolve(&document, &environment);
     for problem in &before.problems {
         assert!(!problem.to_string().chars().any(char::is_control), "{problem:?}");

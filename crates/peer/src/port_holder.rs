@@ -1,4 +1,4 @@
-//! The user whose program listens on a port that the daemon wants.
+//! The user whose program listens on a port that the daemon needs.
 
 /// Returns the uid of the program that listens on that port of 127.0.0.1. It reads the kernel's whole socket tables,
 /// which takes milliseconds, so it serves error messages and not requests.

@@ -55,7 +55,7 @@ struct CallbackParameters {
 
 /// What a request must have to be accepted, and where the response goes.
 #[derive(Clone)]
-struct Expected {
+struct ExpectedResponse {
     state: Secret,
     host: Arc<str>,
     /// `None` after the first accepted response.
@@ -69,7 +69,8 @@ impl CallbackListener {
         let host = listener.local_addr()?.to_string();
         let redirect_uri = format!("http://{host}{CALLBACK_PATH}");
         let (sender, response) = oneshot::channel();
-        let expected = Expected { state, host: host.into(), sender: Arc::new(Mutex::new(Some(sender))) };
+        let expected =
+            ExpectedResponse { state, host: host.into(), sender: Arc::new(Mutex::new(Some(sender))) };
         let router = Router::new()
             .route(CALLBACK_PATH, get(receive))
             .fallback(async || ResultPage::Unexpected)
@@ -103,7 +104,7 @@ impl Drop for CallbackListener {
 
 /// Accepts the response if it is the expected one, and answers with the page.
 async fn receive(
-    State(expected): State<Expected>,
+    State(expected): State<ExpectedResponse>,
     headers: HeaderMap,
     Query(parameters): Query<CallbackParameters>,
 ) -> Response {

@@ -279,7 +279,7 @@ impl VaultKeeper {
             tokens.in_force().replace(saved);
             // Another user may know these tokens: if that user held our port, open shells sent them there; and if the caller's
             // uid cannot be checked, they were in use while no daemon held the port.
-            if state_file.port_was_taken() || !ssod_peer::TELLS_TCP_PEERS {
+            if state_file.port_was_taken() || !ssod_peer::IDENTIFIES_TCP_PEERS {
                 tracing::warn!(
                     "the endpoint's tokens are renewed; open shells need a new environment: eval \"$(ssod env PROFILE)\""
                 );
