@@ -1,7 +1,7 @@
 //! Connects to the daemon and starts it if none runs.
 
 use ssod_control::{ControlClient, DaemonStatus, Paths};
-use ssod_profiles::Environment;
+use ssod_profiles::EndpointVariables;
 
 use crate::error::CommandResult;
 use crate::{daemon_process, service, terminal};
@@ -42,7 +42,7 @@ fn warn_of_differences(paths: &Paths, daemon: &DaemonStatus) {
             paths.aws_config.display()
         ));
     }
-    for name in Environment::VARIABLES {
+    for name in EndpointVariables::VARIABLES {
         let own = std::env::var(name).ok().filter(|value| !value.is_empty());
         let daemons =
             daemon.overrides.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());

@@ -13,7 +13,7 @@ use ssod_control::Paths;
 use ssod_endpoint::{Endpoint, ImdsTokens, Port, Services, Timeouts, serve};
 use ssod_identity_center::IdentityCenter;
 use ssod_model::Program;
-use ssod_profiles::Environment;
+use ssod_profiles::EndpointVariables;
 use ssod_vault::Vault;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
@@ -112,7 +112,7 @@ impl App {
         let endpoint = Endpoint::new(services.clone(), main_port, facts.port);
         let (audit, capacity) = (foundation.audit.clone(), limits.endpoint.clone());
         let imds_ports = ImdsPorts::new(inherited, services, audit, capacity, shutdown.clone());
-        let environment = Environment::from_variables(&variable);
+        let environment = EndpointVariables::from_variables(&variable);
         let context = foundation.context(LiveSettings::new(settings), tokens, environment, imds_ports, facts);
         context.aws_config.reload().await;
         Ok(Self { context, imds_enabled, endpoint, limits, sockets, shutdown, instance_lock })
@@ -237,7 +237,7 @@ impl Foundation {
         self,
         settings: LiveSettings,
         tokens: LiveEndpointTokens,
-        environment: Environment,
+        environment: EndpointVariables,
         imds_ports: ImdsPorts,
         facts: DaemonFacts,
     ) -> ControlContext {
@@ -311,7 +311,8 @@ fn start_audit(paths: &Paths, broker: &LiveBroker) -> Result<Arc<AuditLog>> {
 
 /// Returns the variables that override where Identity Center is called.
 fn overrides(variable: &VariableReader) -> Vec<(String, String)> {
-    let set = Environment::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
+    let set =
+        EndpointVariables::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
     set.filter(|(_, value)| !value.is_empty()).collect()
 }
 

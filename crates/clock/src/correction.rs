@@ -1,5 +1,5 @@
-//! The real time if the machine's clock is wrong: learned from AWS's answers, and continued by the steady clock, which cannot
-//! be set.
+//! The real time if the machine's clock is wrong: learned from AWS's answers, and continued by the steady clock, which
+//! cannot be set.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use ssod_model::{SignedDuration, Timestamp, TimestampExt};
 
 /// A smaller difference comes from the answer's travel time, not from a wrong clock.
 const TOLERATED_ERROR: Duration = Duration::from_mins(1);
-/// Time synchronisation slews a clock by at most 500 parts per million (adjtimex(2)); a clock that moved by more was set.
+/// Time synchronisation slews a clock by at most 500 parts per million (adjtimex(2)); a clock that moved by more was
+/// set.
 const SLEW_DIVISOR: u32 = 1_000;
 /// An answer that took longer carries an old time, because the machine may have been suspended meanwhile.
 const MAX_TRAVEL_TIME: Duration = Duration::from_secs(10);
@@ -24,7 +25,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Returns how far the wall clock was set since an earlier reading: forward, back (negative), or zero if it only advanced.
+    /// Returns how far the wall clock was set since an earlier reading: forward, back (negative), or zero if it only
+    /// advanced.
     pub fn set_since(&self, earlier: &Self) -> SignedDuration {
         let passed = self.steady.saturating_sub(earlier.steady);
         let by = self.wall.duration_since(earlier.wall) - signed(passed);
@@ -38,7 +40,7 @@ pub struct Correction {
     anchor: Option<Anchor>,
 }
 
-/// The last time that AWS told.
+/// The last time that an answer of AWS contained.
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
     at: Reading,
@@ -47,7 +49,8 @@ struct Anchor {
 }
 
 impl Correction {
-    /// Learns AWS's time from an answer that arrived at that reading; `asked_at` is [`now`](Self::now) when the request was sent.
+    /// Learns AWS's time from an answer that arrived at that reading; `asked_at` is [`now`](Self::now) when the request
+    /// was sent.
     pub fn learn(&mut self, aws_time: Timestamp, asked_at: Timestamp, at: Reading) {
         if self.now(at).duration_since(asked_at).unsigned_abs() > MAX_TRAVEL_TIME {
             return;
@@ -57,13 +60,13 @@ impl Correction {
         self.anchor = Some(Anchor { at, offset });
     }
 
-    /// Returns whether an answer of AWS ever told the time.
+    /// Returns whether any answer of AWS has contained the time.
     pub fn is_known(&self) -> bool {
         self.anchor.is_some()
     }
 
-    /// Returns the time, as well as it is known. If the wall clock was set since AWS last told the time, both the wall clock and
-    /// the continued time may be right; this returns the later one, so that nothing expired counts as valid.
+    /// Returns the time, as well as it is known. If the wall clock was set since AWS's last answer, both the wall
+    /// clock and the continued time may be right; this returns the later one, so that nothing expired counts as valid.
     pub fn now(&self, reading: Reading) -> Timestamp {
         let Some(anchor) = &self.anchor else { return reading.wall };
         if reading.set_since(&anchor.at).is_zero() {
@@ -73,8 +76,8 @@ impl Correction {
         add(anchor.at.wall, anchor.offset).plus(passed).max(reading.wall)
     }
 
-    /// Returns how far the wall clock is ahead of AWS's (behind if negative); `None` if it is right, or was set since AWS last
-    /// told the time.
+    /// Returns how far the wall clock is ahead of AWS's (behind if negative); `None` if it is right, or was set since
+    /// AWS's last answer.
     pub fn wrong_by(&self, reading: Reading) -> Option<SignedDuration> {
         let anchor = self.anchor.filter(|anchor| reading.set_since(&anchor.at).is_zero())?;
         (!anchor.offset.is_zero()).then(|| -anchor.offset)
@@ -113,7 +116,7 @@ mod tests {
         correction.learn(aws_time, correction.now(at), at);
     }
 
-    /// The time at the reading `now`, in seconds, if AWS told the time zero at the reading `learnt_at`.
+    /// Returns the time at the reading `now`, in seconds, if AWS's time was zero at the reading `learnt_at`.
     fn corrected(learnt_at: (i64, i64), now: (i64, i64)) -> i64 {
         let mut correction = Correction::default();
         learn(&mut correction, reading(0, 0).wall, reading(learnt_at.0, learnt_at.1));
@@ -121,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_after_aws_told_it() {
+    fn the_time_continues_from_awss_last_answer() {
         for (name, learnt_at, now, expected) in [
             ("a clock that is right", (0, 0), (HOUR, HOUR), HOUR),
             ("half a minute is travel time", (30, 0), (HOUR + 30, HOUR), HOUR + 30),
@@ -156,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_overflows() {
+    fn extreme_times_do_not_overflow() {
         let mut correction = Correction::default();
         let far = Reading { wall: Timestamp::MAX, steady: Duration::MAX };
         learn(&mut correction, Timestamp::MIN, far);

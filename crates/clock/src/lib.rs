@@ -1,7 +1,7 @@
-//! What time it is, and sleeping until a deadline.
+//! Reads the time, and sleeps until a deadline.
 //!
-//! Every crate that decides by the time takes a [`Clock`]. The daemon's is a [`WallClock`]; tests and the simulation pass a
-//! [`TimeSource`] of their own, so they control the time.
+//! Every crate that decides by the time takes a [`Clock`]. The daemon's is a [`WallClock`]; tests and the simulation
+//! use their own [`TimeSource`], so they control the time.
 
 #[cfg(target_os = "linux")]
 mod alarm;

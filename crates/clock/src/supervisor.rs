@@ -17,8 +17,8 @@ const TOLERATED_DRIFT: Duration = Duration::from_secs(1);
 
 /// Sleeps until `clock` has reached the deadline, or the wall clock was set.
 ///
-/// The alarm ends when that much time has passed on the wall clock, or when the wall clock is set. Without an alarm, and with
-/// one while the deadline is near, a supervisor compares the wall clock with the monotonic one.
+/// The alarm ends when that much time has passed on the wall clock, or when the wall clock is set. Without an alarm,
+/// and with one while the deadline is near, a supervisor compares the wall clock with the monotonic one.
 pub async fn sleep_supervised<A: Future<Output = ()> + Send>(
     clock: &impl TimeSource,
     wall: impl Fn() -> Timestamp + Send,
@@ -48,8 +48,8 @@ pub async fn sleep_supervised<A: Future<Output = ()> + Send>(
             () = alarm_ends => {}
             () = tokio::time::sleep(remaining.min(check_after)) => {}
         }
-        // If the wall clock was set, the caller decides again. Otherwise AWS may have told another time meanwhile, and the
-        // deadline is not reached yet, so the loop continues.
+        // If the wall clock was set, the caller decides again. Otherwise an answer of AWS may have changed the
+        // time, so that the deadline is not reached yet, and the loop continues.
         let passed = wall().duration_since(wall_before).unsigned_abs();
         if passed.abs_diff(monotonic_before.elapsed()) > TOLERATED_DRIFT {
             return;
@@ -74,22 +74,22 @@ mod tests {
         }
 
         fn sleep_until(&self, _: Timestamp) -> Sleep<'_> {
-            unreachable!("the test sleeps by the function under test")
+            unreachable!("the test calls sleep_supervised itself")
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_an_alarm_a_set_clock_ends_the_sleep_within_thirty_seconds() {
-        let begun = Timestamp::from_second(1_800_000_000).unwrap();
-        let wall = SettableWall(Arc::new(Mutex::new((Instant::now(), begun))));
+        let initial = Timestamp::from_second(1_800_000_000).unwrap();
+        let wall = SettableWall(Arc::new(Mutex::new((Instant::now(), initial))));
         let set = wall.0.clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(45)).await;
-            *set.lock().unwrap() = (Instant::now(), begun.minus(Duration::from_hours(1)));
+            *set.lock().unwrap() = (Instant::now(), initial.minus(Duration::from_hours(1)));
         });
         let start = Instant::now();
         let no_alarm = |_| None::<std::future::Pending<()>>;
-        sleep_supervised(&wall, || wall.now(), no_alarm, begun.plus(Duration::from_mins(30))).await;
+        sleep_supervised(&wall, || wall.now(), no_alarm, initial.plus(Duration::from_mins(30))).await;
         assert_eq!(start.elapsed().as_secs(), 60, "it checks twice a minute");
     }
 }

@@ -11,8 +11,8 @@ use crate::correction::{Correction, Reading, describe_clock_error};
 use crate::source::{Sleep, TimeSource};
 use crate::supervisor::sleep_supervised;
 
-/// The machine's wall clock, corrected by the times in AWS's answers. On Linux it sleeps by a timer that continues while the
-/// machine is suspended and that ends at once when the clock is set.
+/// The machine's wall clock, corrected by the times in AWS's answers. On Linux it sleeps by a timer that continues
+/// while the machine is suspended and that ends at once when the clock is set.
 #[derive(Debug, Default)]
 pub struct WallClock(Mutex<Correction>);
 

@@ -1,7 +1,7 @@
 //! The AWS config file and `config.toml`.
 
 use ssod_daemon::Settings;
-use ssod_profiles::{Document, Environment, Section, SharedFiles, remove_keys, resolve, set_keys};
+use ssod_profiles::{Document, EndpointVariables, Section, SharedFiles, remove_keys, resolve, set_keys};
 
 /// Checks that a file is parsed or refused, that a setting that is written can be read, and that no other byte is lost.
 pub(crate) fn check(data: &[u8]) {
@@ -15,7 +15,7 @@ pub(crate) fn check(data: &[u8]) {
         }
     }
     let Ok(document) = Document::parse(&text) else { return };
-    let environment = Environment::from_variables(|_| None);
+    let environment = EndpointVariables::from_variables(|_| None);
     let before = resolve(&document, &environment);
     for problem in &before.problems {
         assert!(!problem.to_string().chars().any(char::is_control), "{problem:?}");

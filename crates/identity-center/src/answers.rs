@@ -1,4 +1,5 @@
-//! What AWS's answers mean. Pure: bodies in, nouns out; whatever a hostile server sends ends here as an error.
+//! Parses the bodies of AWS's answers into the types of `ssod-model`. It has no I/O, and a hostile body becomes an
+//! error.
 
 use std::time::Duration;
 
@@ -8,131 +9,131 @@ use ssod_model::{
     Secret, SessionTokens, Timestamp, TimestampExt,
 };
 
-use crate::errors::{Service, plain};
+use crate::errors::{Service, printable};
 use crate::wire;
 
-/// A permission set lasts 12 hours at most and a registration about 90 days: what claims to last longer is clamped.
-const MAX_LIFE: Duration = Duration::from_hours(8784);
+/// The longest lifetime that is accepted; a longer one is shortened to it. Real ones are at most 12 hours for role
+/// credentials and about 90 days for a registration.
+const MAX_LIFETIME: Duration = Duration::from_hours(8784);
 
-/// One page of a list, and the token for the next one.
+/// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What is on it; entries that no AWS tool could use are left out.
+    /// The entries, without those whose account id or role name is not valid.
     pub entries: Vec<T>,
-    /// The next page, if there is one.
-    pub next: Option<String>,
+    /// The token that requests the next page, if there is one.
+    pub next_token: Option<String>,
 }
 
-/// RegisterClient's.
+/// Parses the answer to RegisterClient.
 pub fn registration(body: &[u8], now: Timestamp) -> Result<ClientRegistration, IdentityError> {
-    let made: wire::RegisteredClient = decode(Service::Oidc, body)?;
+    let response: wire::RegisterClientResponse = decode(Service::Oidc, body)?;
     Ok(ClientRegistration {
-        client_id: made.client_id,
-        client_secret: made.client_secret.into(),
-        expires_at: clamped(Timestamp::from_second(made.client_secret_expires_at), now)?,
+        client_id: response.client_id,
+        client_secret: response.client_secret.into(),
+        expires_at: clamped(Timestamp::from_second(response.client_secret_expires_at), now)?,
     })
 }
 
-/// StartDeviceAuthorization's.
+/// Parses the answer to StartDeviceAuthorization.
 pub fn device_authorization(body: &[u8]) -> Result<DeviceAuthorization, IdentityError> {
-    let started: wire::StartedDeviceAuthorization = decode(Service::Oidc, body)?;
-    let complete = started.verification_uri_complete.unwrap_or_else(|| started.verification_uri.clone());
-    let interval = started.interval.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(5);
+    let response: wire::StartDeviceAuthorizationResponse = decode(Service::Oidc, body)?;
+    let complete = response.verification_uri_complete.unwrap_or_else(|| response.verification_uri.clone());
+    let interval = response.interval.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(5);
     Ok(DeviceAuthorization {
-        device_code: started.device_code.into(),
-        user_code: plain(&started.user_code),
-        verification_uri: started.verification_uri,
+        device_code: response.device_code.into(),
+        user_code: printable(&response.user_code),
+        verification_uri: response.verification_uri,
         verification_uri_complete: complete,
-        expires_in: lifetime(started.expires_in),
+        expires_in: lifetime(response.expires_in),
         interval: Duration::from_secs(interval.clamp(1, 60)),
     })
 }
 
-/// CreateToken's; an answer without a refresh token keeps the one that was sent.
+/// Parses the answer to CreateToken. If it has no refresh token, the one that was sent remains valid.
 pub fn tokens(
     body: &[u8],
     issued_at: Timestamp,
     now: Timestamp,
     client: ClientRegistration,
-    kept: Option<Secret>,
+    sent_refresh_token: Option<Secret>,
 ) -> Result<SessionTokens, IdentityError> {
-    let made: wire::CreatedToken = decode(Service::Oidc, body)?;
+    let response: wire::CreateTokenResponse = decode(Service::Oidc, body)?;
     Ok(SessionTokens {
-        access_token: header_safe(made.access_token)?,
+        access_token: checked_secret(response.access_token)?,
         issued_at,
-        expires_at: now.plus(lifetime(made.expires_in)),
-        refresh_token: made.refresh_token.map(Secret::from).or(kept),
+        expires_at: now.plus(lifetime(response.expires_in)),
+        refresh_token: response.refresh_token.map(Secret::from).or(sent_refresh_token),
         client,
     })
 }
 
-/// ListAccounts'.
+/// Parses the answer to ListAccounts.
 pub fn accounts(body: &[u8]) -> Result<Page<Account>, IdentityError> {
-    let page: wire::AccountPage = decode(Service::Portal, body)?;
-    let account = |entry: wire::AccountEntry| {
+    let page: wire::ListAccountsResponse = decode(Service::Portal, body)?;
+    let account = |entry: wire::AccountInfo| {
         let id = AccountId::parse(&entry.account_id).ok()?;
-        Some(Account { id, name: plain(&entry.account_name), email: plain(&entry.email_address) })
+        Some(Account { id, name: printable(&entry.account_name), email: printable(&entry.email_address) })
     };
     let entries = page.account_list.into_iter().filter_map(account).collect();
-    Ok(Page { entries, next: page.next_token.filter(|token| !token.is_empty()) })
+    Ok(Page { entries, next_token: page.next_token.filter(|token| !token.is_empty()) })
 }
 
-/// ListAccountRoles'.
+/// Parses the answer to ListAccountRoles.
 pub fn roles(body: &[u8]) -> Result<Page<RoleName>, IdentityError> {
-    let page: wire::RolePage = decode(Service::Portal, body)?;
+    let page: wire::ListAccountRolesResponse = decode(Service::Portal, body)?;
     let entries =
         page.role_list.into_iter().filter_map(|entry| RoleName::parse(&entry.role_name).ok()).collect();
-    Ok(Page { entries, next: page.next_token.filter(|token| !token.is_empty()) })
+    Ok(Page { entries, next_token: page.next_token.filter(|token| !token.is_empty()) })
 }
 
-/// GetRoleCredentials'.
+/// Parses the answer to GetRoleCredentials.
 pub fn role_credentials(
     body: &[u8],
     issued_at: Timestamp,
     now: Timestamp,
 ) -> Result<RoleCredentials, IdentityError> {
-    let answer: wire::RoleCredentialsAnswer = decode(Service::Portal, body)?;
-    let entry = answer.role_credentials;
+    let response: wire::GetRoleCredentialsResponse = decode(Service::Portal, body)?;
+    let credentials = response.role_credentials;
     Ok(RoleCredentials {
-        access_key_id: header_safe(entry.access_key_id)?.expose().to_owned(),
-        secret_access_key: header_safe(entry.secret_access_key)?,
-        session_token: header_safe(entry.session_token)?,
+        access_key_id: checked_secret(credentials.access_key_id)?.expose().to_owned(),
+        secret_access_key: checked_secret(credentials.secret_access_key)?,
+        session_token: checked_secret(credentials.session_token)?,
         issued_at,
-        expiration: clamped(Timestamp::from_millisecond(entry.expiration), now)?,
+        expiration: clamped(Timestamp::from_millisecond(credentials.expiration), now)?,
     })
 }
 
+/// Limits a time that AWS sent, so that a hostile one cannot make a value valid forever.
 fn clamped(
     at: Result<Timestamp, impl std::fmt::Display>,
     now: Timestamp,
 ) -> Result<Timestamp, IdentityError> {
     let at =
         at.map_err(|error| IdentityError::Unavailable(format!("AWS sent an impossible time: {error}")))?;
-    Ok(at.min(now.plus(MAX_LIFE)))
+    Ok(at.min(now.plus(MAX_LIFETIME)))
 }
 
 fn decode<T: DeserializeOwned>(service: Service, body: &[u8]) -> Result<T, IdentityError> {
     serde_json::from_slice(body).map_err(|error| {
-        // serde's text can quote values; the category tells enough and quotes nothing.
-        let name =
-            if service == Service::Oidc { "Identity Center's sign-in service" } else { "the SSO portal" };
-        let what =
-            if error.is_data() { "JSON that lacks what was asked for" } else { "something that is not JSON" };
-        IdentityError::Unavailable(format!("{name} answered with {what}"))
+        // serde's message can quote secret values, so only its category is reported.
+        let content =
+            if error.is_data() { "JSON without the expected content" } else { "something that is not JSON" };
+        IdentityError::Unavailable(format!("{} answered with {content}", service.name()))
     })
 }
 
-/// A secret that will stand in headers and JSON of others: empty or with control characters it is refused.
-fn header_safe(text: String) -> Result<Secret, IdentityError> {
+/// Refuses a secret that is empty or has control characters, because SDKs get it in headers and JSON.
+fn checked_secret(text: String) -> Result<Secret, IdentityError> {
     if text.is_empty() || text.chars().any(char::is_control) {
         return Err(IdentityError::Unavailable(
-            "AWS sent a secret that is empty or has control characters".to_owned(),
+            "AWS sent a secret that is empty or contains control characters".to_owned(),
         ));
     }
     Ok(Secret::new(text))
 }
 
-/// A life in seconds as a server names it: none below zero, and not for ever.
+/// Returns a lifetime that AWS sent in seconds, between zero and the maximum.
 fn lifetime(seconds: i64) -> Duration {
-    u64::try_from(seconds).map_or(Duration::ZERO, Duration::from_secs).min(MAX_LIFE)
+    u64::try_from(seconds).map_or(Duration::ZERO, Duration::from_secs).min(MAX_LIFETIME)
 }

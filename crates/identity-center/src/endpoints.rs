@@ -1,46 +1,47 @@
-//! Which host answers for a session.
+//! The base URLs of the two services for a session.
 
 use ssod_model::SsoSession;
 
-/// Base URL of the OIDC service, without a slash at its end.
+/// Returns the base URL of the OIDC service, without a trailing slash.
 pub fn oidc_base(session: &SsoSession) -> String {
-    base(session, session.endpoints.oidc.as_deref(), "oidc")
+    base_url(session, session.endpoints.oidc.as_deref(), "oidc")
 }
 
-/// Base URL of the portal, without a slash at its end.
+/// Returns the base URL of the portal, without a trailing slash.
 pub fn portal_base(session: &SsoSession) -> String {
-    base(session, session.endpoints.portal.as_deref(), "portal.sso")
+    base_url(session, session.endpoints.portal.as_deref(), "portal.sso")
 }
 
-/// The rules of botocore's endpoint rule sets for `sso` and `sso-oidc`.
-fn base(session: &SsoSession, overridden: Option<&str>, service: &str) -> String {
+/// Returns the base URL by the rules of botocore's endpoint rule sets for `sso` and `sso-oidc`.
+fn base_url(session: &SsoSession, overridden: Option<&str>, service: &str) -> String {
     if let Some(url) = overridden {
         return url.trim_end_matches('/').to_owned();
     }
     let region = session.region.as_str();
     let partition = Partition::of(region);
-    // The rule set sends FIPS in GovCloud to the plain host, which is FIPS there.
-    let plain_is_fips = region.starts_with("us-gov-") && !session.endpoints.dual_stack;
-    let fips = session.endpoints.fips && !plain_is_fips;
-    let suffix = if session.endpoints.dual_stack { partition.dual_stack } else { partition.suffix };
+    // In GovCloud the rule sets use the standard host for FIPS, too, because it supports FIPS.
+    let standard_host_has_fips = region.starts_with("us-gov-") && !session.endpoints.dual_stack;
+    let fips = session.endpoints.fips && !standard_host_has_fips;
+    let suffix = if session.endpoints.dual_stack { partition.dual_stack_suffix } else { partition.suffix };
     format!("https://{service}{}.{region}.{suffix}", if fips { "-fips" } else { "" })
 }
 
+/// The domain names of a partition of AWS.
 struct Partition {
     suffix: &'static str,
-    dual_stack: &'static str,
+    dual_stack_suffix: &'static str,
 }
 
 impl Partition {
     fn of(region: &str) -> Self {
-        let (suffix, dual_stack) = if region.starts_with("cn-") {
+        let (suffix, dual_stack_suffix) = if region.starts_with("cn-") {
             ("amazonaws.com.cn", "api.amazonwebservices.com.cn")
         } else if region.starts_with("eusc-") {
             ("amazonaws.eu", "api.amazonwebservices.eu")
         } else {
             ("amazonaws.com", "api.aws")
         };
-        Self { suffix, dual_stack }
+        Self { suffix, dual_stack_suffix }
     }
 }
 
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_follow_partition_fips_and_dual_stack() {
+    fn hosts_depend_on_partition_fips_and_dual_stack() {
         for (region, fips, dual_stack, oidc, portal) in [
             ("us-east-1", false, false, "oidc.us-east-1.amazonaws.com", "portal.sso.us-east-1.amazonaws.com"),
             (
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_replaces_the_whole_base() {
+    fn an_override_replaces_the_whole_base_url() {
         let mut session = session("us-east-1", true, true);
         session.endpoints.oidc = Some("http://127.0.0.1:9/".to_owned());
         assert_eq!(oidc_base(&session), "http://127.0.0.1:9");

@@ -1,14 +1,17 @@
 //! IAM Identity Center over HTTP: OIDC (sign-in and renewal) and the SSO portal (accounts, role credentials).
 //!
-//! The only crate that calls AWS. Wire formats and error names are AWS's service models', `sso-oidc` and `sso`
-//! of 2019-06-10, both restJson1: camelCase members, unsigned, errors named by `x-amzn-errortype`.
+//! This is the only crate that calls AWS. The wire formats and the error names are those of AWS's service models
+//! `sso-oidc` and `sso` of 2019-06-10. Both use the protocol restJson1 with unsigned requests; the header
+//! `x-amzn-errortype` names the error.
 
 pub mod answers;
 mod client;
 mod endpoints;
 mod errors;
+mod http;
 mod wire;
 
-pub use client::{IdentityCenter, Network, SetupError};
+pub use client::IdentityCenter;
 pub use endpoints::{oidc_base, portal_base};
 pub use errors::{ErrorAnswer, Service, classify};
+pub use http::{HttpOptions, SetupError};

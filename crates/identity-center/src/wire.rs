@@ -1,10 +1,10 @@
-//! AWS's JSON, as the service models give it.
+//! The JSON of requests and answers, with the names of AWS's service models.
 
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RegisterClient<'a> {
+pub(crate) struct RegisterClientRequest<'a> {
     pub(crate) client_name: &'a str,
     pub(crate) client_type: &'static str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -19,8 +19,8 @@ pub(crate) struct RegisterClient<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "the model's names")]
-pub(crate) struct RegisteredClient {
+#[expect(clippy::struct_field_names, reason = "the names of AWS's service model")]
+pub(crate) struct RegisterClientResponse {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     /// Epoch seconds.
@@ -29,7 +29,7 @@ pub(crate) struct RegisteredClient {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct StartDeviceAuthorization<'a> {
+pub(crate) struct StartDeviceAuthorizationRequest<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) client_secret: &'a str,
     pub(crate) start_url: &'a str,
@@ -37,20 +37,20 @@ pub(crate) struct StartDeviceAuthorization<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct StartedDeviceAuthorization {
+pub(crate) struct StartDeviceAuthorizationResponse {
     pub(crate) device_code: String,
     pub(crate) user_code: String,
     pub(crate) verification_uri: String,
     pub(crate) verification_uri_complete: Option<String>,
     /// Seconds.
     pub(crate) expires_in: i64,
-    /// Seconds; 5 where it is absent (RFC 8628, section 3.2).
+    /// Seconds; 5 if it is absent (RFC 8628, section 3.2).
     pub(crate) interval: Option<i64>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CreateToken<'a> {
+pub(crate) struct CreateTokenRequest<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) client_secret: &'a str,
     pub(crate) grant_type: &'static str,
@@ -68,7 +68,7 @@ pub(crate) struct CreateToken<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CreatedToken {
+pub(crate) struct CreateTokenResponse {
     pub(crate) access_token: String,
     /// Seconds.
     pub(crate) expires_in: i64,
@@ -77,15 +77,15 @@ pub(crate) struct CreatedToken {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct AccountPage {
+pub(crate) struct ListAccountsResponse {
     #[serde(default)]
-    pub(crate) account_list: Vec<AccountEntry>,
+    pub(crate) account_list: Vec<AccountInfo>,
     pub(crate) next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct AccountEntry {
+pub(crate) struct AccountInfo {
     pub(crate) account_id: String,
     #[serde(default)]
     pub(crate) account_name: String,
@@ -95,37 +95,37 @@ pub(crate) struct AccountEntry {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RolePage {
+pub(crate) struct ListAccountRolesResponse {
     #[serde(default)]
-    pub(crate) role_list: Vec<RoleEntry>,
+    pub(crate) role_list: Vec<RoleInfo>,
     pub(crate) next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RoleEntry {
+pub(crate) struct RoleInfo {
     pub(crate) role_name: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RoleCredentialsAnswer {
-    pub(crate) role_credentials: RoleCredentialsEntry,
+pub(crate) struct GetRoleCredentialsResponse {
+    pub(crate) role_credentials: RoleCredentialsInfo,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RoleCredentialsEntry {
+pub(crate) struct RoleCredentialsInfo {
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,
     pub(crate) session_token: String,
-    /// Epoch **milliseconds**.
+    /// Epoch milliseconds, unlike the other times.
     pub(crate) expiration: i64,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct ErrorBody {
+pub(crate) struct AwsErrorBody {
     pub(crate) error: Option<String>,
     pub(crate) error_description: Option<String>,
     pub(crate) reason: Option<String>,

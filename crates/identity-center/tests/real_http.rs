@@ -1,11 +1,11 @@
-//! Every call over real HTTP: against the fake, and against servers that mean harm.
-#![allow(clippy::unwrap_used, reason = "what fails, fails the test")]
+//! Each call over real HTTP, to the fake Identity Center and to hostile servers.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::time::{Duration, Instant};
 
 use ssod_clock::WallClock;
 use ssod_fake_identity_center::{AwsAccount, Center, Lifetimes, Minter, Server, World};
-use ssod_identity_center::{IdentityCenter, Network};
+use ssod_identity_center::{HttpOptions, IdentityCenter};
 use ssod_model::{
     AccountId, ClientRegistration, Endpoints, Grant, IdentityError, IdentityProvider, Region, RoleName,
     Secret, SessionName, SessionTokens, SignInFlow, SsoSession, StartUrl, Timestamp, TimestampExt,
@@ -29,7 +29,7 @@ fn session(url: &str) -> SsoSession {
 }
 
 fn client() -> IdentityCenter {
-    IdentityCenter::new(&Network::default(), WallClock::default().into()).unwrap()
+    IdentityCenter::new(&HttpOptions::default(), WallClock::default().into()).unwrap()
 }
 
 async fn fake(world: World) -> (Server, SsoSession) {
@@ -57,7 +57,7 @@ async fn sign_in(server: &Server, session: &SsoSession) -> SessionTokens {
 }
 
 #[tokio::test]
-async fn a_whole_life_against_the_fake() {
+async fn a_session_from_sign_in_to_sign_out() {
     let (server, session) = fake(World::seed()).await;
     let aws = client();
     let tokens = sign_in(&server, &session).await;
@@ -75,7 +75,7 @@ async fn a_whole_life_against_the_fake() {
 
     let refresh = || Grant::RefreshToken(tokens.refresh_token.clone().unwrap());
     let renewed = aws.create_token(&session, &tokens.client, refresh()).await.unwrap();
-    assert!(renewed.refresh_token != tokens.refresh_token, "it rotates");
+    assert!(renewed.refresh_token != tokens.refresh_token, "each renewal returns a new refresh token");
     let spent = aws.create_token(&session, &tokens.client, refresh()).await;
     assert_eq!(spent.unwrap_err(), IdentityError::GrantRejected);
 
@@ -95,7 +95,7 @@ async fn an_answer_without_a_refresh_token_keeps_the_old_one() {
 }
 
 #[tokio::test]
-async fn every_page_is_read() {
+async fn all_pages_of_a_list_are_read() {
     let mut world = World::seed();
     for number in 0..250 {
         let id = format!("{number:012}");
@@ -113,8 +113,8 @@ async fn every_page_is_read() {
     assert_eq!(server.center().successful_calls("ListAccounts"), 3);
 }
 
-/// A server that answers each request with these bytes, and goes on sending the last part for ever where asked to.
-async fn hostile(answer: Vec<u8>, endless: Option<Vec<u8>>) -> SsoSession {
+/// Starts a server that answers each request with `answer`, and then repeats `endless`, if there is one, forever.
+async fn hostile_server(answer: Vec<u8>, endless: Option<Vec<u8>>) -> SsoSession {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -148,68 +148,76 @@ fn registered() -> ClientRegistration {
     ClientRegistration { client_id: "id".into(), client_secret: Secret::new("secret".into()), expires_at }
 }
 
-async fn token(session: &SsoSession) -> Result<SessionTokens, IdentityError> {
+async fn refresh(session: &SsoSession) -> Result<SessionTokens, IdentityError> {
     client().create_token(session, &registered(), Grant::RefreshToken(Secret::new("r".into()))).await
 }
 
-fn is_unavailable<T>(outcome: Result<T, IdentityError>, words: &str) {
+fn assert_unavailable<T>(outcome: Result<T, IdentityError>, expected_text: &str) {
     match outcome {
-        Err(IdentityError::Unavailable(said)) => assert!(said.contains(words), "{said}"),
+        Err(IdentityError::Unavailable(text)) => assert!(text.contains(expected_text), "{text}"),
         Err(other) => panic!("{other:?}"),
-        Ok(_) => panic!("it was taken"),
+        Ok(_) => panic!("the answer was accepted"),
     }
 }
 
 #[tokio::test]
-async fn endless_and_oversized_answers_are_cut_off() {
+async fn endless_and_oversized_answers_are_refused() {
     let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     let chunk = [b"10000\r\n".to_vec(), vec![b' '; 0x10000], b"\r\n".to_vec()].concat();
     let start = Instant::now();
-    is_unavailable(token(&hostile(head, Some(chunk)).await).await, "larger than");
+    assert_unavailable(refresh(&hostile_server(head, Some(chunk)).await).await, "larger than");
     let huge = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".to_vec();
-    is_unavailable(token(&hostile(huge, None).await).await, "larger than");
+    assert_unavailable(refresh(&hostile_server(huge, None).await).await, "larger than");
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]
-async fn redirects_are_not_followed_and_garbage_is_named() {
+async fn redirects_are_not_followed_and_malformed_answers_are_reported() {
     let redirect =
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_vec();
-    assert!(matches!(token(&hostile(redirect, None).await).await, Err(IdentityError::Rejected(_))));
-    is_unavailable(token(&hostile(json("<html>"), None).await).await, "something that is not JSON");
-    is_unavailable(token(&hostile(json("{}"), None).await).await, "JSON that lacks what was asked for");
-    is_unavailable(
-        token(&hostile(b"gzip? \x1f\x8b\x08".to_vec(), None).await).await,
+    assert!(matches!(refresh(&hostile_server(redirect, None).await).await, Err(IdentityError::Rejected(_))));
+    assert_unavailable(
+        refresh(&hostile_server(json("<html>"), None).await).await,
+        "something that is not JSON",
+    );
+    assert_unavailable(
+        refresh(&hostile_server(json("{}"), None).await).await,
+        "JSON without the expected content",
+    );
+    assert_unavailable(
+        refresh(&hostile_server(b"gzip? \x1f\x8b\x08".to_vec(), None).await).await,
         "cannot reach 127.0.0.1",
     );
-    is_unavailable(token(&session("http://127.0.0.1:1")).await, "cannot reach 127.0.0.1");
+    assert_unavailable(refresh(&session("http://127.0.0.1:1")).await, "cannot reach 127.0.0.1");
 }
 
 #[tokio::test]
-async fn impossible_lifetimes_are_clamped_and_control_characters_refused() {
+async fn impossible_lifetimes_are_limited_and_control_characters_are_refused() {
     for (expires_in, at_most) in [("-1", 0), ("9223372036854775807", 366 * 24 * 3_600 + 5)] {
         let session =
-            hostile(json(&format!(r#"{{"accessToken":"a","expiresIn":{expires_in}}}"#)), None).await;
-        let life = token(&session).await.unwrap().expires_at.since_or_zero(system_time());
+            hostile_server(json(&format!(r#"{{"accessToken":"a","expiresIn":{expires_in}}}"#)), None).await;
+        let life = refresh(&session).await.unwrap().expires_at.since_or_zero(system_time());
         assert!(life.as_secs() <= at_most, "{expires_in}: {life:?}");
     }
-    let too_large = hostile(json(r#"{"accessToken":"a","expiresIn":18446744073709551616}"#), None).await;
-    is_unavailable(token(&too_large).await, "JSON that lacks");
-    let smuggled = hostile(json(r#"{"accessToken":"a\r\nx-evil: 1","expiresIn":1}"#), None).await;
-    is_unavailable(token(&smuggled).await, "control characters");
+    let too_large =
+        hostile_server(json(r#"{"accessToken":"a","expiresIn":18446744073709551616}"#), None).await;
+    assert_unavailable(refresh(&too_large).await, "JSON without the expected content");
+    let injected = hostile_server(json(r#"{"accessToken":"a\r\nx-evil: 1","expiresIn":1}"#), None).await;
+    assert_unavailable(refresh(&injected).await, "control characters");
     let far = r#"{"roleCredentials":{"accessKeyId":"A","secretAccessKey":"s","sessionToken":"t","expiration":9223372036854775807}}"#;
-    let session = hostile(json(far), None).await;
+    let session = hostile_server(json(far), None).await;
     let (account, role) = (AccountId::parse("123456789012").unwrap(), RoleName::parse("R").unwrap());
-    is_unavailable(
+    assert_unavailable(
         client().role_credentials(&session, &Secret::new("t".into()), &account, &role).await,
         "impossible time",
     );
     assert!(Timestamp::from_second(i64::MAX).is_err());
 }
 
-/// The clock jumps from byte to byte: the whole answer, not each part of it, must come in time.
+/// The time limit is for the whole answer, so a byte per second does not extend it. tokio's paused clock skips the
+/// waits.
 #[tokio::test(start_paused = true)]
-async fn a_byte_a_second_is_cut_off_by_the_time_for_the_whole() {
+async fn an_answer_of_one_byte_per_second_exceeds_the_time_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -220,17 +228,20 @@ async fn a_byte_a_second_is_cut_off_by_the_time_for_the_whole() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     });
-    let begun = tokio::time::Instant::now();
-    is_unavailable(token(&session(&url)).await, "did not answer in time");
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    let start = tokio::time::Instant::now();
+    assert_unavailable(refresh(&session(&url)).await, "did not answer in time");
+    assert!(start.elapsed() < Duration::from_secs(20));
 }
 
-/// A megabyte of nothing, in a kilobyte: nothing is unpacked, so it is no JSON.
+/// A small compressed answer could expand to a huge one, so no answer is decompressed, and this one is not JSON.
 #[tokio::test]
-async fn a_packed_answer_is_not_unpacked() {
-    let packed = [
+async fn a_compressed_answer_is_not_decompressed() {
+    let compressed = [
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 29\r\n\r\n".to_vec(),
         vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xed, 0xc1, 1, 1, 0, 0, 0, 0x80, 0x90, 0xfe, 0xaf, 0xee, 8, 0, 0, 0, 0, 0, 0],
     ];
-    is_unavailable(token(&hostile(packed.concat(), None).await).await, "something that is not JSON");
+    assert_unavailable(
+        refresh(&hostile_server(compressed.concat(), None).await).await,
+        "something that is not JSON",
+    );
 }

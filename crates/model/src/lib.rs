@@ -1,6 +1,6 @@
-//! The types that all crates of ssod share, and a trait for each type that has two implementations.
+//! The types that all crates of ssod share, and the traits through which these crates use each other.
 //!
-//! It has no I/O, no runtime and no wire formats: the other crates use each other through these types.
+//! This crate has no I/O, no runtime and no wire formats.
 
 mod credentials;
 mod flow;

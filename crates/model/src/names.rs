@@ -106,7 +106,7 @@ name! {
 }
 
 impl StartUrl {
-    /// Whether this is plain http on the loopback interface, which only a fake Identity Center uses.
+    /// Returns whether this is plain http on the loopback interface, which only a fake Identity Center uses.
     pub fn is_loopback_http(&self) -> bool {
         is_loopback_http(&self.0)
     }
@@ -116,7 +116,7 @@ fn is_plain_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && text.trim() == text && !text.chars().any(char::is_control)
 }
 
-/// At least two words of lower-case letters and a number: the names of all regions have this format.
+/// Returns whether the text is at least two words of lower-case letters and a number, as in the names of all regions.
 fn is_region(text: &str) -> bool {
     let words: Vec<&str> = text.split('-').collect();
     let Some((number, names)) = words.split_last() else { return false };

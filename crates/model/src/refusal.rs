@@ -95,13 +95,13 @@ impl Refusal {
         match self {
             Self::InvalidToken(name) => {
                 let command = format!("ssod env {name}");
-                Some(format!("Take a new environment: eval \"$({})\"", command.trim_end()))
+                Some(format!("Get a new token for this shell: eval \"$({})\"", command.trim_end()))
             }
             Self::CallerRefused(_) => None,
             Self::LoginRequired { profile, .. } => Some(format!("Run: ssod login {profile}")),
-            Self::NoAccess { session, .. } => Some(format!("See what is assigned: ssod list {session}")),
+            Self::NoAccess { session, .. } => Some(format!("List the assigned roles: ssod list {session}")),
             Self::ProfileNotFound(name) => {
-                Some(format!("See what there is: ssod status; add it: ssod configure --profile {name}"))
+                Some(format!("List the profiles: ssod status; add this one: ssod configure --profile {name}"))
             }
             Self::NoActiveProfile => Some("Choose one: ssod use PROFILE".to_owned()),
             Self::Locked { remedy, .. } => Some(remedy.clone()),

@@ -1,10 +1,10 @@
-//! The identity that credentials give.
+//! The role that credentials are for.
 
 use std::fmt;
 
 use crate::{AccountId, InvalidName, Profile, RoleName, SessionName};
 
-/// A role in an account, through a session. If any of the three changes, credentials of before are void.
+/// A role in an account, through a session. If any of the three changes, older credentials are void.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleId {
     /// The account of the role.
@@ -16,7 +16,8 @@ pub struct RoleId {
 }
 
 impl RoleId {
-    /// Parses the form that [`Display`](fmt::Display) writes, "ACCOUNT/ROLE through SESSION". The vault's cache has it.
+    /// Parses the form that [`Display`](fmt::Display) writes, "ACCOUNT/ROLE through SESSION". The vault's cache stores
+    /// it.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let (role, session) = text.split_once(" through ").unwrap_or((text, ""));
         let (account_id, role_name) = role.split_once('/').unwrap_or((role, ""));
@@ -26,10 +27,8 @@ impl RoleId {
             session: SessionName::parse(session)?,
         })
     }
-}
 
-impl RoleId {
-    /// Returns whether a profile names this role. It allocates nothing, because every request asks.
+    /// Returns whether the profile names this role. It does not allocate, because every request calls it.
     pub fn is_of(&self, profile: &Profile) -> bool {
         (&self.account_id, &self.role_name, &self.session)
             == (&profile.account_id, &profile.role_name, &profile.session)
@@ -54,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_form_of_the_cache_is_parsed_again() {
+    fn the_form_that_the_cache_stores_is_parsed() {
         let text = "123456789012/AdminRole through my session";
         let role = RoleId::parse(text).unwrap();
         assert_eq!((role.role_name.as_str(), role.session.as_str()), ("AdminRole", "my session"));

@@ -1,4 +1,4 @@
-//! A sign-in: what the configuration says of it, and what AWS gave for it.
+//! A session: its configuration, and the tokens that AWS issued for it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -62,7 +62,7 @@ pub struct SessionTokens {
     pub client: ClientRegistration,
 }
 
-/// What is stored of one session between two runs of the daemon.
+/// The data of one session that the daemon stores between two runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRecord {
     /// The name of the session.
@@ -99,7 +99,7 @@ impl SessionRecord {
         }
     }
 
-    /// Whether the record is for this session as it is configured now.
+    /// Returns whether the record is for this session as it is configured now.
     pub fn belongs_to(&self, session: &SsoSession) -> bool {
         self.name == session.name && self.start_url == session.start_url && self.region == session.region
     }

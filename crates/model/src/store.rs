@@ -39,7 +39,8 @@ pub struct EndpointTokens {
 
 /// Stores secrets between two runs. Calls block on the disk; a save that has returned is durable.
 pub trait SecretStore: Send + Sync + 'static {
-    /// Whether calls never block, so they may run on the threads of the runtime. That makes a simulation reproducible.
+    /// Returns whether calls never block, so that they may run on the threads of the runtime. That makes a simulation
+    /// reproducible.
     fn is_immediate(&self) -> bool {
         false
     }

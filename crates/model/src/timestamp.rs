@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Reads the machine's clock, whether or not it is correct. Decisions use `ssod_clock::Clock` instead, which tests and
 /// the simulation control.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+#[expect(clippy::disallowed_methods, reason = "the only function that reads the machine's clock")]
 pub fn system_time() -> Timestamp {
     Timestamp::now()
 }

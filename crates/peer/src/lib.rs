@@ -18,7 +18,7 @@ pub use process::Process;
 pub use sock_diag::tcp_peer;
 #[cfg(target_os = "linux")]
 pub use socket_holder::holder_of;
-pub use tcp::{TELLS_TCP_PEERS, TcpPeer};
+pub use tcp::{IDENTIFIES_TCP_PEERS, TcpPeer};
 pub use unix::{UnixPeer, unix_peer};
 #[cfg(not(target_os = "linux"))]
 pub use unsupported::{holder_of, tcp_peer};

@@ -1,7 +1,7 @@
-//! The user whose program listens on a port that the daemon wants.
+//! The user whose program listens on a port that the daemon needs.
 
-/// Returns the uid of the program that listens on that port of 127.0.0.1. It reads the kernel's whole socket tables, which
-/// takes milliseconds, so it serves error messages and not requests.
+/// Returns the uid of the program that listens on that port of 127.0.0.1. It reads the kernel's whole socket tables,
+/// which takes milliseconds, so it serves error messages and not requests.
 pub fn port_holder(port: u16) -> Option<u32> {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     holder(&read("/proc/net/tcp"), &read("/proc/net/tcp6"), port)

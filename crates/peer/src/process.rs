@@ -16,8 +16,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Returns the process that connected a Unix socket. The kernel returns its pidfd from Linux 6.5 on; on older kernels
-    /// the pidfd is opened by the id, while the connection is new.
+    /// Returns the process that connected a Unix socket. The kernel returns its pidfd from Linux 6.5 on; on older
+    /// kernels the pidfd is opened by the id, while the connection is new.
     #[cfg(target_os = "linux")]
     pub(crate) fn of_peer(pid: Pid, connection: &impl AsFd) -> Self {
         use nix::errno::Errno;

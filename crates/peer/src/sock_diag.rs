@@ -91,8 +91,8 @@ fn socket_id(answer: &[u8]) -> Option<&[u8]> {
     answer.get(ID_AT..ID_AT + 36)
 }
 
-/// Returns what these bytes must be. For a dual-stack socket (as in Java and .NET) the request has the IPv4 addresses, but
-/// the answer has the mapped IPv6 addresses, `::ffff:a.b.c.d`.
+/// Returns what these bytes must be. For a dual-stack socket (as in Java and .NET) the request has the IPv4 addresses,
+/// but the answer has the mapped IPv6 addresses, `::ffff:a.b.c.d`.
 fn expected_id(request: &[u8], family: Option<u8>) -> Vec<u8> {
     let requested = request.get(HEADER + 8..HEADER + 44).unwrap_or_default();
     let mut expected = requested.to_vec();
@@ -106,24 +106,25 @@ fn expected_id(request: &[u8], family: Option<u8>) -> Vec<u8> {
     expected
 }
 
-/// Returns the owner in the answer; `None` if the kernel knows no such socket, or if the answer is about another socket.
+/// Returns the owner in the answer; `None` if the kernel knows no such socket, or if the answer is about another
+/// socket.
 fn read_answer(answer: &[u8], request: &[u8]) -> io::Result<Option<TcpPeer>> {
     let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
     match kind {
         Some(SOCK_DIAG_BY_FAMILY) => {
-            let same =
+            let is_requested_socket =
                 socket_id(answer) == Some(expected_id(request, answer.get(HEADER).copied()).as_slice());
             let number = |at: usize| {
                 answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes)
             };
             let owner = number(UID_AT).zip(number(INODE_AT)).map(|(uid, inode)| TcpPeer { uid, inode });
-            Ok(owner.filter(|_| same))
+            Ok(owner.filter(|_| is_requested_socket))
         }
-        // Usually ENOENT. Whatever the error is, no owner is known.
+        // Usually ENOENT. The owner is unknown for every error.
         Some(NLMSG_ERROR) => Ok(None),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            "the kernel's socket diagnostics gave an invalid answer",
+            "the kernel's socket diagnostics sent an invalid answer",
         )),
     }
 }
@@ -186,17 +187,19 @@ mod tests {
         let client: SocketAddrV4 = "127.0.0.1:40000".parse().unwrap();
         let other: SocketAddrV4 = "127.0.0.1:40001".parse().unwrap();
         let server: SocketAddrV4 = "127.0.0.1:7746".parse().unwrap();
-        let asked = request(client, server);
-        let id = &asked[HEADER + 8..HEADER + 44];
+        let request_bytes = request(client, server);
+        let id = &request_bytes[HEADER + 8..HEADER + 44];
         let right = answer(SOCK_DIAG_BY_FAMILY, id, 1_000, 77);
-        assert_eq!(read_answer(&right, &asked).unwrap(), Some(TcpPeer { uid: 1_000, inode: 77 }));
-        let of_another =
+        assert_eq!(read_answer(&right, &request_bytes).unwrap(), Some(TcpPeer { uid: 1_000, inode: 77 }));
+        let about_other =
             answer(SOCK_DIAG_BY_FAMILY, &request(other, server)[HEADER + 8..HEADER + 44], 1_000, 77);
-        assert_eq!(read_answer(&of_another, &asked).unwrap(), None);
-        assert_eq!(read_answer(&answer(NLMSG_ERROR, id, 1_000, 77), &asked).unwrap(), None);
-        assert!(read_answer(&answer(7, id, 1_000, 77), &asked).is_err());
+        assert_eq!(read_answer(&about_other, &request_bytes).unwrap(), None);
+        assert_eq!(read_answer(&answer(NLMSG_ERROR, id, 1_000, 77), &request_bytes).unwrap(), None);
+        assert!(read_answer(&answer(7, id, 1_000, 77), &request_bytes).is_err());
         for length in 0..right.len() {
-            assert!(!matches!(read_answer(&right[..length], &asked), Ok(Some(peer)) if peer.uid != 1_000));
+            assert!(
+                !matches!(read_answer(&right[..length], &request_bytes), Ok(Some(peer)) if peer.uid != 1_000)
+            );
         }
     }
 }

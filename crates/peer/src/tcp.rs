@@ -11,4 +11,4 @@ pub struct TcpPeer {
 
 /// Whether this platform reports the owner of a loopback TCP connection. Where it does not, only the authorization
 /// token protects the endpoint.
-pub const TELLS_TCP_PEERS: bool = cfg!(target_os = "linux");
+pub const IDENTIFIES_TCP_PEERS: bool = cfg!(target_os = "linux");

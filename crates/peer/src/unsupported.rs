@@ -1,4 +1,4 @@
-//! Platforms that do not report the owner of a TCP connection: see [`crate::TELLS_TCP_PEERS`].
+//! Platforms that do not report the owner of a TCP connection: see [`crate::IDENTIFIES_TCP_PEERS`].
 
 use std::io;
 use std::net::SocketAddrV4;

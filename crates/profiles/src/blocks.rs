@@ -1,19 +1,19 @@
-//! All lines of one section together, merged as the SDKs merge them.
+//! Merges all sections of one name into a block, as the SDKs do.
 
 use std::collections::BTreeMap;
 
 use ssod_model::InvalidName;
 
 use crate::document::{HeaderSpelling, LineKind, Setting};
-use crate::{Document, Problem, ProblemKind, Section};
+use crate::{ConfigProblem, Document, ProblemKind, Section};
 
-/// All sections of one name, merged as the SDKs merge them.
+/// All sections of one name, merged.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     pub(crate) section: Section,
     pub(crate) line: usize,
     values: BTreeMap<String, Value>,
-    /// By `outer.inner`.
+    /// The nested settings; the keys have the form `outer.inner`.
     nested: BTreeMap<String, String>,
 }
 
@@ -55,9 +55,9 @@ impl Block {
     }
 
     /// Turns a value that is not valid into a problem at its line.
-    pub(crate) fn invalid(&self, key: &str) -> impl Fn(InvalidName) -> Problem + use<> {
+    pub(crate) fn invalid(&self, key: &str) -> impl Fn(InvalidName) -> ConfigProblem + use<> {
         let line = self.line_of(key);
-        move |error| Problem { line, kind: ProblemKind::InvalidName(error) }
+        move |error| ConfigProblem { line, kind: ProblemKind::InvalidName(error) }
     }
 }
 
@@ -66,7 +66,7 @@ impl Block {
 pub(crate) struct BlockReader {
     pub(crate) blocks: Vec<Block>,
     /// Where the AWS CLI and the SDKs read the lines differently.
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems: Vec<ConfigProblem>,
     /// Which block the next line belongs to; `None` above the first header.
     current: Option<usize>,
     /// The key that a nested line belongs to.
@@ -138,7 +138,7 @@ impl BlockReader {
     }
 
     fn problem(&mut self, line: usize, kind: ProblemKind) {
-        self.problems.push(Problem { line, kind });
+        self.problems.push(ConfigProblem { line, kind });
     }
 }
 

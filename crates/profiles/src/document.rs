@@ -1,19 +1,19 @@
-//! The file as lines, each with its kind and its exact text. Nothing is resolved yet.
+//! Parses the file into lines, each with its kind and its exact text.
 
 use std::fmt;
 
 use crate::Section;
 
-/// A file that no AWS tool can read either. The daemon keeps the last good configuration.
+/// Why a file cannot be parsed. AWS tools cannot read it either, and the daemon keeps the last valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
+pub struct ParseError {
     /// The line, counted from 1.
     pub line: usize,
-    /// What should have been there.
+    /// What was expected there.
     pub expected: Expected,
 }
 
-/// What a line that cannot be read should have had.
+/// What a line that cannot be parsed should contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// A section before the first setting.
@@ -37,13 +37,13 @@ impl fmt::Display for Expected {
     }
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for ParseError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "line {}: expected {}", self.line, self.expected)
     }
 }
 
-impl std::error::Error for Broken {}
+impl std::error::Error for ParseError {}
 
 /// The meaning of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,12 +92,13 @@ pub struct Document<'a> {
 
 impl<'a> Document<'a> {
     /// Parses a whole file; fails at the first line that no AWS tool could read.
-    pub fn parse(text: &'a str) -> Result<Self, Broken> {
+    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut lines = Vec::new();
         let mut position = Position::BeforeSections;
         for (index, line) in text.split_inclusive('\n').enumerate() {
-            let kind = parse_line(line, position).map_err(|expected| Broken { line: index + 1, expected })?;
+            let kind =
+                parse_line(line, position).map_err(|expected| ParseError { line: index + 1, expected })?;
             position = match &kind {
                 LineKind::Header { .. } => Position::AfterHeader,
                 LineKind::Setting(_) => Position::AfterSetting,
@@ -191,22 +192,22 @@ fn split_comment(value: &str) -> (&str, Option<String>) {
 mod tests {
     use super::*;
 
-    fn broken(text: &str) -> String {
+    fn error_of(text: &str) -> String {
         Document::parse(text).unwrap_err().to_string()
     }
 
     #[test]
     fn an_unreadable_file_is_reported_with_its_line_and_what_was_expected() {
         assert_eq!(
-            broken("region = x\n"),
+            error_of("region = x\n"),
             "line 1: expected a section such as [profile NAME] before the first setting"
         );
-        assert_eq!(broken("\n[profile a\n"), "line 2: expected a closing ] after the section's name");
+        assert_eq!(error_of("\n[profile a\n"), "line 2: expected a closing ] after the section's name");
         assert_eq!(
-            broken("[profile a]\n# fine\nregion\n"),
+            error_of("[profile a]\n# fine\nregion\n"),
             "line 3: expected KEY = VALUE, a [section], or a # comment"
         );
-        assert_eq!(broken("[default]\n = x"), "line 2: expected a key before the =");
+        assert_eq!(error_of("[default]\n = x"), "line 2: expected a key before the =");
     }
 
     #[test]

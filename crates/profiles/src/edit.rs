@@ -1,16 +1,16 @@
 //! Changes single settings of a file and preserves all its other bytes.
 
 use crate::document::{LineKind, Setting};
-use crate::{Broken, Document, Section};
+use crate::{Document, ParseError, Section};
 
 /// Sets each `key = value` in the section, which is appended if it does not exist. A line that already has the value
 /// is not changed. Fails only for a file that no AWS tool can read.
-pub fn set_keys(text: &str, section: &Section, entries: &[(&str, String)]) -> Result<String, Broken> {
+pub fn set_keys(text: &str, section: &Section, entries: &[(&str, String)]) -> Result<String, ParseError> {
     edit(text, section, entries, &[])
 }
 
 /// Removes the keys from the section, with the lines nested below them.
-pub fn remove_keys(text: &str, section: &Section, keys: &[&str]) -> Result<String, Broken> {
+pub fn remove_keys(text: &str, section: &Section, keys: &[&str]) -> Result<String, ParseError> {
     edit(text, section, &[], keys)
 }
 
@@ -20,7 +20,7 @@ pub fn edit(
     section: &Section,
     set: &[(&str, String)],
     remove: &[&str],
-) -> Result<String, Broken> {
+) -> Result<String, ParseError> {
     let document = Document::parse(text)?;
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let mut editor = Editor { lines: Vec::new(), pending: set.to_vec(), newline };
@@ -77,8 +77,8 @@ struct Editor<'a> {
 }
 
 impl Editor<'_> {
-    /// Writes the new value if this setting is one to be set, and returns whether it is. An inline comment moves to the line
-    /// above.
+    /// Writes the new value if this setting is one to be set, and returns whether it is. An inline comment moves to the
+    /// line above.
     fn replace(&mut self, setting: &Setting, text: &str) -> bool {
         let Some(at) = self.pending.iter().position(|(key, _)| *key == setting.key) else { return false };
         let (key, value) = self.pending.remove(at);
@@ -184,7 +184,7 @@ mod tests {
             if let Ok(once) = set_keys(&text, &profile("a"), &set) {
                 proptest::prop_assert_eq!(&set_keys(&once, &profile("a"), &set).unwrap(), &once);
                 for line in text.lines().filter(|line| !line.starts_with('k') && !line.is_empty()) {
-                    proptest::prop_assert!(once.contains(line), "{line:?} is gone from {once:?}");
+                    proptest::prop_assert!(once.contains(line), "{line:?} is missing in {once:?}");
                 }
             }
         }

@@ -2,13 +2,13 @@
 
 use ssod_model::{Profile, SsoSession};
 
-use crate::{Broken, Document, Section, edit, set_keys};
+use crate::{Document, ParseError, Section, edit, set_keys};
 
 /// How a profile is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProfileForm {
-    /// `credential_process` and ssod's own keys, so that `--profile` and every SDK get credentials from ssod. An SDK that
-    /// finds `sso_account_id` uses its own sign-in instead, so this form has none of AWS's keys.
+    /// `credential_process` and ssod's own keys, so that `--profile` and every SDK get credentials from ssod. An SDK
+    /// that finds `sso_account_id` uses its own sign-in instead, so this form has none of AWS's keys.
     Ssod {
         /// The absolute path of the `ssod` program.
         program: String,
@@ -64,7 +64,12 @@ pub fn profile_entries(
 }
 
 /// Converts a profile from AWS's form to ssod's. For a legacy profile this adds the `[sso-session]`.
-pub fn convert(text: &str, profile: &Profile, session: &SsoSession, program: &str) -> Result<String, Broken> {
+pub fn convert_to_ssod_form(
+    text: &str,
+    profile: &Profile,
+    session: &SsoSession,
+    program: &str,
+) -> Result<String, ParseError> {
     let form = ProfileForm::Ssod { program: program.to_owned() };
     let (set, remove) = profile_entries(profile, &form);
     let section = Section::SsoSession(session.name.to_string());
@@ -77,13 +82,14 @@ pub fn convert(text: &str, profile: &Profile, session: &SsoSession, program: &st
 }
 
 /// Returns whether every AWS tool can read a section of this name; the Rust SDK allows the fewest characters.
-pub fn writable_name(name: &str) -> bool {
+pub fn is_writable_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('-')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-/.%@:+".contains(&byte))
 }
 
-/// Returns the command line for `credential_process`, which botocore splits by shell rules and other SDKs pass to `sh -c`.
+/// Returns the command line for `credential_process`, which botocore splits by shell rules and other SDKs pass to `sh
+/// -c`.
 fn credential_process(program: &str, profile: &str) -> String {
     format!("{} credential-process {}", quote_for_shell(program), quote_for_shell(profile))
 }
@@ -100,28 +106,30 @@ fn quote_for_shell(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Environment, resolve};
+    use crate::{EndpointVariables, resolve};
 
     #[test]
     fn converting_changes_only_the_profiles_sso_keys() {
         let text = "[sso-session s]\nsso_start_url = https://x.awsapps.com/start\nsso_region = us-east-1\n\n[profile a]\n# keep\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = R\noutput = json\n";
-        let read = resolve(&Document::parse(text).unwrap(), &Environment::default());
+        let read = resolve(&Document::parse(text).unwrap(), &EndpointVariables::default());
         let profile = read.profiles.values().next().unwrap();
-        let made = convert(text, profile, &read.sessions[&profile.session], "/opt/my tools/ssod").unwrap();
+        let made =
+            convert_to_ssod_form(text, profile, &read.sessions[&profile.session], "/opt/my tools/ssod")
+                .unwrap();
         assert_eq!(
             made,
             "[sso-session s]\nsso_start_url = https://x.awsapps.com/start\nsso_region = us-east-1\n\n[profile a]\n# keep\noutput = json\ncredential_process = '/opt/my tools/ssod' credential-process a\nssod_session = s\nssod_account_id = 123456789012\nssod_role_name = R\n"
         );
-        let again = resolve(&Document::parse(&made).unwrap(), &Environment::default());
+        let again = resolve(&Document::parse(&made).unwrap(), &EndpointVariables::default());
         assert_eq!(again.problems, []);
         assert!(!again.profiles.values().next().unwrap().aws_form);
     }
 
     #[test]
     fn a_name_that_some_sdk_refuses_is_not_writable() {
-        assert!(writable_name("123456789012/Admin-Role.x"));
+        assert!(is_writable_name("123456789012/Admin-Role.x"));
         for bad in ["", "q w", "$(touch x)", "a'b", "-rf", "é"] {
-            assert!(!writable_name(bad), "{bad}");
+            assert!(!is_writable_name(bad), "{bad}");
         }
     }
 }

@@ -1,26 +1,27 @@
-//! The AWS config file: parsed, resolved to sessions and profiles, edited without losing a byte. Pure.
+//! Parses the AWS config file, resolves it to sessions and profiles, and edits it without losing a byte. It does no
+//! I/O.
 //!
 //! In some cases the AWS CLI and the SDKs read the same file differently. ssod then reads it as the SDKs do and
-//! reports a [`Problem`] with the line, because the AWS CLI fails there.
+//! reports a [`ConfigProblem`] with the line, because the AWS CLI fails there.
 //!
-//! The parser is our own: the maintained ones either bring an SDK's runtime along, which the client must not
-//! carry, or drop the bytes between the values, which `configure` must preserve.
+//! ssod has its own parser, because each maintained one either depends on an SDK's runtime, which the client must not
+//! include, or drops the bytes between the values, which `configure` must preserve.
 
 mod blocks;
 mod document;
 mod edit;
-mod environment;
+mod endpoint_variables;
 mod form;
 mod precedence;
 mod problem;
 mod resolve;
 mod section;
 
-pub use document::{Broken, Document, Expected};
+pub use document::{Document, Expected, ParseError};
 pub use edit::{edit, remove_keys, set_keys};
-pub use environment::Environment;
-pub use form::{ProfileForm, convert, profile_entries, session_entries, writable_name};
+pub use endpoint_variables::EndpointVariables;
+pub use form::{ProfileForm, convert_to_ssod_form, is_writable_name, profile_entries, session_entries};
 pub use precedence::{CredentialSetting, SharedFile, SharedFiles};
-pub use problem::{Problem, ProblemKind};
+pub use problem::{ConfigProblem, ProblemKind};
 pub use resolve::{Configuration, resolve};
 pub use section::Section;

@@ -1,4 +1,4 @@
-//! What is wrong in a file that can be read as a whole.
+//! The mistakes in a file that can be parsed.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use ssod_model::InvalidName;
 
 /// A mistake at a line. The rest of the file is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// The line, counted from 1.
     pub line: usize,
     /// The mistake.
@@ -28,11 +28,11 @@ pub enum ProblemKind {
         /// The key.
         key: String,
     },
-    /// A comment behind a value.
+    /// A comment after a value on the same line.
     InlineComment {
         /// The key of the value.
         key: String,
-        /// The comment, with its sign.
+        /// The comment, with its `#` or `;`.
         comment: String,
     },
     /// A value in quotes.
@@ -84,7 +84,7 @@ pub enum ProblemKind {
     },
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Names come from the file, and a control character could change the user's terminal.
         let visible = |character: char| if character.is_control() { '?' } else { character };

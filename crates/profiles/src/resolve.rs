@@ -1,4 +1,4 @@
-//! Sessions and profiles from the blocks of a file, and the problems in them.
+//! Resolves the blocks of a file to sessions and profiles, and reports their problems.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use ssod_model::{
 };
 
 use crate::blocks::{Block, BlockReader};
-use crate::{Document, Environment, Problem, ProblemKind, Section};
+use crate::{ConfigProblem, Document, EndpointVariables, ProblemKind, Section};
 
-/// The scope that the AWS CLI asks for in the browser flow if none is configured.
+/// The scope that the AWS CLI requests in the browser flow if none is configured.
 const DEFAULT_SCOPE: &str = "sso:account:access";
 
 /// The sessions and profiles of a file.
@@ -20,19 +20,19 @@ pub struct Configuration {
     pub sessions: BTreeMap<SessionName, SsoSession>,
     /// Every profile that names an account and a role through one of these sessions.
     pub profiles: BTreeMap<ProfileName, Profile>,
-    /// What is wrong, in the order of the lines.
-    pub problems: Vec<Problem>,
+    /// The problems, in the order of their lines.
+    pub problems: Vec<ConfigProblem>,
 }
 
-/// Resolves a parsed file. Nothing here fails: a part that is wrong is left out and reported.
-pub fn resolve(document: &Document<'_>, environment: &Environment) -> Configuration {
+/// Resolves a parsed file. It cannot fail: a part that is not valid is left out and reported.
+pub fn resolve(document: &Document<'_>, variables: &EndpointVariables) -> Configuration {
     let BlockReader { blocks, problems, .. } = BlockReader::read(document);
     let services = blocks.iter().filter_map(|block| match &block.section {
         Section::Services(name) => Some((name.as_str(), block)),
         _ => None,
     });
     let configuration = Configuration { problems, ..Configuration::default() };
-    let mut resolver = Resolver { environment, services: services.collect(), configuration };
+    let mut resolver = Resolver { variables, services: services.collect(), configuration };
     // Sessions first, because profiles refer to them.
     for block in &blocks {
         if let Section::SsoSession(name) = &block.section {
@@ -80,14 +80,14 @@ impl ProfileKeys {
 }
 
 struct Resolver<'a> {
-    environment: &'a Environment,
+    variables: &'a EndpointVariables,
     services: BTreeMap<&'a str, &'a Block>,
     configuration: Configuration,
 }
 
 impl Resolver<'_> {
     fn problem(&mut self, line: usize, kind: ProblemKind) {
-        self.configuration.problems.push(Problem { line, kind });
+        self.configuration.problems.push(ConfigProblem { line, kind });
     }
 
     fn session(&mut self, name: &str, block: &Block) {
@@ -113,7 +113,7 @@ impl Resolver<'_> {
         region: &str,
         scopes: Vec<String>,
         block: &Block,
-    ) -> Result<SsoSession, Problem> {
+    ) -> Result<SsoSession, ConfigProblem> {
         Ok(SsoSession {
             name: SessionName::parse(name).map_err(invalid_section(block))?,
             start_url: StartUrl::parse(url).map_err(block.invalid("sso_start_url"))?,
@@ -135,14 +135,19 @@ impl Resolver<'_> {
     }
 
     /// Builds the profile, or returns what makes it unusable. Other problems in it are reported on the way.
-    fn build_profile(&mut self, name: &str, keys: &ProfileKeys, block: &Block) -> Result<Profile, Problem> {
+    fn build_profile(
+        &mut self,
+        name: &str,
+        keys: &ProfileKeys,
+        block: &Block,
+    ) -> Result<Profile, ConfigProblem> {
         let (Some(account), Some(role)) = (block.text(keys.account), block.text(keys.role)) else {
             let kind = ProblemKind::IncompleteProfile {
                 profile: name.to_owned(),
                 account_key: keys.account,
                 role_key: keys.role,
             };
-            return Err(Problem { line: block.line, kind });
+            return Err(ConfigProblem { line: block.line, kind });
         };
         let session = self.session_of(name, keys, block)?;
         let region = block.text("region").and_then(|text| match Region::parse(text) {
@@ -168,7 +173,7 @@ impl Resolver<'_> {
         profile: &str,
         keys: &ProfileKeys,
         block: &Block,
-    ) -> Result<SessionName, Problem> {
+    ) -> Result<SessionName, ConfigProblem> {
         let (session_key, profile) = (keys.session, profile.to_owned());
         match (block.text(session_key), block.text("sso_start_url")) {
             (Some(session), start_url) => {
@@ -179,22 +184,27 @@ impl Resolver<'_> {
                 let known = SessionName::parse(session).ok();
                 known.filter(|name| self.configuration.sessions.contains_key(name)).ok_or_else(|| {
                     let kind = ProblemKind::UnknownSession { profile, session: session.to_owned() };
-                    Problem { line: block.line_of(session_key), kind }
+                    ConfigProblem { line: block.line_of(session_key), kind }
                 })
             }
             (None, Some(url)) if keys.is_aws_form => self.legacy_session(profile, url, block),
             (None, _) => {
-                Err(Problem { line: block.line, kind: ProblemKind::NoSession { profile, session_key } })
+                Err(ConfigProblem { line: block.line, kind: ProblemKind::NoSession { profile, session_key } })
             }
         }
     }
 
-    /// Adds the session that a profile with its own start URL implies. Profiles with the same start URL share it, as they
-    /// share the AWS CLI's token.
-    fn legacy_session(&mut self, profile: String, url: &str, block: &Block) -> Result<SessionName, Problem> {
+    /// Adds the session that a profile with its own start URL implies. Profiles with the same start URL share it, as
+    /// they share the AWS CLI's token.
+    fn legacy_session(
+        &mut self,
+        profile: String,
+        url: &str,
+        block: &Block,
+    ) -> Result<SessionName, ConfigProblem> {
         let region = block
             .text("sso_region")
-            .ok_or(Problem { line: block.line, kind: ProblemKind::NoSsoRegion { profile } })?;
+            .ok_or(ConfigProblem { line: block.line, kind: ProblemKind::NoSsoRegion { profile } })?;
         let session = self.build_session(url, url, region, vec![DEFAULT_SCOPE.to_owned()], block)?;
         let name = session.name.clone();
         self.configuration.sessions.entry(name.clone()).or_insert(session);
@@ -215,8 +225,8 @@ impl Resolver<'_> {
 
     /// Returns the endpoints in the SDKs' order: variables, then `[services]`, then the profile's `endpoint_url`.
     fn endpoints(&self, profile: Option<&Block>) -> Endpoints {
-        let environment = self.environment;
-        let is_ignored = environment.ignore_configured
+        let variables = self.variables;
+        let is_ignored = variables.ignore_configured
             || profile.and_then(|block| block.flag("ignore_configured_endpoint_urls")).unwrap_or(false);
         let services = profile.and_then(|block| self.services.get(block.text("services")?));
         let configured = |service: &str| {
@@ -226,18 +236,18 @@ impl Resolver<'_> {
         let flag =
             |variable: Option<bool>, key: &str| variable.or_else(|| profile?.flag(key)).unwrap_or(false);
         Endpoints {
-            portal: environment.portal.clone().or_else(|| configured("sso")),
-            oidc: environment.oidc.clone().or_else(|| configured("sso_oidc")),
-            fips: flag(environment.fips, "use_fips_endpoint"),
-            dual_stack: flag(environment.dual_stack, "use_dualstack_endpoint"),
+            portal: variables.portal.clone().or_else(|| configured("sso")),
+            oidc: variables.oidc.clone().or_else(|| configured("sso_oidc")),
+            fips: flag(variables.fips, "use_fips_endpoint"),
+            dual_stack: flag(variables.dual_stack, "use_dualstack_endpoint"),
         }
     }
 }
 
 /// Turns a section name that is not valid into a problem at its header.
-fn invalid_section(block: &Block) -> impl Fn(InvalidName) -> Problem + use<> {
+fn invalid_section(block: &Block) -> impl Fn(InvalidName) -> ConfigProblem + use<> {
     let line = block.line;
-    move |error| Problem { line, kind: ProblemKind::InvalidName(error) }
+    move |error| ConfigProblem { line, kind: ProblemKind::InvalidName(error) }
 }
 
 #[cfg(test)]

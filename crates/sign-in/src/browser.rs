@@ -1,67 +1,70 @@
-//! The authorization code flow with PKCE, as the AWS CLI has it since 2.22, with a stricter listener.
+//! The authorization code flow with PKCE, which the AWS CLI has since version 2.22, with a stricter listener.
 
 use std::future::Future;
 use std::time::Duration;
 
 use ssod_model::{ClientRegistration, Grant, IdentityProvider, SessionTokens, SsoSession};
 
-use crate::callback::{Answer, Callback, Rejection};
+use crate::callback::{AuthorizationError, AuthorizationResponse, CallbackListener};
 use crate::error::FlowError;
-use crate::page::Page;
-use crate::pkce::Proof;
+use crate::page::ResultPage;
+use crate::pkce::AuthorizationSecrets;
 
-/// How long the user may take; the AWS CLI waits as long.
+/// How long the user may take, as in the AWS CLI.
 const SIGN_IN_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Listens for the callback, announces the URL that the user must visit, exchanges the code that comes back, and passes the
-/// tokens to `save` before the browser shows success.
-pub async fn browser<P, K>(
+/// Signs in: listens for the callback, announces the URL that the user must visit, exchanges the returned code for
+/// tokens, and passes the tokens to `save` before the browser shows success.
+pub async fn sign_in_with_browser<P, F>(
     provider: &P,
     session: &SsoSession,
     client: &ClientRegistration,
     announce: impl FnOnce(&str) -> Result<(), FlowError> + Send,
-    save: impl FnOnce(SessionTokens) -> K + Send,
+    save: impl FnOnce(SessionTokens) -> F + Send,
 ) -> Result<(), FlowError>
 where
     P: IdentityProvider,
-    K: Future<Output = Result<(), FlowError>> + Send,
+    F: Future<Output = Result<(), FlowError>> + Send,
 {
-    let proof = Proof::new()?;
-    let listening = Callback::listen(proof.state.clone()).await;
-    let mut callback =
+    let secrets = AuthorizationSecrets::generate()?;
+    let listening = CallbackListener::start(secrets.state.clone()).await;
+    let mut listener =
         listening.map_err(|error| FlowError::Local(format!("cannot listen on 127.0.0.1: {error}")))?;
-    let (redirect_uri, state) = (callback.redirect_uri.clone(), proof.state.expose());
-    announce(&provider.authorize_url(session, client, &redirect_uri, state, &proof.challenge)?)?;
-    let answer =
-        tokio::time::timeout(SIGN_IN_TIMEOUT, &mut callback.answer).await.map_err(|_| FlowError::TimedOut)?;
-    let Answer { outcome, reply } =
-        answer.map_err(|_| FlowError::Local("the callback's listener ended".to_owned()))?;
-    let result = match outcome {
+    let (redirect_uri, state) = (listener.redirect_uri.clone(), secrets.state.expose());
+    announce(&provider.authorize_url(session, client, &redirect_uri, state, &secrets.code_challenge)?)?;
+    let received = tokio::time::timeout(SIGN_IN_TIMEOUT, &mut listener.response).await;
+    let AuthorizationResponse { result, reply } = received
+        .map_err(|_| FlowError::TimedOut)?
+        .map_err(|_| FlowError::Local("the listener for the browser's callback ended".to_owned()))?;
+    let signed_in = match result {
         Ok(code) => {
-            let verifier = proof.verifier;
+            let verifier = secrets.code_verifier;
             let grant = Grant::AuthorizationCode { code, redirect_uri, verifier };
             match provider.create_token(session, client, grant).await {
                 Ok(tokens) => save(tokens).await,
                 Err(error) => Err(error.into()),
             }
         }
-        Err(rejection) => Err(rejected(rejection)),
+        Err(error) => Err(error.into()),
     };
-    let page = match &result {
-        Ok(()) => Page::SignedIn,
-        Err(FlowError::Denied) => Page::Denied,
-        Err(_) => Page::Failed,
+    let page = match &signed_in {
+        Ok(()) => ResultPage::SignedIn,
+        Err(FlowError::Denied) => ResultPage::Denied,
+        Err(_) => ResultPage::Failed,
     };
-    // The browser may have disconnected; the sign-in is valid all the same.
+    // If the browser has disconnected, the page cannot be shown, but the result of the sign-in is the same.
     let _ = reply.send(page);
-    callback.close().await;
-    result
+    listener.close().await;
+    signed_in
 }
 
-fn rejected(rejection: Rejection) -> FlowError {
-    if rejection.error == "access_denied" {
-        return FlowError::Denied;
+impl From<AuthorizationError> for FlowError {
+    fn from(error: AuthorizationError) -> Self {
+        if error.code == "access_denied" {
+            return Self::Denied;
+        }
+        let reason = error.description.unwrap_or(error.code);
+        // A terminal shows the reason, so it has no control characters.
+        Self::Refused(reason.chars().filter(|character| !character.is_control()).take(200).collect())
     }
-    let said = rejection.description.unwrap_or(rejection.error);
-    FlowError::Refused(said.chars().filter(|character| !character.is_control()).take(200).collect())
 }

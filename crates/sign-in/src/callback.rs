@@ -1,7 +1,7 @@
-//! The listener to which the browser returns after a sign-in.
+//! The listener for the browser's redirect at the end of a sign-in.
 //!
-//! It listens on 127.0.0.1 only, on its own port, for one exact path. It accepts one answer with the right `state`. It rejects
-//! every other request and keeps waiting, so that an unrelated page cannot end the sign-in.
+//! It listens on a random port of 127.0.0.1 for one exact path, and accepts one response with the correct `state`. It
+//! refuses every other request and continues to wait, so that another web page cannot end the sign-in.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,106 +17,116 @@ use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::page::Page;
+use crate::page::ResultPage;
 
-const PATH: &str = "/oauth/callback";
+const CALLBACK_PATH: &str = "/oauth/callback";
 
-/// What the browser sent.
-pub(crate) struct Answer {
-    pub(crate) outcome: Result<Secret, Rejection>,
-    /// Sends the page for which the browser waits.
-    pub(crate) reply: oneshot::Sender<Page>,
+/// Identity Center's response to the authorization request, from the parameters of the redirect (RFC 6749, section
+/// 4.1.2).
+pub(crate) struct AuthorizationResponse {
+    /// The authorization code, or the error.
+    pub(crate) result: Result<Secret, AuthorizationError>,
+    /// Sends the page that the browser waits for.
+    pub(crate) reply: oneshot::Sender<ResultPage>,
 }
 
-/// The error that Identity Center reported.
-pub(crate) struct Rejection {
-    pub(crate) error: String,
+/// An error response, with Identity Center's own texts.
+pub(crate) struct AuthorizationError {
+    pub(crate) code: String,
     pub(crate) description: Option<String>,
 }
 
-/// The listener. It ends on drop.
-pub(crate) struct Callback {
+/// A running listener. It stops when this is dropped.
+pub(crate) struct CallbackListener {
     pub(crate) redirect_uri: String,
-    pub(crate) answer: oneshot::Receiver<Answer>,
+    pub(crate) response: oneshot::Receiver<AuthorizationResponse>,
     server: tokio::task::JoinHandle<()>,
     stop: Option<oneshot::Sender<()>>,
 }
 
+/// The query parameters of the redirect.
 #[derive(Deserialize)]
-struct Parameters {
+struct CallbackParameters {
     code: Option<String>,
     state: Option<String>,
     error: Option<String>,
     error_description: Option<String>,
 }
 
+/// What a request must have to be accepted, and where the response goes.
 #[derive(Clone)]
-struct Waiting {
+struct ExpectedResponse {
     state: Secret,
     host: Arc<str>,
-    answer: Arc<Mutex<Option<oneshot::Sender<Answer>>>>,
+    /// `None` after the first accepted response.
+    sender: Arc<Mutex<Option<oneshot::Sender<AuthorizationResponse>>>>,
 }
 
-impl Callback {
-    pub(crate) async fn listen(state: Secret) -> std::io::Result<Self> {
+impl CallbackListener {
+    /// Starts to listen for a response with this `state`.
+    pub(crate) async fn start(state: Secret) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let host = listener.local_addr()?.to_string();
-        let redirect_uri = format!("http://{host}{PATH}");
-        let (send, answer) = oneshot::channel();
-        let waiting = Waiting { state, host: host.into(), answer: Arc::new(Mutex::new(Some(send))) };
+        let redirect_uri = format!("http://{host}{CALLBACK_PATH}");
+        let (sender, response) = oneshot::channel();
+        let expected =
+            ExpectedResponse { state, host: host.into(), sender: Arc::new(Mutex::new(Some(sender))) };
         let router = Router::new()
-            .route(PATH, get(receive_answer))
-            .fallback(async || Page::NotOurs)
-            .with_state(waiting);
+            .route(CALLBACK_PATH, get(receive))
+            .fallback(async || ResultPage::Unexpected)
+            .with_state(expected);
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
-            let until = async {
-                // The sender only drops its end, which also ends the wait.
+            let shutdown = async {
+                // An error means that the sender was dropped, which also stops the listener.
                 let _ = stopped.await;
             };
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
-                tracing::warn!(%error, "the sign-in's callback cannot be served");
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
+                tracing::warn!(%error, "the listener for the browser's callback failed");
             }
         });
-        Ok(Self { redirect_uri, answer, server, stop: Some(stop) })
+        Ok(Self { redirect_uri, response, server, stop: Some(stop) })
     }
 
-    /// Ends the listener after the page has been sent.
+    /// Stops the listener after the page has been sent.
     pub(crate) async fn close(mut self) {
         drop(self.stop.take());
-        // The sign-in must not wait for a browser that keeps its connection open.
+        // A browser that keeps its connection open must not delay the sign-in.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), &mut self.server).await;
     }
 }
 
-impl Drop for Callback {
+impl Drop for CallbackListener {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
-async fn receive_answer(
-    State(waiting): State<Waiting>,
+/// Accepts the response if it is the expected one, and answers with the page.
+async fn receive(
+    State(expected): State<ExpectedResponse>,
     headers: HeaderMap,
-    Query(parameters): Query<Parameters>,
+    Query(parameters): Query<CallbackParameters>,
 ) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let given = parameters.state.as_deref().unwrap_or_default();
-    let same_state: bool = given.as_bytes().ct_eq(waiting.state.expose().as_bytes()).into();
-    if host != Some(&waiting.host) || !same_state {
-        return Page::NotOurs.into_response();
+    let state = parameters.state.as_deref().unwrap_or_default();
+    let same_state: bool = state.as_bytes().ct_eq(expected.state.expose().as_bytes()).into();
+    if host != Some(&expected.host) || !same_state {
+        return ResultPage::Unexpected.into_response();
     }
-    let outcome = match (parameters.code, parameters.error) {
+    let result = match (parameters.code, parameters.error) {
         (Some(code), None) if !code.is_empty() => Ok(Secret::new(code)),
-        (_, Some(error)) => Err(Rejection { error, description: parameters.error_description }),
-        _ => return Page::NotOurs.into_response(),
+        (_, Some(error)) => {
+            Err(AuthorizationError { code: error, description: parameters.error_description })
+        }
+        _ => return ResultPage::Unexpected.into_response(),
     };
-    let Some(send) = waiting.answer.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-        return Page::NotOurs.into_response();
+    let Some(sender) = expected.sender.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+        return ResultPage::Unexpected.into_response();
     };
     let (reply, page) = oneshot::channel();
-    if send.send(Answer { outcome, reply }).is_err() {
-        return Page::NotOurs.into_response();
+    if sender.send(AuthorizationResponse { result, reply }).is_err() {
+        return ResultPage::Unexpected.into_response();
     }
-    page.await.unwrap_or(Page::Failed).into_response()
+    page.await.unwrap_or(ResultPage::Failed).into_response()
 }

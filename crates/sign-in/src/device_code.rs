@@ -9,15 +9,15 @@ use ssod_model::{
 
 use crate::error::FlowError;
 
-/// RFC 8628, section 3.5: each `slow_down` adds this for good.
-const SLOW_DOWN: Duration = Duration::from_secs(5);
-/// What is polled at the most, whatever the server claims about the life of its code.
-const PATIENCE: Duration = Duration::from_mins(30);
-/// A server that names a longer wait is asked again all the same: the code would die meanwhile.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// Each `slow_down` adds this to the interval permanently (RFC 8628, section 3.5).
+const SLOW_DOWN_INCREMENT: Duration = Duration::from_secs(5);
+/// The maximum polling time, even if the server sends a longer lifetime of the code.
+const MAX_POLLING_TIME: Duration = Duration::from_mins(30);
+/// The maximum wait after a throttled poll, because the code expires meanwhile.
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 
-/// Starts an authorization, shows it, and polls until the user answers or the code expires.
-pub async fn device_code<P: IdentityProvider>(
+/// Signs in: starts an authorization, shows it, and polls until the user answers or the code expires.
+pub async fn sign_in_with_device_code<P: IdentityProvider>(
     provider: &P,
     session: &SsoSession,
     client: &ClientRegistration,
@@ -25,8 +25,8 @@ pub async fn device_code<P: IdentityProvider>(
 ) -> Result<SessionTokens, FlowError> {
     let authorization = provider.start_device_authorization(session, client).await?;
     show(&authorization)?;
-    let life = authorization.expires_in.min(PATIENCE) + authorization.interval;
-    tokio::time::timeout(life, poll(provider, session, client, &authorization))
+    let timeout = authorization.expires_in.min(MAX_POLLING_TIME) + authorization.interval;
+    tokio::time::timeout(timeout, poll(provider, session, client, &authorization))
         .await
         .unwrap_or(Err(FlowError::TimedOut))
 }
@@ -46,11 +46,11 @@ async fn poll<P: IdentityProvider>(
         {
             Ok(tokens) => return Ok(tokens),
             Err(IdentityError::Pending) => {}
-            Err(IdentityError::SlowDown) => interval += SLOW_DOWN,
-            // A lost poll is no answer: the code lives on, and the next poll may get through.
-            Err(IdentityError::Unavailable(error)) => tracing::debug!(%error, "a poll got no answer"),
+            Err(IdentityError::SlowDown) => interval += SLOW_DOWN_INCREMENT,
+            // The code is still valid, and the next poll may reach AWS.
+            Err(IdentityError::Unavailable(error)) => tracing::debug!(%error, "a poll received no answer"),
             Err(IdentityError::Throttled { retry_after }) => {
-                tokio::time::sleep(retry_after.unwrap_or(interval).min(LONGEST_WAIT)).await;
+                tokio::time::sleep(retry_after.unwrap_or(interval).min(MAX_RETRY_AFTER)).await;
             }
             Err(error) => return Err(error.into()),
         }
@@ -76,12 +76,13 @@ mod tests {
         }
     }
 
-    /// Polls while the user does something with the code after a while; returns how often it polled.
-    async fn polls(
-        wait: Duration,
+    /// Signs in, with a user who acts after a delay. Returns the outcome and the number of polls.
+    async fn sign_in(
+        delay: Duration,
         act: impl FnOnce(&SimulatedIdentityCenter, &ManualClock, &str) + Send + 'static,
     ) -> (Result<SessionTokens, FlowError>, usize) {
-        // The simulation's clock stands still, so it finds every second poll too fast.
+        // The clock of the simulated Identity Center does not advance, so it answers `slow_down` to each poll but the
+        // first.
         let clock = ManualClock::at(1_800_000_000);
         let aws = SimulatedIdentityCenter::new(clock.clone(), Lifetimes::default());
         let client = aws.register_client(&session(), SignInFlow::DeviceCode).await.unwrap();
@@ -90,43 +91,43 @@ mod tests {
         let show = |authorization: &DeviceAuthorization| {
             let code = authorization.user_code.clone();
             tokio::spawn(async move {
-                tokio::time::sleep(wait).await;
+                tokio::time::sleep(delay).await;
                 act(&user, &clock, &code);
             });
             Ok(())
         };
-        let outcome = device_code(&aws, &session(), &client, show).await;
+        let outcome = sign_in_with_device_code(&aws, &session(), &client, show).await;
         (outcome, aws.calls() - before - 1)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_slow_down_adds_five_seconds_for_good() {
+    async fn each_slow_down_adds_five_seconds_to_the_interval() {
         let start = Instant::now();
-        let (outcome, polls) = polls(Duration::from_secs(30), |aws, clock, code| {
+        let (outcome, polls) = sign_in(Duration::from_secs(30), |aws, clock, code| {
             aws.center().answer_device(clock.now(), code, "alice", true).unwrap();
         })
         .await;
         outcome.unwrap();
-        // After 1, 1, 6, 11 and 16 seconds.
+        // The polls are 1, 1, 6, 11 and 16 seconds apart.
         assert_eq!((polls, start.elapsed().as_secs()), (5, 35));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_denial_and_silence_are_told_apart() {
-        let (denied, _) = polls(Duration::from_secs(3), |aws, clock, code| {
+    async fn a_denial_and_a_timeout_are_different_errors() {
+        let (denied, _) = sign_in(Duration::from_secs(3), |aws, clock, code| {
             aws.center().answer_device(clock.now(), code, "alice", false).unwrap();
         })
         .await;
         assert_eq!(denied.unwrap_err(), FlowError::Denied);
         let start = Instant::now();
-        let (silence, _) = polls(Duration::ZERO, |_, _, _| {}).await;
-        assert_eq!(silence.unwrap_err(), FlowError::TimedOut);
-        assert!(start.elapsed() <= Duration::from_secs(602), "no longer than the code lives");
+        let (unanswered, _) = sign_in(Duration::ZERO, |_, _, _| {}).await;
+        assert_eq!(unanswered.unwrap_err(), FlowError::TimedOut);
+        assert!(start.elapsed() <= Duration::from_secs(602), "polling ends when the code expires");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lost_poll_is_no_answer() {
-        let (outcome, _) = polls(Duration::ZERO, |aws, clock, code| {
+    async fn polling_continues_after_a_network_failure() {
+        let (outcome, _) = sign_in(Duration::ZERO, |aws, clock, code| {
             aws.set_reachable(false);
             let (aws, clock, code) = (aws.clone(), clock.clone(), code.to_owned());
             tokio::spawn(async move {

@@ -6,13 +6,13 @@ use thiserror::Error;
 /// Why a sign-in failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FlowError {
-    /// The user denied it in the browser.
+    /// The user denied the sign-in in the browser.
     #[error("the sign-in was denied in the browser")]
     Denied,
     /// The user did not answer in time.
     #[error("the sign-in was not approved in time")]
     TimedOut,
-    /// Identity Center sent the browser back with an error.
+    /// Identity Center redirected the browser with an error.
     #[error("Identity Center refused the sign-in: {0}")]
     Refused(String),
     /// The call to Identity Center failed.

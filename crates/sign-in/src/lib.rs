@@ -7,6 +7,6 @@ mod error;
 mod page;
 mod pkce;
 
-pub use browser::browser;
-pub use device_code::device_code;
+pub use browser::sign_in_with_browser;
+pub use device_code::sign_in_with_device_code;
 pub use error::FlowError;

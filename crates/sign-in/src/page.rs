@@ -1,67 +1,67 @@
-//! The page that the browser shows at the end of a sign-in. It has no script, loads nothing, and contains no text from a server,
-//! so a request cannot change what it shows.
+//! The page that the browser shows at the end. It has no script, loads nothing and contains no text from a server, so
+//! nothing can change what it says.
 
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-/// The result of the sign-in, as the browser shows it.
+/// The result that the page shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Page {
+pub(crate) enum ResultPage {
     SignedIn,
     Denied,
     Failed,
-    /// The request is not the expected answer.
-    NotOurs,
+    /// The request is not the response that ssod waits for.
+    Unexpected,
 }
 
-/// What differs between the pages.
+/// The varying parts of the page.
 struct Content {
-    status: StatusCode,
     mark: &'static str,
     colour: &'static str,
     title: &'static str,
     text: &'static str,
 }
 
-impl Page {
-    const fn content(self) -> Content {
+impl ResultPage {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::SignedIn | Self::Denied | Self::Failed => StatusCode::OK,
+            Self::Unexpected => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    fn content(self) -> Content {
         match self {
             Self::SignedIn => Content {
-                status: StatusCode::OK,
                 mark: "✓",
                 colour: "#1a7f37",
                 title: "You are signed in",
                 text: "ssod keeps this sign-in fresh from now on. You can close this window and go back to your terminal.",
             },
             Self::Denied => Content {
-                status: StatusCode::OK,
                 mark: "–",
                 colour: "#9a6700",
                 title: "You denied the sign-in",
                 text: "Nothing has changed. You can close this window; to try again, run ssod login in your terminal.",
             },
             Self::Failed => Content {
-                status: StatusCode::OK,
                 mark: "×",
                 colour: "#cf222e",
                 title: "The sign-in did not work",
-                text: "Your terminal shows the reason. You can close this window.",
+                text: "Your terminal says why. You can close this window.",
             },
-            Self::NotOurs => Content {
-                status: StatusCode::BAD_REQUEST,
+            Self::Unexpected => Content {
                 mark: "×",
                 colour: "#cf222e",
-                title: "ssod does not expect this answer",
+                title: "This is not an answer that ssod waits for",
                 text: "It may belong to an older sign-in. Run ssod login in your terminal and use the new page.",
             },
         }
     }
-}
 
-impl IntoResponse for Page {
-    fn into_response(self) -> Response {
-        let Content { status, mark, colour, title, text } = self.content();
-        let html = format!(
+    fn html(self) -> String {
+        let Content { mark, colour, title, text } = self.content();
+        format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\"><title>{title} · ssod</title><style>\
              :root{{color-scheme:light dark}}\
@@ -70,7 +70,12 @@ impl IntoResponse for Page {
              h1{{font-size:1.6rem;margin:1.2rem 0 .3rem}}p{{max-width:26rem;margin:0 auto;opacity:.8}}\
              </style></head><body><main><div class=\"mark\" aria-hidden=\"true\">{mark}</div>\
              <h1>{title}</h1><p>{text}</p></main></body></html>\n"
-        );
+        )
+    }
+}
+
+impl IntoResponse for ResultPage {
+    fn into_response(self) -> Response {
         let headers = [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
             (header::CACHE_CONTROL, "no-store"),
@@ -81,6 +86,6 @@ impl IntoResponse for Page {
             (HeaderName::from_static("referrer-policy"), "no-referrer"),
             (HeaderName::from_static("x-content-type-options"), "nosniff"),
         ];
-        (status, headers, html).into_response()
+        (self.status(), headers, self.html()).into_response()
     }
 }

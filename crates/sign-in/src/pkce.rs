@@ -1,4 +1,4 @@
-//! Proof key for code exchange (RFC 7636) and the `state` that ties an answer to its question.
+//! The PKCE code verifier (RFC 7636), and the `state` that ties a response to its request.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -7,21 +7,21 @@ use ssod_model::Secret;
 
 use crate::error::FlowError;
 
-/// What one authorization request needs.
-pub(crate) struct Proof {
-    pub(crate) verifier: Secret,
-    /// base64url of the verifier's SHA-256.
-    pub(crate) challenge: String,
+/// The random values of one authorization request.
+pub(crate) struct AuthorizationSecrets {
+    pub(crate) code_verifier: Secret,
+    /// The SHA-256 of the verifier, in base64url.
+    pub(crate) code_challenge: String,
     pub(crate) state: Secret,
 }
 
-impl Proof {
-    /// New for each request; fails only where the system has no random numbers.
-    pub(crate) fn new() -> Result<Self, FlowError> {
-        // 48 bytes make the 64 characters that the AWS CLI uses too.
-        let verifier = random::<48>()?;
-        let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose()));
-        Ok(Self { verifier, challenge, state: random::<32>()? })
+impl AuthorizationSecrets {
+    /// Generates new values. Fails only if the system provides no random numbers.
+    pub(crate) fn generate() -> Result<Self, FlowError> {
+        // 48 bytes become 64 characters, the length that the AWS CLI uses.
+        let code_verifier = random::<48>()?;
+        let code_challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(code_verifier.expose()));
+        Ok(Self { code_verifier, code_challenge, state: random::<32>()? })
     }
 }
 
@@ -36,10 +36,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_challenge_is_the_verifiers_digest_and_nothing_repeats() {
-        let (one, other) = (Proof::new().unwrap(), Proof::new().unwrap());
-        assert_eq!((one.verifier.expose().len(), one.challenge.len()), (64, 43));
-        assert_eq!(BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(one.verifier.expose())), one.challenge);
-        assert!(one.state != other.state && one.verifier != other.verifier);
+    fn the_challenge_is_the_verifiers_digest_and_no_value_repeats() {
+        let (one, other) =
+            (AuthorizationSecrets::generate().unwrap(), AuthorizationSecrets::generate().unwrap());
+        assert_eq!((one.code_verifier.expose().len(), one.code_challenge.len()), (64, 43));
+        assert_eq!(
+            BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(one.code_verifier.expose())),
+            one.code_challenge
+        );
+        assert!(one.state != other.state && one.code_verifier != other.code_verifier);
     }
 }

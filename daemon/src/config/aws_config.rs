@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ssod_private_files::{FileError, ReadPolicy, read_to_string};
-use ssod_profiles::{Configuration, Document, Environment, resolve};
+use ssod_profiles::{Configuration, Document, EndpointVariables, resolve};
 
 use super::problem::{Area, Problem, Problems};
 use crate::live_broker::LiveBroker;
@@ -14,7 +14,7 @@ use crate::vault::keeper::VaultKeeper;
 #[derive(Clone)]
 pub(crate) struct LiveAwsConfig {
     path: PathBuf,
-    environment: Environment,
+    environment: EndpointVariables,
     broker: LiveBroker,
     keeper: VaultKeeper,
     problems: Problems,
@@ -24,7 +24,7 @@ impl LiveAwsConfig {
     /// Creates the handle; [`reload`](Self::reload) reads the file.
     pub(crate) fn new(
         path: &Path,
-        environment: Environment,
+        environment: EndpointVariables,
         broker: LiveBroker,
         keeper: VaultKeeper,
         problems: Problems,
@@ -68,7 +68,7 @@ impl LiveAwsConfig {
 }
 
 /// Loads the file; a missing file is the same as an empty one. The error is a text that follows the file's name.
-fn load(path: &Path, environment: &Environment) -> Result<Configuration, String> {
+fn load(path: &Path, environment: &EndpointVariables) -> Result<Configuration, String> {
     let text = match read_to_string(path, &ReadPolicy::user_file()) {
         Ok(text) => text,
         Err(FileError::NotFound) => return Ok(Configuration::default()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use ssod_control::resolve_user_path;
-use ssod_identity_center::Network;
+use ssod_identity_center::HttpOptions;
 
 use crate::config::settings::NetworkSettings;
 
@@ -15,7 +15,7 @@ pub(crate) fn load(
     settings: &NetworkSettings,
     settings_file: &Path,
     variable: impl Fn(&str) -> Option<String>,
-) -> Result<Network> {
+) -> Result<HttpOptions> {
     let path = match variable("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
         _ if !settings.ca_bundle.is_empty() => {
             let path = resolve_user_path(OsStr::new(&settings.ca_bundle), settings_file.parent());
@@ -30,5 +30,5 @@ pub(crate) fn load(
     let read = |path: PathBuf| {
         std::fs::read(&path).with_context(|| format!("cannot read the CA bundle {}", path.display()))
     };
-    Ok(Network { proxy: settings.proxy.clone(), ca_bundle: path.map(read).transpose()? })
+    Ok(HttpOptions { proxy: settings.proxy.clone(), ca_bundle: path.map(read).transpose()? })
 }

@@ -282,7 +282,7 @@ impl VaultKeeper {
             tokens.in_force().replace(saved);
             // Another user may know these tokens: if another user's program held the port, open shells sent the tokens
             // to it. On a system that does not report the caller's uid, that may have happened unnoticed.
-            if state_file.port_was_taken() || !ssod_peer::TELLS_TCP_PEERS {
+            if state_file.port_was_taken() || !ssod_peer::IDENTIFIES_TCP_PEERS {
                 tracing::warn!(
                     "the endpoint's tokens are renewed; open shells need a new environment: eval \"$(ssod env PROFILE)\""
                 );

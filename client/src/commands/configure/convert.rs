@@ -1,7 +1,7 @@
 //! `ssod configure --convert`: makes profiles with AWS's own keys use ssod.
 
 use ssod_model::{Profile, SessionName, SsoSession};
-use ssod_profiles::{Configuration, convert};
+use ssod_profiles::{Configuration, convert_to_ssod_form};
 
 use super::config_edit::{difference, own_program, save};
 use crate::context::Context;
@@ -26,7 +26,7 @@ pub(super) fn run(context: &Context, selection: Selection<'_>, dry_run: bool) ->
     for profile in &selected {
         let session = session_of(&existing, profile)?;
         let profile = Profile { session: session.name.clone(), ..(*profile).clone() };
-        after = convert(&after, &profile, &session, &program)
+        after = convert_to_ssod_form(&after, &profile, &session, &program)
             .map_err(|error| aws_config::malformed(path, &error))?;
     }
     if dry_run {

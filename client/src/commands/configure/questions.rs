@@ -7,7 +7,7 @@ use ssod_model::{
     AccountId, Endpoints, InvalidName, Profile, ProfileName, Region, RoleName, SessionName, SsoSession,
     StartUrl,
 };
-use ssod_profiles::{Configuration, writable_name};
+use ssod_profiles::{Configuration, is_writable_name};
 
 use crate::error::{CommandError, CommandResult};
 use crate::{prompt, terminal};
@@ -252,7 +252,7 @@ fn profile_name(text: &str) -> Result<ProfileName, InvalidName> {
 
 fn writable(text: &str) -> Result<&str, InvalidName> {
     let expected = "a name that every AWS tool can read (letters, digits and _ - / . % @ : +)";
-    if writable_name(text) { Ok(text) } else { Err(InvalidName { value: text.to_owned(), expected }) }
+    if is_writable_name(text) { Ok(text) } else { Err(InvalidName { value: text.to_owned(), expected }) }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "has the signature of the other parsers")]

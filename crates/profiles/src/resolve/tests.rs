@@ -3,7 +3,7 @@ use insta::assert_debug_snapshot;
 use super::*;
 
 fn read(text: &str) -> Configuration {
-    resolve(&Document::parse(text).expect("a readable file"), &Environment::default())
+    resolve(&Document::parse(text).expect("a readable file"), &EndpointVariables::default())
 }
 
 fn problems(text: &str) -> Vec<String> {
@@ -166,16 +166,17 @@ sso_session = s
 sso_account_id = 123456789012
 sso_role_name = R
 ";
-    let endpoints = |environment: &Environment| {
-        let read = resolve(&Document::parse(text).unwrap(), environment);
+    let endpoints = |variables: &EndpointVariables| {
+        let read = resolve(&Document::parse(text).unwrap(), variables);
         read.sessions.values().next().map(|session| session.endpoints.clone()).unwrap()
     };
-    let files = endpoints(&Environment::default());
-    assert_eq!(files.portal.as_deref(), Some("http://127.0.0.1:1"));
-    assert_eq!(files.oidc.as_deref(), Some("http://127.0.0.1:2"));
-    let variables = Environment { portal: Some("http://127.0.0.1:3".into()), ..Environment::default() };
-    assert_eq!(endpoints(&variables).portal.as_deref(), Some("http://127.0.0.1:3"));
-    let ignoring = Environment { ignore_configured: true, ..Environment::default() };
+    let from_file = endpoints(&EndpointVariables::default());
+    assert_eq!(from_file.portal.as_deref(), Some("http://127.0.0.1:1"));
+    assert_eq!(from_file.oidc.as_deref(), Some("http://127.0.0.1:2"));
+    let overriding =
+        EndpointVariables { portal: Some("http://127.0.0.1:3".into()), ..EndpointVariables::default() };
+    assert_eq!(endpoints(&overriding).portal.as_deref(), Some("http://127.0.0.1:3"));
+    let ignoring = EndpointVariables { ignore_configured: true, ..EndpointVariables::default() };
     assert_eq!(endpoints(&ignoring), Endpoints::default());
 }
 
@@ -183,7 +184,7 @@ proptest::proptest! {
     #[test]
     fn resolving_never_panics(text in "(\\[(profile|sso-session|services) [a-c]\\]\n|(sso_session|sso_region|sso_start_url|ssod_role_name|sso_account_id) ?= ?[a-z0-9#: /.\"-]{0,20}\n){0,12}") {
         if let Ok(document) = Document::parse(&text) {
-            resolve(&document, &Environment::default());
+            resolve(&document, &EndpointVariables::default());
         }
     }
 }

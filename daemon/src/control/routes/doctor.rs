@@ -61,7 +61,7 @@ async fn port(port: u16) -> Vec<Check> {
     };
     let begun = Instant::now();
     let caller = match ssod_peer::tcp_peer(client, server) {
-        _ if !ssod_peer::TELLS_TCP_PEERS => Check::warning(
+        _ if !ssod_peer::IDENTIFIES_TCP_PEERS => Check::warning(
             "caller check",
             "This system does not report which user made a loopback connection, so the endpoint's tokens are the only check.",
             "There is nothing to do; see the README",

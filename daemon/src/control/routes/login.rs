@@ -15,7 +15,7 @@ use ssod_control::{LoginEvent, LoginFlow, LoginRequest};
 use ssod_model::{
     CredentialSource, DeviceAuthorization, IdentityError, ProfileName, SessionName, SignInFlow,
 };
-use ssod_sign_in::{FlowError, browser, device_code};
+use ssod_sign_in::{FlowError, sign_in_with_browser, sign_in_with_device_code};
 use tokio::sync::mpsc;
 
 use crate::config::live_settings::LiveSettings;
@@ -113,7 +113,7 @@ impl SignIn {
         match self.flow {
             SignInFlow::DeviceCode => {
                 let show = |authorization: &DeviceAuthorization| self.show_code(&session, authorization);
-                let tokens = device_code(broker.provider(), &session, &client, show).await?;
+                let tokens = sign_in_with_device_code(broker.provider(), &session, &client, show).await?;
                 signing.complete(tokens, profile).await.map_err(SignInError::from)?;
             }
             SignInFlow::Browser => {
@@ -124,7 +124,7 @@ impl SignIn {
                         .await
                         .map_err(|error| FlowError::Local(error.to_string()))
                 };
-                browser(broker.provider(), &session, &client, announce, keep).await?;
+                sign_in_with_browser(broker.provider(), &session, &client, announce, keep).await?;
             }
         }
         Ok(())

@@ -1,8 +1,8 @@
-//! The variables that override Identity Center's endpoints.
+//! The environment variables that override Identity Center's endpoints.
 
 /// The endpoint settings in a process's environment. Empty variables count as unset, as in the SDKs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Environment {
+pub struct EndpointVariables {
     /// `AWS_ENDPOINT_URL_SSO`, else `AWS_ENDPOINT_URL`.
     pub portal: Option<String>,
     /// `AWS_ENDPOINT_URL_SSO_OIDC`, else `AWS_ENDPOINT_URL`.
@@ -15,7 +15,7 @@ pub struct Environment {
     pub dual_stack: Option<bool>,
 }
 
-impl Environment {
+impl EndpointVariables {
     /// The variables that [`Self::from_variables`] reads, so that a caller can compare two environments.
     pub const VARIABLES: [&'static str; 6] = [
         "AWS_ENDPOINT_URL",
@@ -46,22 +46,22 @@ impl Environment {
 mod tests {
     use super::*;
 
-    fn environment(variables: &[(&str, &str)]) -> Environment {
-        Environment::from_variables(|name| {
+    fn read(variables: &[(&str, &str)]) -> EndpointVariables {
+        EndpointVariables::from_variables(|name| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })
     }
 
     #[test]
     fn a_services_own_variable_overrides_the_global_one() {
-        let both = environment(&[("AWS_ENDPOINT_URL", "http://all"), ("AWS_ENDPOINT_URL_SSO", "http://sso")]);
+        let both = read(&[("AWS_ENDPOINT_URL", "http://all"), ("AWS_ENDPOINT_URL_SSO", "http://sso")]);
         assert_eq!((both.portal.as_deref(), both.oidc.as_deref()), (Some("http://sso"), Some("http://all")));
     }
 
     #[test]
     fn ignored_and_empty_variables_have_no_effect() {
-        let off = environment(&[("AWS_ENDPOINT_URL", "x"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True")]);
+        let off = read(&[("AWS_ENDPOINT_URL", "x"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True")]);
         assert_eq!((off.portal, off.oidc), (None, None));
-        assert_eq!(environment(&[("AWS_ENDPOINT_URL_SSO", "")]), Environment::default());
+        assert_eq!(read(&[("AWS_ENDPOINT_URL_SSO", "")]), EndpointVariables::default());
     }
 }

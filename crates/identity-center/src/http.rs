@@ -1,0 +1,192 @@
+//! Sends requests to AWS over HTTPS, with limits on time and size, and learns AWS's time from the answers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_LENGTH, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, Response, Url};
+use ssod_clock::Clock;
+use ssod_model::{IdentityError, Timestamp};
+use thiserror::Error;
+
+use crate::errors::{ErrorAnswer, Service, classify, printable};
+
+/// A TCP and TLS handshake that takes longer will not succeed.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The limit for a whole call, including the body, so that a server that sends one byte per second cannot hold it.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest real answer, a page of 100 accounts, has about 30 kB.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// The settings for the connections to AWS.
+#[derive(Clone, Debug, Default)]
+pub struct HttpOptions {
+    /// The URL of a proxy. If it is empty, the proxy variables of the environment apply.
+    pub proxy: String,
+    /// PEM certificates to trust in addition to the system's.
+    pub ca_bundle: Option<Vec<u8>>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// The proxy is not a valid URL.
+    #[error("[network] proxy is not a URL that can be used: {0}")]
+    Proxy(reqwest::Error),
+    /// The bundle contains no certificate.
+    #[error("the CA bundle has no certificate in PEM form that can be read")]
+    CaBundle,
+}
+
+/// An HTTP client that is created at the first request. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpClient {
+    client: Arc<Mutex<Option<Client>>>,
+    proxy: Option<reqwest::Proxy>,
+    certificates: Vec<reqwest::Certificate>,
+    clock: Clock,
+}
+
+impl HttpClient {
+    /// Checks the options and sends nothing.
+    pub(crate) fn new(options: &HttpOptions, clock: Clock) -> Result<Self, SetupError> {
+        // Fails only if a provider is already installed, which is then the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let proxy = if options.proxy.is_empty() {
+            None
+        } else {
+            Some(reqwest::Proxy::all(&options.proxy).map_err(SetupError::Proxy)?)
+        };
+        let certificates = match &options.ca_bundle {
+            None => Vec::new(),
+            Some(pem) => {
+                let parsed = reqwest::Certificate::from_pem_bundle(pem).ok();
+                parsed.filter(|certificates| !certificates.is_empty()).ok_or(SetupError::CaBundle)?
+            }
+        };
+        Ok(Self { client: Arc::default(), proxy, certificates, clock })
+    }
+
+    /// Returns the client. It is created at the first call, because reading the system's certificates takes longer than
+    /// the rest of the start, and a restarted daemon serves from its vault first.
+    pub(crate) fn client(&self) -> Result<Client, IdentityError> {
+        let mut cached = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = cached.as_ref() {
+            return Ok(client.clone());
+        }
+        let mut builder = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TOTAL_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("ssod/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        if !self.certificates.is_empty() {
+            builder = builder.tls_certs_merge(self.certificates.clone());
+        }
+        let client = builder.build().map_err(|error| {
+            let cause = printable(&root_cause(&error));
+            IdentityError::Unavailable(format!(
+                "cannot set up HTTPS (are ca-certificates installed?): {cause}"
+            ))
+        })?;
+        Ok(cached.insert(client).clone())
+    }
+
+    /// Closes the idle connections, because their buffers may still contain tokens.
+    pub(crate) fn disconnect(&self) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Sends the request, and returns the body of a successful answer.
+    pub(crate) async fn send(
+        &self,
+        service: Service,
+        request: RequestBuilder,
+    ) -> Result<Vec<u8>, IdentityError> {
+        let asked_at = self.clock.now();
+        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        let date = response.headers().get(DATE).and_then(http_date);
+        if let Some(date) = date {
+            self.clock.learn(date, asked_at);
+        }
+        let status = response.status();
+        let error_type = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok());
+        let error_type = error_type.map(str::to_owned);
+        let retry_after = retry_after(response.headers(), date);
+        let body = read_body(response).await?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let (status, error_type) = (status.as_u16(), error_type.as_deref());
+        Err(classify(&ErrorAnswer { service, status, error_type, retry_after, body: &body }))
+    }
+}
+
+/// Reads the body, up to the limit.
+async fn read_body(mut response: Response) -> Result<Vec<u8>, IdentityError> {
+    let too_large = || IdentityError::Unavailable(format!("an answer is larger than {MAX_BODY_BYTES} bytes"));
+    let announced = response.headers().get(CONTENT_LENGTH).and_then(number);
+    if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+        return Err(too_large());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Returns the seconds in Retry-After. If it is a time, they count from the Date of the same answer.
+fn retry_after(headers: &HeaderMap, date: Option<Timestamp>) -> Option<u64> {
+    let value = headers.get(RETRY_AFTER)?;
+    number(value).or_else(|| seconds_until(http_date(value)?, date?))
+}
+
+/// Parses an HTTP date (RFC 9110, section 5.6.7), which is an RFC 2822 date with GMT as its zone.
+fn http_date(value: &HeaderValue) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value.to_str().ok()?).ok()
+}
+
+fn seconds_until(then: Timestamp, now: Timestamp) -> Option<u64> {
+    u64::try_from(then.duration_since(now).as_secs()).ok()
+}
+
+fn number(value: &HeaderValue) -> Option<u64> {
+    value.to_str().ok()?.trim().parse().ok()
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// Describes a network failure in one sentence, without the URL, because its query can contain account ids.
+fn unreachable(error: &reqwest::Error) -> IdentityError {
+    let host = error.url().and_then(Url::host_str).unwrap_or("AWS").to_owned();
+    let cause = if error.is_timeout() {
+        "it did not answer in time".to_owned()
+    } else {
+        printable(&root_cause(error))
+    };
+    IdentityError::Unavailable(format!("cannot reach {host}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_dates_are_parsed_and_other_text_is_not() {
+        let date = HeaderValue::from_static("Wed, 25 Nov 2026 01:50:00 GMT");
+        assert_eq!(http_date(&date).unwrap().as_second(), 1_795_571_400);
+        assert_eq!(http_date(&HeaderValue::from_static("yesterday")), None);
+    }
+}
