@@ -1,4 +1,4 @@
-//! The environment variables of a profile, in the syntax of each shell.
+//! The environment variables that select a profile, in the syntax of each shell.
 
 use clap::ValueEnum;
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ pub(crate) enum Shell {
     Zsh,
     Fish,
     Powershell,
-    /// One JSON object; null means that the variable is unset.
+    /// A JSON object of all variables; null means that the variable must be unset.
     Json,
 }
 
@@ -39,23 +39,23 @@ pub(crate) const PROXIES: [&str; 6] =
     ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const LOOPBACK: &str = "127.0.0.1";
 
-/// The variables to set and to unset, in order.
+/// The variables to set and to unset, in the order of the output.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Variables {
+pub(crate) struct ShellVariables {
     pub(crate) set: Vec<(&'static str, String)>,
     pub(crate) unset: Vec<&'static str>,
 }
 
-impl Variables {
-    /// Fetches the profile's environment; without a profile, that of the active one. The daemon refuses if it does not hold
-    /// the endpoint's port, so a shell never sends its token to another program.
+impl ShellVariables {
+    /// Fetches the variables of the profile, or of the active profile if there is no name. The daemon refuses if it does not
+    /// hold the endpoint's port, so a shell never sends its token to another program.
     pub(crate) fn fetch(client: &ControlClient, profile: Option<&str>, imds: bool) -> CommandResult<Self> {
         let request = EnvRequest { profile: profile.map(str::to_owned), imds };
         let environment: Environment = client.post("/v1/env", &request)?;
         Ok(Self::new(&environment, |name| std::env::var(name).ok()))
     }
 
-    /// Returns the variables for the daemon's answer; `current` reads this process's environment.
+    /// Returns the variables for the daemon's response; `current` reads this process's environment.
     pub(crate) fn new(environment: &Environment, current: impl Fn(&str) -> Option<String>) -> Self {
         let mut variables = Self { unset: OVERRIDING_VARIABLES.to_vec(), ..Self::default() };
         let mut set = |name, value: &Option<String>| {
@@ -112,8 +112,8 @@ impl Variables {
     }
 }
 
-/// Returns the shell that runs ssod, else the one in SHELL, else sh. The parent counts first, because scripts often run in a
-/// shell other than the user's login shell.
+/// Returns the shell that runs ssod, else the one in SHELL, else sh. The parent process has precedence, because scripts often
+/// run in a shell other than the user's login shell.
 pub(crate) fn detect(parent: Option<&str>, shell: Option<&str>) -> Shell {
     let named = |name: &str| match name.rsplit('/').next().unwrap_or_default().trim_start_matches('-') {
         "fish" => Some(Shell::Fish),
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn each_shell_gets_its_own_syntax() {
-        let variables = Variables::new(&container(), |_| None);
+        let variables = ShellVariables::new(&container(), |_| None);
         let sh = variables.render(Shell::Sh);
         assert!(sh.contains("unset AWS_PROFILE\n"));
         assert!(sh.contains(
@@ -205,14 +205,14 @@ mod tests {
             "no_proxy" => Some("intranet".to_owned()),
             _ => None,
         };
-        let set = Variables::new(&container(), current).set;
+        let set = ShellVariables::new(&container(), current).set;
         assert!(set.contains(&("NO_PROXY", "intranet,127.0.0.1".into())));
         assert!(set.contains(&("no_proxy", "intranet,127.0.0.1".into())));
-        assert!(!Variables::new(&container(), |_| None).set.iter().any(|(name, _)| *name == "NO_PROXY"));
+        assert!(!ShellVariables::new(&container(), |_| None).set.iter().any(|(name, _)| *name == "NO_PROXY"));
     }
 
     #[test]
-    fn the_parent_shell_counts_before_the_login_shell() {
+    fn the_parent_shell_has_precedence_over_the_login_shell() {
         assert_eq!(detect(Some("bash"), Some("/usr/bin/fish")), Shell::Bash);
         assert_eq!(detect(Some("make"), Some("/usr/bin/fish")), Shell::Fish);
         assert_eq!(detect(Some("-zsh"), None), Shell::Zsh);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn imds_turns_the_container_endpoint_off() {
+    fn imds_unsets_the_container_endpoint() {
         let environment = Environment {
             imds_endpoint: Some("http://127.0.0.1:7747/".into()),
             credentials_uri: None,
@@ -228,7 +228,7 @@ mod tests {
             token_file: None,
             ..container()
         };
-        let variables = Variables::new(&environment, |_| None);
+        let variables = ShellVariables::new(&environment, |_| None);
         assert!(
             variables.set.contains(&("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:7747/".into()))
         );

@@ -1,4 +1,4 @@
-//! `ssod doctor`: checks for common problems, each with a fix.
+//! `ssod doctor`: checks for common problems, and suggests a fix for each.
 
 use std::path::PathBuf;
 
@@ -7,26 +7,27 @@ use ssod_control::{Check, CheckState, ControlClient, DaemonStatus, EnvRequest, E
 use ssod_private_files::ReadPolicy;
 use ssod_profiles::static_keys;
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::shell::{OVERRIDING_VARIABLES, PROXIES, bypasses_proxy};
 use crate::terminal::{self, Style, stdout_style};
 use crate::{connection, daemon_process};
 
-/// How to fix variables that `ssod env` has set for another endpoint, token or network.
+/// The fix for variables that an earlier `ssod env` has set, and that are no longer right.
 const SET_AGAIN: &str = "Set the variables again: eval \"$(ssod env PROFILE)\"";
 
 /// Diagnose common problems and suggest fixes.
 ///
-/// Checks the daemon, its port, its key store, its files, and this shell. The exit status is 1 if something must be fixed.
+/// Checks the daemon, its port, its key store, its files, and the variables of this shell. The exit status is 1 if you must
+/// fix something.
 #[derive(Args)]
 pub(crate) struct DoctorArgs {
-    /// Print JSON.
+    /// Print the checks as JSON.
     #[arg(long)]
     json: bool,
 }
 
-pub(crate) fn run(context: &Context, args: &DoctorArgs) -> CommandResult<()> {
+pub(crate) fn run(context: &CommandContext, args: &DoctorArgs) -> CommandResult<()> {
     let mut checks = Vec::new();
     let daemon =
         match connection::connect(&context.paths).and_then(|client| check_daemon(&client, &mut checks)) {
@@ -72,7 +73,7 @@ fn check_daemon(client: &ControlClient, checks: &mut Vec<Check>) -> CommandResul
 
 /// Checks whether the endpoint token in this shell is still valid. Returns the profiles that ssod serves.
 fn check_token(
-    context: &Context,
+    context: &CommandContext,
     variable: impl Fn(&str) -> Option<String>,
     checks: &mut Vec<Check>,
 ) -> Option<Vec<String>> {
@@ -112,7 +113,8 @@ fn check_variables(daemon: Option<&DaemonStatus>, variable: impl Fn(&str) -> Opt
     checks
 }
 
-/// A profile in the environment overrides only an endpoint in the environment: with `credential_process`, it selects ssod.
+/// Checks for variables that override ssod. AWS_PROFILE is a problem only if the endpoint is set, too: otherwise it may select
+/// a profile that uses ssod through `credential_process`.
 fn check_overriding_variables(has_endpoint: bool, variable: impl Fn(&str) -> Option<String>) -> Vec<Check> {
     let set = OVERRIDING_VARIABLES.into_iter().filter(|name| variable(name).is_some());
     let (profile, keys): (Vec<&str>, Vec<&str>) = set.partition(|name| name.ends_with("PROFILE"));
@@ -154,7 +156,7 @@ fn check_proxy(variable: impl Fn(&str) -> Option<String>) -> Option<Check> {
 }
 
 /// Checks for access keys in files, which SDKs also prefer over the endpoint.
-fn check_access_keys(context: &Context, profiles: &[String]) -> Vec<Check> {
+fn check_access_keys(context: &CommandContext, profiles: &[String]) -> Vec<Check> {
     let default = context.paths.aws_config.with_file_name("credentials");
     let credentials = std::env::var_os("AWS_SHARED_CREDENTIALS_FILE").map_or(default, PathBuf::from);
     let mut checks = Vec::new();
@@ -226,8 +228,8 @@ mod tests {
         let old = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:77/credentials/a");
         assert!(found(&[old]).contains("not this daemon's endpoint"));
         assert!(found(&[ours, ("HTTP_PROXY", "http://p")]).contains("go to the proxy"));
-        let spared =
+        let bypassed =
             [ours, ("HTTP_PROXY", "http://p"), ("NO_PROXY", "127.0.0.1"), ("no_proxy", "x,127.0.0.1")];
-        assert!(found(&spared).starts_with("Ok"));
+        assert!(found(&bypassed).starts_with("Ok"));
     }
 }
