@@ -23,7 +23,7 @@ use questions::{Answers, Overwrite, Questions, checked};
 /// file does not change.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  ssod configure                          ask for all values\n  ssod configure --profile readOnlyUser --session sso-session-readOnlyUser \\\n      --start-url https://d-1234567890.awsapps.com/start --region us-east-1 \\\n      --account 123456789012 --role ReadOnlyRole\n  ssod configure --convert oldProfile     make an existing SSO profile use ssod\n  ssod configure --convert --all --dry-run    show what converting all SSO profiles would change"
+    after_help = "Examples:\n  ssod configure                          ask for all values\n  ssod configure --profile readOnlyUser --session sso-session-readOnlyUser \\\n      --start-url https://d-1234567890.awsapps.com/start --region us-east-1 \\\n      --account 123456789012 --role ReadOnlyRole\n  ssod configure --convert oldProfile     make an existing SSO profile use ssod\n  ssod configure --convert --all --dry-run\n                                          show what converting all SSO profiles would change"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct ConfigureArgs {
@@ -56,7 +56,8 @@ pub(crate) fn run(context: &CommandContext, args: &ConfigureArgs) -> CommandResu
     let before = user_file::read(path)?;
     let has_role = args.answers.account.is_some() && args.answers.role.is_some();
     if args.dry_run && !has_role {
-        return Err(CommandError::usage("--dry-run does not sign in, so it needs --account and --role."));
+        return Err(CommandError::usage("--dry-run does not sign in, so it needs --account and --role.")
+            .hint("Give both flags; to list your accounts and roles: ssod list"));
     }
     // If a sign-in is needed, an unreachable daemon is reported before the first question.
     let client = if has_role { None } else { Some(connection::connect(&context.paths)?) };

@@ -18,10 +18,10 @@ const DEFAULT_SCOPES: &str = "sso:account:access";
 /// The answers that are given as flags.
 #[derive(Args)]
 pub(super) struct Answers {
-    /// Name of the profile to add or change.
+    /// Name of the profile to add or change; by default ssod asks for it.
     #[arg(long, value_name = "PROFILE")]
     pub(super) profile: Option<String>,
-    /// Name of the sso-session to add or use; profiles of one session share one sign-in.
+    /// Name of the sso-session to add or use, whose profiles share one sign-in; by default ssod asks for it.
     #[arg(long, value_name = "SESSION")]
     pub(super) session: Option<String>,
     /// Start URL of your AWS access portal; an existing session keeps its own by default.
