@@ -1,4 +1,4 @@
-//! What the text of the AWS config file means.
+//! Resolves the AWS config file to sessions and profiles.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub(crate) fn resolve(path: &Path, text: &str) -> CommandResult<Configuration> {
     Ok(ssod_profiles::resolve(&document, &environment))
 }
 
-/// Returns the error for a file that no AWS tool can read. ssod does not change such a file.
+/// Returns the error for a malformed file, which no AWS tool can read either. ssod does not edit such a file.
 pub(crate) fn malformed(path: &Path, error: &ParseError) -> CommandError {
     CommandError::new(format!("{} is malformed: {error}.", path.display()))
         .hint("Fix that line, then try again")

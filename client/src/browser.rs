@@ -1,9 +1,10 @@
-//! Opens the browser, only when the user asked for a sign-in. The address is one argument, and no shell is involved.
+//! Opens the browser, only when the user has run a command that signs in. The address is passed as one argument, without a
+//! shell, so that no character in it is interpreted.
 
 use std::process::{Command, Stdio};
 
-/// Returns whether this machine has a browser that the user sees. Over SSH it has none: the user's browser is on the other
-/// machine and cannot reach the callback on this one.
+/// Returns whether the user can see a browser on this machine. Over SSH the user cannot: the user's browser runs on the other
+/// machine and cannot reach the sign-in's callback on this one.
 pub(crate) fn is_available() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if set("SSH_CONNECTION") || set("SSH_TTY") {

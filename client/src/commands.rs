@@ -1,5 +1,4 @@
-//! The command line: the list of commands and the dispatch to them. Each command has a file of its own, with its arguments, their
-//! help, and what it does.
+//! The list of commands and the dispatch to them. Each command has its own file, with its arguments, its help and its function.
 
 mod audit;
 mod completions;
@@ -35,21 +34,24 @@ use self::service::ServiceArgs;
 use self::status::StatusArgs;
 use self::use_profile::UseArgs;
 use self::vault::VaultArgs;
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::CommandResult;
 
-/// Sign in to AWS once: ssod keeps IAM Identity Center sign-ins fresh and serves their credentials to every AWS tool
-/// on this machine.
+/// Places `--no-input` after a command's own options, and before `--help`, which clap gives 999.
+const NO_INPUT_ORDER: usize = 998;
+
+/// Sign in to AWS once. ssod renews your IAM Identity Center (SSO) sign-ins in the background and provides credentials to
+/// every AWS tool on this machine.
 #[derive(Parser)]
 #[command(
     name = "ssod",
     version = ssod_control::VERSION,
     propagate_version = true,
-    after_help = "Examples:\n  ssod configure                          add a session and a profile\n  ssod login adminUser                    sign in with the browser\n  eval \"$(ssod env readOnlyUser)\"         use readOnlyUser in this shell\n  ssod exec adminUser -- aws s3 ls        run one command as adminUser\n\nExit status: 0 success, 1 failure, 2 wrong usage, 3 sign-in needed, 4 daemon not reachable."
+    after_help = "Examples:\n  ssod configure                          add a session and a profile\n  ssod login adminUser                    sign in with the browser\n  eval \"$(ssod env readOnlyUser)\"         use readOnlyUser in this shell\n  ssod exec adminUser -- aws s3 ls        run one command as adminUser\n\nSettings, all optional: ~/.config/ssod/config.toml (SSOD_CONFIG sets another file).\nExit status: 0 success, 1 failure, 2 wrong usage, 3 sign-in needed, 4 daemon not reachable."
 )]
 pub(crate) struct Cli {
-    /// Never ask questions; fail instead.
-    #[arg(long, global = true)]
+    /// Do not ask questions; fail if an answer is needed.
+    #[arg(long, global = true, display_order = NO_INPUT_ORDER)]
     no_input: bool,
     #[command(subcommand)]
     command: Command,
@@ -70,9 +72,10 @@ enum Command {
     /// Remove all secrets from the daemon's memory until `ssod unlock`.
     ///
     /// The daemon stops serving credentials at once, also after a restart. Sign-ins are kept, so `ssod unlock` needs no new
-    /// sign-in. To lock automatically after some time without use, set `idle_after = "30m"` under `[lock]` in config.toml.
+    /// sign-in. To lock automatically when no program has requested credentials for some time, set `idle_after = "30m"` under
+    /// `[lock]` in ~/.config/ssod/config.toml.
     Lock,
-    /// Resume after `ssod lock`, or try again to open the key store.
+    /// Resume after `ssod lock`, or retry a key store that could not be opened.
     Unlock,
     Vault(VaultArgs),
     Audit(AuditArgs),
@@ -91,7 +94,7 @@ pub(crate) fn before_usage_error(error: &clap::Error) {
 
 /// Runs the command that the user typed.
 pub(crate) fn run(cli: Cli) -> CommandResult<()> {
-    let context = match (Context::from_environment(cli.no_input), &cli.command) {
+    let context = match (CommandContext::from_environment(cli.no_input), &cli.command) {
         (Ok(context), _) => context,
         (Err(error), Command::Env(args)) => return env::fail(args, error.into()),
         (Err(error), _) => return Err(error.into()),

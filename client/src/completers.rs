@@ -1,14 +1,14 @@
-//! The names that a shell's completion offers.
+//! The profile and session names that shell completion offers.
 
 use clap_complete::CompletionCandidate;
 use ssod_control::{Paths, Status};
 
 use crate::daemon_process;
 
-/// The variable by which a shell's completion asks this program for candidates.
+/// The completion script sets this variable when it runs ssod to get candidates.
 pub(crate) const VARIABLE: &str = "SSOD_COMPLETE";
 
-/// Returns the profiles and sessions of a running daemon. Starts none, because completion must not wait.
+/// Returns the profiles and sessions of a running daemon. Does not start a daemon, because completion must not wait.
 pub(crate) fn profile_and_session_names() -> Vec<CompletionCandidate> {
     let Some(status) = status() else { return Vec::new() };
     let sessions = status.sessions.into_iter().map(|session| session.name);

@@ -1,4 +1,4 @@
-//! Connects to the daemon and starts it if none runs.
+//! Connects to the daemon, and starts one if none runs.
 
 use ssod_control::{ControlClient, DaemonStatus, Paths};
 use ssod_profiles::EndpointVariables;
@@ -13,7 +13,7 @@ pub(crate) fn connect(paths: &Paths) -> CommandResult<ControlClient> {
     Ok(client)
 }
 
-/// Connects without the comparison, for programs that call often.
+/// Connects without that comparison, for commands that run often or that compare by themselves.
 pub(crate) fn connect_quietly(paths: &Paths) -> CommandResult<ControlClient> {
     if let Some(client) = daemon_process::find_running(paths) {
         return Ok(client);
@@ -52,7 +52,7 @@ fn warn_of_differences(paths: &Paths, daemon: &DaemonStatus) {
         }
     }
     for difference in differences {
-        terminal::warn(&format!(
+        terminal::eprintln(&format!(
             "warning: the ssod daemon {difference}; the daemon's value is used. To change that, stop it (kill {}); the next ssod command starts it with the values of this shell",
             daemon.pid
         ));

@@ -1,4 +1,4 @@
-//! The daemon as a process: finds, starts and stops it.
+//! Finds, starts and stops the daemon's process.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -11,25 +11,25 @@ use ssod_private_files::{ReadPolicy, open_to_read};
 
 use crate::error::{CommandError, CommandResult};
 
-/// A key store's prompt may wait for the user.
+/// The daemon may wait for the user to answer a key store's prompt before it serves.
 const START_TIMEOUT: Duration = Duration::from_secs(25);
-/// How long a daemon that another command has started may take to answer.
+/// How long a daemon that another command started at the same time may take to answer.
 const OTHER_START_TIMEOUT: Duration = Duration::from_secs(5);
 /// A daemon usually stops within a second.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Whether [`stop`] had something to stop.
+/// Whether a daemon was running when [`stop`] was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stopped {
-    Ended,
+pub(crate) enum StopOutcome {
+    Stopped,
     WasNotRunning,
 }
 
 /// Asks the running daemon to stop, and waits until it has.
-pub(crate) fn stop(paths: &Paths) -> CommandResult<Stopped> {
-    let Some(pid) = lock_holder(paths) else { return Ok(Stopped::WasNotRunning) };
-    // Fails if the daemon stops at this moment.
+pub(crate) fn stop(paths: &Paths) -> CommandResult<StopOutcome> {
+    let Some(pid) = lock_holder(paths) else { return Ok(StopOutcome::WasNotRunning) };
+    // An error means that the daemon has just stopped, which the loop detects.
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     let deadline = Instant::now() + STOP_TIMEOUT;
     while lock_holder(paths) == Some(pid) {
@@ -39,7 +39,7 @@ pub(crate) fn stop(paths: &Paths) -> CommandResult<Stopped> {
         }
         std::thread::sleep(POLL_INTERVAL);
     }
-    Ok(Stopped::Ended)
+    Ok(StopOutcome::Stopped)
 }
 
 /// Returns the process that holds the daemon's lock.
@@ -79,7 +79,8 @@ pub(crate) fn start(paths: &Paths) -> CommandResult<ControlClient> {
             if status.code() != Some(i32::from(ALREADY_RUNS)) {
                 return Err(start_failure(&log, log_size));
             }
-            // Another command has started a daemon at the same moment, and that one answers soon, or its socket is elsewhere.
+            // Another daemon holds the lock. Either another command has just started it, and it answers soon, or its socket
+            // has another path, and waiting does not help.
             deadline =
                 deadline.min(*other_deadline.get_or_insert_with(|| Instant::now() + OTHER_START_TIMEOUT));
         }
@@ -92,7 +93,7 @@ pub(crate) fn start(paths: &Paths) -> CommandResult<ControlClient> {
         .hint(format!("A keyring may be waiting for its password. See the log: {}", log.display())))
 }
 
-/// Returns the daemon's program: in the folder of this program, else in PATH.
+/// Returns the path of the daemon's program: in the folder of this program, else in PATH.
 pub(crate) fn find_program() -> CommandResult<PathBuf> {
     let sibling = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("ssod-daemon")));
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Durations as the user writes and reads them.
+//! Parses durations that the user types, and formats durations for display.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use jiff::SignedDuration;
 /// Parses `15m`, `1h30m`, `2 hours`.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok());
-    parsed.filter(|parsed| parsed.as_secs() > 0).ok_or_else(|| "write it as 15m, 90s or 1h30m".to_owned())
+    parsed.filter(|parsed| parsed.as_secs() > 0).ok_or_else(|| "write it like 15m, 90s or 1h30m".to_owned())
 }
 
-/// Formats the two largest units: `1h 5m`, `42s`, `3d 2h`.
+/// Formats a duration with its largest unit and, if it is not zero, the next smaller one: `1h 5m`, `42s`, `3d 2h`.
 pub(crate) fn format(seconds: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
     let Some(first) = UNITS.iter().position(|(unit, _)| seconds >= *unit) else { return "0s".to_owned() };

@@ -1,4 +1,4 @@
-//! Why a command failed: one sentence, one hint, and the exit status.
+//! The error of a command: one sentence, one hint, and the exit status.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use ssod_control::{ClientError, ErrorBody, PathsError};
 
 use crate::terminal::{self, Style};
 
-/// The exit statuses that the help text promises.
+/// The exit statuses. The help lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
     Failed = 1,
@@ -22,7 +22,7 @@ pub(crate) enum ExitStatus {
     Interrupted = 130,
 }
 
-/// What the user reads when a command fails.
+/// An error that the user reads.
 #[derive(Debug)]
 pub(crate) struct CommandError {
     pub(crate) status: ExitStatus,
@@ -45,7 +45,7 @@ impl CommandError {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// Ctrl-C at a question. No message is printed, because the user knows.
+    /// Returns the error for Ctrl-C at a question. It has no message, because the user knows the reason.
     pub(crate) fn interrupted() -> Self {
         Self { status: ExitStatus::Interrupted, ..Self::new("") }
     }
@@ -54,7 +54,7 @@ impl CommandError {
         Self { status: ExitStatus::NotReachable, ..Self::new(message) }
     }
 
-    /// Returns whether nothing is printed: after Ctrl-C, or when the reader of a pipe has closed it.
+    /// Returns whether nothing is printed, which is so after Ctrl-C, or when the reader of a pipe has closed it.
     fn is_silent(&self) -> bool {
         self.message.is_empty()
     }
@@ -62,9 +62,9 @@ impl CommandError {
     /// Prints the error on stderr and returns the exit status.
     pub(crate) fn report(&self) -> ExitCode {
         if !self.is_silent() {
-            terminal::warn(&format!("{} {}", terminal::stderr_style(Style::Red, "error:"), self.message));
+            terminal::eprintln(&format!("{} {}", terminal::stderr_style(Style::Red, "error:"), self.message));
             if let Some(hint) = &self.hint {
-                terminal::warn(&format!("{} {hint}", terminal::stderr_style(Style::Bold, "hint:")));
+                terminal::eprintln(&format!("{} {hint}", terminal::stderr_style(Style::Bold, "hint:")));
             }
         }
         ExitCode::from(self.status as u8)

@@ -1,4 +1,4 @@
-//! `ssod`: parses arguments, calls the daemon, edits the AWS config file, opens the browser, prints.
+//! `ssod`, the client: parses the command line, calls the daemon, edits the AWS config file, opens the browser.
 
 mod aws_config;
 mod browser;
@@ -16,6 +16,7 @@ mod shell;
 mod sign_in;
 mod table;
 mod terminal;
+mod usage_error;
 mod user_file;
 mod variables;
 mod warnings;
@@ -29,10 +30,13 @@ fn main() -> ExitCode {
     if std::env::var_os(completers::VARIABLE).is_some() {
         CompleteEnv::with_factory(commands::Cli::command).var(completers::VARIABLE).complete();
     }
-    let cli = commands::Cli::try_parse().unwrap_or_else(|error| {
-        commands::before_usage_error(&error);
-        error.exit()
-    });
+    let cli = match commands::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            commands::before_usage_error(&error);
+            return usage_error::report(&error);
+        }
+    };
     match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),

@@ -1,4 +1,4 @@
-//! Asks the user questions. Input that was typed before a question is discarded, and Ctrl-C leaves the terminal as it was.
+//! Asks the user questions. Discards input that was typed before a question, and restores the terminal after Ctrl-C.
 
 use std::fmt::Display;
 use std::io::ErrorKind;
@@ -12,7 +12,7 @@ use rustix::termios::{QueueSelector, tcflush};
 
 use crate::error::{CommandError, CommandResult};
 
-/// Asks for a text until `check` accepts it, and shows why it does not.
+/// Asks for a text until `check` accepts it, and shows each error of `check`.
 pub(crate) fn text<E: Display>(
     question: &str,
     default: Option<String>,
@@ -41,7 +41,8 @@ pub(crate) fn choice(question: &str, choices: &[String]) -> CommandResult<usize>
     ask(|| select.interact_opt())?.ok_or_else(|| CommandError::new("You chose nothing."))
 }
 
-/// Whether a question is on the screen. Then Ctrl-C reaches it as a key, and ends the question instead of the process.
+/// Whether a question is shown. While it is, the question reads Ctrl-C as a key and returns an error; otherwise Ctrl-C ends the
+/// process.
 static QUESTION_OPEN: AtomicBool = AtomicBool::new(false);
 
 fn ask<T>(question: impl FnOnce() -> dialoguer::Result<T>) -> CommandResult<T> {
@@ -55,7 +56,7 @@ fn ask<T>(question: impl FnOnce() -> dialoguer::Result<T>) -> CommandResult<T> {
             }
         });
     });
-    // Discards earlier input. This fails without a terminal, where there is no such input.
+    // Discards earlier input. Without a terminal this fails, but then there is no earlier input either.
     let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
     QUESTION_OPEN.store(true, Ordering::SeqCst);
     let answer = question();

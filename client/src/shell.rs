@@ -13,7 +13,7 @@ pub(crate) enum Shell {
     Zsh,
     Fish,
     Powershell,
-    /// One JSON object; null means that the variable is unset.
+    /// A JSON object of all variables; null means that the variable must be unset.
     Json,
 }
 
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parent_shell_counts_before_the_login_shell() {
+    fn the_parent_shell_has_precedence_over_the_login_shell() {
         assert_eq!(detect(Some("bash"), Some("/usr/bin/fish")), Shell::Bash);
         assert_eq!(detect(Some("make"), Some("/usr/bin/fish")), Shell::Fish);
         assert_eq!(detect(Some("-zsh"), None), Shell::Zsh);

@@ -1,4 +1,4 @@
-//! Signs in through the daemon and shows the user what to do.
+//! Signs in through the daemon, and shows the user each step.
 
 use console::Term;
 use qrcode::QrCode;
@@ -16,14 +16,14 @@ pub(crate) enum Output {
     Json,
 }
 
-/// Whether the sign-in page is opened or only its address is printed.
+/// Whether ssod opens the sign-in page in the browser or only prints its address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Browser {
     Open,
     Print,
 }
 
-/// Signs in as `ssod login NAME` does, for other commands.
+/// Signs in like `ssod login NAME`, for other commands.
 pub(crate) fn sign_in(client: &ControlClient, name: &str) -> CommandResult<()> {
     let request = LoginRequest { name: name.to_owned(), flow: None, has_browser: browser::is_available() };
     follow(client, &request, Output::Text { qr: false }, Browser::Open)
@@ -61,24 +61,24 @@ fn show(event: &LoginEvent, qr: bool, mode: Browser) -> CommandResult<()> {
         LoginEvent::Browser { session, url, start_url, browser } => {
             let opened = mode == Browser::Open && browser::open(url, browser);
             if mode == Browser::Open && !opened {
-                terminal::warn(
+                terminal::eprintln(
                     "warning: cannot start a browser. To sign in on another machine: ssod login --device-code",
                 );
             }
             show_browser_address(session, url, start_url, opened);
             if qr {
-                terminal::warn(
+                terminal::eprintln(
                     "No QR code is shown, because the browser must run on this machine. See --device-code.",
                 );
             }
-            terminal::warn("Waiting for your approval…");
+            terminal::eprintln("Waiting for your approval…");
         }
         LoginEvent::DeviceCode { session, url, url_complete, code, expires_in, start_url, region } => {
             let session = terminal::stderr_style(Bold, session);
-            terminal::warn(&format!("To sign in to {session} ({start_url}, {region}), visit:"));
-            terminal::warn(&format!("\n  {url_complete}\n"));
+            terminal::eprintln(&format!("To sign in to {session} ({start_url}, {region}), visit:"));
+            terminal::eprintln(&format!("\n  {url_complete}\n"));
             if qr {
-                terminal::warn(&qr_code(url_complete)?);
+                terminal::eprintln(&qr_code(url_complete)?);
             }
             show_device_code(code, url, *expires_in);
         }
@@ -92,28 +92,28 @@ fn show(event: &LoginEvent, qr: bool, mode: Browser) -> CommandResult<()> {
 
 fn show_browser_address(session: &str, url: &str, start_url: &str, opened: bool) {
     let session = terminal::stderr_style(Bold, session);
-    let (action, instruction) = if opened {
-        ("Your browser opens to sign in to", "If it does not open, visit:")
+    if opened {
+        terminal::eprintln(&format!("Your browser opens to sign in to {session} ({start_url})."));
+        terminal::eprintln("If it does not open, visit:");
     } else {
-        ("To sign in to", "Visit this address with a browser on this machine:")
-    };
-    terminal::warn(&format!("{action} {session} ({start_url})."));
-    terminal::warn(instruction);
-    terminal::warn(&format!("\n  {url}\n"));
+        terminal::eprintln(&format!("To sign in to {session} ({start_url}),"));
+        terminal::eprintln("visit this address with a browser on this machine:");
+    }
+    terminal::eprintln(&format!("\n  {url}\n"));
 }
 
 fn show_device_code(code: &str, url: &str, expires_in: u64) {
-    terminal::warn(&format!("and confirm this code (or enter it at {url}):"));
-    terminal::warn(&format!("\n  {}\n", terminal::stderr_style(Bold, code)));
-    // A code that is valid for ten minutes arrives with a second less.
+    terminal::eprintln(&format!("and confirm this code (or enter it at {url}):"));
+    terminal::eprintln(&format!("\n  {}\n", terminal::stderr_style(Bold, code)));
+    // A code that is valid for ten minutes may have a second less when it arrives, so the time is rounded up to minutes.
     let rounded = if expires_in > 60 { expires_in.next_multiple_of(60) } else { expires_in };
-    terminal::warn(&format!(
+    terminal::eprintln(&format!(
         "Confirm only if the page shows exactly this code. Waiting for up to {}…",
         duration::format(rounded)
     ));
 }
 
-/// Renders a QR code in black on white whatever the terminal's colours are, because phones read no other.
+/// Renders a QR code in black on white, whatever the terminal's colours are, because many phones cannot read an inverted code.
 fn qr_code(text: &str) -> CommandResult<String> {
     let code = QrCode::new(text)
         .map_err(|error| CommandError::new(format!("The address cannot be shown as a QR code: {error}.")))?;

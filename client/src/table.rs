@@ -1,4 +1,4 @@
-//! Tables in plain text: columns with two spaces between them and no lines, so that programs can split them.
+//! Tables in plain text: columns are separated by two spaces and have no borders, so that programs can split them.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         Self { header, rows: Vec::new(), droppable: &[], width }
     }
 
-    /// Sets the columns that are left out on a narrow terminal, in this order.
+    /// Sets the columns that a narrow terminal does not show, the first one to be left out first.
     pub(crate) fn dropping(self, droppable: &'static [usize]) -> Self {
         Self { droppable, ..self }
     }
@@ -29,7 +29,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         self.rows.push(row);
     }
 
-    /// Returns the columns that fit, with their widths.
+    /// Returns the indices of the columns that fit, with their widths.
     fn columns(&self) -> Vec<(usize, usize)> {
         let width = |column: usize| {
             let cells = self.rows.iter().map(|row| measure_text_width(&row[column]));

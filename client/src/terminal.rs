@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-/// How a word is emphasised.
+/// The style of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     Bold,
@@ -11,7 +11,7 @@ pub(crate) enum Style {
     Red,
 }
 
-/// Returns whether the user can be asked: stdin and stderr are a terminal.
+/// Returns whether questions are allowed and possible, which needs stdin and stderr to be a terminal.
 pub(crate) fn is_interactive(no_input: bool) -> bool {
     !no_input && io::stdin().is_terminal() && io::stderr().is_terminal()
 }
@@ -29,7 +29,7 @@ pub(crate) fn print_json(text: serde_json::Result<String>) -> io::Result<()> {
 }
 
 /// Prints a line for the user on stderr.
-pub(crate) fn warn(text: &str) {
+pub(crate) fn eprintln(text: &str) {
     // If stderr is closed, the error cannot be reported anywhere.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
@@ -51,6 +51,6 @@ fn apply(style: Style, text: &str, is_terminal: bool) -> String {
         Style::Yellow => "33",
         Style::Red => "1;31",
     };
-    let wanted = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    let use_style = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if use_style { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }

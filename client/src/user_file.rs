@@ -6,7 +6,7 @@ use ssod_private_files::{FileError, ReadPolicy};
 
 use crate::error::{CommandError, CommandResult};
 
-/// Reads the file; a missing file is an empty one.
+/// Reads the file. Returns an empty text if the file is missing.
 pub(crate) fn read(path: &Path) -> CommandResult<String> {
     match ssod_private_files::read_to_string(path, &ReadPolicy::user_file()) {
         Ok(text) => Ok(text),
@@ -15,7 +15,7 @@ pub(crate) fn read(path: &Path) -> CommandResult<String> {
     }
 }
 
-/// Replaces the file's text atomically. Symlinks and the file's mode stay; a new file gets mode 0600.
+/// Replaces the file's text atomically. Keeps symlinks and the file's mode; a new file gets mode 0600.
 pub(crate) fn replace(path: &Path, text: &str) -> CommandResult<()> {
     ssod_private_files::write_user_file(path, text.as_bytes())
         .map_err(|error| CommandError::new(format!("Cannot write {}: {error}.", path.display())))

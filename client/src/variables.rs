@@ -2,7 +2,7 @@
 
 use ssod_control::{ControlClient, EnvRequest, Environment};
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::CommandResult;
 use crate::precedence::{AwsFiles, Selection};
 
@@ -55,7 +55,7 @@ impl Variables {
     /// credentials first. The daemon refuses if it does not hold the endpoint's port, so a shell never sends its token to
     /// another program.
     pub(crate) fn fetch(
-        context: &Context,
+        context: &CommandContext,
         client: &ControlClient,
         profile: Option<&str>,
         imds: bool,

@@ -11,7 +11,7 @@ pub(crate) fn warn_if_signed_out(client: &ControlClient, name: &str) -> CommandR
     let profile = status.profiles.iter().find(|profile| profile.name == name);
     let blocked = profile.filter(|profile| profile.state == ProfileState::Blocked);
     if blocked.is_some_and(|profile| profile.trouble == Some(Trouble::SignInNeeded)) {
-        terminal::warn(&format!("warning: the session of {name} is signed out. Run: ssod login {name}"));
+        terminal::eprintln(&format!("warning: the session of {name} is signed out. Run: ssod login {name}"));
     }
     Ok(())
 }

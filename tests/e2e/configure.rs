@@ -150,7 +150,7 @@ fn existing_values_are_replaced_only_with_the_replace_flag() {
         "{error}"
     );
     let error = sandbox.ssod(&flags("https://d-9999999999.awsapps.com/start", &[])).failed_with(2);
-    assert!(error.contains("now, for adminUser") && error.contains("--replace"), "{error}");
+    assert!(error.contains("is used by adminUser") && error.contains("--replace"), "{error}");
     assert_eq!(fs::read_to_string(sandbox.aws_config()).unwrap(), before);
     other_role.push("--replace");
     sandbox.ssod(&other_role).succeeded();

@@ -1,4 +1,4 @@
-//! `ssod audit`. It reads the log file itself, so it also works without a daemon.
+//! `ssod audit`. The client reads the log file itself, so the command also works without a daemon.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,45 +13,50 @@ use ssod_control::{AuditEntry, AuditOutcome, Done, Paths};
 use ssod_model::Timestamp;
 use ssod_private_files::{FileError, ReadPolicy, open_to_read};
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::daemon_process;
 use crate::error::{CommandError, CommandResult};
 use crate::terminal::{self, Style};
 
-/// Show which programs asked for credentials, and what they got.
+/// Show which programs requested credentials, and whether they got them.
 ///
-/// Repeated refusals within a minute, and repeated answers with credentials within a second, are one line with a count. A
-/// program is "gone" if it ended before ssod could identify it. The log has at most two files of 4 MiB.
+/// Identical requests are combined into one line with a count: those that were served within a second, and those that were
+/// refused within a minute. A program is "gone" if it ended before ssod could identify it, or if the line counts requests of
+/// several processes. The log keeps at most two files of 4 MiB.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  ssod audit --follow\n  ssod audit --profile adminUser --json | jq .program\n  ssod audit --refused"
+    after_help = "Examples:\n  ssod audit --follow                                    show requests as they arrive\n  ssod audit --refused -n 10                             show the last 10 refused requests\n  ssod audit --profile adminUser --json | jq .program    list the programs that used adminUser"
 )]
 pub(crate) struct AuditArgs {
-    /// Show only this profile.
-    #[arg(long, value_name = "NAME")]
+    /// Show only requests for this profile.
+    #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
     /// Show only refused requests.
     #[arg(long)]
     refused: bool,
-    /// Show this many of the latest lines.
-    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 50)]
+    /// Show only the last COUNT lines.
+    #[arg(long, short = 'n', value_name = "COUNT", default_value = "50", value_parser = parse_count)]
     last: usize,
     /// Show new lines as they are written, until Ctrl-C.
     #[arg(long, short)]
     follow: bool,
-    /// Print the lines as they are in the log, one JSON object per line.
+    /// Print the lines of the log unchanged, one JSON object per line.
     #[arg(long)]
     json: bool,
 }
 
-/// The daemon writes in batches of half a second.
+/// The daemon writes new lines every half second.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-/// A line has a few hundred bytes; the daemon writes none that is longer.
+/// An incomplete line that is longer than this is discarded. The daemon's lines have a few hundred bytes.
 const MAX_LINE_BYTES: usize = 64 * 1024;
-/// The log is read line by line, so its size is no limit.
+/// The log is read line by line, so its size needs no limit.
 const LOG_POLICY: ReadPolicy = ReadPolicy::user_file().max_bytes(u64::MAX);
 
-pub(crate) fn run(context: &Context, args: &AuditArgs) -> CommandResult<()> {
+fn parse_count(text: &str) -> Result<usize, &'static str> {
+    text.parse().map_err(|_| "give a whole number")
+}
+
+pub(crate) fn run(context: &CommandContext, args: &AuditArgs) -> CommandResult<()> {
     let path = context.paths.audit();
     // A running daemon first writes the lines that it still has in memory.
     if let Some(client) = daemon_process::find_running(&context.paths) {
@@ -77,19 +82,19 @@ pub(crate) fn run(context: &Context, args: &AuditArgs) -> CommandResult<()> {
         lines.read(&mut keep)?;
     }
     if last.is_empty() && args.last > 0 && !args.follow && !args.json {
-        terminal::warn(if is_empty {
+        terminal::eprintln(if is_empty {
             "No program has asked for credentials yet."
         } else {
             "No line matches."
         });
     }
-    // A line with a count is written after the requests that it counts.
+    // The daemon writes a line with a count later than the requests that it counts, so the lines are sorted by time.
     last.make_contiguous().sort_by_key(|line| line.entry.at.parse::<Timestamp>().ok());
     show(args, &last, true)?;
     if args.follow { follow(args, &path, reader) } else { Ok(()) }
 }
 
-/// Shows new lines, also after the log was rotated.
+/// Shows new lines, also after the daemon has rotated the log.
 fn follow(args: &AuditArgs, path: &Path, mut reader: Option<LogReader>) -> CommandResult<()> {
     loop {
         std::thread::sleep(POLL_INTERVAL);
@@ -126,7 +131,7 @@ struct LogLine {
     entry: AuditEntry,
 }
 
-/// Reads a log that may grow meanwhile.
+/// Reads a log to which the daemon may append at the same time.
 struct LogReader {
     file: BufReader<File>,
     inode: u64,
@@ -182,7 +187,7 @@ fn show(args: &AuditArgs, lines: &VecDeque<LogLine>, with_header: bool) -> Comma
     Ok(terminal::print(&text)?)
 }
 
-/// Fixed widths, so that rows that follow later line up. A longer cell shifts the rest of its row.
+/// The widths are fixed, so that later rows align with earlier ones. A longer cell shifts the rest of its row.
 const WIDTHS: [usize; 7] = [20, 7, 16, 14, 7, 5, 18];
 
 /// Returns how many columns fit on the terminal.
@@ -203,7 +208,7 @@ fn render(cells: &[String; 7], remark: Option<String>, columns: usize) -> String
     format!("{}\n{remark}", line.trim_end())
 }
 
-/// Returns the cells, and a remark for the line below.
+/// Returns the cells of a row, and a remark for the line below it.
 fn row(entry: &AuditEntry) -> ([String; 7], Option<String>) {
     let outcome = match entry.outcome {
         AuditOutcome::Served => terminal::stdout_style(Style::Green, "served"),

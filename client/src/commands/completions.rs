@@ -8,13 +8,13 @@ use crate::{completers, terminal};
 
 /// Print a completion script for your shell, which also completes profile names.
 ///
-/// Put the line for your shell into its startup file.
+/// Put the line for your shell into its startup file, as in these examples.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  eval \"$(ssod completions bash)\"       in ~/.bashrc, or with zsh in ~/.zshrc\n  ssod completions fish | source        in ~/.config/fish/config.fish"
+    after_help = "Examples:\n  eval \"$(ssod completions bash)\"       in ~/.bashrc\n  eval \"$(ssod completions zsh)\"        in ~/.zshrc\n  ssod completions fish | source        in ~/.config/fish/config.fish"
 )]
 pub(crate) struct CompletionsArgs {
-    /// The shell: bash, zsh, fish, elvish or powershell.
+    /// Your shell: bash, zsh, fish, elvish or powershell.
     shell: String,
 }
 

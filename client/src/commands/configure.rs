@@ -1,4 +1,4 @@
-//! `ssod configure`: writes a session and a profile, from questions or flags.
+//! `ssod configure`: writes a session and a profile, with values from flags or from questions.
 
 mod config_edit;
 mod convert;
@@ -9,52 +9,55 @@ use ssod_control::{ControlClient, ListRequest, ListedSession, SessionState, Stat
 use ssod_model::{AccountId, Profile, RoleName, SsoSession};
 use ssod_profiles::{ProfileForm, Section, edit, profile_entries};
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::{aws_config, connection, daemon_process, sign_in, terminal, user_file};
 use config_edit::{difference, own_program, save, with_session};
-use convert::Selection;
+use convert::ProfileSelection;
 use questions::{Answers, Overwrite, Questions, checked};
 
 /// Add a session and a profile to the AWS config file.
 ///
-/// Asks for everything that you do not give as a flag, signs in if it needs the list of your accounts and roles, and writes
-/// `[sso-session]` and `[profile]` sections. The rest of the file does not change.
+/// Asks for each value that you do not give as a flag. Without --account and --role, signs in and lets you choose from the
+/// accounts and roles that are assigned to you. Writes one `[sso-session]` and one `[profile]` section; the rest of the
+/// file does not change.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  ssod configure\n  ssod configure --profile readOnlyUser --session sso-session-readOnlyUser \\\n      --start-url https://d-1234567890.awsapps.com/start --region us-east-1 \\\n      --account 123456789012 --role ReadOnlyRole\n  ssod configure --convert oldProfile     make an existing SSO profile use ssod"
+    after_help = "Examples:\n  ssod configure                          ask for all values\n  ssod configure --profile readOnlyUser --session sso-session-readOnlyUser \\\n      --start-url https://d-1234567890.awsapps.com/start --region us-east-1 \\\n      --account 123456789012 --role ReadOnlyRole\n  ssod configure --convert oldProfile     make an existing SSO profile use ssod\n  ssod configure --convert --all --dry-run\n                                          show what converting all SSO profiles would change"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct ConfigureArgs {
     #[command(flatten)]
     answers: Answers,
-    /// Write AWS's own keys (`sso_account_id` …). AWS tools then sign in by themselves and bypass ssod.
+    /// Write AWS's own SSO keys (`sso_account_id` …) instead of `credential_process`. With such a profile, AWS tools sign in by
+    /// themselves and bypass ssod.
     #[arg(long)]
     sso_keys: bool,
-    /// Convert a profile with AWS's own keys, so that it uses ssod; with --all instead of a name, every such profile.
-    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["profile", "session", "sso_keys"])]
+    /// Make an existing profile with AWS's own SSO keys use ssod; with --all instead of a name, every such profile.
+    #[arg(long, value_name = "PROFILE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["profile", "session", "sso_keys"])]
     convert: Option<String>,
-    /// With --convert: convert every profile.
+    /// With --convert: convert every profile that has AWS's own SSO keys.
     #[arg(long, requires = "convert")]
     all: bool,
-    /// Replace a profile that has another role, or a session that has another start URL or region, without asking.
+    /// Change an existing profile's role, or an existing session's start URL or region, without asking.
     #[arg(long)]
     replace: bool,
-    /// Show what would be written, and write nothing.
+    /// Show the changes to the file as a diff, and write nothing.
     #[arg(long)]
     dry_run: bool,
 }
 
-pub(crate) fn run(context: &Context, args: &ConfigureArgs) -> CommandResult<()> {
+pub(crate) fn run(context: &CommandContext, args: &ConfigureArgs) -> CommandResult<()> {
     if let Some(name) = &args.convert {
-        let selection = if args.all { Selection::All } else { Selection::Named(name) };
+        let selection = if args.all { ProfileSelection::All } else { ProfileSelection::Named(name) };
         return convert::run(context, selection, args.dry_run);
     }
     let path = &context.paths.aws_config;
     let before = user_file::read(path)?;
     let has_role = args.answers.account.is_some() && args.answers.role.is_some();
     if args.dry_run && !has_role {
-        return Err(CommandError::usage("--dry-run does not sign in, so it needs --account and --role."));
+        return Err(CommandError::usage("--dry-run does not sign in, so it needs --account and --role.")
+            .hint("Give both flags; to list your accounts and roles: ssod list"));
     }
     // If a sign-in is needed, an unreachable daemon is reported before the first question.
     let client = if has_role { None } else { Some(connection::connect(&context.paths)?) };
@@ -89,7 +92,7 @@ pub(crate) fn run(context: &Context, args: &ConfigureArgs) -> CommandResult<()> 
 }
 
 fn write_profile(
-    context: &Context,
+    context: &CommandContext,
     args: &ConfigureArgs,
     session: &SsoSession,
     profile: &Profile,
@@ -109,7 +112,7 @@ fn write_profile(
     report(context, profile)
 }
 
-/// Signs in if necessary, and lets the user choose one of the accounts and roles that are assigned to them.
+/// Signs in if necessary, and lets the user choose an account and a role from those that are assigned.
 fn choose_role(
     questions: &Questions<'_>,
     session: &SsoSession,
@@ -140,7 +143,7 @@ fn is_signed_in(client: &ControlClient, session: &str) -> CommandResult<bool> {
     Ok(found.is_some_and(|known| known.state == SessionState::Active))
 }
 
-fn report(context: &Context, profile: &Profile) -> CommandResult<()> {
+fn report(context: &CommandContext, profile: &Profile) -> CommandResult<()> {
     let name = &profile.name;
     terminal::print(&format!("Profile {name} is in {}.\n", context.paths.aws_config.display()))?;
     let signed_in = match daemon_process::find_running(&context.paths) {
@@ -148,8 +151,8 @@ fn report(context: &Context, profile: &Profile) -> CommandResult<()> {
         None => false,
     };
     if !signed_in {
-        terminal::warn(&format!("Sign in: ssod login {name}"));
+        terminal::eprintln(&format!("Sign in: ssod login {name}"));
     }
-    terminal::warn(&format!("Use it:  aws sts get-caller-identity --profile {name}"));
+    terminal::eprintln(&format!("Use it:  aws sts get-caller-identity --profile {name}"));
     Ok(())
 }

@@ -1,29 +1,30 @@
-//! `ssod doctor`: checks for common problems, each with a fix.
+//! `ssod doctor`: checks for common problems, and suggests a fix for each.
 
 use clap::Args;
 use ssod_control::{Check, CheckState, ControlClient, DaemonStatus, EnvRequest, Environment, Status};
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::precedence::AwsFiles;
 use crate::terminal::{self, Style, stdout_style};
 use crate::variables::{OVERRIDING, PROXIES, SHELL_PROFILE, bypasses_proxy};
 use crate::{connection, daemon_process};
 
-/// How to fix variables that `ssod env` has set for another endpoint, token or network.
+/// The fix for variables that an earlier `ssod env` has set, and that are no longer right.
 const SET_AGAIN: &str = "Set the variables again: eval \"$(ssod env PROFILE)\"";
 
 /// Diagnose common problems and suggest fixes.
 ///
-/// Checks the daemon, its port, its key store, its files, and this shell. The exit status is 1 if something must be fixed.
+/// Checks the daemon, its port, its key store, its files, and the variables of this shell. The exit status is 1 if you must
+/// fix something.
 #[derive(Args)]
 pub(crate) struct DoctorArgs {
-    /// Print JSON.
+    /// Print the checks as JSON.
     #[arg(long)]
     json: bool,
 }
 
-pub(crate) fn run(context: &Context, args: &DoctorArgs) -> CommandResult<()> {
+pub(crate) fn run(context: &CommandContext, args: &DoctorArgs) -> CommandResult<()> {
     let mut checks = Vec::new();
     let daemon =
         match connection::connect(&context.paths).and_then(|client| check_daemon(&client, &mut checks)) {
@@ -70,7 +71,7 @@ fn check_daemon(client: &ControlClient, checks: &mut Vec<Check>) -> CommandResul
 }
 
 /// Checks whether the endpoint token in this shell is still valid.
-fn check_token(context: &Context, variable: impl Fn(&str) -> Option<String>) -> Option<Check> {
+fn check_token(context: &CommandContext, variable: impl Fn(&str) -> Option<String>) -> Option<Check> {
     let uri = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")?;
     let token = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN")?;
     let client = daemon_process::find_running(&context.paths)?;
@@ -100,7 +101,8 @@ fn check_variables(daemon: Option<&DaemonStatus>, variable: impl Fn(&str) -> Opt
     checks
 }
 
-/// A profile in the environment overrides only an endpoint in the environment: with `credential_process`, it selects ssod.
+/// Checks for variables that override ssod. AWS_PROFILE is a problem only if the endpoint is set, too: otherwise it may select
+/// a profile that uses ssod through `credential_process`.
 fn check_overriding_variables(has_endpoint: bool, variable: impl Fn(&str) -> Option<String>) -> Vec<Check> {
     let set = OVERRIDING.into_iter().filter(|name| variable(name).is_some());
     let (profile, keys): (Vec<&str>, Vec<&str>) = set.partition(|name| name.ends_with("PROFILE"));
@@ -144,7 +146,7 @@ fn check_proxy(variable: impl Fn(&str) -> Option<String>) -> Option<Check> {
 }
 
 /// Checks what AWS tools find in this shell's files before they ask ssod.
-fn check_files(context: &Context, variable: impl Fn(&str) -> Option<String>) -> Vec<Check> {
+fn check_files(context: &CommandContext, variable: impl Fn(&str) -> Option<String>) -> Vec<Check> {
     let overriding = match AwsFiles::read(&context.paths).and_then(|files| files.overriding()) {
         Ok(overriding) => overriding,
         Err(error) => return vec![Check::failed("AWS files", error.message, error.hint.unwrap_or_default())],
@@ -232,8 +234,8 @@ mod tests {
         let old = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:77/credentials/a");
         assert!(found(&[old]).contains("not this daemon's endpoint"));
         assert!(found(&[ours, ("HTTP_PROXY", "http://p")]).contains("go to the proxy"));
-        let spared =
+        let bypassed =
             [ours, ("HTTP_PROXY", "http://p"), ("NO_PROXY", "127.0.0.1"), ("no_proxy", "x,127.0.0.1")];
-        assert!(found(&spared).starts_with("Ok"));
+        assert!(found(&bypassed).starts_with("Ok"));
     }
 }

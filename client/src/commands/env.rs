@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCandidates;
 use ssod_control::Status;
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::shell::Shell;
 use crate::variables::{self, Variables};
@@ -23,21 +23,21 @@ use crate::{completers, connection, terminal};
     after_help = "Examples:\n  eval \"$(ssod env readOnlyUser)\"        use readOnlyUser in this shell\n  eval \"$(ssod env)\"                     use the profile that `ssod use` chooses\n  eval \"$(ssod env --unset)\"             stop using ssod in this shell\n  ssod env adminUser | source             the same in fish\n  ssod env adminUser | Out-String | Invoke-Expression    in PowerShell"
 )]
 pub(crate) struct EnvArgs {
-    /// The profile; by default the active one, also when `ssod use` changes it later.
-    #[arg(add = ArgValueCandidates::new(completers::profile_names))]
+    /// The profile; by default the active one. This shell then follows each later `ssod use`.
+    #[arg(value_name = "PROFILE", add = ArgValueCandidates::new(completers::profile_names))]
     name: Option<String>,
-    /// Use IMDS instead of the container credentials endpoint.
+    /// Use ssod's IMDS (EC2 instance metadata) endpoint instead of its container credentials endpoint.
     #[arg(long)]
     imds: bool,
     /// Remove the variables that `ssod env` has set in this shell.
     #[arg(long, conflicts_with_all = ["name", "imds"])]
     unset: bool,
-    /// The shell; by default the one that runs ssod, else the one in SHELL.
+    /// The syntax of the output; by default that of the shell that runs ssod, else of the shell in SHELL.
     #[arg(long, value_enum)]
     shell: Option<Shell>,
 }
 
-pub(crate) fn run(context: &Context, args: &EnvArgs) -> CommandResult<()> {
+pub(crate) fn run(context: &CommandContext, args: &EnvArgs) -> CommandResult<()> {
     let variables = if args.unset {
         Ok(Variables::removing(variables::current))
     } else {
@@ -80,13 +80,13 @@ fn fail_shell(shell: Shell) -> std::io::Result<()> {
     terminal::print(&shell.render_failure(&Variables::without_identity(variables::current)))
 }
 
-fn fetch(context: &Context, name: Option<&str>, imds: bool) -> CommandResult<Variables> {
+fn fetch(context: &CommandContext, name: Option<&str>, imds: bool) -> CommandResult<Variables> {
     let client = connection::connect(&context.paths)?;
     let variables = Variables::fetch(context, &client, name, imds)?;
     match name {
         Some(name) => warn_if_signed_out(&client, name)?,
         None if client.get::<Status>("/v1/status")?.active.profile.is_none() => {
-            terminal::warn("No profile is active yet. Choose one: ssod use PROFILE");
+            terminal::eprintln("No profile is active yet. Choose one: ssod use PROFILE");
         }
         None => {}
     }

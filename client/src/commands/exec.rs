@@ -9,28 +9,30 @@ use clap::Args;
 use clap_complete::ArgValueCandidates;
 use ssod_control::{ActiveProfile, Checked, ControlClient, CredentialsRequest, Status};
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::variables::Variables;
 use crate::{completers, connection, prompt, sign_in};
 
 /// Run a command with a profile's credentials.
 ///
-/// Checks that you are signed in, then runs the command. The exit status is the command's.
+/// Checks that the profile has credentials, and in a terminal offers to sign in if necessary. Then runs the command with
+/// variables that tell AWS tools to get their credentials from ssod. The exit status is the command's; it is 126 if the command
+/// cannot be run, and 127 if it is not found.
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  ssod exec adminUser -- aws ec2 stop-instances --instance-ids i-0123456789abcdef0"
+    after_help = "Examples:\n  ssod exec adminUser -- aws ec2 stop-instances --instance-ids i-0123456789abcdef0\n  ssod exec -- terraform plan             use the active profile, see `ssod use`"
 )]
 pub(crate) struct ExecArgs {
     /// The profile; by default the active one.
-    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completers::profile_names))]
+    #[arg(value_name = "PROFILE", add = ArgValueCandidates::new(completers::profile_names))]
     name: Option<String>,
     /// The command and its arguments.
-    #[arg(last = true, required = true, value_name = "CMD")]
+    #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
-pub(crate) fn run(context: &Context, args: &ExecArgs) -> CommandResult<()> {
+pub(crate) fn run(context: &CommandContext, args: &ExecArgs) -> CommandResult<()> {
     let client = connection::connect(&context.paths)?;
     let profile = match &args.name {
         Some(name) => name.clone(),
@@ -47,16 +49,16 @@ pub(crate) fn run(context: &Context, args: &ExecArgs) -> CommandResult<()> {
         child.env_remove(name);
     }
     child.envs(variables.set);
-    // The command replaces this process, so exit status, signals and terminal are its own.
+    // The command replaces this process, so it has this process's terminal, receives the signals, and sets the exit status.
     let error = child.exec();
-    // The exit statuses that shells and env(1) use.
+    // Shells and env(1) use the same exit statuses.
     let status =
         if error.kind() == ErrorKind::NotFound { ExitStatus::NotFound } else { ExitStatus::CannotRun };
     Err(CommandError { status, ..CommandError::new(format!("Cannot run {}: {error}.", program.display())) })
 }
 
-/// Checks that the profile has credentials, and offers the user to sign in if that is what is missing.
-fn ensure_signed_in(context: &Context, client: &ControlClient, profile: &str) -> CommandResult<()> {
+/// Checks that the profile has credentials. If the user must sign in first, offers that.
+fn ensure_signed_in(context: &CommandContext, client: &ControlClient, profile: &str) -> CommandResult<()> {
     let request = CredentialsRequest { profile: profile.to_owned() };
     let sign_in_needed = match client.post::<Checked>("/v1/check", &request).map_err(CommandError::from) {
         Ok(_) => return Ok(()),
@@ -75,6 +77,6 @@ fn active_profile(client: &ControlClient) -> CommandResult<String> {
     let ActiveProfile { profile, .. } = client.get::<Status>("/v1/status")?.active;
     profile.ok_or_else(|| {
         CommandError::usage("No profile is given, and none is active.")
-            .hint("Give one: ssod exec PROFILE -- CMD")
+            .hint("Give one: ssod exec PROFILE -- COMMAND")
     })
 }

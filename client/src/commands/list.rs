@@ -4,23 +4,28 @@ use clap::Args;
 use clap_complete::ArgValueCandidates;
 use ssod_control::{ListRequest, ListedSession};
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::table::Table;
 use crate::{completers, connection, terminal};
 
 /// List the accounts and roles that are assigned to you.
+///
+/// The roles are those that you can give to `ssod configure`. ssod requests the list from AWS, so you must be signed in.
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  ssod list                          the roles of all sessions\n  ssod list adminUser                the roles of the session of profile adminUser\n  ssod list --json | jq -r '.[].accounts[].id'"
+)]
 pub(crate) struct ListArgs {
-    /// A profile or an sso-session; by default every session.
+    /// A profile or an sso-session; by default all sessions.
     #[arg(add = ArgValueCandidates::new(completers::profile_and_session_names))]
     name: Option<String>,
-    /// Print JSON.
+    /// Print the list as JSON.
     #[arg(long)]
     json: bool,
 }
 
-pub(crate) fn run(context: &Context, args: &ListArgs) -> CommandResult<()> {
+pub(crate) fn run(context: &CommandContext, args: &ListArgs) -> CommandResult<()> {
     let client = connection::connect(&context.paths)?;
     let sessions: Vec<ListedSession> = client.post("/v1/list", &ListRequest { name: args.name.clone() })?;
     if args.json {
@@ -38,7 +43,7 @@ pub(crate) fn run(context: &Context, args: &ListArgs) -> CommandResult<()> {
         return Err(CommandError::from(errors[0].clone()));
     }
     for error in errors {
-        terminal::warn(&format!("{} {}", error.message, error.hint.as_deref().unwrap_or_default()));
+        terminal::eprintln(&format!("{} {}", error.message, error.hint.as_deref().unwrap_or_default()));
     }
     Ok(())
 }

@@ -4,39 +4,39 @@ use clap::Args;
 use clap_complete::ArgValueCandidates;
 use ssod_control::{ControlClient, LoginFlow, LoginRequest, Status};
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::sign_in::{Browser, Output};
 use crate::{browser, completers, connection, prompt, sign_in};
 
 /// Sign in to IAM Identity Center.
 ///
-/// Opens the browser if this machine has one. Otherwise it shows a code that you confirm on another machine.
+/// Opens the browser if this machine has one. Otherwise, for example over SSH, shows a code that you confirm in a browser on
+/// another machine. ssod then renews the sign-in in the background up to the session length that your administrator has set.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  ssod login adminUser\n  ssod login --device-code --qr            confirm the code on your phone\n  ssod login --no-browser                  print the address, open no browser"
+    after_help = "Examples:\n  ssod login adminUser                     open the browser, or show a code over SSH\n  ssod login --device-code --qr            confirm the code on your phone\n  ssod login --no-browser                  print the address, open no browser"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct LoginArgs {
-    /// A profile or an sso-session. By default the profile in AWS_PROFILE, else the only session; if there are several, you
-    /// choose one.
+    /// A profile or an sso-session; by default the profile in AWS_PROFILE, else the only session, else you choose one.
     #[arg(add = ArgValueCandidates::new(completers::profile_and_session_names))]
     name: Option<String>,
-    /// Show a code that you confirm on any machine, instead of using this machine's browser.
+    /// Show a code that you confirm in a browser on any machine, instead of opening this machine's browser.
     #[arg(long)]
     device_code: bool,
-    /// Print the address without opening a browser.
+    /// Print the address of the sign-in page instead of opening it; the browser must run on this machine.
     #[arg(long)]
     no_browser: bool,
-    /// Also show the address as a QR code.
+    /// With a code: also show the address as a QR code.
     #[arg(long)]
     qr: bool,
-    /// Print one JSON event per line.
+    /// Print each step of the sign-in as JSON, one object per line.
     #[arg(long)]
     json: bool,
 }
 
-pub(crate) fn run(context: &Context, args: &LoginArgs) -> CommandResult<()> {
+pub(crate) fn run(context: &CommandContext, args: &LoginArgs) -> CommandResult<()> {
     let client = connection::connect(&context.paths)?;
     let name = match &args.name {
         Some(name) => name.clone(),

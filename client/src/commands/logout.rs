@@ -4,7 +4,7 @@ use clap::Args;
 use clap_complete::ArgValueCandidates;
 use ssod_control::{LoggedOut, LogoutRequest, LogoutResult};
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::CommandResult;
 use crate::{completers, connection, terminal};
 
@@ -13,16 +13,19 @@ use crate::{completers, connection, terminal};
 /// ssod stops serving the session's credentials at once. AWS cannot revoke credentials that it has already issued, so ssod
 /// prints until when they stay valid.
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  ssod logout                        sign out of all sessions\n  ssod logout adminUser              sign out of the session of profile adminUser\n  ssod logout --revoke-shells        also make the variables of open shells invalid"
+)]
 pub(crate) struct LogoutArgs {
-    /// A profile or an sso-session; by default every session.
+    /// A profile or an sso-session; by default all sessions.
     #[arg(add = ArgValueCandidates::new(completers::profile_and_session_names))]
     name: Option<String>,
-    /// Also revoke the endpoint tokens of open shells, which then need a new `ssod env`.
+    /// Also revoke the tokens by which open shells get credentials from ssod; these shells then need a new `ssod env`.
     #[arg(long)]
     revoke_shells: bool,
 }
 
-pub(crate) fn run(context: &Context, args: &LogoutArgs) -> CommandResult<()> {
+pub(crate) fn run(context: &CommandContext, args: &LogoutArgs) -> CommandResult<()> {
     let client = connection::connect(&context.paths)?;
     let request = LogoutRequest { name: args.name.clone(), revoke_shells: args.revoke_shells };
     let result: LogoutResult = client.post("/v1/logout", &request)?;
@@ -31,7 +34,7 @@ pub(crate) fn run(context: &Context, args: &LogoutArgs) -> CommandResult<()> {
         text.push_str(&describe(session));
         if let Some(reason) = &session.not_told {
             let name = &session.session;
-            terminal::warn(&format!(
+            terminal::eprintln(&format!(
                 "warning: AWS could not be notified of the sign-out of {name}: {reason}"
             ));
         }

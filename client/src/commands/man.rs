@@ -1,4 +1,4 @@
-//! `ssod man`: the man pages, from the same definitions as the help.
+//! `ssod man`: writes the man pages, which are generated from the definitions of the help.
 
 use std::path::PathBuf;
 

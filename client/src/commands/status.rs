@@ -13,25 +13,31 @@ use ssod_control::{
 use ssod_model::{Timestamp, TimestampExt, system_time};
 
 use crate::connection;
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::duration;
 use crate::error::CommandResult;
 use crate::table::Table;
 use crate::terminal::{self, Style, stdout_style};
 use crate::warnings::shell_profile;
 
-/// Show sessions and profiles.
+/// Show the state of sessions and profiles.
+///
+/// A session (sign-in) is active, signing in, signed out, expired or locked. A profile is ready (ssod holds its credentials), on
+/// demand (the next request fetches them) or blocked (the last column has the reason). A star marks the active profile.
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  ssod status\n  ssod status --watch\n  ssod status --json | jq '.sessions[].state'"
+)]
 pub(crate) struct StatusArgs {
-    /// Print JSON.
+    /// Print the status as JSON.
     #[arg(long, conflicts_with = "watch")]
     json: bool,
-    /// Show it again every second, until Ctrl-C.
+    /// Update the status every second until Ctrl-C.
     #[arg(long)]
     watch: bool,
 }
 
-pub(crate) fn run(context: &Context, args: &StatusArgs) -> CommandResult<()> {
+pub(crate) fn run(context: &CommandContext, args: &StatusArgs) -> CommandResult<()> {
     let client = connection::connect(&context.paths)?;
     if args.json {
         let status: Status = client.get("/v1/status")?;
@@ -43,8 +49,8 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> CommandResult<()> {
     watch(context, client)
 }
 
-/// On a terminal, each status replaces the one before; in a pipe, they follow one another.
-fn watch(context: &Context, mut client: ControlClient) -> CommandResult<()> {
+/// Shows the status every second. On a terminal, each status replaces the previous one; in a pipe, it follows the previous one.
+fn watch(context: &CommandContext, mut client: ControlClient) -> CommandResult<()> {
     let mut previous_height = 0;
     loop {
         let text = if let Ok(text) = text(&client) {

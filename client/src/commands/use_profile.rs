@@ -7,24 +7,25 @@ use clap::Args;
 use clap_complete::ArgValueCandidates;
 use ssod_control::{ActiveProfile, ControlClient, Status, UseRequest};
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::warnings::{shell_profile, warn_if_signed_out};
 use crate::{completers, connection, duration, prompt, terminal};
 
-/// Choose the active profile, which IMDS and `ssod env` without a name use.
+/// Choose the active profile, which IMDS and `ssod env` without a profile use.
 ///
-/// IMDS and shells that ran `ssod env` without a name use the active profile. Until you choose one, none is active.
+/// AWS tools get the active profile's credentials from ssod's IMDS endpoint, and in each shell that ran `ssod env` without a
+/// profile. Until you choose a profile, none is active.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  ssod use readOnlyUser\n  ssod use adminUser --for 15m     then switch back to readOnlyUser automatically\n  ssod use --none"
+    after_help = "Examples:\n  ssod use                         choose from a list\n  ssod use readOnlyUser\n  ssod use adminUser --for 15m     after 15 minutes, switch back to readOnlyUser\n  ssod use --none                  make no profile active"
 )]
 pub(crate) struct UseArgs {
     /// The profile; by default you choose from a list.
-    #[arg(conflicts_with = "none")]
+    #[arg(value_name = "PROFILE", conflicts_with = "none")]
     #[arg(add = ArgValueCandidates::new(completers::profile_names))]
     name: Option<String>,
-    /// Switch back automatically after this long (15m, 1h30m).
+    /// Switch back to the previous profile after this time, such as 15m or 1h30m; by default, never.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse, conflicts_with = "none")]
     lasting: Option<Duration>,
     /// Make no profile active.
@@ -32,7 +33,7 @@ pub(crate) struct UseArgs {
     none: bool,
 }
 
-pub(crate) fn run(context: &Context, args: &UseArgs) -> CommandResult<()> {
+pub(crate) fn run(context: &CommandContext, args: &UseArgs) -> CommandResult<()> {
     let client = connection::connect(&context.paths)?;
     let profile = match (&args.name, args.none) {
         (_, true) => None,
@@ -54,15 +55,15 @@ pub(crate) fn run(context: &Context, args: &UseArgs) -> CommandResult<()> {
         warn_if_signed_out(&client, profile)?;
     }
     if let Some(own) = shell_profile().filter(|own| profile.as_ref() != Some(own)) {
-        terminal::warn(&format!(
+        terminal::eprintln(&format!(
             "This shell uses {own}, whatever the active profile is. To change that: eval \"$(ssod env)\""
         ));
     }
     Ok(())
 }
 
-/// Shows a list with search, the profile that was used last on top.
-fn choose_profile(context: &Context, client: &ControlClient) -> CommandResult<String> {
+/// Lets the user choose from a list with search. The profile that was used last comes first.
+fn choose_profile(context: &CommandContext, client: &ControlClient) -> CommandResult<String> {
     let mut profiles = client.get::<Status>("/v1/status")?.profiles;
     if profiles.is_empty() {
         return Err(
@@ -73,7 +74,7 @@ fn choose_profile(context: &Context, client: &ControlClient) -> CommandResult<St
     let names: Vec<String> = profiles.into_iter().map(|profile| profile.name).collect();
     if !context.interactive {
         return Err(CommandError::usage("No profile is given, and ssod cannot ask for one here.")
-            .hint("Give one: ssod use NAME"));
+            .hint("Give one: ssod use PROFILE"));
     }
-    Ok(names[prompt::choice("Use", &names)?].clone())
+    Ok(names[prompt::choice("Profile", &names)?].clone())
 }

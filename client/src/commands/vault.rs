@@ -5,14 +5,18 @@ use std::fmt;
 use clap::{Args, Subcommand, ValueEnum};
 use ssod_control::{RekeyRequest, Rekeyed};
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::CommandResult;
 use crate::{connection, terminal};
 
 /// Replace the key that encrypts ssod's files on disk.
 ///
-/// ssod encrypts all files again with a new key. You stay signed in, and requests are served meanwhile.
+/// ssod encrypts its tokens and cached credentials on disk. Both commands encrypt these files again with a new key. You stay
+/// signed in, and ssod continues to serve requests.
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  ssod vault rekey                   replace the key, for example after it was exposed\n  ssod vault move secret-service     keep the key in the desktop's keyring"
+)]
 pub(crate) struct VaultArgs {
     #[command(subcommand)]
     command: VaultCommand,
@@ -20,32 +24,32 @@ pub(crate) struct VaultArgs {
 
 #[derive(Subcommand)]
 enum VaultCommand {
-    /// Create a new key and delete the old one.
+    /// Create a new key in the same key store, and delete the old key.
     Rekey,
-    /// Create a new key in another key store and delete the old one.
+    /// Create a new key in another key store, and delete the old key.
     #[command(
-        after_help = "Examples:\n  ssod vault move secret-service     the desktop's keyring (GNOME Keyring, KDE Wallet)\n  ssod vault move file               a file that only you can read"
+        after_help = "Examples:\n  ssod vault move secret-service     the desktop's keyring (GNOME Keyring, KDE Wallet)\n  ssod vault move file               a file beside the encrypted files"
     )]
     Move {
         /// The key store for the new key.
-        #[arg(value_enum, value_name = "KEYSTORE")]
-        key_store: KeyStore,
+        #[arg(value_enum, value_name = "KEY_STORE")]
+        key_store: KeyStoreChoice,
     },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum KeyStore {
-    /// The desktop's keyring.
+enum KeyStoreChoice {
+    /// The desktop's keyring (GNOME Keyring, KDE Wallet).
     SecretService,
-    /// The kernel's keyring, which is in memory and empty after a reboot.
+    /// The Linux kernel's keyring. It is in memory, so you must sign in again after a reboot.
     Keyutils,
     /// The macOS keychain.
     Keychain,
-    /// A file that only you can read.
+    /// A file beside the encrypted files. Only your user can read it, but a copy of the folder contains both.
     File,
 }
 
-impl fmt::Display for KeyStore {
+impl fmt::Display for KeyStoreChoice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::SecretService => "secret-service",
@@ -56,7 +60,7 @@ impl fmt::Display for KeyStore {
     }
 }
 
-pub(crate) fn run(context: &Context, args: &VaultArgs) -> CommandResult<()> {
+pub(crate) fn run(context: &CommandContext, args: &VaultArgs) -> CommandResult<()> {
     let key_store = match &args.command {
         VaultCommand::Rekey => None,
         VaultCommand::Move { key_store } => Some(key_store.to_string()),

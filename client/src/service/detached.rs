@@ -1,4 +1,4 @@
-//! The daemon as a background process with a log file, where there is no service manager.
+//! Runs the daemon as a background process with a log file, for machines without a service manager.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use ssod_control::DaemonStatus;
 use ssod_private_files::{ReadPolicy, open_to_read};
 
-use crate::context::Context;
-use crate::daemon_process::{self, Stopped};
+use crate::context::CommandContext;
+use crate::daemon_process::{self, StopOutcome};
 use crate::error::{CommandError, CommandResult};
 use crate::terminal;
 
 /// How often a followed log is checked for new lines.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-/// How much of a long log is shown.
+/// How much of the end of the log is shown.
 const TAIL_BYTES: u64 = 32 * 1024;
 
 pub(super) fn install() -> CommandResult<()> {
@@ -22,7 +22,7 @@ pub(super) fn install() -> CommandResult<()> {
     )?)
 }
 
-pub(super) fn start(context: &Context) -> CommandResult<()> {
+pub(super) fn start(context: &CommandContext) -> CommandResult<()> {
     let client = match daemon_process::find_running(&context.paths) {
         Some(client) => client,
         None => daemon_process::start(&context.paths)?,
@@ -31,15 +31,15 @@ pub(super) fn start(context: &Context) -> CommandResult<()> {
     Ok(terminal::print(&format!("The daemon runs as process {}, on port {}.\n", status.pid, status.port))?)
 }
 
-pub(super) fn stop(context: &Context) -> CommandResult<()> {
+pub(super) fn stop(context: &CommandContext) -> CommandResult<()> {
     let text = match daemon_process::stop(&context.paths)? {
-        Stopped::Ended => "Stopped.\n",
-        Stopped::WasNotRunning => "The daemon was not running.\n",
+        StopOutcome::Stopped => "Stopped.\n",
+        StopOutcome::WasNotRunning => "The daemon was not running.\n",
     };
     Ok(terminal::print(text)?)
 }
 
-pub(super) fn status(context: &Context) -> CommandResult<()> {
+pub(super) fn status(context: &CommandContext) -> CommandResult<()> {
     let Some(client) = daemon_process::find_running(&context.paths) else {
         return Err(
             CommandError::not_reachable("The ssod daemon is not running.").hint("Run: ssod service start")
@@ -55,8 +55,8 @@ pub(super) fn status(context: &Context) -> CommandResult<()> {
     ))?)
 }
 
-/// Shows the end of the log, and with `follow` what is added to it.
-pub(super) fn logs(context: &Context, follow: bool) -> CommandResult<()> {
+/// Shows the end of the log, and with `follow` also new lines until Ctrl-C.
+pub(super) fn logs(context: &CommandContext, follow: bool) -> CommandResult<()> {
     let path = context.paths.log();
     let unreadable =
         |error: std::io::Error| CommandError::new(format!("Cannot read {}: {error}.", path.display()));

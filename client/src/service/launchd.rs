@@ -1,11 +1,11 @@
-//! The service under launchd. Not tested on a Mac yet.
+//! Runs the daemon as a launchd agent. Not yet tested on a Mac.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use super::command::{run_captured, run_shown};
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::{daemon_process, terminal, user_file};
 
@@ -16,7 +16,7 @@ pub(super) fn is_installed() -> bool {
     agent().is_ok_and(|agent| agent.exists())
 }
 
-pub(super) fn install(context: &Context) -> CommandResult<()> {
+pub(super) fn install(context: &CommandContext) -> CommandResult<()> {
     let agent = agent()?;
     let program = daemon_process::find_program()?;
     let program = program.to_str().filter(|text| !text.contains(['<', '>', '&']));

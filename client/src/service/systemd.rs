@@ -1,27 +1,27 @@
-//! The service under a systemd user manager.
+//! Runs the daemon as a service of the systemd user manager.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::command::{run_captured, run_shown};
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::{daemon_process, prompt, terminal, user_file};
 
 const SERVICE: &str = include_str!("../../../systemd/ssod.service");
 const SOCKET: &str = include_str!("../../../systemd/ssod.socket");
-/// Where a package installs the units. An installation below ~/.local has them in the data folder.
+/// The folders in which a package installs the units. An installation below ~/.local has them in the user's data folder.
 const PACKAGE_FOLDERS: [&str; 2] = ["/usr/lib/systemd/user", "/usr/local/lib/systemd/user"];
 const UNITS: [&str; 2] = ["ssod.socket", "ssod.service"];
-/// The line of the unit that is replaced with this machine's path.
+/// The line of the unit that [`install`] replaces with the path of the installed daemon.
 const PROGRAM_LINE: &str = "ExecStart=/usr/bin/ssod-daemon";
 
-/// Returns whether a user manager answers.
+/// Returns whether a systemd user manager is running.
 pub(super) fn is_running() -> bool {
-    let mut question = systemctl();
-    question.arg("show-environment").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    question.status().is_ok_and(|status| status.success())
+    let mut query = systemctl();
+    query.arg("show-environment").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    query.status().is_ok_and(|status| status.success())
 }
 
 /// Returns whether the units are installed, by a package or by [`install`].
@@ -35,7 +35,7 @@ pub(super) fn start_quietly() -> bool {
     start.status().is_ok_and(|status| status.success())
 }
 
-pub(super) fn install(context: &Context) -> CommandResult<()> {
+pub(super) fn install(context: &CommandContext) -> CommandResult<()> {
     let (program, folder) = (daemon_process::find_program()?, user_unit_folder()?);
     let ports = run_captured(Command::new(&program).arg("--print-ports"))?;
     if !is_packaged() {
@@ -44,7 +44,7 @@ pub(super) fn install(context: &Context) -> CommandResult<()> {
         user_file::replace(&folder.join("ssod.socket"), SOCKET)?;
     }
     user_file::replace(&folder.join("ssod.socket.d/ports.conf"), &ports_drop_in(&ports))?;
-    // A daemon that a command has started holds the ports.
+    // A daemon that a command has started holds the ports, so systemd could not bind them.
     daemon_process::stop(&context.paths)?;
     run_captured(systemctl().arg("daemon-reload"))?;
     run_captured(systemctl().arg("enable").args(UNITS))?;
@@ -65,9 +65,9 @@ fn ports_drop_in(ports: &str) -> String {
     )
 }
 
-/// Offers to enable lingering. Without it, the user manager stops when the last session ends, and jobs that still run get
-/// no more credentials.
-fn offer_lingering(context: &Context) -> CommandResult<()> {
+/// Offers to enable lingering. Without it, systemd stops the service when the user's last login session ends, and jobs that
+/// still run get no more credentials.
+fn offer_lingering(context: &CommandContext) -> CommandResult<()> {
     let lingers = Command::new("loginctl").args(["show-user", "--property=Linger", "--value"]).output();
     if lingers.is_ok_and(|answer| answer.stdout.starts_with(b"yes")) {
         return Ok(());
@@ -93,25 +93,25 @@ pub(super) fn uninstall() -> CommandResult<()> {
             _ => {}
         }
     }
-    // Fails if the user has other drop-ins there, which stay.
+    // This fails if the folder has drop-ins of the user, which must stay.
     let _ = fs::remove_dir(drop_ins);
     run_captured(systemctl().arg("daemon-reload"))?;
     Ok(terminal::print(
-        "Stopped and removed. The encrypted sign-ins stay on disk. To delete them too, run ssod logout first.\n",
+        "Stopped and removed. Your sign-ins stay on disk, encrypted. To delete them: ssod logout\n",
     )?)
 }
 
-pub(super) fn start(context: &Context) -> CommandResult<()> {
+pub(super) fn start(context: &CommandContext) -> CommandResult<()> {
     require_installed()?;
     if !is_active() {
-        // A daemon that a command has started holds the ports.
+        // A daemon that a command has started holds the ports, so systemd could not bind them.
         daemon_process::stop(&context.paths)?;
     }
     run_captured(systemctl().arg("start").args(UNITS))?;
     Ok(terminal::print("Started.\n")?)
 }
 
-pub(super) fn stop(context: &Context) -> CommandResult<()> {
+pub(super) fn stop(context: &CommandContext) -> CommandResult<()> {
     if is_installed() {
         run_captured(systemctl().arg("stop").args(UNITS))?;
     }
@@ -154,18 +154,18 @@ fn systemctl() -> Command {
 }
 
 fn is_packaged() -> bool {
-    let named = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let xdg = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
-    let own = named.or(home).map(|data| data.join("systemd/user"));
+    let own = xdg.or(home).map(|data| data.join("systemd/user"));
     let folders = PACKAGE_FOLDERS.iter().map(PathBuf::from).chain(own);
     folders.into_iter().any(|folder| folder.join("ssod.service").exists())
 }
 
 /// Returns the folder for the user's own units.
 fn user_unit_folder() -> CommandResult<PathBuf> {
-    let named = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let xdg = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
-    let config = named.or(home).ok_or_else(|| CommandError::new("HOME is not set."))?;
+    let config = xdg.or(home).ok_or_else(|| CommandError::new("HOME is not set."))?;
     Ok(config.join("systemd/user"))
 }
 

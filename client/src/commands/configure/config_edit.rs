@@ -1,4 +1,4 @@
-//! Edits to the AWS config file: what changes, and how it is saved.
+//! Edits the AWS config file: adds a session, shows the difference, saves.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use similar::TextDiff;
 use ssod_model::SsoSession;
 use ssod_profiles::{Section, session_entries, set_keys};
 
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::{aws_config, daemon_process, user_file};
 
-/// Returns the text with the session's section.
+/// Returns the text with the session's section added or changed.
 pub(super) fn with_session(path: &Path, text: &str, session: &SsoSession) -> CommandResult<String> {
     let section = Section::SsoSession(session.name.to_string());
     set_keys(text, &section, &session_entries(session)).map_err(|error| aws_config::malformed(path, &error))
 }
 
 /// Writes the file if its text changed, and asks a running daemon to reload it at once.
-pub(super) fn save(context: &Context, before: &str, after: &str) -> CommandResult<()> {
+pub(super) fn save(context: &CommandContext, before: &str, after: &str) -> CommandResult<()> {
     if before != after {
         user_file::replace(&context.paths.aws_config, after)?;
     }
@@ -30,11 +30,11 @@ pub(super) fn save(context: &Context, before: &str, after: &str) -> CommandResul
 /// Returns the changes as a unified diff.
 pub(super) fn difference(before: &str, after: &str) -> String {
     let difference = TextDiff::from_lines(before, after);
-    let text = difference.unified_diff().context_radius(3).header("now", "then").to_string();
+    let text = difference.unified_diff().context_radius(3).header("current", "new").to_string();
     if text.is_empty() { "Nothing would change.\n".to_owned() } else { text }
 }
 
-/// Returns the absolute path of this program. botocore needs an absolute one, because it expands nothing.
+/// Returns the absolute path of this program. botocore needs an absolute path, because it expands neither `~` nor variables.
 pub(super) fn own_program() -> CommandResult<String> {
     let program = std::env::current_exe()?;
     let text = program.to_str().filter(|text| !text.contains(['\n', '#', ';']));

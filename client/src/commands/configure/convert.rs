@@ -1,22 +1,26 @@
-//! `ssod configure --convert`: makes profiles with AWS's own keys use ssod.
+//! `ssod configure --convert`: makes profiles with AWS's own SSO keys use ssod.
 
 use ssod_model::{Profile, SessionName, SsoSession};
 use ssod_profiles::{Configuration, convert_to_ssod_form};
 
 use super::config_edit::{difference, own_program, save};
-use crate::context::Context;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::{aws_config, terminal, user_file};
 
-/// Which profiles are converted.
+/// The profiles to convert.
 #[derive(Clone, Copy)]
-pub(super) enum Selection<'a> {
+pub(super) enum ProfileSelection<'a> {
     All,
     /// The name is empty if `--convert` is given without one.
     Named(&'a str),
 }
 
-pub(super) fn run(context: &Context, selection: Selection<'_>, dry_run: bool) -> CommandResult<()> {
+pub(super) fn run(
+    context: &CommandContext,
+    selection: ProfileSelection<'_>,
+    dry_run: bool,
+) -> CommandResult<()> {
     let path = &context.paths.aws_config;
     let before = user_file::read(path)?;
     let existing = aws_config::resolve(path, &before)?;
@@ -41,16 +45,19 @@ pub(super) fn run(context: &Context, selection: Selection<'_>, dry_run: bool) ->
     })?)
 }
 
-fn select<'a>(existing: &'a Configuration, selection: Selection<'_>) -> CommandResult<Vec<&'a Profile>> {
+fn select<'a>(
+    existing: &'a Configuration,
+    selection: ProfileSelection<'_>,
+) -> CommandResult<Vec<&'a Profile>> {
     let name = match selection {
-        Selection::All => {
+        ProfileSelection::All => {
             return Ok(existing.profiles.values().filter(|profile| profile.aws_form).collect());
         }
-        Selection::Named("") => {
-            return Err(CommandError::usage("Name a profile, or give --all.")
-                .hint("Example: ssod configure --convert NAME"));
+        ProfileSelection::Named("") => {
+            return Err(CommandError::usage("--convert needs the name of a profile, or --all.")
+                .hint("Example: ssod configure --convert PROFILE"));
         }
-        Selection::Named(name) => name,
+        ProfileSelection::Named(name) => name,
     };
     match existing.profiles.values().find(|profile| profile.name.as_str() == name) {
         Some(profile) if profile.aws_form => Ok(vec![profile]),
@@ -62,9 +69,9 @@ fn select<'a>(existing: &'a Configuration, selection: Selection<'_>) -> CommandR
     }
 }
 
-/// Returns the profile's session. A legacy profile has no session section; its session is named after the start URL, which
-/// is no name for a section. It gets an existing session with the same start URL and region, else a new one that is named
-/// after the profile.
+/// Returns the session for the converted profile. A legacy profile has no session section, and its session is named after the
+/// start URL, which is not a valid section name. Such a profile gets an existing session with the same start URL and region,
+/// else a new one that is named after the profile.
 fn session_of(existing: &Configuration, profile: &Profile) -> CommandResult<SsoSession> {
     let missing = || CommandError::new(format!("Profile \"{}\" has no usable sso-session.", profile.name));
     let session = existing.sessions.get(&profile.session).ok_or_else(missing)?;

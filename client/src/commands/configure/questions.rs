@@ -1,5 +1,5 @@
-//! Asks for what the flags and the config file leave open, and checks each answer before the next question. Without a
-//! terminal, it reports the missing flags instead.
+//! Asks for the values that neither the flags nor the config file give, and checks each answer before the next question.
+//! Without a terminal, reports the missing flags instead.
 
 use clap::Args;
 use ssod_control::Account;
@@ -12,34 +12,34 @@ use ssod_profiles::{Configuration, is_writable_name};
 use crate::error::{CommandError, CommandResult};
 use crate::{prompt, terminal};
 
-/// The scope that makes a sign-in renewable.
+/// AWS issues a refresh token only for a sign-in with this scope.
 const DEFAULT_SCOPES: &str = "sso:account:access";
 
 /// The answers that are given as flags.
 #[derive(Args)]
 pub(super) struct Answers {
-    /// Name of the profile.
-    #[arg(long, value_name = "NAME")]
+    /// Name of the profile to add or change; by default ssod asks for it.
+    #[arg(long, value_name = "PROFILE")]
     pub(super) profile: Option<String>,
-    /// Name of the sso-session.
-    #[arg(long, value_name = "NAME")]
+    /// Name of the sso-session to add or use, whose profiles share one sign-in; by default ssod asks for it.
+    #[arg(long, value_name = "SESSION")]
     pub(super) session: Option<String>,
-    /// Start URL of your AWS access portal, where you sign in.
+    /// Start URL of your AWS access portal; an existing session keeps its own by default.
     #[arg(long, value_name = "URL")]
     pub(super) start_url: Option<String>,
-    /// Region of IAM Identity Center.
+    /// Region of IAM Identity Center; an existing session keeps its own by default.
     #[arg(long, value_name = "REGION")]
     pub(super) region: Option<String>,
-    /// OAuth scopes, separated by commas.
+    /// OAuth scopes, separated by commas; sso:account:access by default.
     #[arg(long, value_name = "SCOPES")]
     pub(super) scopes: Option<String>,
-    /// Account of the role.
-    #[arg(long, value_name = "ID")]
+    /// AWS account of the profile; by default you choose from a list.
+    #[arg(long, value_name = "ACCOUNT_ID")]
     pub(super) account: Option<String>,
-    /// Role (permission set).
-    #[arg(long, value_name = "NAME")]
+    /// Role (permission set) of the profile; by default you choose from a list.
+    #[arg(long, value_name = "ROLE_NAME")]
     pub(super) role: Option<String>,
-    /// Region for AWS calls with the profile; by default the session's.
+    /// Region for AWS calls with the profile; by default the session's region.
     #[arg(long, value_name = "REGION")]
     pub(super) profile_region: Option<String>,
 }
@@ -55,13 +55,13 @@ pub(super) struct Questions<'a> {
     pub(super) interactive: bool,
     pub(super) answers: &'a Answers,
     pub(super) overwrite: Overwrite,
-    /// What the config file has already.
+    /// The sessions and profiles that are already in the config file.
     pub(super) existing: Configuration,
 }
 
 impl Questions<'_> {
-    /// Returns the session. An existing session keeps its values; a flag changes them, after a confirmation if start URL or
-    /// region change.
+    /// Returns the session. An existing session keeps each value for which there is no flag. The user must confirm a change of
+    /// the start URL or the region.
     pub(super) fn session(&self) -> CommandResult<SsoSession> {
         let answers = self.answers;
         self.require_flags()?;
@@ -71,7 +71,7 @@ impl Questions<'_> {
         let known = self.existing.sessions.get(&name);
         if let Some(known) = known.filter(|_| self.interactive) {
             let (url, region) = (&known.start_url, &known.region);
-            terminal::warn(&format!(
+            terminal::eprintln(&format!(
                 "Session {name}: {url}, {region} (to change it: --start-url, --region, --scopes)"
             ));
         }
@@ -107,7 +107,7 @@ impl Questions<'_> {
         let users: Vec<_> = users.map(|profile| profile.name.as_str()).collect();
         let users = if users.is_empty() { "no profile".to_owned() } else { users.join(", ") };
         let (name, url, region) = (&session.name, &known.start_url, &known.region);
-        let what = format!("Session {name} is {url} in {region} now, for {users}.");
+        let what = format!("Session {name} already has start URL {url} in {region}, and is used by {users}.");
         self.confirm_replace(&what, &format!("Change it to {} in {}?", session.start_url, session.region))
     }
 
@@ -121,11 +121,14 @@ impl Questions<'_> {
             return Ok(());
         };
         let (name, role, account) = (&known.name, &known.role_name, &known.account_id);
-        let what = format!("Profile {name} is {role} in {account} through {} now.", known.session);
+        let what = format!(
+            "Profile {name} already has role {role} in account {account} (session {}).",
+            known.session
+        );
         self.confirm_replace(&what, &format!("Change it to {} in {}?", profile.role_name, profile.account_id))
     }
 
-    /// Returns an account and a role that are assigned to the user. A choice of one is not asked but shown.
+    /// Returns an account and a role that are assigned to the user. If there is only one, shows it instead of asking.
     pub(super) fn role(
         &self,
         accounts: &[Account],
@@ -139,18 +142,18 @@ impl Questions<'_> {
             candidates.iter().map(|account| format!("{} ({})", account.name, account.id)).collect();
         if candidates.is_empty() {
             let name = &session.name;
-            return Err(CommandError::new("No account is assigned to you there.").hint(format!(
+            return Err(CommandError::new(format!("No account is assigned to you in session {name}.")).hint(format!(
                 "If the browser was signed in as another user: run ssod logout {name}, sign out at the access portal, and run \
                  ssod login {name}. Otherwise ask your Identity Center administrator"
             )));
         }
-        let account = candidates[self.pick("Account", "--account ID", &labels)?];
+        let account = candidates[self.pick("Account", "--account ACCOUNT_ID", &labels)?];
         let role = match &self.answers.role {
             Some(role) => role.clone(),
             None if account.roles.is_empty() => {
                 return Err(CommandError::new(format!("No role is assigned to you in {}.", account.id)));
             }
-            None => account.roles[self.pick("Role", "--role NAME", &account.roles)?].clone(),
+            None => account.roles[self.pick("Role", "--role ROLE_NAME", &account.roles)?].clone(),
         };
         Ok((checked(AccountId::parse(&account.id))?, checked(RoleName::parse(&role))?))
     }
@@ -185,7 +188,7 @@ impl Questions<'_> {
     /// Returns the index of the only choice, or of the user's choice.
     fn pick(&self, what: &str, flag: &str, choices: &[String]) -> CommandResult<usize> {
         if let [only] = choices {
-            terminal::warn(&format!("{what}: {only} (the only one)"));
+            terminal::eprintln(&format!("{what}: {only} (the only one)"));
             return Ok(0);
         }
         if !self.interactive {
