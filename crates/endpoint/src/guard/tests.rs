@@ -16,6 +16,7 @@ fn parts(uri: &str, headers: &[(&str, &str)]) -> Parts {
 const HOST: (&str, &str) = ("host", "127.0.0.1:7746");
 
 const OWN: u32 = 1_000;
+
 /// Values of the Host header that do not name the endpoint.
 const OTHER_HOSTS: [&str; 13] = [
     "localhost:7746",
@@ -58,7 +59,7 @@ impl TestCaller {
         );
         others.extend(OTHER_HOSTS.map(|host| with_headers(vec![("host", host)])));
         let headers = BROWSER_HEADERS.iter().chain(&FORWARDING_HEADERS);
-        others.extend(headers.map(|name| with_headers(vec![HOST, (name, "x")])));
+        others.extend(headers.map(|name| with_headers(vec![HOST, (*name, "x")])));
         others
     }
 
