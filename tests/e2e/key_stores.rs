@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use ssod_control::VaultStateKind;
 use ssod_testkit::{CommandOutput, Sandbox, TestUser, leaks, run, wait_until};
 
 /// Starts the daemon twice. Prints where the key is, and each time the endpoint's token, which is sealed under the key
@@ -217,7 +218,7 @@ fn a_key_file_that_others_may_read_is_refused() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     sandbox.start_daemon();
     let status = sandbox.daemon().status();
-    assert_eq!(status.daemon.vault.state, "refused", "{status:?}");
+    assert_eq!(status.daemon.vault.state, VaultStateKind::Refused, "{status:?}");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     sandbox.ssod(&["unlock"]).succeeded();
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
@@ -237,7 +238,7 @@ fn without_a_keyring_a_changed_setting_is_used_at_once() {
         "{refused}"
     );
     sandbox.add_settings("");
-    wait_until("the file is used", || sandbox.daemon().status().daemon.vault.state == "open");
+    wait_until("the file is used", || sandbox.daemon().status().daemon.vault.state == VaultStateKind::Open);
 }
 
 /// A bus whose policy blocks every reply, so each call takes its whole time limit.

@@ -16,7 +16,7 @@ pub enum AuditOutcome {
     Unknown,
 }
 
-/// How a caller asked.
+/// The interface through which a caller requested credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditVia {
@@ -28,14 +28,14 @@ pub enum AuditVia {
     CredentialProcess,
     /// The control socket.
     Control,
-    /// A newer daemon wrote a way that this client does not know.
+    /// A newer daemon wrote an interface that this client does not know.
     #[default]
     #[serde(other)]
     Unknown,
 }
 
 impl AuditVia {
-    /// Returns the word of the log.
+    /// Returns the word that the log contains.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Container => "container",
@@ -58,7 +58,7 @@ pub struct AuditEntry {
     /// The profile, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// How the caller asked.
+    /// The interface of the request.
     pub via: AuditVia,
     /// The caller's user; `None` if the kernel does not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,7 +75,7 @@ pub struct AuditEntry {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// How often the same request was repeated since its first entry.
+    /// How often the caller repeated the request since its first entry.
     #[serde(skip_serializing_if = "is_zero")]
     pub repeated: u64,
     /// How many entries before this one were lost because the queue was full.
@@ -104,7 +104,7 @@ mod tests {
         };
         let line = r#"{"at":"2026-11-23T10:00:00Z","outcome":"refused","via":"container","uid":1001,"reason":"CallerRefused: it belongs to another user"}"#;
         assert_eq!(serde_json::to_string(&entry).unwrap(), line);
-        let newer = line.replace('}', r#","of_tomorrow":1}"#);
+        let newer = line.replace('}', r#","unknown_field":1}"#);
         assert_eq!(serde_json::from_str::<AuditEntry>(&newer).unwrap(), entry);
     }
 }

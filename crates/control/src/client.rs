@@ -1,6 +1,6 @@
-//! The client of the daemon: blocking HTTP/1.0 over the Unix socket. An HTTP/1.0 response ends when the connection closes,
-//! so a stream of events is just lines. It blocks, because a program that sends a few requests and exits needs no async
-//! runtime.
+//! The client of the daemon: blocking HTTP/1.0 over the Unix socket. An HTTP/1.0 response ends when the connection
+//! closes, so a stream of events is only lines. The client blocks, because a program that sends a few requests and
+//! exits needs no async runtime.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -136,23 +136,23 @@ impl Iterator for Events {
     }
 }
 
-fn read_status(answer: &mut BufReader<UnixStream>) -> Result<u16, ClientError> {
+fn read_status(response: &mut BufReader<UnixStream>) -> Result<u16, ClientError> {
     let mut head = Vec::new();
-    let mut limited = answer.by_ref().take(MAX_HEAD_BYTES);
+    let mut limited = response.by_ref().take(MAX_HEAD_BYTES);
     while !head.ends_with(b"\r\n\r\n") {
         if limited.read_until(b'\n', &mut head).map_err(ClientError::ConnectionFailed)? == 0 {
             return Err(ClientError::InvalidResponse("it ended early".to_owned()));
         }
     }
     let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut response = httparse::Response::new(&mut headers);
-    response.parse(&head).map_err(|error| ClientError::InvalidResponse(error.to_string()))?;
-    response.code.ok_or_else(|| ClientError::InvalidResponse("it has no status".to_owned()))
+    let mut parsed = httparse::Response::new(&mut headers);
+    parsed.parse(&head).map_err(|error| ClientError::InvalidResponse(error.to_string()))?;
+    parsed.code.ok_or_else(|| ClientError::InvalidResponse("it has no status".to_owned()))
 }
 
-fn read_body(answer: BufReader<UnixStream>) -> Result<Vec<u8>, ClientError> {
+fn read_body(response: BufReader<UnixStream>) -> Result<Vec<u8>, ClientError> {
     let mut body = Vec::new();
-    answer.take(MAX_BODY_BYTES).read_to_end(&mut body).map_err(ClientError::ConnectionFailed)?;
+    response.take(MAX_BODY_BYTES).read_to_end(&mut body).map_err(ClientError::ConnectionFailed)?;
     Ok(body)
 }
 

@@ -1,8 +1,8 @@
-//! The protocol between client and daemon, which is HTTP and JSON on a Unix socket: message types, the paths on disk, and
-//! the blocking client. There is no server and no TLS here.
+//! The protocol between client and daemon, which is HTTP and JSON on a Unix socket: message types, the paths on disk,
+//! and the blocking client. This crate has no server and no TLS.
 //!
-//! The protocol is only extended: readers ignore unknown fields, and new fields have defaults. Tests pin it with literal
-//! JSON.
+//! The protocol is only extended: readers ignore unknown fields, and new fields have defaults. Tests pin it with
+//! literal JSON.
 
 mod audit;
 mod client;
@@ -20,7 +20,7 @@ pub use message::*;
 pub use paths::{Paths, PathsError};
 pub use status::{
     ActiveProfile, DaemonStatus, ImdsPort, ProfileState, ProfileStatus, SessionState, SessionStatus, Status,
-    Trouble, VaultStatus,
+    Trouble, VaultStateKind, VaultStatus,
 };
 pub use user_path::{UserPathError, resolve_user_path};
 pub use version::{ALREADY_RUNS, API_HEADER, API_VERSION, VERSION};

@@ -217,7 +217,7 @@ impl std::fmt::Debug for Credentials {
 /// `POST /v1/vault/rekey`; the response is [`Rekeyed`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RekeyRequest {
-    /// The key store for the new key; by default the present one.
+    /// The key store for the new key; by default the current one.
     #[serde(default)]
     pub key_store: Option<String>,
 }
@@ -297,7 +297,7 @@ mod tests {
             serde_json::to_string(&failed).unwrap(),
             r#"{"event":"failed","code":"Denied","message":"No."}"#
         );
-        let line = r#"{"event":"signed_in","session":"s","by":"tomorrow"}"#;
+        let line = r#"{"event":"signed_in","session":"s","unknown_field":1}"#;
         assert_eq!(
             serde_json::from_str::<LoginEvent>(line).unwrap(),
             LoginEvent::SignedIn { session: "s".into() }

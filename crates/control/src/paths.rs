@@ -79,8 +79,8 @@ impl Paths {
         resolved.map(Some).map_err(|error| PathsError::Variable { variable, error })
     }
 
-    /// Returns a second path at which a client may find the socket: cron and `sudo -u` set no `XDG_RUNTIME_DIR`, but the
-    /// daemon may have been started with one.
+    /// Returns a second path at which a client may find the socket: cron and `sudo -u` do not set `XDG_RUNTIME_DIR`,
+    /// but the daemon may have been started with it.
     pub fn other_socket(&self) -> Option<PathBuf> {
         if std::env::var_os("SSOD_SOCKET").is_some() || std::env::var_os("XDG_RUNTIME_DIR").is_some() {
             return None;
@@ -94,12 +94,12 @@ impl Paths {
         self.state.join("vault")
     }
 
-    /// Returns the lock file, which this user's only daemon holds.
+    /// Returns the lock file, which ensures that only one daemon of this user runs.
     pub fn lock(&self) -> PathBuf {
         self.state.join("daemon.lock")
     }
 
-    /// Returns the state file, which has what is not secret: the port, the active profile and the like.
+    /// Returns the state file, which has data that is not secret: the port, the active profile and similar data.
     pub fn memory(&self) -> PathBuf {
         self.state.join("remembered.json")
     }
@@ -109,7 +109,7 @@ impl Paths {
         self.state.join("audit.jsonl")
     }
 
-    /// Returns the path to which a full log is renamed.
+    /// Returns the path to which the daemon renames a full log.
     pub fn before(log: &Path) -> PathBuf {
         let mut name = log.as_os_str().to_owned();
         name.push(".1");
@@ -126,10 +126,10 @@ impl Paths {
         self.runtime.join("tokens")
     }
 
-    /// Returns the file with the token of the profile, or of the active profile. Each revocation changes the path, so that an
-    /// open shell does not find the new token in the old file.
+    /// Returns the file with the token of the profile, or of the active profile. Each revocation changes the path, so
+    /// that an open shell does not find the new token in the old file.
     pub fn token(&self, profile: Option<&str>, generation: u32) -> PathBuf {
-        // No profile's file is named `active`, because those names begin with `profile-`.
+        // No profile's file can be named `active`, because those names begin with `profile-`.
         let name =
             profile.map_or_else(|| "active".to_owned(), |profile| format!("profile-{}", encode(profile)));
         // An encoded name contains no @.

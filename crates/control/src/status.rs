@@ -1,5 +1,7 @@
 //! What `ssod status` shows. Instants are RFC 3339 text; durations are in seconds.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The response of `GET /v1/status`.
@@ -44,13 +46,50 @@ pub struct DaemonStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VaultStatus {
-    /// `open`, `opening` or `locked`; or the problem with the key store: `absent`, `no-default-keyring`, `refused`,
-    /// `missing` or `broken`. If the key store itself is locked, the state is `locked` with another hint.
-    pub state: String,
+    /// The state.
+    pub state: VaultStateKind,
     /// The reason, if the vault is not open.
     pub reason: Option<String>,
     /// What the user can do.
     pub hint: Option<String>,
+}
+
+/// The kind of a vault's state, without the details, which are in the reason and the hint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VaultStateKind {
+    /// The key is not known yet.
+    Opening,
+    /// The key is known.
+    Open,
+    /// The vault or its key store is locked; the hint says which.
+    Locked,
+    /// The key store is not available.
+    Absent,
+    /// The Secret Service has no default keyring.
+    NoDefaultKeyring,
+    /// The key store refused access.
+    Refused,
+    /// The key store has lost the key.
+    Missing,
+    /// The key store or the vault's files cannot be used.
+    Broken,
+    /// A newer daemon sent a state that this client does not know; empty if an older daemon sent none.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl Default for VaultStateKind {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
+/// Writes the state as it is in JSON.
+impl fmt::Display for VaultStateKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
+    }
 }
 
 /// A port that serves IMDS for one profile.
@@ -66,7 +105,7 @@ pub struct ImdsPort {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ActiveProfile {
-    /// The profile; at first none.
+    /// The profile; `None` until the user chooses one.
     pub profile: Option<String>,
     /// When it stops being active, if it was chosen for a limited time.
     pub until: Option<String>,
@@ -186,7 +225,7 @@ pub struct ProfileStatus {
     /// The program that sent that request, if it is known.
     #[serde(default)]
     pub used_by: Option<String>,
-    /// Whether it has AWS's own keys in the config file, so that `--profile` bypasses ssod.
+    /// Whether the config file has AWS's own SSO keys for it, so that `--profile` bypasses ssod.
     #[serde(default)]
     pub aws_form: bool,
 }
@@ -200,10 +239,34 @@ mod tests {
         let old = r#"{"daemon":{"version":"0.1.0","pid":7,"port":7746},"sessions":[{"name":"s","state":"active",
             "start_url":"https://x.awsapps.com/start","region":"us-east-1","remaining":3600}],
             "profiles":[{"name":"p","session":"s","account_id":"123456789012","role_name":"R","state":"blocked",
-            "trouble":{"kind":"no_access"},"field_of_tomorrow":[1]}],"more_of_tomorrow":{}}"#;
+            "trouble":{"kind":"no_access"},"unknown_field":[1]}],"other_unknown_field":{}}"#;
         let status: Status = serde_json::from_str(old).unwrap();
         assert_eq!(status.sessions[0].state, SessionState::Active);
         assert_eq!(status.profiles[0].trouble, Some(Trouble::NoAccess));
         assert_eq!(status.active, ActiveProfile::default());
+        assert_eq!(status.daemon.vault.state, VaultStateKind::Other(String::new()));
+    }
+
+    #[test]
+    fn each_vault_state_has_one_word_in_json_and_an_unknown_word_is_kept() {
+        for (state, word) in [
+            (VaultStateKind::Opening, "opening"),
+            (VaultStateKind::Open, "open"),
+            (VaultStateKind::Locked, "locked"),
+            (VaultStateKind::Absent, "absent"),
+            (VaultStateKind::NoDefaultKeyring, "no-default-keyring"),
+            (VaultStateKind::Refused, "refused"),
+            (VaultStateKind::Missing, "missing"),
+            (VaultStateKind::Broken, "broken"),
+            (VaultStateKind::Other("moving".into()), "moving"),
+            (VaultStateKind::default(), ""),
+        ] {
+            let json = format!("\"{word}\"");
+            assert_eq!(serde_json::to_string(&state).unwrap(), json);
+            assert_eq!(serde_json::from_str::<VaultStateKind>(&json).unwrap(), state);
+            assert_eq!(state.to_string(), word);
+        }
+        let vault: VaultStatus = serde_json::from_str(r#"{"state":"moving","reason":null}"#).unwrap();
+        assert_eq!(vault.state, VaultStateKind::Other("moving".into()));
     }
 }

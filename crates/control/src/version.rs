@@ -1,7 +1,7 @@
 //! The versions of the protocol and of the programs.
 
-/// The protocol's version, which both sides send in [`API_HEADER`]. It changes when an older client would misunderstand an
-/// answer.
+/// The protocol's version, which both sides send in [`API_HEADER`]. It changes when an older client would misunderstand
+/// a response.
 pub const API_VERSION: u32 = 1;
 /// The daemon's exit status if another daemon of this user is running already.
 pub const ALREADY_RUNS: u8 = 3;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use ssod_model::{ProfileName, Timestamp};
 
-/// The caller at the other end of a connection, found when the connection was made.
+/// The caller at the other end of a connection, identified when the connection was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The user; `None` if the kernel did not tell, which counts as another user.
+    /// The user; `None` if the kernel did not report it, which counts as another user.
     pub uid: Option<u32>,
-    /// The inode of the caller's socket, by which its process can be found later; 0 if it is not known.
+    /// The inode of the caller's socket, from which the daemon later finds the process; 0 if it is not known.
     pub inode: u32,
 }
 
@@ -27,9 +27,9 @@ pub enum Protocol {
 pub enum Outcome {
     /// Credentials were served.
     Served,
-    /// They were refused.
+    /// Credentials were refused.
     Refused {
-        /// Why.
+        /// Why they were refused.
         reason: String,
     },
 }

@@ -1,6 +1,6 @@
-//! IMDSv2, as far as SDKs ask it for credentials and a region.
+//! The part of IMDSv2 that SDKs use to get credentials and a region.
 //!
-//! Every GET needs a live token: an SDK that got no token falls back to IMDSv1, which ssod does not speak.
+//! Every GET needs a live token: an SDK that gets no token falls back to IMDSv1, which ssod does not support.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 use ssod_model::{Cached, CredentialSource, Floor, Profile, ProfileName, Refusal, Timestamp};
 
-use crate::answer::Answer;
+use crate::audited_response::AuditedResponse;
 use crate::imds_token::{ImdsTokens, MAX_TTL};
 use crate::wire;
 
-/// The Go SDK waits half a second for the first byte.
-const PATIENCE: Duration = Duration::from_millis(350);
+/// The longest wait for a fetch. The Go SDK waits half a second for the first byte.
+const MAX_WAIT: Duration = Duration::from_millis(350);
 const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 
-/// What a path below `/latest/` means.
+/// The document that a path below `/latest/` names.
 #[derive(Debug, PartialEq, Eq)]
 enum Route<'a> {
     Roles,
@@ -27,7 +27,7 @@ enum Route<'a> {
     Region,
     IdentityDocument,
     IamInfo,
-    Nothing,
+    NotFound,
 }
 
 /// Accepts paths with and without a slash at the end, because SDKs differ.
@@ -39,47 +39,48 @@ fn route(path: &str) -> Route<'_> {
         "meta-data/placement/region" => Route::Region,
         "dynamic/instance-identity/document" => Route::IdentityDocument,
         "meta-data/iam/info" => Route::IamInfo,
-        _ => path.strip_prefix("meta-data/iam/security-credentials/").map_or(Route::Nothing, Route::Role),
+        _ => path.strip_prefix("meta-data/iam/security-credentials/").map_or(Route::NotFound, Route::Role),
     }
 }
 
-/// Answers with what IMDS has at that path, for the pinned profile or the active one. The guard has checked the token.
+/// Answers with the document at that path, for the pinned profile or the active one. The guard has already checked the
+/// token.
 pub(crate) async fn answer<S: CredentialSource>(
     source: &S,
     path: &str,
     pinned: Option<&ProfileName>,
-) -> Answer {
+) -> AuditedResponse {
     let route = route(path);
     let name = pinned.cloned().or_else(|| source.active());
     let Some(profile) = name.and_then(|name| source.profile(&name)) else {
         return match route {
-            Route::Role(_) => Answer::forbidden(&Refusal::NoActiveProfile),
-            _ => Answer::unrecorded(wire::not_found()),
+            Route::Role(_) => AuditedResponse::forbidden(&Refusal::NoActiveProfile),
+            _ => AuditedResponse::unrecorded(wire::not_found()),
         };
     };
-    Answer::unrecorded(match route {
-        Route::Role(role) => return document(source, &profile, role).await,
+    AuditedResponse::unrecorded(match route {
+        Route::Role(role) => return role_credentials(source, &profile, role).await,
         Route::Roles => roles(source, &profile),
         Route::AvailabilityZone => region(&profile, |region| wire::text(format!("{region}a"))),
         Route::Region => region(&profile, wire::text),
         Route::IdentityDocument => region(&profile, |region| {
             let document = json!({ "region": region, "accountId": profile.account_id.as_str(), "version": "2017-09-30" });
-            wire::json_answer(StatusCode::OK, &document)
+            wire::json_response(StatusCode::OK, &document)
         }),
         Route::IamInfo => {
             let arn = format!("arn:aws:iam::{}:instance-profile/{}", profile.account_id, profile.role_name);
-            wire::json_answer(StatusCode::OK, &json!({ "Code": "Success", "InstanceProfileArn": arn }))
+            wire::json_response(StatusCode::OK, &json!({ "Code": "Success", "InstanceProfileArn": arn }))
         }
-        Route::Nothing => wire::not_found(),
+        Route::NotFound => wire::not_found(),
     })
 }
 
-/// Issues a token. The request must have a time to live, and the answer repeats it, because the Go SDK fails without it.
-pub(crate) fn token(tokens: &ImdsTokens, now: Timestamp, port: u16, headers: &HeaderMap) -> Answer {
-    let asked =
+/// Issues a token. The request must have a time to live, and the response repeats it, because the Go SDK needs it.
+pub(crate) fn token(tokens: &ImdsTokens, now: Timestamp, port: u16, headers: &HeaderMap) -> AuditedResponse {
+    let requested =
         headers.get(TTL_HEADER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    let Some(ttl) = asked.filter(|ttl| (1..=MAX_TTL).contains(ttl)) else {
-        return Answer::failed(
+    let Some(ttl) = requested.filter(|ttl| (1..=MAX_TTL).contains(ttl)) else {
+        return AuditedResponse::failed(
             StatusCode::BAD_REQUEST.into_response(),
             "no time to live between 1 and 21600",
         );
@@ -87,10 +88,10 @@ pub(crate) fn token(tokens: &ImdsTokens, now: Timestamp, port: u16, headers: &He
     let token = tokens.issue(now, port, ttl);
     let mut response = wire::text(token);
     response.headers_mut().insert(TTL_HEADER, HeaderValue::from(ttl));
-    Answer::unrecorded(response)
+    AuditedResponse::unrecorded(response)
 }
 
-/// Lists the one role, or answers 404 if it could not be served.
+/// Lists the profile's role. Answers 404 if its credentials would be refused, except for a temporary failure.
 fn roles<S: CredentialSource>(source: &S, profile: &Profile) -> Response {
     match source.cached(&profile.name, Floor::IMDS) {
         Cached::Refused(Refusal::Unavailable { .. }) | Cached::Ready(_) | Cached::Fetch => {
@@ -100,15 +101,16 @@ fn roles<S: CredentialSource>(source: &S, profile: &Profile) -> Response {
     }
 }
 
-async fn document<S: CredentialSource>(source: &S, profile: &Profile, role: &str) -> Answer {
-    // The active profile may have changed since the SDK listed the role; the SDK must not get another role's credentials.
+async fn role_credentials<S: CredentialSource>(source: &S, profile: &Profile, role: &str) -> AuditedResponse {
+    // The active profile may have changed since the SDK listed the role. The SDK must not get another role's
+    // credentials.
     if percent_decode_str(role).decode_utf8_lossy() != profile.role_name.as_str() {
-        return Answer::unrecorded(wire::not_found());
+        return AuditedResponse::unrecorded(wire::not_found());
     }
     let name = profile.name.clone();
-    match source.fetch_within(&name, Floor::IMDS, PATIENCE).await {
-        Ok(credentials) => Answer::served(name, wire::imds(&credentials, profile)),
-        Err(refusal) => Answer::refused(Some(name), &refusal),
+    match source.fetch_within(&name, Floor::IMDS, MAX_WAIT).await {
+        Ok(credentials) => AuditedResponse::served(name, wire::imds(&credentials, profile)),
+        Err(refusal) => AuditedResponse::refused(Some(name), &refusal),
     }
 }
 
@@ -121,8 +123,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_the_paths_of_every_sdk() {
-        for (path, meant) in [
+    fn recognizes_the_paths_of_every_sdk() {
+        for (path, expected) in [
             ("meta-data/iam/security-credentials/", Route::Roles),
             ("meta-data/iam/security-credentials", Route::Roles),
             ("meta-data/iam/security-credentials/Admin+Role", Route::Role("Admin+Role")),
@@ -131,10 +133,10 @@ mod tests {
             ("dynamic/instance-identity/document", Route::IdentityDocument),
             ("meta-data/iam/info", Route::IamInfo),
             // 404, after which the SDKs that try this path first use the other one.
-            ("meta-data/iam/security-credentials-extended/", Route::Nothing),
-            ("meta-data/", Route::Nothing),
+            ("meta-data/iam/security-credentials-extended/", Route::NotFound),
+            ("meta-data/", Route::NotFound),
         ] {
-            assert_eq!(route(path), meant, "{path}");
+            assert_eq!(route(path), expected, "{path}");
         }
     }
 }

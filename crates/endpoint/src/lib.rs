@@ -1,10 +1,10 @@
 //! The HTTP that AWS SDKs call: container credentials and IMDSv2, behind one guard.
 //!
-//! [`Endpoint`] answers from a [`CredentialSource`](ssod_model::CredentialSource). [`serve`] is the connection loop with its
-//! limits, which the control socket uses, too.
+//! [`Endpoint`] answers from a [`CredentialSource`](ssod_model::CredentialSource). [`serve`] is the connection loop
+//! with its limits, which the control socket uses, too.
 
-mod answer;
 mod audit;
+mod audited_response;
 mod container;
 mod guard;
 mod imds;

@@ -20,8 +20,8 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// The user's own connections wait when there are more than `own`. Connections of other users are closed when there are more
-    /// than `other_users`, so they never use the user's share.
+    /// Returns a capacity of `own` connections of the user, above which they wait, and `other_users` connections of
+    /// other users, above which they are closed. So other users never take slots from the user.
     pub fn new(own: usize, other_users: usize) -> Self {
         Self { own: Arc::new(Semaphore::new(own)), other_users: Arc::new(Semaphore::new(other_users)) }
     }
@@ -30,9 +30,9 @@ impl Capacity {
 /// The time limits of one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// A request's head must arrive within this time; the head of another user's request within two seconds.
+    /// How long a request's head may take to arrive. For another user's request the limit is at most two seconds.
     pub header_timeout: Duration,
-    /// How long open requests may take to end after the stop.
+    /// How long requests in progress may take to end after the stop.
     pub stop_timeout: Duration,
 }
 
@@ -52,11 +52,12 @@ pub enum Admission {
     Closed,
 }
 
-/// The limit of a request's head in bytes; SDKs send less than one thousand.
-const MAX_HEAD: usize = 16 * 1024;
+/// The limit for a request's head. SDKs send less than one thousand bytes.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 const OTHER_USERS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves until `stop` ends, then lets open requests end. `admit` decides about each new connection before a byte of it is read.
+/// Serves until `stop` completes, then lets requests in progress end. `admit` decides about each new connection before
+/// a byte of it is read.
 pub async fn serve<L>(
     mut listener: L,
     capacity: Capacity,
@@ -70,7 +71,7 @@ pub async fn serve<L>(
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
-        // Running out of descriptors makes the listener itself wait a moment.
+        // If the process has no free file descriptor, the listener itself waits before it tries again.
         let (connection, address) = tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => accepted,
@@ -80,19 +81,11 @@ pub async fn serve<L>(
             admitted = acquire_slot(&capacity, admit(&connection, &address)) => admitted,
         };
         let Some(Admitted { slot, router, share }) = admitted else { continue };
-        let (header_timeout, keep_alive) = match share {
-            Share::Own => (timeouts.header_timeout, true),
-            Share::OtherUsers => (OTHER_USERS_TIMEOUT.min(timeouts.header_timeout), false),
-        };
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(header_timeout)
-            .keep_alive(keep_alive)
-            .max_buf_size(MAX_HEAD)
+        let served = http1_settings(&share, timeouts)
             .serve_connection(TokioIo::new(connection), TowerToHyperService::new(router));
         let served = graceful.watch(served);
         tokio::spawn(async move {
-            // A client that disconnects early, or is too slow, needs no further reaction.
+            // A client that disconnects early or is too slow is normal.
             if let Err(error) = served.await {
                 tracing::trace!(%error, "a connection ended early");
             }
@@ -106,15 +99,29 @@ pub async fn serve<L>(
     }
 }
 
-/// A connection that is answered.
+fn http1_settings(share: &Share, timeouts: Timeouts) -> http1::Builder {
+    let (header_timeout, keep_alive) = match share {
+        Share::Own => (timeouts.header_timeout, true),
+        Share::OtherUsers => (OTHER_USERS_TIMEOUT.min(timeouts.header_timeout), false),
+    };
+    let mut settings = http1::Builder::new();
+    settings
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .keep_alive(keep_alive)
+        .max_buf_size(MAX_HEAD_BYTES);
+    settings
+}
+
+/// A connection that has a slot.
 struct Admitted {
-    /// Held as long as the connection.
+    /// Released when the connection ends.
     slot: OwnedSemaphorePermit,
     router: Router,
     share: Share,
 }
 
-/// Whose connections a slot is for.
+/// The part of the capacity that a slot belongs to.
 enum Share {
     Own,
     OtherUsers,
@@ -143,10 +150,10 @@ mod tests {
 
     use super::*;
 
-    /// Connections that a test hands over.
-    struct Handed(mpsc::Receiver<(DuplexStream, bool)>);
+    /// Accepts the connections that a test sends to it.
+    struct ChannelListener(mpsc::Receiver<(DuplexStream, bool)>);
 
-    impl Listener for Handed {
+    impl Listener for ChannelListener {
         type Io = DuplexStream;
         type Addr = bool;
 
@@ -162,30 +169,30 @@ mod tests {
         }
     }
 
-    /// A server with room for two of the user's own connections and one of a stranger's.
-    struct Served(mpsc::Sender<(DuplexStream, bool)>);
+    /// A server with slots for two connections of the user and one of another user.
+    struct TestServer(mpsc::Sender<(DuplexStream, bool)>);
 
-    impl Served {
+    impl TestServer {
         fn start() -> Self {
-            let (hand, handed) = mpsc::channel(16);
+            let (sender, receiver) = mpsc::channel(16);
             let router = Router::new().route("/", get(async || "here"));
             let admit = move |_: &DuplexStream, own: &bool| {
                 if *own { Admission::Own(router.clone()) } else { Admission::OtherUser(router.clone()) }
             };
             let serving = serve(
-                Handed(handed),
+                ChannelListener(receiver),
                 Capacity::new(2, 1),
                 Timeouts::default(),
                 admit,
                 std::future::pending(),
             );
             tokio::spawn(serving);
-            Self(hand)
+            Self(sender)
         }
 
         async fn connect(&self, own: bool) -> DuplexStream {
-            let (client, server) = tokio::io::duplex(64 * 1024);
-            self.0.send((server, own)).await.unwrap();
+            let (client, connection) = tokio::io::duplex(64 * 1024);
+            self.0.send((connection, own)).await.unwrap();
             client
         }
     }
@@ -200,11 +207,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_or_slow_client_is_disconnected_after_ten_seconds() {
-        let served = Served::start();
-        let begun = tokio::time::Instant::now();
-        let mut silent = served.connect(true).await;
-        assert_eq!(answer(&mut silent).await, "", "hung up");
-        let mut slow = served.connect(true).await;
+        let server = TestServer::start();
+        let start = tokio::time::Instant::now();
+        let mut silent = server.connect(true).await;
+        assert_eq!(answer(&mut silent).await, "", "the server closed the connection");
+        let mut slow = server.connect(true).await;
         for byte in REQUEST {
             if slow.write_all(&[*byte]).await.is_err() {
                 break;
@@ -212,39 +219,39 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         assert!(!answer(&mut slow).await.contains("200 OK"));
-        assert!(begun.elapsed() < Duration::from_mins(1));
+        assert!(start.elapsed() < Duration::from_mins(1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn other_users_have_their_own_share_and_get_one_answer() {
-        let served = Served::start();
-        let mut first = served.connect(false).await;
+        let server = TestServer::start();
+        let mut first = server.connect(false).await;
         first.write_all(REQUEST).await.unwrap();
         assert!(answer(&mut first).await.contains("connection: close"));
-        let _kept = served.connect(false).await;
-        let begun = tokio::time::Instant::now();
-        let mut too_many = served.connect(false).await;
+        let _kept = server.connect(false).await;
+        let start = tokio::time::Instant::now();
+        let mut too_many = server.connect(false).await;
         assert_eq!(answer(&mut too_many).await, "");
-        assert!(begun.elapsed() < Duration::from_secs(1), "closed at once, not for its silence");
-        let mut own = served.connect(true).await;
+        assert!(start.elapsed() < Duration::from_secs(1), "closed at once, not after the timeout");
+        let mut own = server.connect(true).await;
         own.write_all(REQUEST).await.unwrap();
         assert!(answer(&mut own).await.ends_with("here"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_users_connections_wait_for_a_slot() {
-        let served = Served::start();
-        let _idle = [served.connect(true).await, served.connect(true).await];
-        let mut third = served.connect(true).await;
+        let server = TestServer::start();
+        let _idle = [server.connect(true).await, server.connect(true).await];
+        let mut third = server.connect(true).await;
         third.write_all(REQUEST).await.unwrap();
-        assert!(answer(&mut third).await.ends_with("here"), "after the idle ones were hung up on");
+        assert!(answer(&mut third).await.ends_with("here"), "after the server closed the idle ones");
     }
 
     #[tokio::test]
     async fn a_head_larger_than_any_sdks_is_refused() {
-        let served = Served::start();
-        let mut client = served.connect(true).await;
-        let head = format!("GET / HTTP/1.1\r\nHost: x\r\nx: {}\r\n\r\n", "y".repeat(MAX_HEAD));
+        let server = TestServer::start();
+        let mut client = server.connect(true).await;
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\nx: {}\r\n\r\n", "y".repeat(MAX_HEAD_BYTES));
         client.write_all(head.as_bytes()).await.unwrap();
         assert!(answer(&mut client).await.contains(" 431 "));
     }

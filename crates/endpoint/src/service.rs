@@ -1,4 +1,4 @@
-//! The requests of one port: the guard decides, then a protocol answers, then the audit log is told.
+//! The requests of one port: the guard decides, then a protocol answers, then the audit log records the outcome.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +11,9 @@ use axum::{Extension, Router};
 use ssod_clock::Clock;
 use ssod_model::{CredentialSource, ProfileName, Refusal};
 
-use crate::answer::Answer;
 use crate::audit::{Access, Caller, SharedAudit};
-use crate::guard::{self, Allowed, Decision, Denied, Facts};
+use crate::audited_response::AuditedResponse;
+use crate::guard::{self, Allowed, Denied, Facts, GuardDecision};
 use crate::imds_token::ImdsTokens;
 use crate::tokens::Tokens;
 use crate::{container, imds, wire};
@@ -23,7 +23,7 @@ use crate::{container, imds, wire};
 pub enum Port {
     /// Container credentials of all profiles and, if enabled, IMDS for the active profile.
     Main {
-        /// Whether IMDS is served at present.
+        /// Whether IMDS is enabled now.
         imds: Arc<AtomicBool>,
     },
     /// IMDS for one profile.
@@ -43,11 +43,11 @@ pub struct Services<S> {
     pub imds_tokens: ImdsTokens,
     /// The audit log.
     pub audit: SharedAudit,
-    /// The one user that is served.
+    /// The user whom the endpoint serves.
     pub own_uid: u32,
 }
 
-/// Answers the requests of one port. Clones share it.
+/// Answers the requests of one port. Clones share the same state.
 pub struct Endpoint<S>(Arc<PortService<S>>);
 
 struct PortService<S> {
@@ -63,7 +63,7 @@ impl<S> Clone for Endpoint<S> {
 }
 
 impl<S: CredentialSource> Endpoint<S> {
-    /// The endpoint for the port of that number on 127.0.0.1.
+    /// Returns the endpoint for the port with that number on 127.0.0.1.
     pub fn new(services: Services<S>, port: Port, number: u16) -> Self {
         Self(Arc::new(PortService { services, port, number }))
     }
@@ -82,7 +82,7 @@ async fn respond<S: CredentialSource>(
     let (parts, _body) = request.into_parts();
     let decision = guard::decide(&parts, &service.facts(caller));
     let protocol = decision.protocol;
-    let Answer { response, profile, outcome } = service.answer(&parts, decision).await;
+    let AuditedResponse { response, profile, outcome } = service.answer(&parts, decision).await;
     if let Some(outcome) = outcome {
         let Services { clock, audit, .. } = &service.services;
         audit.note(Access { at: clock.now(), caller, protocol, profile, outcome });
@@ -97,8 +97,8 @@ impl<S: CredentialSource> PortService<S> {
             uid: caller.uid,
             own_uid: *own_uid,
             port: self.number,
-            has_credentials: matches!(self.port, Port::Main { .. }),
-            has_imds: match &self.port {
+            serves_credentials: matches!(self.port, Port::Main { .. }),
+            serves_imds: match &self.port {
                 Port::Main { imds } => imds.load(Ordering::Relaxed),
                 Port::Imds(_) => true,
             },
@@ -109,7 +109,7 @@ impl<S: CredentialSource> PortService<S> {
         }
     }
 
-    async fn answer(&self, parts: &Parts, decision: Decision<'_>) -> Answer {
+    async fn answer(&self, parts: &Parts, decision: GuardDecision<'_>) -> AuditedResponse {
         let Services { source, clock, imds_tokens, .. } = &self.services;
         let pinned = match &self.port {
             Port::Main { .. } => None,
@@ -120,16 +120,20 @@ impl<S: CredentialSource> PortService<S> {
             Ok(Allowed::ImdsToken) => imds::token(imds_tokens, clock.now(), self.number, &parts.headers),
             Ok(Allowed::Imds(path)) => imds::answer(source, path, pinned).await,
             Err(Denied::Refused(refusal)) => {
-                Answer::refused(decision.profile, &self.explain_misspelled_profile(refusal))
+                AuditedResponse::refused(decision.profile, &self.explain_misspelled_profile(refusal))
             }
-            Err(Denied::NoImdsToken) => Answer::failed(wire::unauthorized(), "no live IMDSv2 token"),
-            Err(Denied::NotFound) => Answer::failed(wire::not_found(), "there is nothing at that path"),
-            Err(Denied::Method) => Answer::failed(wire::method_not_allowed(), "wrong method"),
+            Err(Denied::NoImdsToken) => AuditedResponse::failed(wire::unauthorized(), "no live IMDSv2 token"),
+            Err(Denied::NotFound) => {
+                AuditedResponse::failed(wire::not_found(), "there is nothing at that path")
+            }
+            Err(Denied::MethodNotAllowed) => {
+                AuditedResponse::failed(wire::method_not_allowed(), "wrong method")
+            }
         }
     }
 
-    /// Turns the refusal of a wrong token into "no such profile" if there is no profile of that name, because the name is most
-    /// likely misspelled.
+    /// Turns the refusal of a wrong token into "no such profile" if there is no profile of that name, because the name
+    /// is then probably misspelled.
     fn explain_misspelled_profile(&self, refusal: Refusal) -> Refusal {
         match &refusal {
             Refusal::InvalidToken(name) if !name.is_empty() => {

@@ -1,4 +1,4 @@
-//! What a request's path asks for. The path is parsed here, once.
+//! What a request's path names. The path is parsed only here.
 
 use percent_encoding::percent_decode_str;
 use ssod_model::ProfileName;
@@ -6,21 +6,21 @@ use ssod_model::ProfileName;
 use crate::audit::Protocol;
 use crate::tokens::TokenOwner;
 
-/// What a path asks for.
+/// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target<'a> {
+pub(crate) enum RequestTarget<'a> {
     /// `/credentials` or `/credentials/PROFILE`.
     Credentials(TokenOwner),
     /// `/credentials/NAME` with a name that no profile can have, shortened for the refusal.
     InvalidProfile(String),
     /// Below `/latest/`, without leading slashes.
     Imds(&'a str),
-    /// Anything else; the protocol is a guess for the audit log.
+    /// Anything else, with the protocol that the audit log shows: the one that the path resembles.
     Unknown(Protocol),
 }
 
-impl<'a> Target<'a> {
-    /// Parses a path. Old SDKs double the first slash, depending on how the endpoint was written.
+impl<'a> RequestTarget<'a> {
+    /// Parses a path. If the configured endpoint ends with a slash, old SDKs send two slashes at the start.
     pub(crate) fn parse(path: &'a str) -> Self {
         let path = path.trim_start_matches('/');
         match path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest))) {
@@ -51,7 +51,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Returns the profile that the path names, whether the caller may have its credentials or not.
+    /// Returns the profile that the path names, whether or not the caller may get its credentials.
     pub(crate) fn named_profile(&self) -> Option<&ProfileName> {
         match self {
             Self::Credentials(owner) => owner.profile(),
@@ -67,20 +67,20 @@ mod tests {
     #[test]
     fn accepts_the_paths_that_sdks_write() {
         let credentials =
-            |name: &str| Target::Credentials(TokenOwner::Profile(ProfileName::parse(name).unwrap()));
+            |name: &str| RequestTarget::Credentials(TokenOwner::Profile(ProfileName::parse(name).unwrap()));
         for (path, target) in [
-            ("/credentials", Target::Credentials(TokenOwner::Active)),
-            ("/credentials/", Target::Credentials(TokenOwner::Active)),
+            ("/credentials", RequestTarget::Credentials(TokenOwner::Active)),
+            ("/credentials/", RequestTarget::Credentials(TokenOwner::Active)),
             ("/credentials/a%20b", credentials("a b")),
-            ("/credentials/%0a", Target::InvalidProfile(String::new())),
-            ("//latest/api/token", Target::Imds("api/token")),
-            ("/latest//meta-data/", Target::Imds("meta-data/")),
-            ("/latest", Target::Unknown(Protocol::Imds)),
-            ("/", Target::Unknown(Protocol::Container)),
-            ("/credentialsx", Target::Unknown(Protocol::Container)),
-            ("/2021-07-15/meta-data", Target::Unknown(Protocol::Container)),
+            ("/credentials/%0a", RequestTarget::InvalidProfile(String::new())),
+            ("//latest/api/token", RequestTarget::Imds("api/token")),
+            ("/latest//meta-data/", RequestTarget::Imds("meta-data/")),
+            ("/latest", RequestTarget::Unknown(Protocol::Imds)),
+            ("/", RequestTarget::Unknown(Protocol::Container)),
+            ("/credentialsx", RequestTarget::Unknown(Protocol::Container)),
+            ("/2021-07-15/meta-data", RequestTarget::Unknown(Protocol::Container)),
         ] {
-            assert_eq!(Target::parse(path), target, "{path}");
+            assert_eq!(RequestTarget::parse(path), target, "{path}");
         }
     }
 }

@@ -7,17 +7,17 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ssod_model::{EndpointTokens, ProfileName, Secret};
 use subtle::ConstantTimeEq;
 
-/// What a token is for.
+/// The profile whose credentials a token gives access to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenOwner {
-    /// The active profile, whichever `ssod use` chose.
+    /// The profile that is active at the time of the request.
     Active,
     /// This profile.
     Profile(ProfileName),
 }
 
 impl TokenOwner {
-    /// Returns the profile, unless it is the active one.
+    /// Returns the profile; `None` for the active one, which changes.
     pub fn profile(&self) -> Option<&ProfileName> {
         match self {
             Self::Active => None,
@@ -35,12 +35,12 @@ impl TokenOwner {
 #[derive(Debug, Default)]
 pub struct Tokens {
     current: RwLock<EndpointTokens>,
-    /// What is saved on disk. Held during a save, so that an older set never replaces a newer one.
+    /// What is on disk. The lock is held during a save, so that an older set never replaces a newer one.
     saved: Mutex<EndpointTokens>,
 }
 
 impl Tokens {
-    /// Puts saved tokens in force.
+    /// Replaces all tokens with those that were loaded from disk.
     pub fn replace(&self, tokens: EndpointTokens) {
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = tokens.clone();
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = tokens;
@@ -51,37 +51,37 @@ impl Tokens {
         self.replace(EndpointTokens::default());
     }
 
-    /// Replaces the tokens of these owners; callers with an old token are refused from now on. Fails only if the system has no
-    /// random numbers.
+    /// Replaces the tokens of these owners, so that callers with an old token are refused. Fails only if the system has
+    /// no random numbers.
     pub fn renew(&self, is_renewed: impl Fn(&TokenOwner) -> bool) -> Result<(), getrandom::Error> {
         let mut tokens = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if tokens.active.is_some() && is_renewed(&TokenOwner::Active) {
-            tokens.active = Some(random()?);
+            tokens.active = Some(random_token()?);
         }
         for (profile, token) in &mut tokens.profiles {
             if is_renewed(&TokenOwner::Profile(profile.clone())) {
-                *token = random()?;
+                *token = random_token()?;
             }
         }
         Ok(())
     }
 
-    /// Makes the tokens that are missing for these profiles, and returns whether there were any. Fails only if the system has no
-    /// random numbers.
+    /// Creates the tokens that these profiles and the active profile do not have yet, and returns whether it created
+    /// any. Fails only if the system has no random numbers.
     pub fn ensure(&self, profiles: &[ProfileName]) -> Result<bool, getrandom::Error> {
         let mut tokens = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        let mut made = false;
+        let mut created = false;
         if tokens.active.is_none() {
-            tokens.active = Some(random()?);
-            made = true;
+            tokens.active = Some(random_token()?);
+            created = true;
         }
         for profile in profiles {
             if !tokens.profiles.contains_key(profile) {
-                tokens.profiles.insert(profile.clone(), random()?);
-                made = true;
+                tokens.profiles.insert(profile.clone(), random_token()?);
+                created = true;
             }
         }
-        Ok(made)
+        Ok(created)
     }
 
     /// Saves the tokens if they differ from those that were saved last; the next call repeats a failed save.
@@ -104,7 +104,8 @@ impl Tokens {
         }
     }
 
-    /// Returns whether it is that owner's token, in the same time for every wrong token of the right length.
+    /// Returns whether it is that owner's token. Compares in constant time, so that the time reveals no part of a
+    /// token.
     pub(crate) fn matches(&self, owner: &TokenOwner, given: &[u8]) -> bool {
         let tokens = self.current.read().unwrap_or_else(PoisonError::into_inner);
         let expected = match owner {
@@ -115,7 +116,7 @@ impl Tokens {
     }
 }
 
-fn random() -> Result<Secret, getrandom::Error> {
+fn random_token() -> Result<Secret, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes)))

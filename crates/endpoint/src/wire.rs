@@ -11,7 +11,7 @@ use ssod_model::{Profile, Refusal, RoleCredentials, Timestamp};
 struct ContainerCredentials<'a> {
     access_key_id: &'a str,
     secret_access_key: &'a str,
-    /// Not `SessionToken`: that is what `credential_process` calls it.
+    /// Only `credential_process` calls it `SessionToken`.
     token: &'a str,
     expiration: String,
     account_id: &'a str,
@@ -35,28 +35,29 @@ fn container_credentials<'a>(
         access_key_id: &credentials.access_key_id,
         secret_access_key: credentials.secret_access_key.expose(),
         token: credentials.session_token.expose(),
-        expiration: instant(credentials.expiration),
+        expiration: rfc3339(credentials.expiration),
         account_id: profile.account_id.as_str(),
     }
 }
 
-/// Returns the container endpoint's response.
+/// Returns the response of the container endpoint.
 pub(crate) fn container(credentials: &RoleCredentials, profile: &Profile) -> Response {
-    json_answer(StatusCode::OK, &container_credentials(credentials, profile))
+    json_response(StatusCode::OK, &container_credentials(credentials, profile))
 }
 
-/// Returns the IMDS document.
+/// Returns the IMDS document with the credentials.
 pub(crate) fn imds(credentials: &RoleCredentials, profile: &Profile) -> Response {
     let document = ImdsCredentials {
         code: "Success",
-        last_updated: instant(credentials.issued_at),
+        last_updated: rfc3339(credentials.issued_at),
         r#type: "AWS-HMAC",
         credentials: container_credentials(credentials, profile),
     };
-    json_answer(StatusCode::OK, &document)
+    json_response(StatusCode::OK, &document)
 }
 
-/// Returns a refusal with both spellings of its keys: the SDK for Go reads the lower-case ones, the SDK for JavaScript the others.
+/// Returns a refusal with both spellings of its keys: the Go SDK reads the lower-case ones, the JavaScript SDK the
+/// capitalized ones.
 pub(crate) fn refusal(refusal: &Refusal) -> Response {
     let status = match refusal {
         Refusal::InvalidToken(_) => StatusCode::UNAUTHORIZED,
@@ -68,17 +69,17 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response {
         Refusal::Unavailable { .. } | Refusal::Opening => StatusCode::SERVICE_UNAVAILABLE,
     };
     let (code, message) = (refusal.code(), refusal.to_string());
-    json_answer(status, &json!({ "code": code, "message": message, "Code": code, "Message": message }))
+    json_response(status, &json!({ "code": code, "message": message, "Code": code, "Message": message }))
 }
 
-/// Returns the response for an unknown path.
+/// Returns the response for a path without a resource.
 pub(crate) fn not_found() -> Response {
     let message = "There is nothing at this path.";
     let body = json!({ "code": "NotFound", "message": message, "Code": "NotFound", "Message": message });
-    json_answer(StatusCode::NOT_FOUND, &body)
+    json_response(StatusCode::NOT_FOUND, &body)
 }
 
-/// Returns the response for an IMDS request without a valid token. SDKs check only the status.
+/// Returns the response for an IMDS request without a live token. SDKs read only its status.
 pub(crate) fn unauthorized() -> Response {
     StatusCode::UNAUTHORIZED.into_response()
 }
@@ -88,13 +89,13 @@ pub(crate) fn method_not_allowed() -> Response {
     StatusCode::METHOD_NOT_ALLOWED.into_response()
 }
 
-/// Returns plain text without a newline at its end, because boto uses it verbatim.
+/// Returns plain text without a newline at the end, because boto uses it verbatim.
 pub(crate) fn text(text: impl Into<String>) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"))], text.into()).into_response()
 }
 
-/// Returns JSON with exactly `application/json`, which the SDK for Go requires.
-pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response {
+/// Returns JSON with exactly the content type `application/json`, because the Go SDK checks for it.
+pub(crate) fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
     let Ok(body) = serde_json::to_vec(body) else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
@@ -103,7 +104,8 @@ pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response
     (status, headers, body).into_response()
 }
 
-/// Returns the time in RFC 3339, rounded down to whole seconds, because boto misreads a fraction and then does not renew in time.
-pub(crate) fn instant(at: Timestamp) -> String {
+/// Formats as RFC 3339 in whole seconds, because boto does not refresh early if there is a fraction. Rounds down, so
+/// that the SDK never uses expired credentials.
+pub(crate) fn rfc3339(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

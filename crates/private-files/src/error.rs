@@ -22,19 +22,19 @@ pub enum FileError {
         /// The owner.
         uid: u32,
     },
-    /// Other users have rights to it that they must not have.
+    /// Other users have permissions on it that the policy does not allow.
     #[error("other users have access to it (mode {mode:04o})")]
     TooOpen {
         /// Its mode, without the file type.
         mode: u32,
     },
-    /// It is larger than anything that belongs there.
+    /// It is larger than the limit.
     #[error("it is larger than {max_bytes} bytes")]
     TooLarge {
         /// The limit.
         max_bytes: u64,
     },
-    /// It is to be text, and is not UTF-8.
+    /// It is not UTF-8, but text is required.
     #[error("it is not UTF-8 text")]
     NotText,
     /// The operating system reports an error.
@@ -47,9 +47,9 @@ impl From<io::Error> for FileError {
         use rustix::io::Errno;
         match error.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::NOENT) => Self::NotFound,
-            // The answer to O_NOFOLLOW.
+            // What O_NOFOLLOW returns for a symlink.
             Some(Errno::LOOP) => Self::Symlink,
-            // A socket, or a FIFO that is opened for writing and has no reader; a folder that is opened for writing.
+            // A socket, a FIFO that is opened for writing and has no reader, or a folder that is opened for writing.
             Some(Errno::NXIO | Errno::OPNOTSUPP | Errno::ISDIR) => Self::NotRegular,
             _ => Self::Io(error),
         }

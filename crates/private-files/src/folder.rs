@@ -8,18 +8,18 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use thiserror::Error;
 
-use crate::open::OTHERS;
+use crate::open::GROUP_AND_OTHERS;
 
 const PRIVATE_MODE: u32 = 0o700;
 
 /// What [`private_folder`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FolderState {
-    /// It made the folder.
+    /// It created the folder.
     Created,
-    /// The folder was there, and nothing had to change.
+    /// The folder existed and was private.
     AlreadyPrivate,
-    /// The folder was there, and others had rights to it; its mode is 0700 now.
+    /// The folder existed, and other users had permissions on it. Its mode is 0700 now.
     MadePrivate {
         /// The mode before.
         mode: u32,
@@ -43,8 +43,8 @@ pub enum FolderError {
     Io(#[from] io::Error),
 }
 
-/// Makes the folder with mode 0700, and its missing parents with the usual mode. A folder of this user that others may enter
-/// is made private. A symlink and another user's folder are refused.
+/// Creates the folder with mode 0700, and its missing parents with the default mode. If the folder exists, belongs to
+/// this user and is not private, makes it private. Refuses a symlink and another user's folder.
 pub fn private_folder(path: &Path) -> Result<FolderState, FolderError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
@@ -54,25 +54,25 @@ pub fn private_folder(path: &Path) -> Result<FolderState, FolderError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
         Err(error) => return Err(error.into()),
     };
-    let mode = check(&fs::symlink_metadata(path)?)?;
-    if mode & OTHERS == 0 {
+    let mode = mode_of_own_folder(&fs::symlink_metadata(path)?)?;
+    if mode & GROUP_AND_OTHERS == 0 {
         return Ok(if created { FolderState::Created } else { FolderState::AlreadyPrivate });
     }
-    // The mode of what is open is changed, so a symlink that has just replaced the folder is not followed.
+    // The mode is changed through a descriptor, so a symlink that replaces the folder at this moment is not followed.
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
     let folder = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-    check(&folder.metadata()?)?;
+    mode_of_own_folder(&folder.metadata()?)?;
     folder.set_permissions(Permissions::from_mode(PRIVATE_MODE))?;
     Ok(FolderState::MadePrivate { mode })
 }
 
-/// Makes the folder and its missing parents with mode 0700; a folder that is there stays as it is, whatever its mode.
+/// Creates the folder and its missing parents with mode 0700. A folder that exists keeps its mode.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(PRIVATE_MODE).create(path)
 }
 
 /// Returns the mode of a folder that belongs to this user.
-fn check(metadata: &fs::Metadata) -> Result<u32, FolderError> {
+fn mode_of_own_folder(metadata: &fs::Metadata) -> Result<u32, FolderError> {
     if !metadata.is_dir() {
         return Err(FolderError::NotFolder);
     }

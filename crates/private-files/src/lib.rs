@@ -1,7 +1,8 @@
 //! Reads and writes files that only this user may access.
 //!
-//! Every check is made on the open file, not on its path, so another program cannot exchange the file in between. Nothing
-//! here blocks on a FIFO, follows a symlink unless asked to, or reads more than a limit.
+//! The checks are made on the open file, not on its path, so that another program cannot replace the file between check
+//! and use. No function blocks on a FIFO, reads more than its limit, or follows a symlink unless its caller allows
+//! that.
 
 mod error;
 mod folder;

@@ -8,26 +8,26 @@ use rustix::fs::OFlags;
 
 use crate::error::FileError;
 
-/// The mode of every file that this crate makes.
+/// The mode of every file that this crate creates.
 pub(crate) const PRIVATE_MODE: u32 = 0o600;
 /// The permissions of the group and of all other users.
-pub(crate) const OTHERS: u32 = 0o077;
+pub(crate) const GROUP_AND_OTHERS: u32 = 0o077;
 
-/// Whether a symlink in the path's last part is followed.
+/// Whether a symlink as the last part of the path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Symlinks {
     Follow,
     Refuse,
 }
 
-/// Opens a log file to append to, readable too; makes it (0600) where it is missing. A symlink and another user's file are
-/// refused.
+/// Opens a log file for reading and appending, and creates it (0600) if it does not exist. Refuses a symlink and
+/// another user's file.
 pub fn open_for_append(path: &Path) -> Result<File, FileError> {
     open_own(path, OpenOptions::new().read(true).append(true))
 }
 
-/// Opens a lock file for reading and writing and leaves its content; makes it (0600) where it is missing. A symlink and
-/// another user's file are refused.
+/// Opens a lock file for reading and writing, keeps its content, and creates it (0600) if it does not exist. Refuses a
+/// symlink and another user's file.
 pub fn open_lock_file(path: &Path) -> Result<File, FileError> {
     open_own(path, OpenOptions::new().read(true).write(true).truncate(false))
 }
@@ -38,7 +38,7 @@ fn open_own(path: &Path, options: &mut OpenOptions) -> Result<File, FileError> {
     Ok(file)
 }
 
-/// Opens a regular file. Rust's standard library adds O_CLOEXEC.
+/// Opens a regular file, and refuses any other kind of file. Rust's standard library adds O_CLOEXEC.
 pub(crate) fn open_regular(
     path: &Path,
     options: &mut OpenOptions,

@@ -6,19 +6,20 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::error::FileError;
-use crate::open::{OTHERS, Symlinks, check_owner, open_regular};
+use crate::open::{GROUP_AND_OTHERS, Symlinks, check_owner, open_regular};
 
 /// The default limit for files that only ssod writes; most have less than a hundred kilobytes.
 pub const MAX_PRIVATE_BYTES: u64 = 1024 * 1024;
-/// The default limit for files that the user manages. AWS config files of large organisations have some hundred kilobytes.
+/// The default limit for files that the user manages. AWS config files of large organisations have several hundred
+/// kilobytes.
 pub const MAX_USER_BYTES: u64 = 8 * 1024 * 1024;
 
-/// What a file must be like to be read.
+/// The conditions under which a file is read.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadPolicy {
     symlinks: Symlinks,
     owner: Owner,
-    /// The rights that other users may have, of `OTHERS`.
+    /// The permissions that the group and others may have, a part of `GROUP_AND_OTHERS`.
     others: u32,
     max_bytes: u64,
 }
@@ -30,27 +31,33 @@ enum Owner {
 }
 
 impl ReadPolicy {
-    /// For a file that only ssod writes: not a symlink, this user's own, no rights for others.
+    /// Returns the policy for a file that only ssod writes: not a symlink, owned by this user, no permissions for
+    /// others.
     pub const fn private() -> Self {
         Self { symlinks: Symlinks::Refuse, owner: Owner::ThisUser, others: 0, max_bytes: MAX_PRIVATE_BYTES }
     }
 
-    /// For a file that the user manages, perhaps with a dotfile manager: symlinks are followed, and any owner and mode is
-    /// accepted, but it must be a regular file within the limit.
+    /// Returns the policy for a file that the user manages, perhaps with a dotfile manager: a regular file within the
+    /// limit, of any owner and mode; symlinks are followed.
     pub const fn user_file() -> Self {
-        Self { symlinks: Symlinks::Follow, owner: Owner::Any, others: OTHERS, max_bytes: MAX_USER_BYTES }
+        Self {
+            symlinks: Symlinks::Follow,
+            owner: Owner::Any,
+            others: GROUP_AND_OTHERS,
+            max_bytes: MAX_USER_BYTES,
+        }
     }
 
-    /// Refuses a file that has more bytes.
+    /// Refuses a file that has more bytes than this.
     #[must_use]
     pub const fn max_bytes(self, max_bytes: u64) -> Self {
         Self { max_bytes, ..self }
     }
 
-    /// Accepts a file to which group and others have these rights, for example 0o044.
+    /// Accepts a file on which group and others have these permissions, for example 0o044.
     #[must_use]
-    pub const fn allow_others(self, rights: u32) -> Self {
-        Self { others: rights & OTHERS, ..self }
+    pub const fn allow_others(self, permissions: u32) -> Self {
+        Self { others: permissions & GROUP_AND_OTHERS, ..self }
     }
 
     /// Accepts a file of any owner.
@@ -64,7 +71,7 @@ impl ReadPolicy {
         if self.owner == Owner::ThisUser {
             check_owner(&metadata)?;
         }
-        if metadata.mode() & OTHERS & !self.others != 0 {
+        if metadata.mode() & GROUP_AND_OTHERS & !self.others != 0 {
             return Err(FileError::TooOpen { mode: metadata.mode() & 0o7777 });
         }
         if metadata.len() > self.max_bytes {
@@ -74,18 +81,18 @@ impl ReadPolicy {
     }
 }
 
-/// Opens the file for reading after the checks of the policy, for a log that grows while it is read.
+/// Opens a file that the policy accepts, for a log that grows while the caller reads it.
 pub fn open_to_read(path: &Path, policy: &ReadPolicy) -> Result<File, FileError> {
     Ok(policy.check_and_open(path)?.0)
 }
 
 /// Reads the whole file.
 ///
-/// The buffer has room for the file's size from the start, so a secret is not copied while the buffer grows. A caller that
-/// reads a secret wraps the result in `Zeroizing`.
+/// The buffer has the file's size from the start, so a secret is not copied while the buffer grows. A caller that reads
+/// a secret wraps the result in `Zeroizing`.
 pub fn read(path: &Path, policy: &ReadPolicy) -> Result<Vec<u8>, FileError> {
     let (file, size) = policy.check_and_open(path)?;
-    // One byte more, so that the read that finds the end needs no larger buffer.
+    // One byte more, because the last read, which finds the end of the file, needs free space in the buffer.
     let mut content = Vec::with_capacity(usize::try_from(size + 1).unwrap_or_default());
     // The file may grow while it is read.
     file.take(policy.max_bytes + 1).read_to_end(&mut content)?;

@@ -1,4 +1,4 @@
-//! Replaces a whole file atomically: after a crash, the old content or the new content is there.
+//! Replaces a whole file atomically: after a crash, the file has either the old content or the new content.
 //!
 //! `atomic-write-file` writes a temporary file in the same folder, syncs it, renames it and syncs the folder.
 
@@ -17,16 +17,16 @@ use crate::open::PRIVATE_MODE;
 /// The number of symlinks that Linux follows before it reports a loop.
 const MAX_SYMLINKS: u32 = 40;
 
-/// Replaces the file. The new file is this user's own with mode 0600, whatever was there before; a symlink is replaced, not
-/// followed.
+/// Replaces the file. The new file belongs to this user and has mode 0600, whatever the old file had. A symlink is
+/// replaced, not followed.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let mut options = AtomicWriteFile::options();
     options.preserve_mode(false).preserve_owner(false).mode(PRIVATE_MODE);
     commit(options.open(path)?, content)
 }
 
-/// Replaces a file that the user manages. Symlinks stay and their target is replaced, mode and owner stay, and a new file
-/// gets mode 0600. Missing folders are made (0700).
+/// Replaces a file that the user manages. If it is a symlink, replaces the file that the symlink names. Keeps mode and
+/// owner; a new file gets mode 0600. Creates missing folders (0700).
 pub fn write_user_file(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let target = follow_symlinks(path)?;
     match fs::symlink_metadata(&target) {
@@ -47,7 +47,7 @@ fn commit(mut file: AtomicWriteFile, content: &[u8]) -> Result<(), FileError> {
     Ok(file.commit()?)
 }
 
-/// Returns the path that the last symlink names, whether or not a file is there.
+/// Returns the path that the last symlink names, even if no file exists there.
 fn follow_symlinks(path: &Path) -> Result<PathBuf, FileError> {
     let mut target = path.to_owned();
     for _ in 0..MAX_SYMLINKS {

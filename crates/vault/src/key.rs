@@ -9,20 +9,20 @@ use zeroize::{Zeroize, Zeroizing};
 
 const KEY_LEN: usize = 32;
 
-/// 32 random bytes, wiped when dropped, in memory that is never written to swap where the system allows it. Clones
-/// share the same memory.
+/// 32 random bytes, wiped when dropped, in memory that is never written to swap if the system allows that. Clones share
+/// the same memory.
 #[derive(Clone)]
 pub struct VaultKey(Arc<KeyMemory>);
 
-/// A page that holds only the key: the system unlocks whole pages, so unlocking another key on it would unlock this
-/// one, too.
+/// A page of memory that contains only the key. The system locks and unlocks whole pages, so unlocking another key on
+/// the same page would unlock this one, too.
 #[cfg_attr(target_arch = "x86_64", repr(align(4096)))]
 #[cfg_attr(not(target_arch = "x86_64"), repr(align(65536)))]
-struct Page([u8; KEY_LEN]);
+struct KeyPage([u8; KEY_LEN]);
 
 struct KeyMemory {
-    page: Box<Page>,
-    /// `None` where the user's limit of locked memory is used up.
+    page: Box<KeyPage>,
+    /// `None` if the user's limit of locked memory is used up.
     locked: Option<LockGuard>,
 }
 
@@ -35,7 +35,7 @@ impl Drop for KeyMemory {
 }
 
 impl VaultKey {
-    /// Generates a key from the operating system's random numbers; fails where it has none.
+    /// Generates a key from the operating system's random numbers; fails if it has none.
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
         getrandom::fill(bytes.as_mut())?;
@@ -48,23 +48,23 @@ impl VaultKey {
     }
 
     fn from_array(bytes: &[u8; KEY_LEN]) -> Self {
-        let mut page = Box::new(Page([0; KEY_LEN]));
-        let locked = region::lock(&raw const *page, size_of::<Page>()).ok();
+        let mut page = Box::new(KeyPage([0; KEY_LEN]));
+        let locked = region::lock(&raw const *page, size_of::<KeyPage>()).ok();
         page.0.copy_from_slice(bytes);
         Self(Arc::new(KeyMemory { page, locked }))
     }
 
-    /// Whether the system keeps the key out of the swap.
+    /// Returns whether the system never writes the key to swap.
     pub fn is_locked_in_memory(&self) -> bool {
         self.0.locked.is_some()
     }
 
-    /// The bytes, for the key store and the cipher.
+    /// Returns the bytes, for the key store and the cipher.
     pub fn expose(&self) -> &[u8; KEY_LEN] {
         &self.0.page.0
     }
 
-    /// Identifies the key without revealing anything about it. It is in each file's header, so that a wrong key and a
+    /// Returns an id that reveals nothing about the key. Each file's header contains it, so that a wrong key and a
     /// damaged file are different errors.
     pub fn id(&self) -> [u8; 8] {
         let digest =
@@ -85,7 +85,7 @@ impl fmt::Debug for VaultKey {
 mod tests {
     use super::*;
 
-    /// How much of the mapping at that address the kernel has locked.
+    /// Returns how much of the mapping at that address the kernel has locked.
     #[cfg(target_os = "linux")]
     fn locked_kilobytes(address: usize) -> Option<u64> {
         let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();

@@ -1,4 +1,4 @@
-//! The JSON in the sealed files. Fields are only added, so that older files stay readable.
+//! The JSON in the sealed files. Fields are only added, never removed or renamed, so that older files stay readable.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ struct TokensEntry {
     client: RegistrationEntry,
 }
 
-/// Borrows when it is written, because copying ten thousand credentials would be slow.
+/// Borrows when it is saved, because copying ten thousand credentials would be slow.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct CredentialsFile<'a> {
     credentials: Vec<CredentialsEntry<'a>>,

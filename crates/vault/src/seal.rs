@@ -1,8 +1,9 @@
 //! The format of a sealed file.
 //!
-//! `SSODVAULT`, one version byte, eight bytes that identify the key, a 24-byte nonce, then XChaCha20-Poly1305. The
-//! header and the file's name are authenticated, so that a file cannot be replaced by an older format version or by
-//! another file. The nonce is random: 192 bits need no counter.
+//! `SSODVAULT`, one version byte, eight bytes that identify the key, a 24-byte nonce, then the ciphertext of
+//! XChaCha20-Poly1305. The header and the file's name are authenticated, so that a file cannot be replaced by an older
+//! format version or by another file. The nonce is random: with 192 bits, a repetition is so unlikely that no counter
+//! is needed.
 
 use chacha20poly1305::aead::{Aead, AeadInPlace, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
@@ -12,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::VaultKey;
 
 const MAGIC: &[u8; 9] = b"SSODVAULT";
-/// The version that is written. Every version that was ever written stays readable.
+/// The version that this ssod writes. Every later ssod must read it.
 const VERSION: u8 = 1;
 const HEADER_LEN: usize = MAGIC.len() + 1 + 8;
 const NONCE_LEN: usize = 24;
@@ -20,18 +21,18 @@ const NONCE_LEN: usize = 24;
 /// Why a sealed file does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum OpenError {
-    /// Not a sealed file, truncated, or altered.
+    /// It is not a sealed file, or it was truncated or altered.
     #[error("it is damaged")]
     Damaged,
-    /// Sealed under another key.
+    /// It was sealed under another key.
     #[error("it was sealed under another key than the one in the key store")]
     OtherKey,
-    /// Written by a newer ssod.
+    /// It was written by a newer ssod.
     #[error("it was written by a newer ssod (format {0})")]
     Newer(u8),
 }
 
-/// Seals the content of the file with that name. Fails only where the system has no random numbers.
+/// Seals the content of the file with that name. Fails only if the system has no random numbers.
 pub fn seal(key: &VaultKey, name: &str, content: &[u8]) -> Result<Vec<u8>, getrandom::Error> {
     let mut sealed = Vec::with_capacity(HEADER_LEN + NONCE_LEN + content.len() + 16);
     sealed.extend_from_slice(MAGIC);
@@ -46,7 +47,7 @@ pub fn seal(key: &VaultKey, name: &str, content: &[u8]) -> Result<Vec<u8>, getra
     // Encrypts in place, because the cache of ten thousand credentials is large.
     let tag = cipher(key)
         .encrypt_in_place_detached(XNonce::from_slice(&nonce), &aad, &mut sealed[body..])
-        .unwrap_or_else(|_| unreachable!("XChaCha20-Poly1305 takes any content below 256 GiB"));
+        .unwrap_or_else(|_| unreachable!("XChaCha20-Poly1305 accepts any content below 256 GiB"));
     sealed.extend_from_slice(&tag);
     Ok(sealed)
 }

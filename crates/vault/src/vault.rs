@@ -38,12 +38,12 @@ pub struct Vault {
     set_aside: Mutex<Vec<SetAsideFile>>,
 }
 
-/// A file that did not open.
+/// A file that did not open and was renamed.
 #[derive(Debug)]
 struct SetAsideFile {
-    /// Where it is now.
+    /// The new path of the file.
     path: PathBuf,
-    /// What is wrong with it, with its remedy.
+    /// What is wrong with the file, and the remedy.
     problem: String,
 }
 
@@ -66,17 +66,17 @@ impl Vault {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let keys = keys.insert(Keys { current: found.key, former: found.former });
         if let Err(error) = rekey::finish(&self.folder, keys) {
-            // Every file opens under one of the two keys, so the vault is usable all the same.
+            // Every file opens under one of the two keys, so the vault is usable without the rekey.
             tracing::warn!(%error, "the rekey of the vault is not complete yet");
         }
     }
 
-    /// Where the key is, according to the `key-store` file.
+    /// Returns where the key is, according to the `key-store` file.
     pub fn key_store(&self) -> Option<KeyStore> {
         KeyLocations::load(self.folder.path()).ok().flatten().map(|locations| locations.current.store)
     }
 
-    /// Whether a rekey has begun and is not complete.
+    /// Returns whether a rekey has started and is not complete.
     pub fn is_changing_key(&self) -> bool {
         KeyLocations::load(self.folder.path())
             .is_ok_and(|locations| locations.is_some_and(|locations| locations.former.is_some()))
@@ -89,13 +89,13 @@ impl Vault {
         find::touch(self.folder.path(), keys.as_ref().map(|keys| &keys.current))
     }
 
-    /// Reseals every file under a new key in that store, then forgets the old key. Blocks on the disk and the key store; saves
-    /// wait until it returns. Fails while the vault is locked, or if a store or the disk fails.
+    /// Seals every file again under a new key in that store, then forgets the old key. Blocks on the disk and the key
+    /// store; saves wait until it returns. Fails while the vault is locked, or if a store or the disk fails.
     pub fn rekey(&self, store: KeyStore) -> Result<(), RekeyError> {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let done = rekey::run(&self.folder, keys.as_mut(), store);
+        let outcome = rekey::run(&self.folder, keys.as_mut(), store);
         drop(keys);
-        done.map_err(|error| {
+        outcome.map_err(|error| {
             if self.is_changing_key() { RekeyError::Incomplete(error) } else { RekeyError::NotStarted(error) }
         })
     }
@@ -105,8 +105,8 @@ impl Vault {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Returns what could not be read since the start, each as a sentence with its remedy, until the user removes the
-    /// file.
+    /// Returns a sentence with a remedy for each file that could not be read since the start, until the user removes
+    /// that file.
     pub fn problems(&self) -> Vec<String> {
         let mut set_aside = self.set_aside.lock().unwrap_or_else(PoisonError::into_inner);
         set_aside.retain(|file| file.path.exists());
@@ -194,7 +194,7 @@ impl SecretStore for Vault {
     }
 
     fn forget_session(&self, name: &SessionName) -> Result<(), StoreError> {
-        // Waits for a rekey, which could otherwise write the file again.
+        // The lock waits for a rekey in progress, which could otherwise write the file again.
         let _keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let path = self.folder.join(&session_file_name(name));
         match fs::remove_file(&path) {

@@ -1,7 +1,7 @@
 //! The states of the vault.
 
 use ssod_broker::SealReason;
-use ssod_control::VaultStatus;
+use ssod_control::{VaultStateKind, VaultStatus};
 use ssod_vault::{KeyStore, KeyStoreError};
 
 use crate::sentence::sentence;
@@ -65,18 +65,48 @@ impl VaultState {
 
     /// Returns the state in the format of the control API.
     pub(crate) fn status(&self) -> VaultStatus {
-        let word = match self {
-            Self::Opening => "opening",
-            Self::Open(_) => "open",
-            Self::Locked => "locked",
-            Self::Failed(error) => error.word(),
-            Self::Broken { .. } => "broken",
+        let state = match self {
+            Self::Opening => VaultStateKind::Opening,
+            Self::Open(_) => VaultStateKind::Open,
+            Self::Locked | Self::Failed(KeyStoreError::Locked(_)) => VaultStateKind::Locked,
+            Self::Failed(KeyStoreError::Absent { .. } | KeyStoreError::NoneAvailable(_)) => {
+                VaultStateKind::Absent
+            }
+            Self::Failed(KeyStoreError::NoDefaultKeyring) => VaultStateKind::NoDefaultKeyring,
+            Self::Failed(KeyStoreError::Refused { .. }) => VaultStateKind::Refused,
+            Self::Failed(KeyStoreError::Missing { .. }) => VaultStateKind::Missing,
+            Self::Failed(KeyStoreError::Broken { .. }) | Self::Broken { .. } => VaultStateKind::Broken,
         };
         let closed = self.closed_reason();
         VaultStatus {
-            state: word.to_owned(),
+            state,
             reason: closed.as_ref().map(|closed| closed.reason.clone()),
             hint: closed.map(|closed| closed.remedy),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ssod_vault::MissingCause;
+
+    use super::*;
+
+    #[test]
+    fn each_reason_why_the_key_is_not_available_has_its_kind() {
+        let (store, reason) = (KeyStore::SecretService, String::new);
+        let missing = |cause| KeyStoreError::Missing { store, folder: "/vault".into(), cause };
+        for (error, kind) in [
+            (KeyStoreError::Locked(store), VaultStateKind::Locked),
+            (KeyStoreError::Absent { store, reason: reason() }, VaultStateKind::Absent),
+            (KeyStoreError::NoneAvailable(reason()), VaultStateKind::Absent),
+            (KeyStoreError::NoDefaultKeyring, VaultStateKind::NoDefaultKeyring),
+            (KeyStoreError::Refused { store, reason: reason() }, VaultStateKind::Refused),
+            (missing(MissingCause::Entry), VaultStateKind::Missing),
+            (missing(MissingCause::DefaultKeyring), VaultStateKind::Missing),
+            (KeyStoreError::Broken { store, reason: reason() }, VaultStateKind::Broken),
+        ] {
+            assert_eq!(VaultState::Failed(error).status().state, kind);
         }
     }
 }

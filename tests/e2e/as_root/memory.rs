@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
 use rustix::process::Signal;
-use ssod_control::SessionState;
+use ssod_control::{SessionState, VaultStateKind};
 use ssod_testkit::{ChildProcess, Sandbox, TestUser, leaks, wait_until};
 
 use super::other_user::signed_in;
@@ -183,7 +183,7 @@ fn an_unused_daemon_locks_automatically() {
     sandbox.login(TestUser::ADMIN).succeeded();
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
     // A request for the status does not count as use.
-    wait_until("the daemon locks", || sandbox.daemon().status().daemon.vault.state == "locked");
+    wait_until("the daemon locks", || sandbox.daemon().status().daemon.vault.state == VaultStateKind::Locked);
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 403);
     assert_eq!(secrets_in_memory(sandbox.daemon().pid(), &[]), [""; 0]);
     sandbox.ssod(&["unlock"]).succeeded();

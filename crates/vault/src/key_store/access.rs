@@ -14,7 +14,7 @@ pub(crate) fn create(folder: &Path, store: KeyStore) -> Result<(KeyLocation, Vau
     let broken = |reason: String| KeyStoreError::Broken { store, reason };
     let key = VaultKey::generate().map_err(|error| broken(error.to_string()))?;
     save(folder, &location, &key)?;
-    // Some stores accept a key and do not return it. It is better to learn that now than after the next reboot.
+    // Some stores accept a key and do not return it. The error must appear now, not after the next reboot.
     match load(folder, &location)? {
         Some(saved) if saved.expose() == key.expose() => Ok((location, key)),
         _ => Err(broken("it does not return what was saved in it".to_owned())),

@@ -8,7 +8,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     base16ct::lower::encode_string(bytes)
 }
 
-/// Keys are stored as hex because KDE Wallet stores text only.
+/// Encodes as hex, because KDE Wallet stores only text.
 pub(super) fn encode_key(key: &VaultKey) -> Zeroizing<String> {
     Zeroizing::new(hex(key.expose()))
 }

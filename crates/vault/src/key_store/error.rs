@@ -1,4 +1,4 @@
-//! Why the vault's key is not available. Each reason has its own word and its own remedy.
+//! Why the vault's key is not available. Each reason has its own remedy.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ pub enum KeyStoreError {
         /// Why it is not available.
         reason: String,
     },
-    /// The Secret Service has nowhere to save a key, and no key of this vault was saved there before.
+    /// The Secret Service has no keyring to save a key in, and no key of this vault was saved there before.
     #[error("the Secret Service runs, but it has no default keyring")]
     NoDefaultKeyring,
     /// None of the stores that `auto` tries is usable.
@@ -55,17 +55,17 @@ pub enum KeyStoreError {
     },
 }
 
-/// What a key store has lost, together with the vault's key.
+/// What a key store has lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingCause {
-    /// The entry of the key.
+    /// Only the entry of the key.
     Entry,
-    /// The whole default keyring. It may be only closed: KeePassXC has none until a database is open.
+    /// The whole default keyring. It may only be closed: KeePassXC has none until a database is open.
     DefaultKeyring,
 }
 
 impl MissingCause {
-    /// The end of the error message.
+    /// Returns the end of the error message.
     fn detail(self) -> &'static str {
         match self {
             Self::Entry => "",
@@ -75,20 +75,9 @@ impl MissingCause {
 }
 
 impl KeyStoreError {
-    /// The one word that `ssod status` shows.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Locked(_) => "locked",
-            Self::Absent { .. } | Self::NoneAvailable(_) => "absent",
-            Self::NoDefaultKeyring => "no-default-keyring",
-            Self::Refused { .. } => "refused",
-            Self::Missing { .. } => "missing",
-            Self::Broken { .. } => "broken",
-        }
-    }
-
-    /// Whether trying again without the user can succeed. Retrying a store that refused would only show the user more
-    /// prompts, and an entry that is gone does not come back. A default keyring can, and checking for it never prompts.
+    /// Returns whether trying again without the user can succeed. Retrying a store that refused would only show the
+    /// user more prompts, and a lost entry does not come back. A default keyring can come back, and checking for it
+    /// never prompts.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Locked(_)
@@ -101,7 +90,7 @@ impl KeyStoreError {
         }
     }
 
-    /// What the user can do, without a full stop.
+    /// Returns what the user can do, without a full stop.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Locked(_) => {
@@ -150,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_refused_or_lost_the_key_is_not_asked_again() {
+    fn a_store_that_refused_or_lost_the_key_is_not_retried() {
         let refused = KeyStoreError::Refused { store: KeyStore::Keychain, reason: "denied".into() };
         assert!(!refused.is_retryable());
         assert!(!missing(MissingCause::Entry).is_retryable());
@@ -159,9 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_gone_with_its_keyring_is_missing_but_can_come_back() {
+    fn a_key_that_is_missing_with_its_keyring_can_come_back() {
         let error = missing(MissingCause::DefaultKeyring);
-        assert_eq!((error.word(), error.is_retryable()), ("missing", true));
+        assert!(error.is_retryable());
         assert_eq!(
             error.to_string(),
             "the key store secret-service does not have the key of /vault any more: it has no default keyring"

@@ -13,13 +13,13 @@ use super::kind::KeyStore;
 use crate::key::VaultKey;
 
 /// The limit for a key file, which has 64 bytes.
-const MAX_KEY_FILE: u64 = 128;
-/// The file's name before a vault could change its key.
-const UNNUMBERED_NAME: &str = "key";
+const MAX_KEY_FILE_BYTES: u64 = 128;
+/// The name of the key file that the first versions wrote, which could not change the key.
+const NAME_WITHOUT_ID: &str = "key";
 
 pub(super) fn load(folder: &Path, id: &str) -> Result<Option<VaultKey>, KeyStoreError> {
     match read(&key_file(folder, id))? {
-        None => read(&folder.join(UNNUMBERED_NAME)),
+        None => read(&folder.join(NAME_WITHOUT_ID)),
         found => Ok(found),
     }
 }
@@ -33,7 +33,7 @@ pub(super) fn save(folder: &Path, id: &str, key: &VaultKey) -> Result<(), KeySto
 }
 
 pub(super) fn forget(folder: &Path, id: &str) -> Result<(), KeyStoreError> {
-    for path in [key_file(folder, id), folder.join(UNNUMBERED_NAME)] {
+    for path in [key_file(folder, id), folder.join(NAME_WITHOUT_ID)] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(broken(format!("cannot remove {}: {error}", path.display())));
@@ -50,7 +50,7 @@ fn key_file(folder: &Path, id: &str) -> PathBuf {
 
 fn read(path: &Path) -> Result<Option<VaultKey>, KeyStoreError> {
     let refused = |reason| KeyStoreError::Refused { store: KeyStore::File, reason };
-    let text = match ssod_private_files::read(path, &ReadPolicy::private().max_bytes(MAX_KEY_FILE)) {
+    let text = match ssod_private_files::read(path, &ReadPolicy::private().max_bytes(MAX_KEY_FILE_BYTES)) {
         Ok(text) => Zeroizing::new(text),
         Err(FileError::NotFound) => return Ok(None),
         Err(FileError::OtherOwner { .. } | FileError::TooOpen { .. }) => {

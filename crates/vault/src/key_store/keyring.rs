@@ -1,7 +1,7 @@
-//! The operating system's key stores, through the keyring family of crates.
+//! The operating system's key stores, through `keyring-core` and its store crates.
 //!
-//! Each call opens the store again and runs on its own thread: a store object never recovers once its service has
-//! restarted, and a prompt that the user cannot see never returns.
+//! Each call opens the store again, because a store object does not recover after its service has restarted. Each call
+//! runs on its own thread, because a prompt that the user cannot see never returns.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,11 +19,11 @@ use super::kind::KeyStore;
 use super::secret_service_probe;
 use crate::key::VaultKey;
 
-/// The service name under which a keyring program lists the key.
+/// The service name that a keyring program shows for the key.
 const SERVICE: &str = "ssod";
-/// A call takes up to a quarter of a second; a prompt that the user answers takes longer.
+/// A call without a prompt takes up to a quarter of a second. With a prompt, the user needs some time to answer it.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// How many calls have no answer yet. Each occupies a thread, so their number is limited.
+/// The number of calls that have no answer yet. Each occupies a thread, so their number is limited.
 static UNANSWERED_CALLS: AtomicUsize = AtomicUsize::new(0);
 const MAX_UNANSWERED_CALLS: usize = 3;
 
@@ -102,18 +102,21 @@ fn with_timeout<T: Send + 'static>(
 ) -> Result<T, KeyStoreError> {
     if UNANSWERED_CALLS.fetch_add(1, Ordering::SeqCst) >= MAX_UNANSWERED_CALLS {
         UNANSWERED_CALLS.fetch_sub(1, Ordering::SeqCst);
-        let reason = "it has not answered earlier calls; a prompt may be waiting unseen".to_owned();
+        let reason =
+            "it has not answered earlier calls; a prompt that you cannot see may be waiting".to_owned();
         return Err(KeyStoreError::Broken { store, reason });
     }
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        // After the timeout the receiver is gone, and the answer is dropped.
+        // After the timeout there is no receiver, and the answer is dropped.
         let _ = sender.send(call());
         UNANSWERED_CALLS.fetch_sub(1, Ordering::SeqCst);
     });
     receiver.recv_timeout(TIMEOUT).unwrap_or_else(|_| {
-        let reason =
-            format!("it did not answer within {} seconds; a prompt may be waiting unseen", TIMEOUT.as_secs());
+        let reason = format!(
+            "it did not answer within {} seconds; a prompt that you cannot see may be waiting",
+            TIMEOUT.as_secs()
+        );
         Err(KeyStoreError::Broken { store, reason })
     })
 }

@@ -12,18 +12,18 @@ pub enum KeyStore {
     Keyutils,
     /// The macOS keychain.
     Keychain,
-    /// A file beside the vault (0600): protects only against a careless copy of the vault.
+    /// A file in the vault's folder (0600): protects only copies of the sealed files without the key file.
     File,
 }
 
 impl KeyStore {
     pub(super) const ALL: [Self; 4] = [Self::SecretService, Self::Keyutils, Self::Keychain, Self::File];
 
-    /// The stores that `auto` tries, in order. Never the file: only the user may decide that.
+    /// The stores that `auto` tries, in order. The file is not one of them: only the user may choose it.
     pub(super) const AUTO: &[Self] =
         if cfg!(target_os = "macos") { &[Self::Keychain] } else { &[Self::SecretService, Self::Keyutils] };
 
-    /// The store's name in `config.toml`.
+    /// Returns the store's name in `config.toml`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SecretService => "secret-service",
@@ -33,8 +33,8 @@ impl KeyStore {
         }
     }
 
-    /// Whether losing a key is normal for the store: a reboot clears the kernel's keyring, and the user may remove a
-    /// file.
+    /// Returns whether losing a key is normal for the store: a reboot clears the kernel's keyring, and the user may
+    /// remove a file.
     pub(super) fn may_lose_keys(self) -> bool {
         matches!(self, Self::Keyutils | Self::File)
     }
@@ -49,7 +49,7 @@ impl fmt::Display for KeyStore {
 /// The setting `[vault] key`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyStoreChoice {
-    /// The first store that is usable; the key then stays there.
+    /// The first store that is usable. The key then stays there.
     #[default]
     Auto,
     /// This store.

@@ -1,4 +1,5 @@
-//! Which store has the vault's key, and under which name: the file `key-store` beside the sealed files. Not secret.
+//! Which store has the vault's key, and under which name: the file `key-store` beside the sealed files. It is not
+//! secret.
 
 use std::io;
 use std::path::Path;
@@ -15,7 +16,7 @@ const FILE_NAME: &str = "key-store";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyLocation {
     pub(crate) store: KeyStore,
-    /// Part of the entry's name, so that two vaults (a test's, a demo's) never share a key.
+    /// Part of the entry's name, so that two vaults (for example a test's and a demo's) never share a key.
     pub(crate) id: String,
 }
 
@@ -47,7 +48,7 @@ impl KeyLocation {
 }
 
 impl KeyLocations {
-    /// Loads the locations; `None` where the vault has never had a key.
+    /// Loads the locations; `None` if the vault has never had a key.
     pub(crate) fn load(folder: &Path) -> Result<Option<Self>, KeyStoreError> {
         let path = folder.join(FILE_NAME);
         let broken = |reason: String| KeyStoreError::Broken {

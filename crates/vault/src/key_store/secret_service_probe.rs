@@ -1,11 +1,12 @@
 //! Checks whether the Secret Service is usable, without ever causing a prompt.
 //!
 //! The keyring crate cannot do this: for a locked keyring it opens a prompt, which never ends on a machine without a
-//! visible screen; and without a default keyring it reports "no entry", after which a new key would be made.
+//! screen; and without a default keyring it reports "no entry", after which a new key would be created.
 
 use std::error::Error;
 use std::time::Duration;
 
+use secret_service::Error as SecretServiceError;
 use zbus::blocking::connection::Builder;
 use zbus::blocking::fdo::DBusProxy;
 use zbus::blocking::{Connection, Proxy};
@@ -20,28 +21,27 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 const ACCESS_DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
 const IS_LOCKED: &str = "org.freedesktop.Secret.Error.IsLocked";
-/// What a call to an object that no longer exists returns: gnome-keyring the first.
+/// The errors that a call to an object that no longer exists can return; gnome-keyring returns the first one.
 const NO_SUCH_OBJECT: [&str; 3] = [
     "org.freedesktop.DBus.Error.UnknownMethod",
     "org.freedesktop.DBus.Error.UnknownObject",
     "org.freedesktop.Secret.Error.NoSuchObject",
 ];
 
-/// Succeeds where there is a default keyring and it is unlocked.
+/// Succeeds if there is a default keyring and it is unlocked.
 pub(super) fn probe() -> Result<(), KeyStoreError> {
     classify(query())
 }
 
 /// Translates an error of the Secret Service client that has a state of its own.
 pub(super) fn classify_client_error(error: &(dyn Error + 'static)) -> Option<KeyStoreError> {
-    use secret_service::Error as E;
     let refused = || KeyStoreError::Refused { store: KeyStore::SecretService, reason: error.to_string() };
-    match error.downcast_ref::<E>()? {
-        E::Locked => Some(KeyStoreError::Locked(KeyStore::SecretService)),
-        // The default keyring went away after the probe.
-        E::NoResult => Some(KeyStoreError::NoDefaultKeyring),
-        E::Prompt => Some(refused()),
-        E::Zbus(zbus::Error::MethodError(name, ..)) => match name.as_str() {
+    match error.downcast_ref::<SecretServiceError>()? {
+        SecretServiceError::Locked => Some(KeyStoreError::Locked(KeyStore::SecretService)),
+        // The default keyring was removed after the probe.
+        SecretServiceError::NoResult => Some(KeyStoreError::NoDefaultKeyring),
+        SecretServiceError::Prompt => Some(refused()),
+        SecretServiceError::Zbus(zbus::Error::MethodError(name, ..)) => match name.as_str() {
             IS_LOCKED => Some(KeyStoreError::Locked(KeyStore::SecretService)),
             ACCESS_DENIED => Some(refused()),
             _ => None,
@@ -57,7 +57,7 @@ enum DefaultKeyring {
     Locked,
     /// The service runs without one.
     None,
-    /// No program runs that could have one, and the bus can start none.
+    /// No Secret Service is running, and the bus cannot start one.
     NoService,
 }
 
@@ -93,7 +93,7 @@ fn query() -> zbus::Result<DefaultKeyring> {
     match collection.get_property("Locked") {
         Ok(true) => Ok(DefaultKeyring::Locked),
         Ok(false) => Ok(DefaultKeyring::Unlocked),
-        // It went away after the first call.
+        // The keyring was removed after the first call.
         Err(error) if is_no_such_object(&error) => Ok(DefaultKeyring::None),
         Err(error) => Err(error),
     }
@@ -138,29 +138,33 @@ mod tests {
 
     #[test]
     fn a_bus_that_denies_access_is_a_refusal_and_one_that_does_not_work_is_absent() {
-        assert_eq!(classify(Err(method_error(ACCESS_DENIED))).unwrap_err().word(), "refused");
-        assert_eq!(classify(Err(zbus::Error::Unsupported)).unwrap_err().word(), "absent");
+        let denied = classify(Err(method_error(ACCESS_DENIED)));
+        assert!(matches!(denied, Err(KeyStoreError::Refused { .. })), "{denied:?}");
+        let unsupported = classify(Err(zbus::Error::Unsupported));
+        assert!(matches!(unsupported, Err(KeyStoreError::Absent { .. })), "{unsupported:?}");
     }
 
     #[test]
-    fn a_keyring_that_goes_away_between_two_calls_is_no_default_keyring() {
+    fn a_keyring_that_is_removed_between_two_calls_is_no_default_keyring() {
         for name in NO_SUCH_OBJECT {
             assert!(is_no_such_object(&method_error(name)), "{name}");
         }
         let unknown = zbus::fdo::Error::UnknownMethod("gone".to_owned());
         assert!(is_no_such_object(&zbus::Error::FDO(Box::new(unknown))));
         assert!(!is_no_such_object(&method_error(ACCESS_DENIED)));
-        let error = classify_client_error(&secret_service::Error::NoResult);
+        let error = classify_client_error(&SecretServiceError::NoResult);
         assert_eq!(error, Some(KeyStoreError::NoDefaultKeyring));
     }
 
     #[test]
     fn errors_of_the_client_that_have_a_state_are_recognized() {
-        let word = |error| classify_client_error(&error).map(|error| error.word());
-        assert_eq!(word(secret_service::Error::Locked), Some("locked"));
-        assert_eq!(word(secret_service::Error::Zbus(method_error(IS_LOCKED))), Some("locked"));
-        assert_eq!(word(secret_service::Error::Zbus(method_error(ACCESS_DENIED))), Some("refused"));
-        assert_eq!(word(secret_service::Error::Prompt), Some("refused"));
-        assert_eq!(word(secret_service::Error::Unavailable), None);
+        for locked in [SecretServiceError::Locked, SecretServiceError::Zbus(method_error(IS_LOCKED))] {
+            assert_eq!(classify_client_error(&locked), Some(KeyStoreError::Locked(STORE)), "{locked:?}");
+        }
+        for refused in [SecretServiceError::Zbus(method_error(ACCESS_DENIED)), SecretServiceError::Prompt] {
+            let error = classify_client_error(&refused);
+            assert!(matches!(error, Some(KeyStoreError::Refused { .. })), "{refused:?}: {error:?}");
+        }
+        assert_eq!(classify_client_error(&SecretServiceError::Unavailable), None);
     }
 }

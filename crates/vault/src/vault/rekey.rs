@@ -1,8 +1,8 @@
-//! Replaces the vault's key, perhaps in another key store, without ever being unable to open a file.
+//! Replaces the vault's key, perhaps in another key store, so that every file can be opened at any time.
 //!
-//! Both keys are in their stores, and both locations in the `key-store` file, from before the first file is resealed
-//! until after the last one is. So after an interruption at any step, `Vault::unlock` finds both keys and completes
-//! the rekey.
+//! Before the first file is sealed again, both keys are in their stores, and both locations are in the `key-store`
+//! file; they stay there until after the last file. So after an interruption at any step, `Vault::unlock` finds both
+//! keys and completes the rekey.
 
 use std::io;
 
@@ -25,13 +25,13 @@ pub enum RekeyError {
     /// The old key is still the vault's key.
     #[error("{0}")]
     NotStarted(KeyStoreError),
-    /// The new key is the vault's key. Some files are still under the old key and open, too; the next unlock or rekey
-    /// reseals them.
+    /// The new key is the vault's key. Some files are still sealed under the old key and can be opened; the next unlock
+    /// or rekey seals them again.
     #[error("{0}")]
     Incomplete(KeyStoreError),
 }
 
-/// Completes an interrupted rekey, then makes a new key in that store.
+/// Completes an interrupted rekey, then replaces the key by a new one in that store.
 pub(super) fn run(
     folder: &SealedFolder,
     keys: Option<&mut Keys>,
@@ -43,13 +43,13 @@ pub(super) fn run(
     finish(folder, keys)
 }
 
-/// Makes a new key and records both; no file is resealed yet.
+/// Creates the new key and records the locations of both keys; seals no file yet.
 pub(super) fn begin(folder: &SealedFolder, keys: &mut Keys, store: KeyStore) -> Result<(), KeyStoreError> {
     let old = KeyLocations::load(folder.path())?.ok_or_else(|| broken(store, "the vault has no key yet"))?;
     let (current, key) = access::create(folder.path(), store)?;
     let locations = KeyLocations { current, former: Some(old.current) };
     if let Err(error) = locations.save(folder.path()) {
-        // The new key is not in use yet, so it does no harm if it stays in its store.
+        // The new key is not in use, so it is harmless if it stays in its store.
         let _ = access::forget(folder.path(), &locations.current);
         return Err(broken(store, &error));
     }
@@ -57,9 +57,9 @@ pub(super) fn begin(folder: &SealedFolder, keys: &mut Keys, store: KeyStore) -> 
     Ok(())
 }
 
-/// Reseals what is still under the former key, then forgets that key. Does nothing if there is none.
+/// Seals again what is still under the former key, then forgets that key. Does nothing if there is none.
 pub(super) fn finish(folder: &SealedFolder, keys: &mut Keys) -> Result<(), KeyStoreError> {
-    // Tests that supply a key themselves have no locations.
+    // Some tests supply a key without a location.
     let Some(KeyLocations { current, former: Some(former) }) = KeyLocations::load(folder.path())? else {
         return Ok(());
     };
@@ -75,8 +75,8 @@ pub(super) fn finish(folder: &SealedFolder, keys: &mut Keys) -> Result<(), KeySt
     Ok(())
 }
 
-/// Seals one file under the current key. A file that opens under neither key stays as it is; reading it sets it
-/// aside and reports it.
+/// Seals one file again under the current key. A file that opens under neither key stays as it is; the vault sets it
+/// aside and reports it when it reads it.
 pub(super) fn reseal(folder: &SealedFolder, keys: &Keys, name: &str) -> io::Result<()> {
     let sealed = match folder.read(name) {
         Ok(sealed) => sealed,
@@ -91,7 +91,7 @@ pub(super) fn reseal(folder: &SealedFolder, keys: &Keys, name: &str) -> io::Resu
     }
 }
 
-/// Removes the old key from its store. No file is sealed under it, so a failure is only a warning.
+/// Removes the old key from its store. No file is sealed under it any longer, so a failure is only a warning.
 fn forget_old_key(folder: &SealedFolder, location: &KeyLocation) {
     if let Err(error) = access::forget(folder.path(), location) {
         tracing::warn!(%error, "the old key could not be removed from its store");

@@ -177,7 +177,7 @@ fn an_interrupted_rekey_is_completed_at_the_next_start() {
         assert_eq!(again.load_sessions().unwrap(), [record()]);
         assert_eq!(again.load_credentials().unwrap(), credentials());
         assert_eq!(again.problems(), [""; 0]);
-        assert_eq!(names_beginning_with(folder.path(), "key-").len(), 2, "the old key is gone");
+        assert_eq!(names_beginning_with(folder.path(), "key-").len(), 2, "the old key is removed");
     }
 }
 
@@ -198,8 +198,8 @@ fn a_folder_of_the_first_version_opens() {
     assert_eq!(vault.problems(), [""; 0]);
 }
 
-/// The power failed during a move to a store that may lose keys. The old key still opens the files that are not
-/// resealed.
+/// The power failed during a move to a store that may lose keys. The old key still opens the files that are not sealed
+/// again yet.
 #[test]
 fn the_old_key_is_used_again_when_the_new_keys_store_has_lost_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -228,7 +228,7 @@ fn a_rekey_that_cannot_complete_leaves_every_file_readable() {
     assert_eq!(
         names_beginning_with(folder.path(), "key-").len(),
         2,
-        "the rekey is complete, and the old key is gone"
+        "the rekey is complete, and the old key is removed"
     );
     assert_eq!(completed.load_sessions().unwrap(), [record()]);
 }

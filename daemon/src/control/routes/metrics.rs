@@ -29,7 +29,7 @@ fn text(status: &Status, ticks: u64, busy_ticks: u64) -> String {
     text.family("ssod_build_info", "gauge", "The daemon's version.");
     text.sample("ssod_build_info", &[("version", &daemon.version)], 1);
     text.family("ssod_vault_state", "gauge", "1 for the state that the vault is in.");
-    text.sample("ssod_vault_state", &[("state", &daemon.vault.state)], 1);
+    text.sample("ssod_vault_state", &[("state", &daemon.vault.state.to_string())], 1);
     text.family("ssod_problems", "gauge", "The problems that ssod status shows.");
     text.sample("ssod_problems", &[], daemon.problems.len() as u64);
     text.family("ssod_engine_rounds_total", "counter", "The ticks of the refresher.");

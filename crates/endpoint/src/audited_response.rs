@@ -1,4 +1,4 @@
-//! The answer to a request, with what the audit log needs.
+//! The response to a request, with what the audit log needs.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -7,40 +7,40 @@ use ssod_model::{ProfileName, Refusal};
 use crate::audit::Outcome;
 use crate::wire;
 
-/// The answer to one request.
-pub(crate) struct Answer {
+/// The response to one request.
+pub(crate) struct AuditedResponse {
     pub(crate) response: Response,
-    /// The profile that the request was about, if the answer shows it.
+    /// The profile that the request was about, if it is known.
     pub(crate) profile: Option<ProfileName>,
-    /// What to record; nothing if it was not about credentials and went well.
+    /// What the audit log records; `None` for a request that succeeded without credentials.
     pub(crate) outcome: Option<Outcome>,
 }
 
-impl Answer {
-    /// Credentials.
+impl AuditedResponse {
+    /// Returns a response with credentials.
     pub(crate) fn served(profile: ProfileName, response: Response) -> Self {
         Self { response, profile: Some(profile), outcome: Some(Outcome::Served) }
     }
 
-    /// Something that is not recorded.
+    /// Returns a response that the audit log does not record.
     pub(crate) fn unrecorded(response: Response) -> Self {
         Self { response, profile: None, outcome: None }
     }
 
-    /// A refusal in AWS's form.
+    /// Returns a refusal in AWS's format.
     pub(crate) fn refused(profile: Option<ProfileName>, refusal: &Refusal) -> Self {
         let reason = format!("{}: {}", refusal.code(), refusal.reason());
         Self { response: wire::refusal(refusal), profile, outcome: Some(Outcome::Refused { reason }) }
     }
 
-    /// A refusal as IMDS sends it: a document that is not available is forbidden, whatever the reason.
+    /// Returns a refusal as IMDS sends it: 403 for a document that is not available, whatever the reason.
     pub(crate) fn forbidden(refusal: &Refusal) -> Self {
-        let mut answer = Self::refused(None, refusal);
-        *answer.response.status_mut() = StatusCode::FORBIDDEN;
-        answer
+        let mut refused = Self::refused(None, refusal);
+        *refused.response.status_mut() = StatusCode::FORBIDDEN;
+        refused
     }
 
-    /// A refusal by its status alone.
+    /// Returns a refusal whose reason is only in the audit log.
     pub(crate) fn failed(response: Response, reason: &str) -> Self {
         Self { response, profile: None, outcome: Some(Outcome::Refused { reason: reason.to_owned() }) }
     }
