@@ -47,8 +47,8 @@ pub(crate) struct ShellVariables {
 }
 
 impl ShellVariables {
-    /// Fetches the variables of the profile, or of the active profile if there is no name. The daemon refuses if it does not
-    /// hold the endpoint's port, so a shell never sends its token to another program.
+    /// Fetches the variables of the profile, or of the active profile if there is no name. The daemon refuses if it
+    /// does not hold the endpoint's port, so a shell never sends its token to another program.
     pub(crate) fn fetch(client: &ControlClient, profile: Option<&str>, imds: bool) -> CommandResult<Self> {
         let request = EnvRequest { profile: profile.map(str::to_owned), imds };
         let environment: Environment = client.post("/v1/env", &request)?;
@@ -112,8 +112,8 @@ impl ShellVariables {
     }
 }
 
-/// Returns the shell that runs ssod, else the one in SHELL, else sh. The parent process has precedence, because scripts often
-/// run in a shell other than the user's login shell.
+/// Returns the shell that runs ssod, else the one in SHELL, else sh. The parent process has precedence, because scripts
+/// often run in a shell other than the user's login shell.
 pub(crate) fn detect(parent: Option<&str>, shell: Option<&str>) -> Shell {
     let named = |name: &str| match name.rsplit('/').next().unwrap_or_default().trim_start_matches('-') {
         "fish" => Some(Shell::Fish),

@@ -11,9 +11,9 @@ use crate::{completers, connection, shell, terminal};
 
 /// Print the shell commands that select a profile, for use with eval.
 ///
-/// The commands set environment variables that tell AWS tools to get their credentials from ssod, and unset variables that
-/// override these. No credentials are fetched, so this also works before you sign in; until then, AWS tools fail with an error
-/// that names the command to run.
+/// The commands set environment variables that tell AWS tools to get their credentials from ssod, and unset variables
+/// that override these. No credentials are fetched, so this also works before you sign in; until then, AWS tools fail
+/// with an error that names the command to run.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  eval \"$(ssod env readOnlyUser)\"        use readOnlyUser in this shell\n  eval \"$(ssod env)\"                     use the active profile, see `ssod use`\n  ssod env adminUser --shell fish | source\n  eval \"$(ssod env --imds)\"              for tools that support only IMDS"
