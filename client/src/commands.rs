@@ -1,4 +1,5 @@
-//! The list of commands and the dispatch to them. Each command has its own file, with its arguments, its help and its function.
+//! The list of commands and the dispatch to them. Each command has its own file, with its arguments, its help and its
+//! function.
 
 mod audit;
 mod completions;
@@ -40,8 +41,8 @@ use crate::error::CommandResult;
 /// Places `--no-input` after a command's own options, and before `--help`, which clap gives 999.
 const NO_INPUT_ORDER: usize = 998;
 
-/// Sign in to AWS once. ssod renews your IAM Identity Center (SSO) sign-ins in the background and provides credentials to
-/// every AWS tool on this machine.
+/// Sign in to AWS once. ssod renews your IAM Identity Center (SSO) sign-ins in the background and provides credentials
+/// to every AWS tool on this machine.
 #[derive(Parser)]
 #[command(
     name = "ssod",
@@ -71,9 +72,9 @@ enum Command {
     Doctor(DoctorArgs),
     /// Remove all secrets from the daemon's memory until `ssod unlock`.
     ///
-    /// The daemon stops serving credentials at once, also after a restart. Sign-ins are kept, so `ssod unlock` needs no new
-    /// sign-in. To lock automatically when no program has requested credentials for some time, set `idle_after = "30m"` under
-    /// `[lock]` in ~/.config/ssod/config.toml.
+    /// The daemon stops serving credentials at once, also after a restart. Sign-ins are kept, so `ssod unlock` needs no
+    /// new sign-in. To lock automatically when no program has requested credentials for some time, set
+    /// `idle_after = "30m"` under `[lock]` in ~/.config/ssod/config.toml.
     Lock,
     /// Resume after `ssod lock`, or retry a key store that could not be opened.
     Unlock,

@@ -79,8 +79,8 @@ pub(crate) fn start(paths: &Paths) -> CommandResult<ControlClient> {
             if status.code() != Some(i32::from(ALREADY_RUNS)) {
                 return Err(start_failure(&log, log_size));
             }
-            // Another daemon holds the lock. Either another command has just started it, and it answers soon, or its socket
-            // has another path, and waiting does not help.
+            // Another daemon holds the lock. Either another command has just started it, and it answers soon, or its
+            // socket has another path, and waiting does not help.
             deadline =
                 deadline.min(*other_deadline.get_or_insert_with(|| Instant::now() + OTHER_START_TIMEOUT));
         }

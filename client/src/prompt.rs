@@ -41,8 +41,8 @@ pub(crate) fn choice(question: &str, choices: &[String]) -> CommandResult<usize>
     ask(|| select.interact_opt())?.ok_or_else(|| CommandError::new("You chose nothing."))
 }
 
-/// Whether a question is shown. While it is, the question reads Ctrl-C as a key and returns an error; otherwise Ctrl-C ends the
-/// process.
+/// Whether a question is shown. While it is, the question reads Ctrl-C as a key and returns an error; otherwise Ctrl-C
+/// ends the process.
 static QUESTION_OPEN: AtomicBool = AtomicBool::new(false);
 
 fn ask<T>(question: impl FnOnce() -> dialoguer::Result<T>) -> CommandResult<T> {

@@ -105,7 +105,8 @@ fn show_browser_address(session: &str, url: &str, start_url: &str, opened: bool)
 fn show_device_code(code: &str, url: &str, expires_in: u64) {
     terminal::eprintln(&format!("and confirm this code (or enter it at {url}):"));
     terminal::eprintln(&format!("\n  {}\n", terminal::stderr_style(Bold, code)));
-    // A code that is valid for ten minutes may have a second less when it arrives, so the time is rounded up to minutes.
+    // A code that is valid for ten minutes may have a second less when it arrives, so the time is rounded up to
+    // minutes.
     let rounded = if expires_in > 60 { expires_in.next_multiple_of(60) } else { expires_in };
     terminal::eprintln(&format!(
         "Confirm only if the page shows exactly this code. Waiting for up to {}…",
@@ -113,7 +114,8 @@ fn show_device_code(code: &str, url: &str, expires_in: u64) {
     ));
 }
 
-/// Renders a QR code in black on white, whatever the terminal's colours are, because many phones cannot read an inverted code.
+/// Renders a QR code in black on white, whatever the terminal's colours are, because many phones cannot read an
+/// inverted code.
 fn qr_code(text: &str) -> CommandResult<String> {
     let code = QrCode::new(text)
         .map_err(|error| CommandError::new(format!("The address cannot be shown as a QR code: {error}.")))?;

@@ -31,8 +31,8 @@ fn sentence(error: &Error) -> String {
     format!("{}{end}", first.into_iter().chain(characters).collect::<String>())
 }
 
-/// Returns the names that the user may have meant, else the usage if an argument is missing or superfluous, else where to find
-/// the help.
+/// Returns the names that the user may have meant, else the usage if an argument is missing or superfluous, else where
+/// to find the help.
 fn hint(error: &Error) -> String {
     let similar = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
     let similar = similar.into_iter().flat_map(|kind| values(error, kind)).rev().collect::<Vec<_>>();

@@ -20,9 +20,9 @@ use crate::terminal::{self, Style};
 
 /// Show which programs requested credentials, and whether they got them.
 ///
-/// Identical requests are combined into one line with a count: those that were served within a second, and those that were
-/// refused within a minute. A program is "gone" if it ended before ssod could identify it, or if the line counts requests of
-/// several processes. The log keeps at most two files of 4 MiB.
+/// Identical requests are combined into one line with a count: those that were served within a second, and those that
+/// were refused within a minute. A program is "gone" if it ended before ssod could identify it, or if the line counts
+/// requests of several processes. The log keeps at most two files of 4 MiB.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  ssod audit --follow                                    show requests as they arrive\n  ssod audit --refused -n 10                             show the last 10 refused requests\n  ssod audit --profile adminUser --json | jq .program    list the programs that used adminUser"

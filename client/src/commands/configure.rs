@@ -18,9 +18,9 @@ use questions::{Answers, Overwrite, Questions, checked};
 
 /// Add a session and a profile to the AWS config file.
 ///
-/// Asks for each value that you do not give as a flag. Without --account and --role, signs in and lets you choose from the
-/// accounts and roles that are assigned to you. Writes one `[sso-session]` and one `[profile]` section; the rest of the
-/// file does not change.
+/// Asks for each value that you do not give as a flag. Without --account and --role, signs in and lets you choose from
+/// the accounts and roles that are assigned to you. Writes one `[sso-session]` and one `[profile]` section; the rest of
+/// the file does not change.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  ssod configure                          ask for all values\n  ssod configure --profile readOnlyUser --session sso-session-readOnlyUser \\\n      --start-url https://d-1234567890.awsapps.com/start --region us-east-1 \\\n      --account 123456789012 --role ReadOnlyRole\n  ssod configure --convert oldProfile     make an existing SSO profile use ssod\n  ssod configure --convert --all --dry-run\n                                          show what converting all SSO profiles would change"
@@ -29,8 +29,8 @@ use questions::{Answers, Overwrite, Questions, checked};
 pub(crate) struct ConfigureArgs {
     #[command(flatten)]
     answers: Answers,
-    /// Write AWS's own SSO keys (`sso_account_id` …) instead of `credential_process`. With such a profile, AWS tools sign in by
-    /// themselves and bypass ssod.
+    /// Write AWS's own SSO keys (`sso_account_id` …) instead of `credential_process`. With such a profile, AWS tools
+    /// sign in by themselves and bypass ssod.
     #[arg(long)]
     sso_keys: bool,
     /// Make an existing profile with AWS's own SSO keys use ssod; with --all instead of a name, every such profile.

@@ -15,8 +15,8 @@ const SET_AGAIN: &str = "Set the variables again: eval \"$(ssod env PROFILE)\"";
 
 /// Diagnose common problems and suggest fixes.
 ///
-/// Checks the daemon, its port, its key store, its files, and the variables of this shell. The exit status is 1 if you must
-/// fix something.
+/// Checks the daemon, its port, its key store, its files, and the variables of this shell. The exit status is 1 if you
+/// must fix something.
 #[derive(Args)]
 pub(crate) struct DoctorArgs {
     /// Print the checks as JSON.
@@ -101,8 +101,8 @@ fn check_variables(daemon: Option<&DaemonStatus>, variable: impl Fn(&str) -> Opt
     checks
 }
 
-/// Checks for variables that override ssod. AWS_PROFILE is a problem only if the endpoint is set, too: otherwise it may select
-/// a profile that uses ssod through `credential_process`.
+/// Checks for variables that override ssod. AWS_PROFILE is a problem only if the endpoint is set, too: otherwise it may
+/// select a profile that uses ssod through `credential_process`.
 fn check_overriding_variables(has_endpoint: bool, variable: impl Fn(&str) -> Option<String>) -> Vec<Check> {
     let set = OVERRIDING.into_iter().filter(|name| variable(name).is_some());
     let (profile, keys): (Vec<&str>, Vec<&str>) = set.partition(|name| name.ends_with("PROFILE"));

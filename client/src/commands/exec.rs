@@ -16,9 +16,9 @@ use crate::{completers, connection, prompt, sign_in};
 
 /// Run a command with a profile's credentials.
 ///
-/// Checks that the profile has credentials, and in a terminal offers to sign in if necessary. Then runs the command with
-/// variables that tell AWS tools to get their credentials from ssod. The exit status is the command's; it is 126 if the command
-/// cannot be run, and 127 if it is not found.
+/// Checks that the profile has credentials, and in a terminal offers to sign in if necessary. Then runs the command
+/// with variables that tell AWS tools to get their credentials from ssod. The exit status is the command's; it is 126
+/// if the command cannot be run, and 127 if it is not found.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  ssod exec adminUser -- aws ec2 stop-instances --instance-ids i-0123456789abcdef0\n  ssod exec -- terraform plan             use the active profile, see `ssod use`"
@@ -49,7 +49,7 @@ pub(crate) fn run(context: &CommandContext, args: &ExecArgs) -> CommandResult<()
         child.env_remove(name);
     }
     child.envs(variables.set);
-    // The command replaces this process, so it has this process's terminal, receives the signals, and sets the exit status.
+    // The command replaces this process, so it has the terminal, receives the signals, and sets the exit status.
     let error = child.exec();
     // Shells and env(1) use the same exit statuses.
     let status =

@@ -11,7 +11,7 @@ use crate::{completers, connection, terminal};
 
 /// List the accounts and roles that are assigned to you.
 ///
-/// The roles are those that you can give to `ssod configure`. ssod requests the list from AWS, so you must be signed in.
+/// The roles are those that you can give to `ssod configure`. ssod gets the list from AWS, so you must be signed in.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  ssod list                          the roles of all sessions\n  ssod list adminUser                the roles of the session of profile adminUser\n  ssod list --json | jq -r '.[].accounts[].id'"

@@ -11,8 +11,9 @@ use crate::{browser, completers, connection, prompt, sign_in};
 
 /// Sign in to IAM Identity Center.
 ///
-/// Opens the browser if this machine has one. Otherwise, for example over SSH, shows a code that you confirm in a browser on
-/// another machine. ssod then renews the sign-in in the background up to the session length that your administrator has set.
+/// Opens the browser if this machine has one. Otherwise, for example over SSH, shows a code that you confirm in a
+/// browser on another machine. ssod then renews the sign-in in the background up to the session length that your
+/// administrator has set.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  ssod login adminUser                     open the browser, or show a code over SSH\n  ssod login --device-code --qr            confirm the code on your phone\n  ssod login --no-browser                  print the address, open no browser"

@@ -10,8 +10,8 @@ use crate::{completers, connection, terminal};
 
 /// Sign out, and delete the session's tokens and credentials.
 ///
-/// ssod stops serving the session's credentials at once. AWS cannot revoke credentials that it has already issued, so ssod
-/// prints until when they stay valid.
+/// ssod stops serving the session's credentials at once. AWS cannot revoke credentials that it has already issued, so
+/// ssod prints until when they stay valid.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  ssod logout                        sign out of all sessions\n  ssod logout adminUser              sign out of the session of profile adminUser\n  ssod logout --revoke-shells        also make the variables of open shells invalid"

@@ -8,9 +8,9 @@ use crate::service;
 
 /// Run the daemon as a service that starts at login.
 ///
-/// With systemd, the endpoint's port is open from login on, no connection is refused while the daemon restarts, and sign-ins
-/// are renewed before the first request. Without a service manager (in a container, or in WSL without systemd), these commands
-/// run the daemon as a background process.
+/// With systemd, the endpoint's port is open from login on, no connection is refused while the daemon restarts, and
+/// sign-ins are renewed before the first request. Without a service manager (in a container, or in WSL without
+/// systemd), these commands run the daemon as a background process.
 #[derive(Args)]
 #[command(
     arg_required_else_help = true,

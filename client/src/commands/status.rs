@@ -22,8 +22,9 @@ use crate::warnings::shell_profile;
 
 /// Show the state of sessions and profiles.
 ///
-/// A session (sign-in) is active, signing in, signed out, expired or locked. A profile is ready (ssod holds its credentials), on
-/// demand (the next request fetches them) or blocked (the last column has the reason). A star marks the active profile.
+/// A session (sign-in) is active, signing in, signed out, expired or locked. A profile is ready (ssod holds its
+/// credentials), on demand (the next request fetches them) or blocked (the last column has the reason). A star marks
+/// the active profile.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  ssod status\n  ssod status --watch\n  ssod status --json | jq '.sessions[].state'"
@@ -49,7 +50,8 @@ pub(crate) fn run(context: &CommandContext, args: &StatusArgs) -> CommandResult<
     watch(context, client)
 }
 
-/// Shows the status every second. On a terminal, each status replaces the previous one; in a pipe, it follows the previous one.
+/// Shows the status every second. On a terminal, each status replaces the previous one; in a pipe, it follows the
+/// previous one.
 fn watch(context: &CommandContext, mut client: ControlClient) -> CommandResult<()> {
     let mut previous_height = 0;
     loop {

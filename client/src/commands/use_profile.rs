@@ -14,8 +14,8 @@ use crate::{completers, connection, duration, prompt, terminal};
 
 /// Choose the active profile, which IMDS and `ssod env` without a profile use.
 ///
-/// AWS tools get the active profile's credentials from ssod's IMDS endpoint, and in each shell that ran `ssod env` without a
-/// profile. Until you choose a profile, none is active.
+/// AWS tools get the active profile's credentials from ssod's IMDS endpoint, and in each shell that ran `ssod env`
+/// without a profile. Until you choose a profile, none is active.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  ssod use                         choose from a list\n  ssod use readOnlyUser\n  ssod use adminUser --for 15m     after 15 minutes, switch back to readOnlyUser\n  ssod use --none                  make no profile active"

@@ -11,8 +11,8 @@ use crate::{connection, terminal};
 
 /// Replace the key that encrypts ssod's files on disk.
 ///
-/// ssod encrypts its tokens and cached credentials on disk. Both commands encrypt these files again with a new key. You stay
-/// signed in, and ssod continues to serve requests.
+/// ssod encrypts its tokens and cached credentials on disk. Both commands encrypt these files again with a new key. You
+/// stay signed in, and ssod continues to serve requests.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  ssod vault rekey                   replace the key, for example after it was exposed\n  ssod vault move secret-service     keep the key in the desktop's keyring"

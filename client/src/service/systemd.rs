@@ -11,7 +11,8 @@ use crate::{daemon_process, prompt, terminal, user_file};
 
 const SERVICE: &str = include_str!("../../../systemd/ssod.service");
 const SOCKET: &str = include_str!("../../../systemd/ssod.socket");
-/// The folders in which a package installs the units. An installation below ~/.local has them in the user's data folder.
+/// The folders in which a package installs the units. An installation below ~/.local has them in the user's data
+/// folder.
 const PACKAGE_FOLDERS: [&str; 2] = ["/usr/lib/systemd/user", "/usr/local/lib/systemd/user"];
 const UNITS: [&str; 2] = ["ssod.socket", "ssod.service"];
 /// The line of the unit that [`install`] replaces with the path of the installed daemon.
@@ -65,8 +66,8 @@ fn ports_drop_in(ports: &str) -> String {
     )
 }
 
-/// Offers to enable lingering. Without it, systemd stops the service when the user's last login session ends, and jobs that
-/// still run get no more credentials.
+/// Offers to enable lingering. Without it, systemd stops the service when the user's last login session ends, and jobs
+/// that still run get no more credentials.
 fn offer_lingering(context: &CommandContext) -> CommandResult<()> {
     let lingers = Command::new("loginctl").args(["show-user", "--property=Linger", "--value"]).output();
     if lingers.is_ok_and(|answer| answer.stdout.starts_with(b"yes")) {

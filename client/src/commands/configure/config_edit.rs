@@ -34,7 +34,8 @@ pub(super) fn difference(before: &str, after: &str) -> String {
     if text.is_empty() { "Nothing would change.\n".to_owned() } else { text }
 }
 
-/// Returns the absolute path of this program. botocore needs an absolute path, because it expands neither `~` nor variables.
+/// Returns the absolute path of this program. botocore needs an absolute path, because it expands neither `~` nor
+/// variables.
 pub(super) fn own_program() -> CommandResult<String> {
     let program = std::env::current_exe()?;
     let text = program.to_str().filter(|text| !text.contains(['\n', '#', ';']));

@@ -69,9 +69,9 @@ fn select<'a>(
     }
 }
 
-/// Returns the session for the converted profile. A legacy profile has no session section, and its session is named after the
-/// start URL, which is not a valid section name. Such a profile gets an existing session with the same start URL and region,
-/// else a new one that is named after the profile.
+/// Returns the session for the converted profile. A legacy profile has no session section, and its session is named
+/// after the start URL, which is not a valid section name. Such a profile gets an existing session with the same start
+/// URL and region, else a new one that is named after the profile.
 fn session_of(existing: &Configuration, profile: &Profile) -> CommandResult<SsoSession> {
     let missing = || CommandError::new(format!("Profile \"{}\" has no usable sso-session.", profile.name));
     let session = existing.sessions.get(&profile.session).ok_or_else(missing)?;

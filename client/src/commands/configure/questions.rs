@@ -1,5 +1,5 @@
-//! Asks for the values that neither the flags nor the config file give, and checks each answer before the next question.
-//! Without a terminal, reports the missing flags instead.
+//! Asks for the values that neither the flags nor the config file give, and checks each answer before the next
+//! question. Without a terminal, reports the missing flags instead.
 
 use clap::Args;
 use ssod_control::Account;
@@ -60,8 +60,8 @@ pub(super) struct Questions<'a> {
 }
 
 impl Questions<'_> {
-    /// Returns the session. An existing session keeps each value for which there is no flag. The user must confirm a change of
-    /// the start URL or the region.
+    /// Returns the session. An existing session keeps each value for which there is no flag. The user must confirm a
+    /// change of the start URL or the region.
     pub(super) fn session(&self) -> CommandResult<SsoSession> {
         let answers = self.answers;
         self.require_flags()?;
