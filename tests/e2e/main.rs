@@ -22,6 +22,7 @@ mod identity;
 mod key_stores;
 mod kills;
 mod live_config;
+mod no_key_store;
 mod notices;
 mod paths;
 mod protocols;

@@ -7,7 +7,7 @@ use ssod_control::{ControlClient, LoginFlow, LoginRequest, Status};
 use crate::context::Context;
 use crate::error::{CommandError, CommandResult};
 use crate::sign_in::{Browser, Output};
-use crate::{browser, completers, connection, prompt, sign_in};
+use crate::{browser, completers, connection, key_store, prompt, sign_in};
 
 /// Sign in to IAM Identity Center.
 ///
@@ -38,6 +38,7 @@ pub(crate) struct LoginArgs {
 
 pub(crate) fn run(context: &Context, args: &LoginArgs) -> CommandResult<()> {
     let client = connection::connect(&context.paths)?;
+    key_store::ensure_open(context, &client, context.interactive && !args.json)?;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => choose_name(context.interactive && !args.json, &client)?,

@@ -227,6 +227,9 @@ pub struct RekeyRequest {
 pub struct Rekeyed {
     /// The key store that has it.
     pub key_store: String,
+    /// Whether the vault had no key before.
+    #[serde(default)]
+    pub is_first: bool,
 }
 
 /// The response of `POST /v1/lock`.

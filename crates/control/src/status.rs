@@ -34,6 +34,8 @@ pub struct DaemonStatus {
     pub vault: VaultStatus,
     /// The AWS config file that the daemon reads.
     pub config_file: String,
+    /// The settings file that the daemon reads; empty from a daemon that does not tell.
+    pub settings_file: String,
     /// The variables in the daemon's environment that override the endpoints of Identity Center.
     pub overrides: Vec<(String, String)>,
     /// The problems, each a sentence with its fix.
@@ -51,6 +53,20 @@ pub struct VaultStatus {
     pub reason: Option<String>,
     /// What the user can do.
     pub hint: Option<String>,
+    /// Whether the vault has no key yet and `auto` finds no key store, so the user must choose one.
+    pub needs_choice: bool,
+}
+
+impl VaultStatus {
+    /// Returns whether everything can be read and saved.
+    pub fn is_open(&self) -> bool {
+        self.state == "open"
+    }
+
+    /// Returns whether the key store has not answered yet.
+    pub fn is_opening(&self) -> bool {
+        self.state == "opening"
+    }
 }
 
 /// A port that serves IMDS for one profile.
