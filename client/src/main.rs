@@ -1,5 +1,6 @@
 //! `ssod`: parses arguments, calls the daemon, edits the AWS config file, opens the browser, prints.
 
+mod access;
 mod aws_config;
 mod browser;
 mod commands;

@@ -1,6 +1,7 @@
 //! What the daemon is configured by: its settings, the AWS config file, and the changes of both.
 
 pub(crate) mod aws_config;
+mod draft_sessions;
 mod file_watch;
 pub(crate) mod live_settings;
 pub(crate) mod network;

@@ -30,6 +30,7 @@ mod races;
 mod rekey;
 mod secrets;
 mod service;
+mod setup;
 mod shared_token;
 mod shell_failures;
 mod shells;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::json;
+use ssod_fake_identity_center::FaultKind;
 use ssod_testkit::{ACCOUNT, CommandOutput, Sandbox, TestUser, programs, run};
 
 use crate::clients::interop_file;
@@ -74,7 +75,8 @@ fn without_a_terminal_the_error_names_the_file_and_the_lines() {
 fn login_asks_writes_the_setting_and_continues() {
     let sandbox = sandbox();
     sandbox.configure(TestUser::ADMIN);
-    let refused = ssod_in_terminal(&sandbox, &["login", "adminUser"], &json!([["Keep the key in a file?", "n"]]));
+    let refused =
+        ssod_in_terminal(&sandbox, &["login", "adminUser"], &json!([["Keep the key in a file?", "n"]]));
     assert_eq!(refused.status, 1, "{}", refused.stdout);
     assert_names_file_and_lines(&sandbox, &refused.stdout.replace("\r\n", "\n"));
     assert!(!settings(&sandbox).exists());
@@ -83,12 +85,12 @@ fn login_asks_writes_the_setting_and_continues() {
     let port = sandbox.daemon().status().daemon.port;
     let own = format!("# mine\n[endpoint]\nport = {port} # fixed\n[vault] # see the wiki\n");
     sandbox.write_settings(&own);
-    let flags = ["login", "adminUser", "--device-code"];
-    let output = ssod_in_terminal(
-        &sandbox,
-        &flags,
-        &json!([["Keep the key in a file?", "y"], ["Confirm only if the page shows", "\u{3}"]]),
-    );
+    // The sign-in that follows fails at AWS, which shows that it was begun.
+    sandbox.fake().add_fault(FaultKind::Fail, "RegisterClient");
+    let output =
+        ssod_in_terminal(&sandbox, &["login", "adminUser"], &json!([["Keep the key in a file?", "y"]]));
+    sandbox.fake().clear_faults();
+    assert!(sandbox.fake().calls("RegisterClient") > 0, "{}", output.stdout);
     assert!(output.stdout.contains("each copy of your home folder"), "{}", output.stdout);
     assert_eq!(fs::read_to_string(settings(&sandbox)).unwrap(), format!("{own}key = \"file\"\n"));
     assert!(sandbox.daemon().status().daemon.vault.is_open());

@@ -25,7 +25,7 @@ program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(instructions),
 
 libc = ctypes.CDLL(None, use_errno=True)
 if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
-    PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(program), 0, 0
+    PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0
 ):
     sys.exit(f"cannot forbid the keyring: {os.strerror(ctypes.get_errno())}")
 os.execv(sys.argv[1], sys.argv[1:])
