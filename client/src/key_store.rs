@@ -15,6 +15,14 @@ use crate::{prompt, terminal, user_file};
 const OPENING_TIMEOUT: Duration = Duration::from_secs(25);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
+/// Asks for the decision that only the user can make, for a command that also works while the vault is closed.
+pub(crate) fn offer_file(context: &Context, client: &ControlClient) -> CommandResult<()> {
+    if wait_while_opening(client)?.vault.needs_choice {
+        ensure_open(context, client, true)?;
+    }
+    Ok(())
+}
+
 /// Waits until the vault is open. If this machine has no key store, asks whether to keep the key in a file (unless `may_ask`
 /// is false); fails if the vault stays closed.
 pub(crate) fn ensure_open(context: &Context, client: &ControlClient, may_ask: bool) -> CommandResult<()> {

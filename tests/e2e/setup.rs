@@ -35,6 +35,14 @@ fn flags<'a>(start_url: &'a str, profile: &'a str, more: &[&'a str]) -> Vec<&'a 
     flags
 }
 
+/// Sets a browser that only notes the address that it is to open.
+fn set_browser(sandbox: &Sandbox) {
+    let opener = sandbox.home().join("opener");
+    fs::write(&opener, "#!/bin/sh\nprintf '%s' \"$1\" > \"$HOME/opened\"\n").unwrap();
+    run(Command::new("/bin/chmod").arg("+x").arg(&opener)).succeeded();
+    sandbox.add_settings(&format!("[login]\nflow = \"pkce\"\nbrowser = \"{}\"\n", opener.display()));
+}
+
 /// Starts `configure` in a terminal with flags for everything but the role, and answers the sign-in page as that user.
 fn configure_with_sign_in(
     sandbox: &Sandbox,
@@ -42,10 +50,6 @@ fn configure_with_sign_in(
     more: &[&str],
     steps: &serde_json::Value,
 ) -> CommandOutput {
-    let opener = sandbox.home().join("opener");
-    fs::write(&opener, "#!/bin/sh\nprintf '%s' \"$1\" > \"$HOME/opened\"\n").unwrap();
-    run(Command::new("/bin/chmod").arg("+x").arg(&opener)).succeeded();
-    sandbox.add_settings(&format!("[login]\nflow = \"pkce\"\nbrowser = \"{}\"\n", opener.display()));
     let start_url = sandbox.fake().start_url();
     let opened = sandbox.home().join("opened");
     std::thread::scope(|scope| {
@@ -62,6 +66,7 @@ fn configure_with_sign_in(
 #[test]
 fn a_failed_or_interrupted_sign_in_leaves_the_file_as_it_was() {
     let sandbox = Sandbox::new();
+    set_browser(&sandbox);
     sandbox.write_aws_config(EXISTING);
     sandbox.fake().add_fault(FaultKind::Fail, "RegisterClient");
     let start_url = sandbox.fake().start_url();
@@ -133,7 +138,8 @@ fn what_can_be_checked_is_checked_before_the_first_question() {
     refused(&["configure"], 1, &["is not a regular file"]);
     fs::remove_dir(sandbox.aws_config()).unwrap();
 
-    std::os::unix::fs::symlink("/proc/no-such-folder/config", sandbox.aws_config()).unwrap();
+    std::os::unix::fs::symlink(sandbox.home().join("daemon.log/config"), sandbox.aws_config()).unwrap();
+    fs::write(sandbox.home().join("daemon.log"), "").unwrap();
     refused(&flags(&start_url, "mine", &["--account", ACCOUNT, "--role", "R"]), 1, &["Cannot write"]);
     fs::remove_file(sandbox.aws_config()).unwrap();
 

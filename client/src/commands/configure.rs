@@ -61,8 +61,10 @@ pub(crate) fn run(context: &Context, args: &ConfigureArgs) -> CommandResult<()> 
     let has_role = args.answers.account.is_some() && args.answers.role.is_some();
     let questions = prepare(context, args, has_role)?;
     // An unreachable daemon and a missing key store are reported before the first question.
-    let asks = context.interactive && !args.dry_run;
-    let client = if asks || !has_role { Some(open_daemon(context)?) } else { None };
+    let client = if has_role { None } else { Some(open_daemon(context)?) };
+    if has_role && context.interactive && !args.dry_run {
+        key_store::offer_file(context, &connection::connect(&context.paths)?)?;
+    }
     let session = questions.session()?;
     let (account_id, role_name) = match (&args.answers.account, &args.answers.role, &client) {
         (Some(account), Some(role), _) => {

@@ -56,9 +56,9 @@ pub(super) fn ask(question: &str, flag: Option<&str>, default: &str) -> CommandR
 /// Warns if the config file has a region for the session that cannot exist.
 pub(super) fn warn_if_mistyped(session: &str, region: &Region) {
     if let RegionGuess::Mistyped { similar, .. } = RegionGuess::of(region.as_str()) {
-        let meant = similar.map(|similar| format!("; did you mean {similar}?")).unwrap_or_default();
+        let meant = similar.unwrap_or("REGION");
         terminal::warn(&format!(
-            "warning: session {session} has the region {region}, which ssod does not know{meant} To change it: --region REGION"
+            "warning: session {session} has the region {region}, which does not exist; to change it: --region {meant}"
         ));
     }
 }
