@@ -140,7 +140,7 @@ fn what_can_be_checked_is_checked_before_the_first_question() {
 
     std::os::unix::fs::symlink(sandbox.home().join("daemon.log/config"), sandbox.aws_config()).unwrap();
     fs::write(sandbox.home().join("daemon.log"), "").unwrap();
-    refused(&flags(&start_url, "mine", &["--account", ACCOUNT, "--role", "R"]), 1, &["Cannot write"]);
+    refused(&flags(&start_url, "mine", &["--account", ACCOUNT, "--role", "R"]), 1, &["Cannot read"]);
     fs::remove_file(sandbox.aws_config()).unwrap();
 
     fs::write(sandbox.home().join(".aws/credentials"), "[mine]\naws_access_key_id = AKIAEXAMPLE\n").unwrap();

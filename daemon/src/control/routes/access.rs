@@ -114,9 +114,8 @@ fn check(role: CheckedRole, accounts: &[Account], roles: &RolesByAccount) -> Che
     let has_account = accounts.iter().any(|account| account.id.as_str() == role.account_id);
     let access = match roles.get(&role.account_id) {
         Some(roles) if roles.contains(&role.role_name) => RoleAccess::Assigned,
-        Some(_) => RoleAccess::NotAssigned,
         None if has_account => RoleAccess::Unknown,
-        None => RoleAccess::NotAssigned,
+        Some(_) | None => RoleAccess::NotAssigned,
     };
     CheckedRole { access, ..role }
 }
