@@ -53,7 +53,7 @@ impl ResultPage {
             Self::Unexpected => Content {
                 mark: "×",
                 colour: "#cf222e",
-                title: "This is not an answer that ssod waits for",
+                title: "ssod does not expect this answer",
                 text: "It may belong to an older sign-in. Run ssod login in your terminal and use the new page.",
             },
         }
