@@ -1,6 +1,6 @@
 //! Which host answers for a session.
 
-use ssod_model::SsoSession;
+use ssod_model::{Endpoints, Partition, SsoSession};
 
 /// Base URL of the OIDC service, without a slash at its end.
 pub fn oidc_base(session: &SsoSession) -> String {
@@ -17,36 +17,13 @@ fn base(session: &SsoSession, overridden: Option<&str>, service: &str) -> String
     if let Some(url) = overridden {
         return url.trim_end_matches('/').to_owned();
     }
-    let region = session.region.as_str();
-    let partition = Partition::of(region);
-    // The rule set sends FIPS in GovCloud to the plain host, which is FIPS there.
-    let plain_is_fips = region.starts_with("us-gov-") && !session.endpoints.dual_stack;
-    let fips = session.endpoints.fips && !plain_is_fips;
-    let suffix = if session.endpoints.dual_stack { partition.dual_stack } else { partition.suffix };
-    format!("https://{service}{}.{region}.{suffix}", if fips { "-fips" } else { "" })
-}
-
-struct Partition {
-    suffix: &'static str,
-    dual_stack: &'static str,
-}
-
-impl Partition {
-    fn of(region: &str) -> Self {
-        let (suffix, dual_stack) = if region.starts_with("cn-") {
-            ("amazonaws.com.cn", "api.amazonwebservices.com.cn")
-        } else if region.starts_with("eusc-") {
-            ("amazonaws.eu", "api.amazonwebservices.eu")
-        } else {
-            ("amazonaws.com", "api.aws")
-        };
-        Self { suffix, dual_stack }
-    }
+    let Endpoints { fips, dual_stack, .. } = session.endpoints;
+    format!("https://{}", Partition::of(&session.region).host(service, &session.region, fips, dual_stack))
 }
 
 #[cfg(test)]
 mod tests {
-    use ssod_model::{Endpoints, Region, SessionName, StartUrl};
+    use ssod_model::{Region, SessionName, StartUrl};
 
     use super::*;
 
@@ -93,6 +70,20 @@ mod tests {
                 true,
                 "oidc.eusc-de-east-1.api.amazonwebservices.eu",
                 "portal.sso.eusc-de-east-1.api.amazonwebservices.eu",
+            ),
+            (
+                "us-iso-east-1",
+                false,
+                false,
+                "oidc.us-iso-east-1.c2s.ic.gov",
+                "portal.sso.us-iso-east-1.c2s.ic.gov",
+            ),
+            (
+                "us-isob-east-1",
+                true,
+                false,
+                "oidc-fips.us-isob-east-1.sc2s.sgov.gov",
+                "portal.sso-fips.us-isob-east-1.sc2s.sgov.gov",
             ),
         ] {
             let session = session(region, fips, dual_stack);
