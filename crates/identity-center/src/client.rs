@@ -3,9 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_LENGTH, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Url};
+use reqwest::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use ssod_clock::Clock;
 use ssod_model::{
     Account, AccountId, ClientRegistration, DeviceAuthorization, Grant, IdentityError, IdentityProvider,
@@ -13,7 +16,8 @@ use ssod_model::{
 };
 use thiserror::Error;
 
-use crate::errors::{ErrorAnswer, Service, classify, plain};
+use crate::errors::{ErrorAnswer, classify, not_from_aws, plain};
+use crate::operation::Operation;
 use crate::{answers, oidc_base, portal_base, wire};
 
 /// A TCP and TLS handshake that takes longer will not succeed.
@@ -108,6 +112,7 @@ impl IdentityCenter {
 
     async fn post(
         &self,
+        operation: Operation,
         session: &SsoSession,
         path: &str,
         body: &impl Serialize,
@@ -115,11 +120,12 @@ impl IdentityCenter {
         let url = format!("{}{path}", oidc_base(session));
         let body = serde_json::to_vec(body).map_err(|error| IdentityError::Rejected(error.to_string()))?;
         let request = self.http()?.post(url).header("content-type", "application/json").body(body);
-        self.send(Service::Oidc, request).await
+        self.send(operation, request).await
     }
 
     async fn portal(
         &self,
+        operation: Operation,
         session: &SsoSession,
         token: &Secret,
         path: &str,
@@ -128,7 +134,7 @@ impl IdentityCenter {
         let url = Url::parse_with_params(&format!("{}{path}", portal_base(session)), query)
             .map_err(|error| IdentityError::Rejected(format!("the portal's URL is not usable: {error}")))?;
         let request = self.http()?.get(url).headers(bearer(token)?);
-        self.send(Service::Portal, request).await
+        self.send(operation, request).await
     }
 
     /// When a life began that an answer brought, and the time now. It is counted from the question on; where the answer put a
@@ -138,40 +144,34 @@ impl IdentityCenter {
         (asked_at.min(now), now)
     }
 
-    async fn send(&self, service: Service, request: RequestBuilder) -> Result<Vec<u8>, IdentityError> {
+    /// Sends a request and returns the body of AWS's answer.
+    async fn send(&self, operation: Operation, request: RequestBuilder) -> Result<Vec<u8>, IdentityError> {
         let asked_at = self.clock.now();
-        let mut response = request.send().await.map_err(|error| unreachable(&error))?;
-        let date = response.headers().get(DATE).and_then(|value| instant(value.to_str().ok()?));
-        if let Some(date) = date {
+        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read_body(response).await?;
+        let date = text_of(&headers, &DATE).and_then(instant);
+        let redirect_host = redirect_host(&headers);
+        let answer = ErrorAnswer {
+            operation,
+            status: status.as_u16(),
+            error_type: text_of(&headers, &HeaderName::from_static("x-amzn-errortype")),
+            content_type: text_of(&headers, &CONTENT_TYPE),
+            redirect_host: redirect_host.as_deref(),
+            // Seconds, or the time at which to come back, by the same clock as the Date.
+            retry_after: headers.get(RETRY_AFTER).and_then(|value| {
+                number(value).or_else(|| seconds_until(instant(value.to_str().ok()?)?, date?))
+            }),
+            body: &body,
+        };
+        let error = if status.is_success() { foreign_success(&answer) } else { Some(classify(&answer)) };
+        // Only AWS's time corrects the clock: that of a captive portal may be years off.
+        if !matches!(error, Some(IdentityError::NotFromAws { .. }))
+            && let Some(date) = date
+        {
             self.clock.learn(date, asked_at);
         }
-        let status = response.status();
-        if response
-            .headers()
-            .get(CONTENT_LENGTH)
-            .and_then(number)
-            .is_some_and(|length| length > BODY_CAP as u64)
-        {
-            return Err(IdentityError::Unavailable(format!("an answer is larger than {BODY_CAP} bytes")));
-        }
-        let error_type = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok());
-        let error_type = error_type.map(str::to_owned);
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| {
-            // Seconds, or the time at which to come back, by the same clock as the Date.
-            number(value).or_else(|| seconds_until(instant(value.to_str().ok()?)?, date?))
-        });
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
-            if body.len() + chunk.len() > BODY_CAP {
-                return Err(IdentityError::Unavailable(format!("an answer is larger than {BODY_CAP} bytes")));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        if status.is_success() {
-            return Ok(body);
-        }
-        let (status, error_type) = (status.as_u16(), error_type.as_deref());
-        Err(classify(&ErrorAnswer { service, status, error_type, retry_after, body: &body }))
+        error.map_or(Ok(body), Err)
     }
 }
 
@@ -191,7 +191,7 @@ impl IdentityProvider for IdentityCenter {
             redirect_uris: if browser { &[REGISTERED_REDIRECT] } else { &[] },
             issuer_url: browser.then_some(session.start_url.as_str()),
         };
-        let body = self.post(session, "/client/register", &request).await?;
+        let body = self.post(Operation::RegisterClient, session, "/client/register", &request).await?;
         answers::registration(&body, self.clock.now())
     }
 
@@ -205,7 +205,10 @@ impl IdentityProvider for IdentityCenter {
             client_secret: client.client_secret.expose(),
             start_url: session.start_url.as_str(),
         };
-        answers::device_authorization(&self.post(session, "/device_authorization", &request).await?)
+        let operation = Operation::StartDeviceAuthorization;
+        answers::device_authorization(
+            &self.post(operation, session, "/device_authorization", &request).await?,
+        )
     }
 
     fn authorize_url(
@@ -261,7 +264,7 @@ impl IdentityProvider for IdentityCenter {
             }
         }
         let issued_at = self.clock.now();
-        let body = self.post(session, "/token", &request).await?;
+        let body = self.post(Operation::CreateToken, session, "/token", &request).await?;
         let kept = match grant {
             Grant::RefreshToken(token) => Some(token),
             Grant::DeviceCode(_) | Grant::AuthorizationCode { .. } => None,
@@ -280,9 +283,9 @@ impl IdentityProvider for IdentityCenter {
         for _ in 0..MAX_PAGES {
             let mut query = vec![("max_result", "100")];
             query.extend(next.as_deref().map(|token| ("next_token", token)));
-            let page = answers::accounts(
-                &self.portal(session, access_token, "/assignment/accounts", &query).await?,
-            )?;
+            let operation = Operation::ListAccounts;
+            let body = self.portal(operation, session, access_token, "/assignment/accounts", &query).await?;
+            let page = answers::accounts(&body)?;
             accounts.extend(page.entries);
             next = page.next;
             if next.is_none() {
@@ -303,8 +306,9 @@ impl IdentityProvider for IdentityCenter {
         for _ in 0..MAX_PAGES {
             let mut query = vec![("account_id", account_id.as_str()), ("max_result", "100")];
             query.extend(next.as_deref().map(|token| ("next_token", token)));
-            let page =
-                answers::roles(&self.portal(session, access_token, "/assignment/roles", &query).await?)?;
+            let operation = Operation::ListAccountRoles;
+            let body = self.portal(operation, session, access_token, "/assignment/roles", &query).await?;
+            let page = answers::roles(&body)?;
             roles.extend(page.entries);
             next = page.next;
             if next.is_none() {
@@ -323,7 +327,8 @@ impl IdentityProvider for IdentityCenter {
     ) -> Result<RoleCredentials, IdentityError> {
         let issued_at = self.clock.now();
         let query = [("role_name", role_name.as_str()), ("account_id", account_id.as_str())];
-        let body = self.portal(session, access_token, "/federation/credentials", &query).await?;
+        let operation = Operation::GetRoleCredentials;
+        let body = self.portal(operation, session, access_token, "/federation/credentials", &query).await?;
         let (issued_at, now) = self.begun(issued_at);
         answers::role_credentials(&body, issued_at, now)
     }
@@ -331,8 +336,43 @@ impl IdentityProvider for IdentityCenter {
     async fn logout(&self, session: &SsoSession, access_token: &Secret) -> Result<(), IdentityError> {
         let request =
             self.http()?.post(format!("{}/logout", portal_base(session))).headers(bearer(access_token)?);
-        self.send(Service::Portal, request).await.map(drop)
+        self.send(Operation::Logout, request).await.map(drop)
     }
+}
+
+/// Reads the body up to its cap.
+async fn read_body(mut response: Response) -> Result<Vec<u8>, IdentityError> {
+    let too_large = || IdentityError::Unavailable(format!("an answer is larger than {BODY_CAP} bytes"));
+    if response.headers().get(CONTENT_LENGTH).and_then(number).is_some_and(|length| length > BODY_CAP as u64)
+    {
+        return Err(too_large());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+        if body.len() + chunk.len() > BODY_CAP {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Returns the error if a success is not AWS's: its body is not JSON and does not claim to be, such as the page of a
+/// captive portal. A logout has no body.
+fn foreign_success(answer: &ErrorAnswer<'_>) -> Option<IdentityError> {
+    let claims_json = answer.content_type.is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
+    let is_empty_logout = answer.operation == Operation::Logout && answer.body.is_empty();
+    let is_awss = claims_json || is_empty_logout || serde_json::from_slice::<IgnoredAny>(answer.body).is_ok();
+    (!is_awss).then(|| not_from_aws(answer, None))
+}
+
+/// Returns the host that a redirect leads to.
+fn redirect_host(headers: &HeaderMap) -> Option<String> {
+    Url::parse(text_of(headers, &LOCATION)?).ok()?.host_str().map(str::to_owned)
+}
+
+fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// The portal's own header: the raw token, no scheme.
@@ -340,7 +380,7 @@ fn bearer(token: &Secret) -> Result<HeaderMap, IdentityError> {
     let mut value = HeaderValue::from_str(token.expose())
         .map_err(|_| IdentityError::Rejected("the access token cannot be sent in a header".to_owned()))?;
     value.set_sensitive(true);
-    Ok(HeaderMap::from_iter([(reqwest::header::HeaderName::from_static("x-amz-sso_bearer_token"), value)]))
+    Ok(HeaderMap::from_iter([(HeaderName::from_static("x-amz-sso_bearer_token"), value)]))
 }
 
 /// An HTTP date (RFC 9110, section 5.6.7), which is RFC 2822's with GMT for the zone.

@@ -1,81 +1,91 @@
-//! From AWS's error answers to one variant per reaction.
+//! From answers that are no success to one variant per reaction.
+//!
+//! AWS names each of its errors. Proxies, captive portals and gateways that inspect TLS answer in AWS's place without such
+//! a name, and what they say is true of the network, but not of the sign-in or the role. So an answer without the name of
+//! an error that AWS gives for the operation ends nothing and blocks nothing.
 
 use std::time::Duration;
 
+use serde_json::Value;
 use ssod_model::IdentityError;
 
-use crate::wire::ErrorBody;
+use crate::operation::{Meaning, Operation, Service, exception_of};
 
-/// The service that answered: the same status means different things at each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
-    /// Sign-in and renewal.
-    Oidc,
-    /// Accounts and role credentials.
-    Portal,
-}
-
-/// An answer that is not a success, as far as it matters.
+/// An answer, as far as it matters.
 pub struct ErrorAnswer<'a> {
-    /// Whose.
-    pub service: Service,
+    /// The operation that was called.
+    pub operation: Operation,
     /// The status.
     pub status: u16,
     /// `x-amzn-errortype`.
     pub error_type: Option<&'a str>,
+    /// `Content-Type`.
+    pub content_type: Option<&'a str>,
+    /// The host that a redirect leads to.
+    pub redirect_host: Option<&'a str>,
     /// `Retry-After`, in seconds. AWS documents none; it is obeyed where it comes.
     pub retry_after: Option<u64>,
     /// The body.
     pub body: &'a [u8],
 }
 
-/// How to react to it. The name of the error counts first, then the status.
+/// Returns how to react to an answer that is no success.
 pub fn classify(answer: &ErrorAnswer<'_>) -> IdentityError {
-    let parsed = serde_json::from_slice::<ErrorBody>(answer.body);
-    let is_json = parsed.is_ok();
-    let body = parsed.unwrap_or_default();
-    let kind = answer.error_type.or(body.code.as_deref()).or(body.kind.as_deref()).map(short_name);
-    let kind = kind.or_else(|| body.error.as_deref().map(exception_of));
-    let text = describe(answer, &body, is_json);
-    match (answer.service, kind) {
-        (Service::Oidc, Some("AuthorizationPendingException")) => IdentityError::Pending,
-        (Service::Oidc, Some("SlowDownException")) => IdentityError::SlowDown,
-        (Service::Oidc, Some("ExpiredTokenException")) => IdentityError::CodeExpired,
-        (Service::Oidc, Some("AccessDeniedException")) => match body.reason {
-            Some(_) => IdentityError::Rejected(text),
-            None => IdentityError::Denied,
-        },
-        (Service::Oidc, Some("InvalidClientException")) => IdentityError::RegistrationRejected,
-        (Service::Oidc, Some("InvalidGrantException")) => IdentityError::GrantRejected,
-        (Service::Portal, Some("UnauthorizedException")) => IdentityError::Unauthorized,
-        (Service::Portal, Some("ForbiddenException")) => IdentityError::NoAccess,
-        (_, Some("TooManyRequestsException")) => throttled(answer),
-        (_, Some("InternalServerException")) => unavailable(answer, text),
-        _ => by_status(answer, text, is_json),
+    let body: Value = serde_json::from_slice(answer.body).unwrap_or_default();
+    let name = error_name(answer, &body);
+    let meaning = name.filter(|_| answer.status >= 400).and_then(|name| answer.operation.meaning(name));
+    let Some(meaning) = meaning else { return not_from_aws(answer, name) };
+    // AWS reports its own failures with 5xx, so a name that says more comes from something else.
+    if answer.status >= 500 && meaning != Meaning::Failed {
+        return not_from_aws(answer, name);
+    }
+    let text = describe(answer, &body);
+    match meaning {
+        Meaning::Is(error) => error,
+        Meaning::Denied if text_member(&body, "reason").is_some() => IdentityError::Rejected(text),
+        Meaning::Denied => IdentityError::Denied,
+        Meaning::Refused => IdentityError::Rejected(text),
+        Meaning::Failed if answer.retry_after.is_none() => IdentityError::Unavailable(text),
+        Meaning::Failed | Meaning::Throttled => {
+            IdentityError::Throttled { retry_after: answer.retry_after.map(Duration::from_secs) }
+        }
     }
 }
 
-/// An answer without a name that is known. One that is not even JSON is not AWS's, but a proxy's on the way: it must
-/// not end a sign-in.
-fn by_status(answer: &ErrorAnswer<'_>, text: String, is_json: bool) -> IdentityError {
-    match (answer.service, answer.status) {
-        (_, 401 | 403 | 404 | 407) if !is_json => IdentityError::Unavailable(text),
-        (_, 429) => throttled(answer),
-        (_, 500..=599 | 408) => unavailable(answer, text),
-        (Service::Oidc, 401) => IdentityError::RegistrationRejected,
-        (Service::Portal, 401) => IdentityError::Unauthorized,
-        (Service::Portal, 403 | 404) => IdentityError::NoAccess,
-        _ => IdentityError::Rejected(text),
+/// Returns the error for an answer that something else than AWS gave, with the error's name if it has one.
+pub(crate) fn not_from_aws(answer: &ErrorAnswer<'_>, name: Option<&str>) -> IdentityError {
+    let is_short = |text: &&str| (1..=64).contains(&text.len());
+    let is_type =
+        |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.+-_".contains(&byte));
+    let content_type = answer.content_type.and_then(|text| text.split(';').next()).map(str::trim);
+    let mut summary = answer.status.to_string();
+    if let Some(content_type) = content_type.filter(is_short).filter(is_type) {
+        summary.push_str(&format!(" {}", content_type.to_ascii_lowercase()));
     }
+    if let Some(host) = answer.redirect_host.filter(is_short) {
+        summary.push_str(&format!(", a redirect to {}", plain(host)));
+    }
+    if let Some(name) = name.map(plain).filter(|name| is_short(&name.as_str())) {
+        summary.push_str(&format!(", which names the error {name}"));
+    }
+    let retry_after = answer.retry_after.map(Duration::from_secs);
+    IdentityError::NotFromAws { status: answer.status, summary, retry_after }
 }
 
-/// No usable answer; where AWS says when to come back, that counts.
-fn unavailable(answer: &ErrorAnswer<'_>, text: String) -> IdentityError {
-    if answer.retry_after.is_some() { throttled(answer) } else { IdentityError::Unavailable(text) }
+/// Returns the name of the error: from the header, or else from the body. A message is not a name.
+fn error_name<'a>(answer: &ErrorAnswer<'a>, body: &'a Value) -> Option<&'a str> {
+    let in_body = ["code", "Code", "__type"].into_iter().find_map(|name| text_member(body, name));
+    let error_type = answer.error_type.filter(|name| !name.trim().is_empty());
+    // Only the sign-in service has RFC 6749's codes.
+    let is_oidc = answer.operation.service() == Service::Oidc;
+    let code = text_member(body, "error").filter(|_| is_oidc);
+    let code = code.map(|code| exception_of(code).unwrap_or(code));
+    error_type.or(in_body).map(short_name).or(code)
 }
 
-fn throttled(answer: &ErrorAnswer<'_>) -> IdentityError {
-    IdentityError::Throttled { retry_after: answer.retry_after.map(Duration::from_secs) }
+/// Returns a member of a JSON object, if it is a text with content.
+fn text_member<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
+    body.get(name)?.as_str().filter(|text| !text.is_empty())
 }
 
 /// `com.amazonaws.switchboard.portal#Name:http://…` is `Name`.
@@ -84,32 +94,14 @@ fn short_name(kind: &str) -> &str {
     kind.rsplit('#').next().unwrap_or(kind).trim()
 }
 
-/// The exception for a body that only has RFC 6749's `error`.
-fn exception_of(error: &str) -> &str {
-    match error {
-        "authorization_pending" => "AuthorizationPendingException",
-        "slow_down" => "SlowDownException",
-        "expired_token" => "ExpiredTokenException",
-        "access_denied" => "AccessDeniedException",
-        "invalid_client" => "InvalidClientException",
-        "invalid_grant" => "InvalidGrantException",
-        "server_error" => "InternalServerException",
-        other => other,
-    }
-}
-
 /// Returns the text for users. AWS's description is shortened and has no control characters, because it reaches terminals.
-fn describe(answer: &ErrorAnswer<'_>, body: &ErrorBody, is_json: bool) -> String {
-    let service = match answer.service {
-        Service::Oidc => "Identity Center's sign-in service",
-        Service::Portal => "the SSO portal",
-    };
-    let said = body.error_description.as_deref().or(body.message.as_deref()).or(body.error.as_deref());
-    let said = said.map(plain).filter(|said| !said.is_empty());
-    match said {
-        Some(said) => format!("{service} answered {}: {said}", answer.status),
-        None if is_json => format!("{service} answered {}", answer.status),
-        None => format!("{service} answered {} with something that is not JSON", answer.status),
+fn describe(answer: &ErrorAnswer<'_>, body: &Value) -> String {
+    let (service, status) = (answer.operation.service(), answer.status);
+    let descriptions = ["error_description", "message", "Message", "error"];
+    let said = descriptions.into_iter().find_map(|name| text_member(body, name)).map(plain);
+    match said.filter(|said| !said.is_empty()) {
+        Some(said) => format!("{service} answered {status}: {said}"),
+        None => format!("{service} answered {status}"),
     }
 }
 
@@ -122,76 +114,214 @@ pub(crate) fn plain(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn react(service: Service, status: u16, error_type: Option<&str>, body: &str) -> IdentityError {
-        classify(&ErrorAnswer { service, status, error_type, retry_after: None, body: body.as_bytes() })
+    const HTML: &str = "<html>sign in to the network</html>";
+
+    fn answer(operation: Operation, status: u16) -> ErrorAnswer<'static> {
+        ErrorAnswer {
+            operation,
+            status,
+            error_type: None,
+            content_type: Some("application/json"),
+            redirect_host: None,
+            retry_after: None,
+            body: b"{}",
+        }
+    }
+
+    fn named(operation: Operation, status: u16, name: &str) -> IdentityError {
+        classify(&ErrorAnswer { error_type: Some(name), ..answer(operation, status) })
+    }
+
+    fn with_body(operation: Operation, status: u16, body: &str) -> IdentityError {
+        classify(&ErrorAnswer { body: body.as_bytes(), ..answer(operation, status) })
+    }
+
+    fn is_foreign(error: &IdentityError) -> bool {
+        matches!(error, IdentityError::NotFromAws { .. })
     }
 
     #[test]
-    fn a_server_that_says_when_to_come_back_is_obeyed() {
-        let answer = ErrorAnswer {
-            service: Service::Portal,
-            status: 503,
-            error_type: None,
-            retry_after: Some(120),
-            body: b"{}",
-        };
-        let reaction = IdentityError::Throttled { retry_after: Some(Duration::from_mins(2)) };
-        assert_eq!(classify(&answer), reaction);
-        assert!(matches!(react(Service::Portal, 503, None, "{}"), IdentityError::Unavailable(_)));
+    fn an_answer_without_a_name_is_not_awss_whatever_its_status() {
+        let statuses = [300, 302, 307, 400, 401, 403, 404, 407, 408, 413, 418, 421, 429, 500, 502, 503, 504];
+        let bodies = [
+            HTML,
+            "",
+            "{}",
+            "null",
+            "[]",
+            r#""InvalidGrantException""#,
+            r#"{"message":"InvalidGrantException: the sign-in has ended"}"#,
+            r#"{"message":"No access"}"#,
+            r#"{"Message":"Session token not found or invalid"}"#,
+            r#"{"code":401,"message":"Unauthorized"}"#,
+            r#"{"error":{"code":"InvalidGrantException"}}"#,
+            r#"{"errors":["UnauthorizedException"],"__type":null,"error":null}"#,
+            r#"{"code":"","__type":"","error":""}"#,
+        ];
+        for operation in Operation::ALL {
+            for status in statuses {
+                for body in bodies {
+                    let error = with_body(operation, status, body);
+                    assert!(is_foreign(&error), "{operation:?} {status} {body}: {error:?}");
+                }
+            }
+        }
     }
 
     #[test]
     fn every_error_of_the_models_has_its_reaction() {
         use IdentityError as E;
+        use Operation as O;
         let slow = E::Throttled { retry_after: None };
-        for (service, status, kind, reaction) in [
-            (Service::Oidc, 400, "AuthorizationPendingException", E::Pending),
-            (Service::Oidc, 400, "SlowDownException", E::SlowDown),
-            (Service::Oidc, 400, "ExpiredTokenException", E::CodeExpired),
-            (Service::Oidc, 400, "AccessDeniedException", E::Denied),
-            (Service::Oidc, 401, "InvalidClientException", E::RegistrationRejected),
-            (Service::Oidc, 400, "InvalidGrantException:http://x", E::GrantRejected),
-            (Service::Portal, 401, "com.amazonaws.switchboard.portal#UnauthorizedException", E::Unauthorized),
-            (Service::Portal, 403, "ForbiddenException", E::NoAccess),
-            (Service::Portal, 400, "ForbiddenException", E::NoAccess),
-            (Service::Portal, 429, "TooManyRequestsException", slow),
+        for (operation, status, kind, reaction) in [
+            (O::CreateToken, 400, "AuthorizationPendingException", E::Pending),
+            (O::CreateToken, 400, "SlowDownException", E::SlowDown),
+            (O::RegisterClient, 400, "SlowDownException", slow.clone()),
+            (O::CreateToken, 400, "ExpiredTokenException", E::CodeExpired),
+            (O::CreateToken, 400, "AccessDeniedException", E::Denied),
+            (O::CreateToken, 401, "InvalidClientException", E::RegistrationRejected),
+            (O::StartDeviceAuthorization, 401, "InvalidClientException", E::RegistrationRejected),
+            (O::CreateToken, 400, "InvalidGrantException:http://x", E::GrantRejected),
+            (
+                O::GetRoleCredentials,
+                401,
+                "com.amazonaws.switchboard.portal#UnauthorizedException",
+                E::Unauthorized,
+            ),
+            (O::Logout, 401, "UnauthorizedException", E::Unauthorized),
+            (O::GetRoleCredentials, 403, "ForbiddenException", E::NoAccess),
+            (O::GetRoleCredentials, 400, "ForbiddenException", E::NoAccess),
+            (O::GetRoleCredentials, 404, "ResourceNotFoundException", E::NoAccess),
+            (O::ListAccountRoles, 403, "ForbiddenException", E::NoAccess),
+            (O::ListAccounts, 429, "TooManyRequestsException", slow),
         ] {
-            assert_eq!(react(service, status, Some(kind), "{}"), reaction, "{kind}");
+            assert_eq!(named(operation, status, kind), reaction, "{kind}");
         }
     }
 
     #[test]
-    fn the_body_tells_where_the_header_does_not() {
-        assert_eq!(
-            react(Service::Oidc, 400, None, r#"{"error":"invalid_grant"}"#),
-            IdentityError::GrantRejected
-        );
-        assert_eq!(
-            react(
-                Service::Portal,
-                429,
-                None,
-                r#"{"message":"HTTP 429 Unknown Code","__type":"com.amazonaws.switchboard.portal#TooManyRequestsException"}"#
+    fn an_error_of_another_operation_is_not_awss() {
+        use Operation as O;
+        for (operation, status, name) in [
+            (O::GetRoleCredentials, 400, "InvalidGrantException"),
+            (O::GetRoleCredentials, 401, "InvalidClientException"),
+            (O::ListAccounts, 403, "ForbiddenException"),
+            (O::CreateToken, 401, "UnauthorizedException"),
+            (O::CreateToken, 403, "ForbiddenException"),
+            (O::RegisterClient, 400, "InvalidGrantException"),
+            (O::StartDeviceAuthorization, 400, "AuthorizationPendingException"),
+            (O::GetRoleCredentials, 400, "AccessDeniedException"),
+            (O::CreateToken, 401, "Unauthorized"),
+            (O::GetRoleCredentials, 403, "Forbidden"),
+            // A redirect and a failure of the server are no answer of the operation, whatever they name.
+            (O::CreateToken, 302, "InvalidGrantException"),
+            (O::CreateToken, 502, "InvalidGrantException"),
+            (O::GetRoleCredentials, 503, "UnauthorizedException"),
+            (O::GetRoleCredentials, 307, "ForbiddenException"),
+        ] {
+            let error = named(operation, status, name);
+            assert!(is_foreign(&error), "{operation:?} {status} {name}: {error:?}");
+        }
+        // RFC 6749's codes are the sign-in service's only.
+        for body in [r#"{"error":"invalid_request"}"#, r#"{"error":"invalid_grant"}"#] {
+            assert!(is_foreign(&with_body(O::GetRoleCredentials, 400, body)), "{body}");
+        }
+        // The header is the name; the body does not replace it.
+        let header = ErrorAnswer {
+            error_type: Some("AccessDenied"),
+            body: br#"{"error":"invalid_grant"}"#,
+            ..answer(O::CreateToken, 400)
+        };
+        assert!(is_foreign(&classify(&header)));
+    }
+
+    #[test]
+    fn the_body_names_the_error_where_the_header_does_not() {
+        use Operation as O;
+        let forbidden = r#"{"code":"ForbiddenException","message":null,"retryable":false}"#;
+        for (operation, status, body, reaction) in [
+            (O::CreateToken, 400, r#"{"error":"invalid_grant"}"#, IdentityError::GrantRejected),
+            (
+                O::CreateToken,
+                401,
+                r#"{"error":"invalid_client","code":7}"#,
+                IdentityError::RegistrationRejected,
             ),
-            IdentityError::Throttled { retry_after: None }
-        );
-        assert_eq!(react(Service::Portal, 403, None, r#"{"message":"No access"}"#), IdentityError::NoAccess);
+            (O::GetRoleCredentials, 403, forbidden, IdentityError::NoAccess),
+            (
+                O::GetRoleCredentials,
+                429,
+                r#"{"message":"HTTP 429 Unknown Code","__type":"com.amazonaws.switchboard.portal#TooManyRequestsException"}"#,
+                IdentityError::Throttled { retry_after: None },
+            ),
+        ] {
+            assert_eq!(with_body(operation, status, body), reaction, "{body}");
+        }
+        let empty_header = ErrorAnswer {
+            error_type: Some(" "),
+            body: br#"{"error":"invalid_grant"}"#,
+            ..answer(O::CreateToken, 400)
+        };
+        assert_eq!(classify(&empty_header), IdentityError::GrantRejected);
+        let by_a_key = r#"{"error":"access_denied","reason":"KMS_AccessDeniedException"}"#;
+        assert!(matches!(with_body(O::CreateToken, 400, by_a_key), IdentityError::Rejected(_)));
+    }
+
+    #[test]
+    fn what_arrived_instead_is_named() {
+        let foreign = |status, content_type, redirect_host, error_type| {
+            classify(&ErrorAnswer {
+                content_type,
+                redirect_host,
+                error_type,
+                ..answer(Operation::GetRoleCredentials, status)
+            })
+            .to_string()
+        };
+        for (said, expected) in [
+            (
+                foreign(403, Some("text/html; charset=utf-8"), None, None),
+                "an answer that is not AWS's: 403 text/html",
+            ),
+            (foreign(421, None, None, None), "an answer that is not AWS's: 421"),
+            (foreign(400, Some("te\u{1b}[31mxt"), None, None), "an answer that is not AWS's: 400"),
+            (
+                foreign(307, Some("TEXT/HTML"), Some("login.hotel.example"), None),
+                "an answer that is not AWS's: 307 text/html, a redirect to login.hotel.example",
+            ),
+            (
+                foreign(400, Some("application/json"), None, Some("InvalidGrant\u{7}Exception")),
+                "an answer that is not AWS's: 400 application/json, which names the error InvalidGrantException",
+            ),
+        ] {
+            assert_eq!(said, expected);
+        }
+    }
+
+    #[test]
+    fn a_server_that_says_when_to_come_back_is_obeyed() {
+        let portal = answer(Operation::GetRoleCredentials, 503);
+        let named =
+            ErrorAnswer { error_type: Some("InternalServerException"), retry_after: Some(120), ..portal };
+        let two_minutes = Some(Duration::from_mins(2));
+        assert_eq!(classify(&named), IdentityError::Throttled { retry_after: two_minutes });
+        let without = ErrorAnswer { retry_after: None, ..named };
+        assert!(matches!(classify(&without), IdentityError::Unavailable(_)));
+        let nameless = ErrorAnswer { retry_after: Some(120), ..answer(Operation::CreateToken, 503) };
+        let error = classify(&nameless);
+        assert!(matches!(error, IdentityError::NotFromAws { retry_after, .. } if retry_after == two_minutes));
     }
 
     #[test]
     fn the_description_for_users_has_no_control_characters() {
-        let body = r#"{"error":"invalid_scope","error_description":"bad\u001b[31m scope"}"#;
-        assert_eq!(
-            react(Service::Oidc, 400, Some("InvalidScopeException"), body).to_string(),
-            "Identity Center's sign-in service answered 400: bad[31m scope"
-        );
-        for (service, status) in [(Service::Oidc, 401), (Service::Portal, 401), (Service::Portal, 403)] {
-            let proxys = react(service, status, None, "<html>sign in to the proxy</html>");
-            assert!(matches!(proxys, IdentityError::Unavailable(_)), "{status}: {proxys}");
-        }
-        assert_eq!(
-            react(Service::Portal, 502, None, "<html>").to_string(),
-            "the SSO portal answered 502 with something that is not JSON"
-        );
+        let body = br#"{"error":"invalid_scope","error_description":"bad\u001b[31m scope"}"#;
+        let refused = classify(&ErrorAnswer {
+            error_type: Some("InvalidScopeException"),
+            body,
+            ..answer(Operation::CreateToken, 400)
+        });
+        assert_eq!(refused.to_string(), "Identity Center's sign-in service answered 400: bad[31m scope");
+        let failed = named(Operation::GetRoleCredentials, 500, "InternalServerException");
+        assert_eq!(failed.to_string(), "the SSO portal answered 500");
     }
 }

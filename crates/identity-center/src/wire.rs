@@ -1,4 +1,5 @@
-//! AWS's JSON, as the service models give it.
+//! AWS's JSON, as the service models give it. Every member of an answer is optional there, so AWS may leave it out or send
+//! null. Unknown members are ignored.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ pub(crate) struct RegisteredClient {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     /// Epoch seconds.
-    pub(crate) client_secret_expires_at: i64,
+    pub(crate) client_secret_expires_at: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -40,10 +41,10 @@ pub(crate) struct StartDeviceAuthorization<'a> {
 pub(crate) struct StartedDeviceAuthorization {
     pub(crate) device_code: String,
     pub(crate) user_code: String,
-    pub(crate) verification_uri: String,
+    pub(crate) verification_uri: Option<String>,
     pub(crate) verification_uri_complete: Option<String>,
     /// Seconds.
-    pub(crate) expires_in: i64,
+    pub(crate) expires_in: Option<i64>,
     /// Seconds; 5 where it is absent (RFC 8628, section 3.2).
     pub(crate) interval: Option<i64>,
 }
@@ -71,40 +72,36 @@ pub(crate) struct CreateToken<'a> {
 pub(crate) struct CreatedToken {
     pub(crate) access_token: String,
     /// Seconds.
-    pub(crate) expires_in: i64,
+    pub(crate) expires_in: Option<i64>,
     pub(crate) refresh_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccountPage {
-    #[serde(default)]
-    pub(crate) account_list: Vec<AccountEntry>,
+    pub(crate) account_list: Option<Vec<Option<AccountEntry>>>,
     pub(crate) next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccountEntry {
-    pub(crate) account_id: String,
-    #[serde(default)]
-    pub(crate) account_name: String,
-    #[serde(default)]
-    pub(crate) email_address: String,
+    pub(crate) account_id: Option<String>,
+    pub(crate) account_name: Option<String>,
+    pub(crate) email_address: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RolePage {
-    #[serde(default)]
-    pub(crate) role_list: Vec<RoleEntry>,
+    pub(crate) role_list: Option<Vec<Option<RoleEntry>>>,
     pub(crate) next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RoleEntry {
-    pub(crate) role_name: String,
+    pub(crate) role_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -121,18 +118,4 @@ pub(crate) struct RoleCredentialsEntry {
     pub(crate) session_token: String,
     /// Epoch **milliseconds**.
     pub(crate) expiration: i64,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct ErrorBody {
-    pub(crate) error: Option<String>,
-    pub(crate) error_description: Option<String>,
-    pub(crate) reason: Option<String>,
-    #[serde(alias = "Message")]
-    pub(crate) message: Option<String>,
-    #[serde(alias = "Code")]
-    pub(crate) code: Option<String>,
-    #[serde(rename = "__type")]
-    pub(crate) kind: Option<String>,
 }
