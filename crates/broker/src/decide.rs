@@ -12,8 +12,12 @@ pub const TOKEN_MARGIN: Duration = Duration::from_mins(20);
 pub const RETRY_MIN: Duration = Duration::from_secs(1);
 /// See [`RETRY_MIN`].
 pub const RETRY_MAX: Duration = Duration::from_mins(5);
-/// After a refusal (the user has no such role), the next try starts after this at the earliest.
+/// After a refusal (the user has no such role), the next try starts after this.
 pub const REFUSED_RETRY: Duration = Duration::from_mins(5);
+/// The longest wait that an answer may ask for which is not AWS's: the user may leave a captive portal at any moment.
+pub const FOREIGN_RETRY_MAX: Duration = Duration::from_secs(30);
+/// A wait need not be shorter: a call takes longer than that.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// Two threads may read the time in the other order than they use it, so that much of a difference counts as the same
 /// moment.
 const SAME_MOMENT: Duration = Duration::from_secs(2);
@@ -39,6 +43,19 @@ impl Lifetime {
 
     fn has_expired(self, now: Timestamp) -> bool {
         now >= self.expires_at
+    }
+
+    /// Returns the time that remains; once it has expired, no margin depends on it.
+    fn left(self, now: Timestamp) -> Duration {
+        if self.has_expired(now) { Duration::MAX } else { self.expires_at.since_or_zero(now) }
+    }
+
+    /// Returns the longest wait between two tries to replace what is held. It is a third of the time that remains, so some
+    /// tries follow before it expires. Once it has expired, only a short life limits the wait.
+    pub fn longest_wait(self, now: Timestamp) -> Duration {
+        let remaining = self.expires_at.since_or_zero(now);
+        let longest = if remaining.is_zero() { self.half() } else { self.half().min(remaining / 3) };
+        longest.max(SHORTEST_WAIT)
     }
 
     /// Whether at least `floor` remains. Half of the life is enough, so short lives work, too.
@@ -182,7 +199,7 @@ pub fn renew_token(now: Timestamp, session: &SessionFacts) -> Renew {
         TokenState::SignedIn { token, refreshable: true } => {
             let margin = TOKEN_MARGIN.min(token.half());
             let due = token.expires_at.minus(margin + jitter(margin, session.seed));
-            Renew::At(batched(not_before(now, due, session.retry_at), margin))
+            Renew::At(batched(not_before(now, due, session.retry_at), margin.min(token.left(now))))
         }
         TokenState::SignedIn { refreshable: false, .. } | TokenState::SignedOut => Renew::Never,
     }
@@ -194,14 +211,15 @@ pub fn token_usable(now: Timestamp, token: Lifetime) -> bool {
 }
 
 /// Returns how long to wait after the given number of failures in a row: full jitter, doubling from [`RETRY_MIN`] to
-/// [`RETRY_MAX`], and at most half of a short life.
-pub fn backoff(failures: u32, asked: Option<Duration>, life: Option<Duration>, seed: u64) -> Duration {
-    let upper = RETRY_MIN.saturating_mul(1 << failures.min(10)).min(RETRY_MAX);
-    let upper = life.map_or(upper, |life| upper.min((life / 2).max(Duration::from_millis(100))));
+/// [`RETRY_MAX`], but at most `longest`, which is [`Lifetime::longest_wait`] of what is held.
+pub fn backoff(failures: u32, asked: Option<Duration>, longest: Duration, seed: u64) -> Duration {
+    let longest = longest.min(RETRY_MAX);
+    let upper = RETRY_MIN.saturating_mul(1 << failures.min(10)).min(longest);
     let drawn = upper.mul_f64(fraction(seed));
     let wait = drawn.max(RETRY_MIN.min(upper));
-    // A server may ask for an absurd wait; the cap limits it.
-    asked.map_or(wait, |asked| wait.max(asked.min(RETRY_MAX)))
+    // A server may ask for an absurd wait, or for one that what is held does not outlast. Calls to the portal are
+    // delayed for as long as AWS asks by their limiter.
+    asked.map_or(wait, |asked| wait.max(asked.min(longest)))
 }
 
 /// Returns a number that is equal for equal values and evenly distributed over different ones.
@@ -249,6 +267,8 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
             Setback::Refused { retry_at } | Setback::Transient { retry_at } => retry_at,
         }),
     );
+    // A retry shortly before the end cannot wait for a whole second.
+    let margin = profile.held.map_or(margin, |held| margin.min(held.left(now)));
     let due = batched(due, margin);
     if !refreshable && due.max(now) >= token.expires_at {
         return Renew::Never;
@@ -506,8 +526,57 @@ mod tests {
 
         #[test]
         fn back_off_stays_in_its_bounds(failures in 0u32..100, asked in prop::option::of(0u64..100_000), seed: u64) {
-            let wait = backoff(failures, asked.map(Duration::from_secs), None, seed);
+            let wait = backoff(failures, asked.map(Duration::from_secs), RETRY_MAX, seed);
             prop_assert!((RETRY_MIN..=RETRY_MAX).contains(&wait), "{wait:?}");
+        }
+
+        #[test]
+        fn no_wait_is_longer_than_a_third_of_what_remains(
+            failures in 0u32..100, asked in prop::option::of(0u64..100_000), seed: u64,
+            span in 1i64..100_000_000, share in 0f64..1.0,
+        ) {
+            let expires_at = at(0).plus(Duration::from_millis(span.unsigned_abs()));
+            let held = Lifetime { issued_at: at(0), expires_at };
+            let now = at(0).plus(Duration::from_millis(span.unsigned_abs()).mul_f64(share));
+            let remaining = expires_at.since_or_zero(now);
+            let wait = backoff(failures, asked.map(Duration::from_secs), held.longest_wait(now), seed);
+            prop_assert!(wait <= (remaining / 3).max(SHORTEST_WAIT), "{wait:?} of {remaining:?}");
+        }
+
+        #[test]
+        fn failures_until_the_end_are_few_and_the_last_is_close_to_it(seed: u64, span in 600i64..50_000) {
+            let held = life(0, span);
+            let (mut now, mut failures) = (at(span / 2), 0);
+            let mut last = now;
+            while now < held.expires_at {
+                failures += 1;
+                last = now;
+                now = now.plus(backoff(failures, None, held.longest_wait(now), super::seed((seed, failures))));
+            }
+            prop_assert!(failures < 400, "{failures} tries");
+            prop_assert!(held.expires_at.since_or_zero(last) <= RETRY_MIN, "{last}");
+        }
+
+        #[test]
+        fn the_timer_retries_before_what_is_held_expires(
+            now_ms in 0i64..3_600_000, failures in 1u32..100, seed: u64,
+        ) {
+            let now = Timestamp::from_millisecond(now_ms).unwrap();
+            let held = life(0, HOUR);
+            let retry_at = now.plus(backoff(failures, None, held.longest_wait(now), seed));
+            // Nothing can be retried in the last moment.
+            prop_assume!(held.expires_at.since_or_zero(now) > 3 * SHORTEST_WAIT);
+            let setback = Some(Setback::Transient { retry_at });
+            let profile = ProfileFacts { seed, ..holding(Some(held), setback) };
+            let Renew::At(due) = decide(now, &signed_in(life(0, 10 * HOUR)), &profile, Floor::IMDS).renew else {
+                return Err(TestCaseError::fail("no renewal"));
+            };
+            prop_assert!(due < held.expires_at, "{due}");
+            let session = SessionFacts { retry_at: Some(retry_at), seed, ..signed_in(held) };
+            let Renew::At(due) = renew_token(now, &session) else {
+                return Err(TestCaseError::fail("no renewal"));
+            };
+            prop_assert!(due < held.expires_at, "{due}");
         }
     }
 }

@@ -48,7 +48,9 @@ async fn poll<P: IdentityProvider>(
             Err(IdentityError::Pending) => {}
             Err(IdentityError::SlowDown) => interval += SLOW_DOWN,
             // A lost poll is no answer: the code lives on, and the next poll may get through.
-            Err(IdentityError::Unavailable(error)) => tracing::debug!(%error, "a poll got no answer"),
+            Err(error @ (IdentityError::Unavailable(_) | IdentityError::NotFromAws { .. })) => {
+                tracing::debug!(%error, "a poll got no answer of AWS");
+            }
             Err(IdentityError::Throttled { retry_after }) => {
                 tokio::time::sleep(retry_after.unwrap_or(interval).min(LONGEST_WAIT)).await;
             }

@@ -135,7 +135,7 @@ impl Limiter {
         queue.refusals = queue.refusals.saturating_add(1);
         let in_excess = queue.refusals.saturating_sub(TOLERATED);
         let drawn = (in_excess > 0)
-            .then(|| backoff(in_excess - 1, None, None, seed((queue.refusals, queue.saved_at))));
+            .then(|| backoff(in_excess - 1, None, RETRY_MAX, seed((queue.refusals, queue.saved_at))));
         if let Some(wait) = drawn.max(retry_after).map(|wait| wait.min(RETRY_MAX)) {
             queue.accumulate();
             queue.saved = 0.0;
