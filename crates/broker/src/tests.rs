@@ -1,6 +1,7 @@
 //! The broker against a simulated Identity Center, on a manual clock.
 
 mod clock;
+mod foreign_answers;
 mod renewal;
 mod sealing;
 mod sign_in;
@@ -90,10 +91,15 @@ impl World {
 
     /// Does what the timer does while time passes, in steps of ten seconds. Returns how many pieces of work it started.
     async fn live(&self, how_long: Duration) -> usize {
+        self.live_by(how_long, Duration::from_secs(10)).await
+    }
+
+    /// Does the same in steps of that length.
+    async fn live_by(&self, how_long: Duration, step: Duration) -> usize {
         let end = self.clock.now().plus(how_long);
         let mut acted = 0;
         while self.clock.now() < end {
-            self.clock.advance(Duration::from_secs(10));
+            self.clock.advance(step);
             while self.broker.renew_due().started > 0 {
                 acted += 1;
                 assert!(acted < 100_000, "the timer never stops");
