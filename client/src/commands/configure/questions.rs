@@ -138,8 +138,12 @@ impl Questions<'_> {
             Some(id) => accounts.iter().filter(|account| account.id == *id).collect(),
             None => accounts.iter().collect(),
         };
-        let labels: Vec<String> =
-            candidates.iter().map(|account| format!("{} ({})", account.name, account.id)).collect();
+        // AWS does not tell the name of every account.
+        let label = |account: &&Account| match account.name.as_str() {
+            "" => account.id.clone(),
+            name => format!("{name} ({})", account.id),
+        };
+        let labels: Vec<String> = candidates.iter().map(label).collect();
         if candidates.is_empty() {
             let name = &session.name;
             return Err(CommandError::new(format!("No account is assigned to you in session {name}.")).hint(format!(
@@ -151,6 +155,9 @@ impl Questions<'_> {
         let role = match &self.answers.role {
             Some(role) => role.clone(),
             None if account.roles.is_empty() => {
+                if let Some(error) = account.error.clone() {
+                    return Err(error.into());
+                }
                 return Err(CommandError::new(format!("No role is assigned to you in {}.", account.id)));
             }
             None => account.roles[self.pick("Role", "--role ROLE_NAME", &account.roles)?].clone(),
