@@ -103,7 +103,8 @@ pub fn renew_token(now: Timestamp, session: &SessionFacts) -> Renew {
         TokenState::SignedIn { token, refreshable: true } => {
             let margin = TOKEN_MARGIN.min(token.half());
             let due = token.expires_at.minus(margin + jitter(margin, session.seed));
-            Renew::At(batched(not_before(now, due, session.retry_at), margin.min(token.remaining(now))))
+            let due = not_before(now, due, session.retry_at);
+            Renew::At(batched(due, margin.min(token.remaining(due))))
         }
         TokenState::SignedIn { refreshable: false, .. } | TokenState::SignedOut => Renew::Never,
     }
@@ -148,8 +149,8 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
         .map_or(Timestamp::MIN, |held| held.expires_at.minus(margin + jitter(margin, profile.seed)));
     let due = not_before(now, due, profile.failure.map(FetchFailure::retry_at));
     // A retry shortly before the end cannot wait for the next whole second.
-    let margin = profile.held.map_or(margin, |held| margin.min(held.remaining(now)));
-    let due = batched(due, margin);
+    let batch = |due| batched(due, profile.held.map_or(margin, |held| margin.min(held.remaining(due))));
+    let due = batch(due);
     if !refreshable && due.max(now) >= token.expires_at {
         return Renew::Never;
     }
@@ -159,7 +160,7 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
     } else {
         due
     };
-    Renew::At(batched(due, margin))
+    Renew::At(batch(due))
 }
 
 fn next_step(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts, renew: Renew) -> NextStep {

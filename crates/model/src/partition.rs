@@ -115,7 +115,7 @@ impl Partition {
         let is_below = |domain: &&str| {
             host.strip_suffix(*domain).is_some_and(|name| name.len() > 1 && name.ends_with('.'))
         };
-        self.issuers.contains(&host) || self.portals.iter().any(|domain| is_below(&domain))
+        self.issuers.contains(&host) || self.portals.iter().any(is_below)
     }
 }
 

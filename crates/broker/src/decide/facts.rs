@@ -27,7 +27,7 @@ impl Lifetime {
         now >= self.expires_at
     }
 
-    /// Returns the time that remains. After the end, no margin depends on it, so it is unlimited.
+    /// Returns the time that remains at `now`. After the end, no margin depends on it, so it is unlimited.
     pub(super) fn remaining(self, now: Timestamp) -> Duration {
         if self.has_expired(now) { Duration::MAX } else { self.expires_at.since_or_zero(now) }
     }
