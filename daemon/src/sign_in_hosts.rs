@@ -1,20 +1,8 @@
 //! Restricts the URLs that the user's browser may open to the hosts of the session.
 
 use ssod_identity_center::oidc_base;
-use ssod_model::SsoSession;
+use ssod_model::{Partition, SsoSession};
 use url::{Host, Url};
-
-/// AWS's domains for portals and sign-in pages, as in the AWS CLI.
-const SUFFIXES: [&str; 8] = [
-    ".app.aws",
-    ".portal.amazonaws.com",
-    ".portal.amazonaws.com.cn",
-    ".app.amazonwebservices.com.cn",
-    ".portal.amazonaws.eu",
-    ".api.amazonwebservices.eu",
-    ".awsapps.com",
-    ".awsapps.cn",
-];
 
 /// Returns whether the URL may be opened to sign in to the session.
 pub(crate) fn allows(session: &SsoSession, url: &str) -> bool {
@@ -31,9 +19,10 @@ pub(crate) fn allows(session: &SsoSession, url: &str) -> bool {
         return matches!(url.scheme(), "http" | "https");
     }
     let Some(host) = url.host_str().filter(|_| url.scheme() == "https") else { return false };
-    let device = format!("device.sso.{}.amazonaws.com", session.region);
+    let partition = Partition::of(&session.region);
+    let device = partition.device_page(&session.region);
     [start.host_str(), oidc.host_str(), Some(device.as_str())].contains(&Some(host))
-        || SUFFIXES.iter().any(|suffix| host.ends_with(suffix))
+        || partition.has_portal(host)
 }
 
 /// Returns whether the session's start URL may be used: plain http only if the endpoint is on loopback too.
@@ -58,10 +47,14 @@ mod tests {
     use super::*;
 
     fn session(oidc: Option<&str>, start: &str) -> SsoSession {
+        session_in("us-east-1", oidc, start)
+    }
+
+    fn session_in(region: &str, oidc: Option<&str>, start: &str) -> SsoSession {
         SsoSession {
             name: SessionName::parse("s").unwrap(),
             start_url: StartUrl::parse(start).unwrap(),
-            region: Region::parse("us-east-1").unwrap(),
+            region: Region::parse(region).unwrap(),
             scopes: vec![],
             endpoints: Endpoints { oidc: oidc.map(str::to_owned), ..Endpoints::default() },
         }
@@ -91,6 +84,29 @@ mod tests {
             "--help",
         ] {
             assert!(!allows(&real, bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_partition_may_open_its_own_pages_only() {
+        let pages = [
+            ("eu-central-1", "https://device.sso.eu-central-1.amazonaws.com/?user_code=A"),
+            ("cn-north-1", "https://device.sso.cn-north-1.amazonaws.com.cn/?user_code=A"),
+            ("cn-northwest-1", "https://start.home.awsapps.cn/directory/d-1#/device"),
+            ("us-gov-east-1", "https://device.sso.us-gov-east-1.amazonaws.com/"),
+            ("us-iso-east-1", "https://device.sso.us-iso-east-1.c2s.ic.gov/"),
+            ("us-isob-east-1", "https://oidc.us-isob-east-1.sc2s.sgov.gov/authorize"),
+            ("eu-isoe-west-1", "https://device.sso.eu-isoe-west-1.cloud.adc-e.uk/"),
+            ("us-isof-south-1", "https://device.sso.us-isof-south-1.csp.hci.ic.gov/"),
+            ("eusc-de-east-1", "https://ssoins-1.eusc-de-east-1.portal.amazonaws.eu/#/device"),
+        ];
+        for (region, _) in pages {
+            let session = session_in(region, None, "https://sso.example.com/start");
+            for (owner, page) in pages {
+                // A portal in China is not bound to a region.
+                let is_own = owner == region || (region == "cn-north-1" && page.contains("awsapps.cn"));
+                assert_eq!(allows(&session, page), is_own, "{region}: {page}");
+            }
         }
     }
 

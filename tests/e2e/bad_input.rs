@@ -106,7 +106,7 @@ fn invalid_answers_and_an_unreachable_aws_are_reported_and_valid_credentials_are
     ));
     wait_until("the second profile is known", || sandbox.daemon().profile("second").is_some());
     let error = sandbox.ssod(&["credential-process", "second"]).failed_with(1);
-    assert!(error.contains("something that is not JSON"), "{error}");
+    assert!(error.contains("an answer that is not AWS's: 200 text/html"), "{error}");
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200, "valid credentials are not served");
     sandbox.fake().clear_faults();
     wait_until("the second profile has credentials", || sandbox.daemon().credentials("second").status == 200);

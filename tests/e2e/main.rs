@@ -6,6 +6,7 @@
     reason = "a panic fails the test, as it should, and files of a test need not survive a crash"
 )]
 
+mod answers;
 mod as_root;
 mod audit;
 mod aws_cli_sign_in;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
-use ssod_control::{ListRequest, ListedSession};
+use ssod_control::{ErrorBody, ListRequest, ListedSession};
 
 use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
@@ -37,22 +37,43 @@ pub(crate) fn run(context: &CommandContext, args: &ListArgs) -> CommandResult<()
         return Err(CommandError::new("There is no sso-session in the AWS config file.")
             .hint("Add one: ssod configure"));
     }
-    let errors: Vec<_> = sessions.iter().filter_map(|session| session.error.as_ref()).collect();
-    // The command fails only if no session could be listed.
-    if errors.len() == sessions.len() {
-        return Err(CommandError::from(errors[0].clone()));
+    let of_sessions: Vec<_> = sessions.iter().filter_map(|session| session.error.as_ref()).collect();
+    let of_accounts: Vec<_> = sessions.iter().flat_map(account_errors).collect();
+    // The command fails only if nothing could be listed.
+    if !sessions.iter().any(is_listed)
+        && let Some(first) = of_sessions.iter().chain(&of_accounts).next()
+    {
+        return Err(CommandError::from((*first).clone()));
     }
-    for error in errors {
+    for error in of_sessions {
         terminal::eprintln(&format!("{} {}", error.message, error.hint.as_deref().unwrap_or_default()));
     }
+    // The table has each reason.
+    if let Some(first) = of_accounts.first() {
+        let (count, hint) = (of_accounts.len(), first.hint.as_deref().unwrap_or_default());
+        let accounts = if count == 1 { "1 account".to_owned() } else { format!("{count} accounts") };
+        terminal::eprintln(&format!("The roles in {accounts} could not be listed. {hint}"));
+    }
     Ok(())
+}
+
+/// Returns why the roles in some accounts could not be listed.
+fn account_errors(session: &ListedSession) -> impl Iterator<Item = &ErrorBody> {
+    session.accounts.iter().filter_map(|account| account.error.as_ref())
+}
+
+/// Whether the user's roles are known, at least in one account.
+fn is_listed(session: &ListedSession) -> bool {
+    let accounts = &session.accounts;
+    session.error.is_none() && (accounts.is_empty() || accounts.iter().any(|account| account.error.is_none()))
 }
 
 fn table(sessions: &[ListedSession]) -> String {
     let mut table = Table::new(["SESSION", "ACCOUNT", "NAME", "ROLE"]);
     for session in sessions {
         for account in &session.accounts {
-            for role in &account.roles {
+            let reason = account.error.as_ref().map(|error| &error.message);
+            for role in account.roles.iter().chain(reason) {
                 table.row([session.session.clone(), account.id.clone(), account.name.clone(), role.clone()]);
             }
         }
@@ -61,4 +82,42 @@ fn table(sessions: &[ListedSession]) -> String {
     let unassigned: String =
         unassigned.map(|session| format!("{}: no account is assigned to you\n", session.session)).collect();
     format!("{table}{unassigned}")
+}
+
+#[cfg(test)]
+mod tests {
+    use ssod_control::Account;
+
+    use super::*;
+
+    fn account(id: &str, role: Option<&str>) -> Account {
+        Account {
+            id: id.to_owned(),
+            name: "n".to_owned(),
+            email: String::new(),
+            roles: role.iter().map(|role| (*role).to_owned()).collect(),
+            error: role.is_none().then(|| ErrorBody {
+                code: "Unavailable".to_owned(),
+                message: format!("The roles in account {id} cannot be listed."),
+                hint: None,
+            }),
+        }
+    }
+
+    fn session(accounts: Vec<Account>) -> ListedSession {
+        ListedSession { session: "s".to_owned(), accounts, error: None }
+    }
+
+    #[test]
+    fn one_account_that_fails_hides_no_other_and_is_shown() {
+        let partly = session(vec![account("1", None), account("2", Some("Admin"))]);
+        assert_eq!(
+            table(std::slice::from_ref(&partly)),
+            "SESSION  ACCOUNT  NAME  ROLE\ns        1        n     The roles in account 1 cannot be listed.\ns        2        n     Admin\n"
+        );
+        assert_eq!(account_errors(&partly).count(), 1);
+        assert!(is_listed(&partly));
+        assert!(!is_listed(&session(vec![account("1", None)])));
+        assert!(is_listed(&session(vec![])));
+    }
 }

@@ -9,7 +9,7 @@ use ssod_model::{Floor, Timestamp, TimestampExt};
 
 pub use facts::{FetchFailure, Lifetime, ProfileFacts, SessionFacts, TokenState};
 pub(crate) use waits::jitter;
-pub use waits::{REFUSED_RETRY, RETRY_MAX, RETRY_MIN, backoff, is_waiting, seed};
+pub use waits::{FOREIGN_RETRY_MAX, REFUSED_RETRY, RETRY_MAX, RETRY_MIN, backoff, is_waiting, seed};
 
 use waits::not_before;
 
@@ -103,7 +103,8 @@ pub fn renew_token(now: Timestamp, session: &SessionFacts) -> Renew {
         TokenState::SignedIn { token, refreshable: true } => {
             let margin = TOKEN_MARGIN.min(token.half());
             let due = token.expires_at.minus(margin + jitter(margin, session.seed));
-            Renew::At(batched(not_before(now, due, session.retry_at), margin))
+            let due = not_before(now, due, session.retry_at);
+            Renew::At(batched(due, margin.min(token.remaining(due))))
         }
         TokenState::SignedIn { refreshable: false, .. } | TokenState::SignedOut => Renew::Never,
     }
@@ -147,7 +148,9 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
         .held
         .map_or(Timestamp::MIN, |held| held.expires_at.minus(margin + jitter(margin, profile.seed)));
     let due = not_before(now, due, profile.failure.map(FetchFailure::retry_at));
-    let due = batched(due, margin);
+    // A retry shortly before the end cannot wait for the next whole second.
+    let batch = |due| batched(due, profile.held.map_or(margin, |held| margin.min(held.remaining(due))));
+    let due = batch(due);
     if !refreshable && due.max(now) >= token.expires_at {
         return Renew::Never;
     }
@@ -157,7 +160,7 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
     } else {
         due
     };
-    Renew::At(batched(due, margin))
+    Renew::At(batch(due))
 }
 
 fn next_step(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts, renew: Renew) -> NextStep {
@@ -204,6 +207,7 @@ fn batched(at: Timestamp, margin: Duration) -> Timestamp {
 mod tests {
     use proptest::prelude::*;
 
+    use super::facts::SHORTEST_WAIT;
     use super::*;
 
     const HOUR: i64 = 3_600;
@@ -379,6 +383,28 @@ mod tests {
                 return Err(TestCaseError::fail("no renewal"));
             };
             prop_assert!(due <= at(span / 2 + 1) && due >= at(span * 44 / 100), "{due}");
+        }
+
+        #[test]
+        fn the_timer_retries_before_what_is_held_expires(
+            now_ms in 0i64..3_600_000, failures in 1u32..100, seed: u64,
+        ) {
+            let now = Timestamp::from_millisecond(now_ms).unwrap();
+            let held = life(0, HOUR);
+            let retry_at = now.plus(backoff(failures, None, held.longest_wait(now), seed));
+            // Nothing can be retried in the last moment.
+            prop_assume!(held.expires_at.since_or_zero(now) > 3 * SHORTEST_WAIT);
+            let failure = Some(FetchFailure::Transient { retry_at });
+            let profile = ProfileFacts { seed, ..holding(Some(held), failure) };
+            let Renew::At(due) = decide(now, &signed_in(life(0, 10 * HOUR)), &profile, Floor::IMDS).renew else {
+                return Err(TestCaseError::fail("no renewal"));
+            };
+            prop_assert!(due < held.expires_at, "{due}");
+            let session = SessionFacts { retry_at: Some(retry_at), seed, ..signed_in(held) };
+            let Renew::At(due) = renew_token(now, &session) else {
+                return Err(TestCaseError::fail("no renewal"));
+            };
+            prop_assert!(due < held.expires_at, "{due}");
         }
     }
 }

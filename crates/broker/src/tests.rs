@@ -1,6 +1,7 @@
 //! The broker against a simulated Identity Center, on a manual clock.
 
 mod clock;
+mod foreign_answers;
 mod renewal;
 mod sealing;
 mod sign_in;
@@ -91,10 +92,15 @@ impl TestBroker {
 
     /// Runs the timer while time passes in steps of ten seconds. Returns the number of ticks that started work.
     async fn run_for(&self, duration: Duration) -> usize {
+        self.run_in_steps(duration, Duration::from_secs(10)).await
+    }
+
+    /// Runs the timer while time passes in steps of the given length. Returns the number of ticks that started work.
+    async fn run_in_steps(&self, duration: Duration, step: Duration) -> usize {
         let end = self.clock.now().plus(duration);
         let mut busy_ticks = 0;
         while self.clock.now() < end {
-            self.clock.advance(Duration::from_secs(10));
+            self.clock.advance(step);
             while self.broker.renew_due().started > 0 {
                 busy_ticks += 1;
                 assert!(busy_ticks < 100_000, "the timer never stops");

@@ -284,7 +284,11 @@ pub struct Account {
     #[serde(default)]
     pub email: String,
     /// Its roles.
+    #[serde(default)]
     pub roles: Vec<String>,
+    /// Why its roles could not be listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorBody>,
 }
 
 /// `POST /v1/draft-session`: a session that is used although it is not in the AWS config file, as long as the client keeps
@@ -384,6 +388,17 @@ mod tests {
             serde_json::from_str::<LoginEvent>(line).unwrap(),
             LoginEvent::SignedIn { session: "s".into() }
         );
+    }
+
+    #[test]
+    fn the_accounts_of_older_and_newer_daemons_are_readable() {
+        let old = r#"{"session":"s","accounts":[{"id":"1","name":"n","roles":["R"]}]}"#;
+        let listed: ListedSession = serde_json::from_str(old).unwrap();
+        assert_eq!(listed.accounts[0].error, None);
+        assert!(!serde_json::to_string(&listed).unwrap().contains("error"));
+        let new = r#"{"session":"s","accounts":[{"id":"1","name":"n","error":{"code":"C","message":"No."},"of":1}]}"#;
+        let listed: ListedSession = serde_json::from_str(new).unwrap();
+        assert_eq!(listed.accounts[0].error.as_ref().unwrap().code, "C");
     }
 
     #[test]

@@ -153,9 +153,9 @@ impl Center {
         self.faults.clear();
     }
 
-    /// Returns the fault that applies to a request of this operation, if there is one, and counts its use.
-    pub fn take_fault(&mut self, operation: &str) -> Option<Fault> {
-        self.faults.take(operation)
+    /// Returns the fault that applies to a request of this operation about this account, if there is one, and counts its use.
+    pub fn take_fault(&mut self, operation: &str, account: Option<&str>) -> Option<Fault> {
+        self.faults.take(operation, account)
     }
 
     /// Adds a request to the log.

@@ -17,6 +17,22 @@ pub enum FaultKind {
     LoseAnswer,
     /// The answer is only delayed.
     Delay,
+    /// Something else answers in AWS's place, such as a captive portal: the call has no effect.
+    Replace,
+}
+
+/// The answer of a [`FaultKind::Replace`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replacement {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    #[serde(default)]
+    pub body: String,
 }
 
 /// A fault.
@@ -34,12 +50,24 @@ pub struct Fault {
     pub delay_ms: u64,
     /// The `Retry-After` of a 429, in seconds.
     pub retry_after: Option<u64>,
+    /// Affects only requests about this account; by default, every request.
+    pub account: Option<String>,
+    /// The answer that replaces AWS's.
+    pub replacement: Option<Replacement>,
 }
 
 impl Fault {
     /// Returns a fault that throttles one call.
     pub(crate) fn throttle() -> Self {
-        Self { kind: FaultKind::Throttle, operation: None, times: Some(1), delay_ms: 0, retry_after: None }
+        Self {
+            kind: FaultKind::Throttle,
+            operation: None,
+            times: Some(1),
+            delay_ms: 0,
+            retry_after: None,
+            account: None,
+            replacement: None,
+        }
     }
 }
 
@@ -56,9 +84,12 @@ impl Faults {
         self.0.clear();
     }
 
-    /// Returns the first fault that applies to the operation, and counts its use.
-    pub(crate) fn take(&mut self, operation: &str) -> Option<Fault> {
-        let applies = |fault: &Fault| fault.operation.as_deref().is_none_or(|only| only == operation);
+    /// Returns the first fault that applies to the operation on that account, and counts its use.
+    pub(crate) fn take(&mut self, operation: &str, account: Option<&str>) -> Option<Fault> {
+        let applies = |fault: &Fault| {
+            fault.operation.as_deref().is_none_or(|only| only == operation)
+                && fault.account.as_deref().is_none_or(|only| Some(only) == account)
+        };
         let at = self.0.iter().position(applies)?;
         let fault = self.0[at].clone();
         match self.0[at].times.as_mut() {

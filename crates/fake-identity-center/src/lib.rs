@@ -16,7 +16,7 @@ mod world;
 
 pub use center::{Center, Lifetimes, LoggedRequest};
 pub use errors::ApiError;
-pub use faults::{Fault, FaultKind};
+pub use faults::{Fault, FaultKind, Replacement};
 pub use http::Server;
 pub use mint::{Minter, StsKeys};
 pub use oidc::{AuthorizationRequest, DeviceResponse, TokenRequest, TokenResponse};

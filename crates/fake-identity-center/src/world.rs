@@ -41,9 +41,10 @@ pub struct User {
 pub struct AwsAccount {
     /// The account id, twelve digits.
     pub id: String,
-    /// Its name.
+    /// Its name; AWS sends null if it is empty.
+    #[serde(default)]
     pub name: String,
-    /// The email address of the account.
+    /// The email address of the account; AWS sends null if it is empty.
     #[serde(default)]
     pub email: String,
 }

@@ -1,9 +1,9 @@
-//! Identity Center's answers. The first byte of the input determines the service and the status, and the rest is the
+//! Identity Center's answers. The first byte of the input determines the operation and the status, and the rest is the
 //! body.
 
 use std::time::Duration;
 
-use ssod_identity_center::{ErrorAnswer, Service, answers, classify};
+use ssod_identity_center::{ErrorAnswer, Operation, answers, classify};
 use ssod_model::{ClientRegistration, IdentityError, Secret, Timestamp, TimestampExt};
 
 /// The longest lifetime that ssod accepts.
@@ -43,11 +43,19 @@ pub(crate) fn check(data: &[u8]) {
         assert!(page.entries.iter().all(|account| !account.name.chars().any(char::is_control)));
     }
     let _ = check_error(answers::roles(body));
-    let service = if kind & 1 == 0 { Service::Oidc } else { Service::Portal };
-    let status = [400, 401, 403, 404, 407, 408, 429, 500, 502, 503][usize::from(kind >> 1) % 10];
+    let operation = Operation::ALL[usize::from(*kind) % Operation::ALL.len()];
+    let status = [302, 400, 401, 403, 404, 407, 408, 429, 500, 503][usize::from(kind >> 1) % 10];
     let text = String::from_utf8_lossy(body.get(..16).unwrap_or_default()).into_owned();
     let error_type = (kind & 128 != 0).then_some(text.as_str());
-    let answer = ErrorAnswer { service, status, error_type, retry_after: Some(u64::from(*kind)), body };
+    let answer = ErrorAnswer {
+        operation,
+        status,
+        error_type,
+        content_type: Some(&text),
+        redirect_host: Some(&text),
+        retry_after: Some(u64::from(*kind)),
+        body,
+    };
     let _ = check_error::<()>(Err(classify(&answer)));
 }
 

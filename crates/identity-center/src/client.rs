@@ -10,8 +10,8 @@ use ssod_model::{
 };
 
 use crate::answers::Page;
-use crate::errors::Service;
 use crate::http::{HttpClient, HttpOptions, SetupError};
+use crate::operation::Operation;
 use crate::{answers, oidc_base, portal_base, wire};
 
 /// The most pages of 100 entries that are read: more than the largest organisations have, but no endless loop.
@@ -24,6 +24,17 @@ const REGISTERED_REDIRECT_URI: &str = "http://127.0.0.1/oauth/callback";
 pub struct IdentityCenter {
     http: HttpClient,
     clock: Clock,
+}
+
+/// An operation of the portal that returns a list in pages.
+struct List<'a, T> {
+    operation: Operation,
+    path: &'static str,
+    /// The query that selects the list.
+    filter: &'a [(&'a str, &'a str)],
+    parse: fn(&[u8]) -> Result<Page<T>, IdentityError>,
+    /// The name of its entries, for the error if the list does not end.
+    entries: &'static str,
 }
 
 impl IdentityCenter {
@@ -39,6 +50,7 @@ impl IdentityCenter {
 
     async fn post_oidc(
         &self,
+        operation: Operation,
         session: &SsoSession,
         path: &str,
         body: &impl Serialize,
@@ -46,11 +58,12 @@ impl IdentityCenter {
         let url = format!("{}{path}", oidc_base(session));
         let body = serde_json::to_vec(body).map_err(|error| IdentityError::Rejected(error.to_string()))?;
         let request = self.http.client()?.post(url).header("content-type", "application/json").body(body);
-        self.http.send(Service::Oidc, request).await
+        self.http.send(operation, request).await
     }
 
     async fn get_portal(
         &self,
+        operation: Operation,
         session: &SsoSession,
         access_token: &Secret,
         path: &str,
@@ -59,33 +72,31 @@ impl IdentityCenter {
         let url = Url::parse_with_params(&format!("{}{path}", portal_base(session)), query)
             .map_err(|error| IdentityError::Rejected(format!("the portal's URL is not usable: {error}")))?;
         let request = self.http.client()?.get(url).headers(portal_authorization(access_token)?);
-        self.http.send(Service::Portal, request).await
+        self.http.send(operation, request).await
     }
 
-    /// Reads all pages of a list. `entries` names them in the error for a list that does not end.
+    /// Reads all pages of a list.
     async fn get_all_pages<T>(
         &self,
+        list: &List<'_, T>,
         session: &SsoSession,
         access_token: &Secret,
-        path: &str,
-        filter: &[(&str, &str)],
-        parse: fn(&[u8]) -> Result<Page<T>, IdentityError>,
-        entries: &str,
     ) -> Result<Vec<T>, IdentityError> {
         let mut all = Vec::new();
         let mut next_token: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let mut query = filter.to_vec();
+            let mut query = list.filter.to_vec();
             query.push(("max_result", "100"));
             query.extend(next_token.as_deref().map(|token| ("next_token", token)));
-            let page = parse(&self.get_portal(session, access_token, path, &query).await?)?;
+            let body = self.get_portal(list.operation, session, access_token, list.path, &query).await?;
+            let page = (list.parse)(&body)?;
             all.extend(page.entries);
             next_token = page.next_token;
             if next_token.is_none() {
                 return Ok(all);
             }
         }
-        Err(IdentityError::Unavailable(format!("the list of {entries} does not end")))
+        Err(IdentityError::Unavailable(format!("the list of {} does not end", list.entries)))
     }
 
     /// Returns when AWS issued what an answer contains, and the time now. The time of issue is the time of the request,
@@ -112,7 +123,7 @@ impl IdentityProvider for IdentityCenter {
             redirect_uris: if browser { &[REGISTERED_REDIRECT_URI] } else { &[] },
             issuer_url: browser.then_some(session.start_url.as_str()),
         };
-        let body = self.post_oidc(session, "/client/register", &request).await?;
+        let body = self.post_oidc(Operation::RegisterClient, session, "/client/register", &request).await?;
         answers::registration(&body, self.clock.now())
     }
 
@@ -126,7 +137,9 @@ impl IdentityProvider for IdentityCenter {
             client_secret: client.client_secret.expose(),
             start_url: session.start_url.as_str(),
         };
-        answers::device_authorization(&self.post_oidc(session, "/device_authorization", &request).await?)
+        let operation = Operation::StartDeviceAuthorization;
+        let body = self.post_oidc(operation, session, "/device_authorization", &request).await?;
+        answers::device_authorization(&body)
     }
 
     fn authorize_url(
@@ -182,7 +195,7 @@ impl IdentityProvider for IdentityCenter {
             }
         }
         let asked_at = self.clock.now();
-        let body = self.post_oidc(session, "/token", &request).await?;
+        let body = self.post_oidc(Operation::CreateToken, session, "/token", &request).await?;
         let sent_refresh_token = match grant {
             Grant::RefreshToken(token) => Some(token),
             Grant::DeviceCode(_) | Grant::AuthorizationCode { .. } => None,
@@ -196,8 +209,14 @@ impl IdentityProvider for IdentityCenter {
         session: &SsoSession,
         access_token: &Secret,
     ) -> Result<Vec<Account>, IdentityError> {
-        let (path, parse) = ("/assignment/accounts", answers::accounts);
-        self.get_all_pages(session, access_token, path, &[], parse, "accounts").await
+        let list = List {
+            operation: Operation::ListAccounts,
+            path: "/assignment/accounts",
+            filter: &[],
+            parse: answers::accounts,
+            entries: "accounts",
+        };
+        self.get_all_pages(&list, session, access_token).await
     }
 
     async fn list_account_roles(
@@ -206,9 +225,14 @@ impl IdentityProvider for IdentityCenter {
         access_token: &Secret,
         account_id: &AccountId,
     ) -> Result<Vec<RoleName>, IdentityError> {
-        let filter = [("account_id", account_id.as_str())];
-        let (path, parse) = ("/assignment/roles", answers::roles);
-        self.get_all_pages(session, access_token, path, &filter, parse, "roles").await
+        let list = List {
+            operation: Operation::ListAccountRoles,
+            path: "/assignment/roles",
+            filter: &[("account_id", account_id.as_str())],
+            parse: answers::roles,
+            entries: "roles",
+        };
+        self.get_all_pages(&list, session, access_token).await
     }
 
     async fn role_credentials(
@@ -220,7 +244,9 @@ impl IdentityProvider for IdentityCenter {
     ) -> Result<RoleCredentials, IdentityError> {
         let asked_at = self.clock.now();
         let query = [("role_name", role_name.as_str()), ("account_id", account_id.as_str())];
-        let body = self.get_portal(session, access_token, "/federation/credentials", &query).await?;
+        let operation = Operation::GetRoleCredentials;
+        let body =
+            self.get_portal(operation, session, access_token, "/federation/credentials", &query).await?;
         let (issued_at, now) = self.issue_time(asked_at);
         answers::role_credentials(&body, issued_at, now)
     }
@@ -228,7 +254,7 @@ impl IdentityProvider for IdentityCenter {
     async fn logout(&self, session: &SsoSession, access_token: &Secret) -> Result<(), IdentityError> {
         let url = format!("{}/logout", portal_base(session));
         let request = self.http.client()?.post(url).headers(portal_authorization(access_token)?);
-        self.http.send(Service::Portal, request).await.map(drop)
+        self.http.send(Operation::Logout, request).await.map(drop)
     }
 }
 

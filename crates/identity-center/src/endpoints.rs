@@ -1,6 +1,6 @@
 //! The base URLs of the two services for a session.
 
-use ssod_model::SsoSession;
+use ssod_model::{Endpoints, Partition, SsoSession};
 
 /// Returns the base URL of the OIDC service, without a trailing slash.
 pub fn oidc_base(session: &SsoSession) -> String {
@@ -17,37 +17,13 @@ fn base_url(session: &SsoSession, overridden: Option<&str>, service: &str) -> St
     if let Some(url) = overridden {
         return url.trim_end_matches('/').to_owned();
     }
-    let region = session.region.as_str();
-    let partition = Partition::of(region);
-    // In GovCloud the rule sets use the standard host for FIPS, too, because it supports FIPS.
-    let standard_host_has_fips = region.starts_with("us-gov-") && !session.endpoints.dual_stack;
-    let fips = session.endpoints.fips && !standard_host_has_fips;
-    let suffix = if session.endpoints.dual_stack { partition.dual_stack_suffix } else { partition.suffix };
-    format!("https://{service}{}.{region}.{suffix}", if fips { "-fips" } else { "" })
-}
-
-/// The domain names of a partition of AWS.
-struct Partition {
-    suffix: &'static str,
-    dual_stack_suffix: &'static str,
-}
-
-impl Partition {
-    fn of(region: &str) -> Self {
-        let (suffix, dual_stack_suffix) = if region.starts_with("cn-") {
-            ("amazonaws.com.cn", "api.amazonwebservices.com.cn")
-        } else if region.starts_with("eusc-") {
-            ("amazonaws.eu", "api.amazonwebservices.eu")
-        } else {
-            ("amazonaws.com", "api.aws")
-        };
-        Self { suffix, dual_stack_suffix }
-    }
+    let Endpoints { fips, dual_stack, .. } = session.endpoints;
+    format!("https://{}", Partition::of(&session.region).host(service, &session.region, fips, dual_stack))
 }
 
 #[cfg(test)]
 mod tests {
-    use ssod_model::{Endpoints, Region, SessionName, StartUrl};
+    use ssod_model::{Region, SessionName, StartUrl};
 
     use super::*;
 
@@ -94,6 +70,20 @@ mod tests {
                 true,
                 "oidc.eusc-de-east-1.api.amazonwebservices.eu",
                 "portal.sso.eusc-de-east-1.api.amazonwebservices.eu",
+            ),
+            (
+                "us-iso-east-1",
+                false,
+                false,
+                "oidc.us-iso-east-1.c2s.ic.gov",
+                "portal.sso.us-iso-east-1.c2s.ic.gov",
+            ),
+            (
+                "us-isob-east-1",
+                true,
+                false,
+                "oidc-fips.us-isob-east-1.sc2s.sgov.gov",
+                "portal.sso-fips.us-isob-east-1.sc2s.sgov.gov",
             ),
         ] {
             let session = session(region, fips, dual_stack);

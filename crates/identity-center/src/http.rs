@@ -3,13 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_LENGTH, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Client, RequestBuilder, Response, Url};
+use serde::de::IgnoredAny;
 use ssod_clock::Clock;
 use ssod_model::{IdentityError, Timestamp};
 use thiserror::Error;
 
-use crate::errors::{ErrorAnswer, Service, classify, printable};
+use crate::errors::{ErrorAnswer, classify, not_from_aws, printable};
+use crate::operation::Operation;
 
 /// A TCP and TLS handshake that takes longer will not succeed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -99,28 +103,35 @@ impl HttpClient {
         *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Sends the request, and returns the body of a successful answer.
+    /// Sends the request, and returns the body of a successful answer of AWS.
     pub(crate) async fn send(
         &self,
-        service: Service,
+        operation: Operation,
         request: RequestBuilder,
     ) -> Result<Vec<u8>, IdentityError> {
         let asked_at = self.clock.now();
         let response = request.send().await.map_err(|error| unreachable(&error))?;
-        let date = response.headers().get(DATE).and_then(http_date);
-        if let Some(date) = date {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read_body(response).await?;
+        let date = headers.get(DATE).and_then(http_date);
+        let redirect_host = redirect_host(&headers);
+        let answer = ErrorAnswer {
+            operation,
+            status: status.as_u16(),
+            error_type: header_text(&headers, &HeaderName::from_static("x-amzn-errortype")),
+            content_type: header_text(&headers, &CONTENT_TYPE),
+            redirect_host: redirect_host.as_deref(),
+            retry_after: retry_after(&headers, date),
+            body: &body,
+        };
+        let error = if status.is_success() { foreign_success(&answer) } else { Some(classify(&answer)) };
+        // Only AWS's time corrects the clock, because the time of a captive portal may be years off.
+        if !matches!(error, Some(IdentityError::NotFromAws { .. }))
+            && let Some(date) = date
+        {
             self.clock.learn(date, asked_at);
         }
-        let status = response.status();
-        let error_type = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok());
-        let error_type = error_type.map(str::to_owned);
-        let retry_after = retry_after(response.headers(), date);
-        let body = read_body(response).await?;
-        if status.is_success() {
-            return Ok(body);
-        }
-        let (status, error_type) = (status.as_u16(), error_type.as_deref());
-        Err(classify(&ErrorAnswer { service, status, error_type, retry_after, body: &body }))
+        error.map_or(Ok(body), Err)
     }
 }
 
@@ -139,6 +150,25 @@ async fn read_body(mut response: Response) -> Result<Vec<u8>, IdentityError> {
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// Returns the error for a success that is not AWS's, for example the page of a captive portal: its body is not JSON,
+/// and its Content-Type is not JSON's. A logout has no body.
+fn foreign_success(answer: &ErrorAnswer<'_>) -> Option<IdentityError> {
+    let claims_json = answer.content_type.is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
+    let is_empty_logout = answer.operation == Operation::Logout && answer.body.is_empty();
+    let is_from_aws =
+        claims_json || is_empty_logout || serde_json::from_slice::<IgnoredAny>(answer.body).is_ok();
+    (!is_from_aws).then(|| not_from_aws(answer, None))
+}
+
+/// Returns the host to which the answer redirects.
+fn redirect_host(headers: &HeaderMap) -> Option<String> {
+    Url::parse(header_text(headers, &LOCATION)?).ok()?.host_str().map(str::to_owned)
+}
+
+fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// Returns the seconds in Retry-After. If it is a time, they count from the Date of the same answer.

@@ -1,4 +1,5 @@
-//! The JSON of requests and answers, with the names of AWS's service models.
+//! The JSON of requests and answers, with the names of AWS's service models. There, every member of an answer is
+//! optional, so AWS may leave it out or send null. Unknown members are ignored.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ pub(crate) struct RegisterClientResponse {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     /// Epoch seconds.
-    pub(crate) client_secret_expires_at: i64,
+    pub(crate) client_secret_expires_at: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -40,10 +41,10 @@ pub(crate) struct StartDeviceAuthorizationRequest<'a> {
 pub(crate) struct StartDeviceAuthorizationResponse {
     pub(crate) device_code: String,
     pub(crate) user_code: String,
-    pub(crate) verification_uri: String,
+    pub(crate) verification_uri: Option<String>,
     pub(crate) verification_uri_complete: Option<String>,
     /// Seconds.
-    pub(crate) expires_in: i64,
+    pub(crate) expires_in: Option<i64>,
     /// Seconds; 5 if it is absent (RFC 8628, section 3.2).
     pub(crate) interval: Option<i64>,
 }
@@ -71,40 +72,36 @@ pub(crate) struct CreateTokenRequest<'a> {
 pub(crate) struct CreateTokenResponse {
     pub(crate) access_token: String,
     /// Seconds.
-    pub(crate) expires_in: i64,
+    pub(crate) expires_in: Option<i64>,
     pub(crate) refresh_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListAccountsResponse {
-    #[serde(default)]
-    pub(crate) account_list: Vec<AccountInfo>,
+    pub(crate) account_list: Option<Vec<Option<AccountInfo>>>,
     pub(crate) next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccountInfo {
-    pub(crate) account_id: String,
-    #[serde(default)]
-    pub(crate) account_name: String,
-    #[serde(default)]
-    pub(crate) email_address: String,
+    pub(crate) account_id: Option<String>,
+    pub(crate) account_name: Option<String>,
+    pub(crate) email_address: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListAccountRolesResponse {
-    #[serde(default)]
-    pub(crate) role_list: Vec<RoleInfo>,
+    pub(crate) role_list: Option<Vec<Option<RoleInfo>>>,
     pub(crate) next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RoleInfo {
-    pub(crate) role_name: String,
+    pub(crate) role_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -121,18 +118,4 @@ pub(crate) struct RoleCredentialsInfo {
     pub(crate) session_token: String,
     /// Epoch milliseconds, unlike the other times.
     pub(crate) expiration: i64,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct AwsErrorBody {
-    pub(crate) error: Option<String>,
-    pub(crate) error_description: Option<String>,
-    pub(crate) reason: Option<String>,
-    #[serde(alias = "Message")]
-    pub(crate) message: Option<String>,
-    #[serde(alias = "Code")]
-    pub(crate) code: Option<String>,
-    #[serde(rename = "__type")]
-    pub(crate) kind: Option<String>,
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use ssod_clock::WallClock;
+use ssod_clock::{Clock, WallClock};
 use ssod_fake_identity_center::{AwsAccount, Center, Lifetimes, Minter, Server, World};
 use ssod_identity_center::{HttpOptions, IdentityCenter};
 use ssod_model::{
@@ -171,11 +171,28 @@ async fn endless_and_oversized_answers_are_refused() {
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
+fn assert_foreign<T>(outcome: Result<T, IdentityError>, expected: &str) {
+    match outcome {
+        Err(error @ IdentityError::NotFromAws { .. }) => {
+            assert_eq!(error.to_string(), format!("an answer that is not AWS's: {expected}"));
+        }
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("the answer was accepted"),
+    }
+}
+
+/// Returns an answer with this status, these header lines and this body.
+fn raw(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()).into()
+}
+
 #[tokio::test]
 async fn redirects_are_not_followed_and_malformed_answers_are_reported() {
-    let redirect =
-        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_vec();
-    assert!(matches!(refresh(&hostile_server(redirect, None).await).await, Err(IdentityError::Rejected(_))));
+    let redirect = raw("302 Found", "Location: http://login.hotel.example/?token=secret\r\n", "");
+    assert_foreign(
+        refresh(&hostile_server(redirect, None).await).await,
+        "302, a redirect to login.hotel.example",
+    );
     assert_unavailable(
         refresh(&hostile_server(json("<html>"), None).await).await,
         "something that is not JSON",
@@ -189,6 +206,58 @@ async fn redirects_are_not_followed_and_malformed_answers_are_reported() {
         "cannot reach 127.0.0.1",
     );
     assert_unavailable(refresh(&session("http://127.0.0.1:1")).await, "cannot reach 127.0.0.1");
+}
+
+/// Every operation gets what proxies, captive portals and gateways answer in AWS's place.
+#[tokio::test]
+async fn an_answer_without_the_name_of_an_error_is_not_awss() {
+    let html = "Content-Type: text/html; charset=utf-8\r\n";
+    let json = "Content-Type: application/json\r\n";
+    let names = "x-amzn-errortype: Forbidden\r\n";
+    let page = "<html>sign in to the network</html>";
+    for (answer, expected) in [
+        (raw("200 OK", html, page), "200 text/html"),
+        (raw("307 Temporary Redirect", html, page), "307 text/html"),
+        (raw("400 Bad Request", html, page), "400 text/html"),
+        (raw("401 Unauthorized", json, r#"{"message":"Unauthorized"}"#), "401 application/json"),
+        (raw("403 Forbidden", html, page), "403 text/html"),
+        (raw("403 Forbidden", names, ""), "403, which names the error Forbidden"),
+        (raw("404 Not Found", json, r#"{"error":null}"#), "404 application/json"),
+        (raw("413 Payload Too Large", "", ""), "413"),
+        (raw("418 I'm a teapot", "", "short and stout"), "418"),
+        (raw("421 Misdirected Request", html, ""), "421 text/html"),
+        (raw("502 Bad Gateway", html, page), "502 text/html"),
+    ] {
+        let session = hostile_server(answer, None).await;
+        let (aws, secret) = (client(), Secret::new("t".into()));
+        let (account, role) = (AccountId::parse("123456789012").unwrap(), RoleName::parse("R").unwrap());
+        assert_foreign(refresh(&session).await, expected);
+        assert_foreign(aws.register_client(&session, SignInFlow::Browser).await, expected);
+        assert_foreign(aws.start_device_authorization(&session, &registered()).await, expected);
+        assert_foreign(aws.list_accounts(&session, &secret).await, expected);
+        assert_foreign(aws.list_account_roles(&session, &secret, &account).await, expected);
+        assert_foreign(aws.role_credentials(&session, &secret, &account, &role).await, expected);
+        assert_foreign(aws.logout(&session, &secret).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn only_awss_date_corrects_the_clock() {
+    let date = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    let named = "x-amzn-errortype: InvalidGrantException\r\n";
+    for (answer, is_corrected) in [
+        (raw("403 Forbidden", date, "<html>"), false),
+        (raw("200 OK", date, "<html>"), false),
+        (raw("400 Bad Request", &format!("{date}{named}"), "{}"), true),
+        (raw("200 OK", date, r#"{"accessToken":"a","expiresIn":60}"#), true),
+    ] {
+        let clock: Clock = WallClock::default().into();
+        let aws = IdentityCenter::new(&HttpOptions::default(), clock.clone()).unwrap();
+        let session = hostile_server(answer.clone(), None).await;
+        let _ = aws.create_token(&session, &registered(), Grant::RefreshToken(Secret::new("r".into()))).await;
+        let is_years_off = clock.now() < system_time().minus(Duration::from_hours(24 * 365));
+        assert_eq!(is_years_off, is_corrected, "{}", String::from_utf8_lossy(&answer));
+    }
 }
 
 #[tokio::test]

@@ -90,6 +90,17 @@ pub enum IdentityError {
     /// No usable answer arrived (network, 5xx, malformed): use what is in memory and retry later.
     #[error("{0}")]
     Unavailable(String),
+    /// Something else than AWS answered, such as a proxy or a captive portal. It says nothing about the sign-in or the
+    /// role: use what is in memory and retry soon.
+    #[error("an answer that is not AWS's: {summary}")]
+    NotFromAws {
+        /// The HTTP status.
+        status: u16,
+        /// What arrived, for the user, such as `403 text/html`.
+        summary: String,
+        /// The Retry-After of the answer, if there is one.
+        retry_after: Option<Duration>,
+    },
     /// The request was refused for another reason: a retry does not help.
     #[error("{0}")]
     Rejected(String),

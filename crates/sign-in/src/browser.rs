@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use ssod_model::{ClientRegistration, Grant, IdentityProvider, SessionTokens, SsoSession};
+use ssod_model::{ClientRegistration, Grant, IdentityError, IdentityProvider, SessionTokens, SsoSession};
 
 use crate::callback::{AuthorizationError, AuthorizationResponse, CallbackListener};
 use crate::error::FlowError;
@@ -12,6 +12,9 @@ use crate::pkce::AuthorizationSecrets;
 
 /// How long the user may take, as in the AWS CLI.
 const SIGN_IN_TIMEOUT: Duration = Duration::from_mins(10);
+/// The waits before the code is sent again, because no answer of AWS arrived. The browser waits for its page meanwhile.
+const EXCHANGE_RETRIES: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// Signs in: listens for the callback, announces the URL that the user must visit, exchanges the returned code for
 /// tokens, and passes the tokens to `save` before the browser shows success.
@@ -40,7 +43,7 @@ where
         Ok(code) => {
             let verifier = secrets.code_verifier;
             let grant = Grant::AuthorizationCode { code, redirect_uri, verifier };
-            match provider.create_token(session, client, grant).await {
+            match exchange(provider, session, client, grant).await {
                 Ok(tokens) => save(tokens).await,
                 Err(error) => Err(error.into()),
             }
@@ -56,6 +59,29 @@ where
     let _ = reply.send(page);
     listener.close().await;
     signed_in
+}
+
+/// Exchanges the code for tokens. An answer that is not AWS's does not end the sign-in that the user has just approved.
+async fn exchange<P: IdentityProvider>(
+    provider: &P,
+    session: &SsoSession,
+    client: &ClientRegistration,
+    grant: Grant,
+) -> Result<SessionTokens, IdentityError> {
+    let mut outcome = provider.create_token(session, client, grant.clone()).await;
+    for wait in EXCHANGE_RETRIES {
+        let Err(error @ (IdentityError::Unavailable(_) | IdentityError::NotFromAws { .. })) = &outcome else {
+            return outcome;
+        };
+        tracing::warn!(%error, "the code is sent again");
+        tokio::time::sleep(wait).await;
+        match provider.create_token(session, client, grant.clone()).await {
+            // AWS accepted the code earlier, and its answer was lost: the earlier error is the one to report.
+            Err(IdentityError::GrantRejected) => return outcome,
+            next => outcome = next,
+        }
+    }
+    outcome
 }
 
 impl From<AuthorizationError> for FlowError {

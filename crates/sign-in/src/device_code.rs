@@ -48,7 +48,9 @@ async fn poll<P: IdentityProvider>(
             Err(IdentityError::Pending) => {}
             Err(IdentityError::SlowDown) => interval += SLOW_DOWN_INCREMENT,
             // The code is still valid, and the next poll may reach AWS.
-            Err(IdentityError::Unavailable(error)) => tracing::debug!(%error, "a poll received no answer"),
+            Err(error @ (IdentityError::Unavailable(_) | IdentityError::NotFromAws { .. })) => {
+                tracing::debug!(%error, "a poll received no answer of AWS");
+            }
             Err(IdentityError::Throttled { retry_after }) => {
                 tokio::time::sleep(retry_after.unwrap_or(interval).min(MAX_RETRY_AFTER)).await;
             }

@@ -42,6 +42,8 @@ pub(crate) struct SimulatedNetwork {
     pub(crate) retry_after: Option<Duration>,
     /// The share of calls that AWS answers with 503.
     pub(crate) failing: f64,
+    /// The share of calls that something else answers in AWS's place.
+    pub(crate) foreign: f64,
     /// The share of calls that AWS executes and whose answer is lost.
     pub(crate) lossy: f64,
     /// The longest duration of a call.
@@ -57,6 +59,7 @@ impl SimulatedNetwork {
             throttled: 0.0,
             retry_after: None,
             failing: 0.0,
+            foreign: 0.0,
             lossy: 0.0,
             latency: Duration::from_millis(400),
             rng: fastrand::Rng::with_seed(seed),
@@ -74,6 +77,7 @@ enum CallOutcome {
     NoRoute,
     Throttled(Option<Duration>),
     Failing,
+    Foreign(Option<Duration>),
     Lost,
     Answered,
 }
@@ -136,7 +140,9 @@ impl AwsConnection {
             CallOutcome::Throttled(network.retry_after)
         } else if draw < failing {
             CallOutcome::Failing
-        } else if draw < failing + network.lossy {
+        } else if draw < failing + network.foreign {
+            CallOutcome::Foreign(network.retry_after)
+        } else if draw < failing + network.foreign + network.lossy {
             CallOutcome::Lost
         } else {
             CallOutcome::Answered
@@ -166,6 +172,10 @@ impl AwsConnection {
                 Err(IdentityError::Throttled { retry_after })
             }
             CallOutcome::Failing => Err(IdentityError::Unavailable("AWS answered 503".to_owned())),
+            CallOutcome::Foreign(retry_after) => {
+                let (status, summary) = (403, "403 text/html".to_owned());
+                return Err(IdentityError::NotFromAws { status, summary, retry_after });
+            }
             CallOutcome::Lost | CallOutcome::Answered => {
                 self.life.step_or_hang().await;
                 effect().await

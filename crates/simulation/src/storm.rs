@@ -106,7 +106,7 @@ async fn network_fault(laptop: &mut Laptop, rng: &mut fastrand::Rng) {
     let lasts = random_duration(rng, Duration::from_secs(10), 40 * MINUTE);
     {
         let mut network = laptop.network();
-        match rng.u8(..6) {
+        match rng.u8(..7) {
             0 | 1 => network.is_down = true,
             2 => network.throttled = rng.f64(),
             3 => {
@@ -114,6 +114,10 @@ async fn network_fault(laptop: &mut Laptop, rng: &mut fastrand::Rng) {
                 network.retry_after = Some(Duration::from_secs(rng.u64(1..120)));
             }
             4 => network.failing = rng.f64(),
+            5 => {
+                network.foreign = 0.5 + rng.f64() / 2.0;
+                network.retry_after = rng.bool().then(|| Duration::from_secs(rng.u64(1..3_600)));
+            }
             _ => {
                 network.lossy = rng.f64() * 0.5;
                 network.latency = Duration::from_secs(rng.u64(1..12));

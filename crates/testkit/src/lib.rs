@@ -34,7 +34,7 @@ pub use processes::{
 pub use sandbox::{DaemonHandle, FakeHandle, FakeOptions, Sandbox};
 pub use signed_requests::SignedRequests;
 pub use simulated::SimulatedIdentityCenter;
-pub use ssod_fake_identity_center::FaultKind;
+pub use ssod_fake_identity_center::{FaultKind, Replacement};
 pub use store::MemoryStore;
 pub use test_user::{ACCOUNT, TestUser};
 pub use wait::{fastest_of, wait_until, wait_until_within};

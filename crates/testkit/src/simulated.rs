@@ -21,6 +21,8 @@ struct SimulatedState {
     center: Mutex<Center>,
     clock: Clock,
     is_reachable: AtomicBool,
+    /// What something else answers to every call in AWS's place.
+    foreign_answer: Mutex<Option<IdentityError>>,
     calls: AtomicUsize,
     /// Every answer of GetRoleCredentials and of a renewal waits for a permit, so a test can hold the answers back.
     answer_permits: Semaphore,
@@ -38,6 +40,7 @@ impl SimulatedIdentityCenter {
             center: Mutex::new(Center::new(world, lifetimes, 1)),
             clock: clock.into(),
             is_reachable: AtomicBool::new(true),
+            foreign_answer: Mutex::new(None),
             calls: AtomicUsize::new(0),
             answer_permits: Semaphore::new(Semaphore::MAX_PERMITS),
         }))
@@ -51,6 +54,11 @@ impl SimulatedIdentityCenter {
     /// Sets whether AWS can be reached from now on.
     pub fn set_reachable(&self, is_reachable: bool) {
         self.0.is_reachable.store(is_reachable, Ordering::SeqCst);
+    }
+
+    /// Sets what something else answers to every call in AWS's place from now on; `None` lets AWS answer.
+    pub fn set_foreign_answer(&self, answer: Option<IdentityError>) {
+        *self.0.foreign_answer.lock().unwrap() = answer;
     }
 
     /// Returns how many calls were made, whether they succeeded or not.
@@ -80,11 +88,14 @@ impl SimulatedIdentityCenter {
         self.issue_tokens(client, &Grant::DeviceCode(device.device_code.into())).unwrap()
     }
 
-    /// Counts a call and returns the time and the state machine. Fails while AWS cannot be reached.
+    /// Counts a call and returns the time and the state machine. Fails while AWS does not answer.
     fn begin_call(&self) -> Result<(Timestamp, MutexGuard<'_, Center>), IdentityError> {
         self.0.calls.fetch_add(1, Ordering::SeqCst);
         if !self.0.is_reachable.load(Ordering::SeqCst) {
             return Err(IdentityError::Unavailable("AWS cannot be reached".to_owned()));
+        }
+        if let Some(answer) = self.0.foreign_answer.lock().unwrap().clone() {
+            return Err(answer);
         }
         Ok((self.0.clock.now(), self.center()))
     }

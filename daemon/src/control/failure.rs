@@ -113,6 +113,15 @@ impl From<IdentityError> for Failure {
                 message,
                 Some("Check the network and the proxy ([network] in config.toml), then try again".to_owned()),
             ),
+            IdentityError::NotFromAws { .. } => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Unavailable",
+                message,
+                Some(
+                    "Sign in to this network, or check the proxy ([network] in config.toml), then try again"
+                        .to_owned(),
+                ),
+            ),
             IdentityError::Rejected(_) => Self::new(
                 StatusCode::BAD_GATEWAY,
                 "Rejected",

@@ -204,8 +204,12 @@ impl Questions<'_> {
             Some(id) => accounts.iter().filter(|account| account.id == *id).collect(),
             None => accounts.iter().collect(),
         };
-        let labels: Vec<String> =
-            candidates.iter().map(|account| format!("{} ({})", account.name, account.id)).collect();
+        // AWS does not tell the name of every account.
+        let label = |account: &&Account| match account.name.as_str() {
+            "" => account.id.clone(),
+            name => format!("{name} ({})", account.id),
+        };
+        let labels: Vec<String> = candidates.iter().map(label).collect();
         if candidates.is_empty() {
             return Err(self.not_assigned(accounts, session));
         }
@@ -214,6 +218,9 @@ impl Questions<'_> {
             Some(role) if account.roles.contains(role) => role.clone(),
             Some(_) => return Err(self.not_assigned(accounts, session)),
             None if account.roles.is_empty() => {
+                if let Some(error) = account.error.clone() {
+                    return Err(error.into());
+                }
                 return Err(CommandError::new(format!("No role is assigned to you in {}.", account.id)));
             }
             None => account.roles[self.pick("Role", "--role ROLE_NAME", &account.roles)?].clone(),

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use ssod_model::{Timestamp, TimestampExt};
 
+/// No wait is shorter, because a call takes longer.
+pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
 /// When credentials or a token were issued, and when they expire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
@@ -22,6 +25,19 @@ impl Lifetime {
     /// Returns whether the lifetime has ended.
     pub(super) fn has_expired(self, now: Timestamp) -> bool {
         now >= self.expires_at
+    }
+
+    /// Returns the time that remains at `now`. After the end, no margin depends on it, so it is unlimited.
+    pub(super) fn remaining(self, now: Timestamp) -> Duration {
+        if self.has_expired(now) { Duration::MAX } else { self.expires_at.since_or_zero(now) }
+    }
+
+    /// Returns the longest wait between two attempts to replace what has this lifetime. It is a third of the time that
+    /// remains, so that several attempts follow before the end. After the end, only a short lifetime limits the wait.
+    pub fn longest_wait(self, now: Timestamp) -> Duration {
+        let remaining = self.expires_at.since_or_zero(now);
+        let longest = if remaining.is_zero() { self.half() } else { self.half().min(remaining / 3) };
+        longest.max(SHORTEST_WAIT)
     }
 
     /// Returns whether at least `floor` remains. Half of the lifetime is enough, so a short lifetime can satisfy it.

@@ -11,6 +11,9 @@ pub const RETRY_MIN: Duration = Duration::from_secs(1);
 pub const RETRY_MAX: Duration = Duration::from_mins(5);
 /// The wait after a refusal, for example because the user has no such role.
 pub const REFUSED_RETRY: Duration = Duration::from_mins(5);
+/// The longest wait that an answer which is not AWS's may ask for, because the user can leave a captive portal at any
+/// moment.
+pub const FOREIGN_RETRY_MAX: Duration = Duration::from_secs(30);
 /// One thread may read the time before another thread does and use it after that thread, so a difference up to this
 /// counts as the same moment.
 const SAME_MOMENT: Duration = Duration::from_secs(2);
@@ -18,19 +21,16 @@ const SAME_MOMENT: Duration = Duration::from_secs(2);
 const JITTER_PERCENT: u32 = 10;
 
 /// Returns how long to wait after the given number of failures in a row: full jitter, doubling from [`RETRY_MIN`] to
-/// [`RETRY_MAX`], and at most half of a short lifetime. `retry_after` is the wait that AWS asked for.
-pub fn backoff(
-    failures: u32,
-    retry_after: Option<Duration>,
-    lifetime: Option<Duration>,
-    seed: u64,
-) -> Duration {
-    let upper = RETRY_MIN.saturating_mul(1 << failures.min(10)).min(RETRY_MAX);
-    let upper = lifetime.map_or(upper, |lifetime| upper.min((lifetime / 2).max(Duration::from_millis(100))));
+/// [`RETRY_MAX`], and at most `longest`, which is [`Lifetime::longest_wait`](super::Lifetime::longest_wait) of what the
+/// retry would replace. `retry_after` is the wait that the answer asked for.
+pub fn backoff(failures: u32, retry_after: Option<Duration>, longest: Duration, seed: u64) -> Duration {
+    let longest = longest.min(RETRY_MAX);
+    let upper = RETRY_MIN.saturating_mul(1 << failures.min(10)).min(longest);
     let drawn = upper.mul_f64(fraction(seed));
     let wait = drawn.max(RETRY_MIN.min(upper));
-    // A server may ask for an absurdly long wait; the cap limits it.
-    retry_after.map_or(wait, |retry_after| wait.max(retry_after.min(RETRY_MAX)))
+    // A server may ask for an absurdly long wait, or for one after which the credentials have expired; `longest` limits
+    // it. The limiter delays the calls to the portal for as long as AWS asks.
+    retry_after.map_or(wait, |retry_after| wait.max(retry_after.min(longest)))
 }
 
 /// Returns a number that is equal for equal values and evenly distributed over different ones.
@@ -67,14 +67,43 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::decide::facts::{Lifetime, SHORTEST_WAIT};
 
     proptest! {
         #[test]
         fn the_back_off_stays_within_its_bounds(
             failures in 0u32..100, retry_after in prop::option::of(0u64..100_000), seed: u64,
         ) {
-            let wait = backoff(failures, retry_after.map(Duration::from_secs), None, seed);
+            let wait = backoff(failures, retry_after.map(Duration::from_secs), RETRY_MAX, seed);
             prop_assert!((RETRY_MIN..=RETRY_MAX).contains(&wait), "{wait:?}");
+        }
+
+        #[test]
+        fn no_wait_is_longer_than_a_third_of_what_remains(
+            failures in 0u32..100, retry_after in prop::option::of(0u64..100_000), seed: u64,
+            span in 1i64..100_000_000, share in 0f64..1.0,
+        ) {
+            let expires_at = Timestamp::UNIX_EPOCH.plus(Duration::from_millis(span.unsigned_abs()));
+            let held = Lifetime { issued_at: Timestamp::UNIX_EPOCH, expires_at };
+            let now = held.issued_at.plus(Duration::from_millis(span.unsigned_abs()).mul_f64(share));
+            let remaining = expires_at.since_or_zero(now);
+            let wait = backoff(failures, retry_after.map(Duration::from_secs), held.longest_wait(now), seed);
+            prop_assert!(wait <= (remaining / 3).max(SHORTEST_WAIT), "{wait:?} of {remaining:?}");
+        }
+
+        #[test]
+        fn failures_until_the_end_are_few_and_the_last_is_close_to_it(seed: u64, span in 600u64..50_000) {
+            let issued_at = Timestamp::UNIX_EPOCH;
+            let held = Lifetime { issued_at, expires_at: issued_at.plus(Duration::from_secs(span)) };
+            let (mut now, mut failures) = (issued_at.plus(Duration::from_secs(span / 2)), 0);
+            let mut last = now;
+            while now < held.expires_at {
+                failures += 1;
+                last = now;
+                now = now.plus(backoff(failures, None, held.longest_wait(now), super::seed((seed, failures))));
+            }
+            prop_assert!(failures < 400, "{failures} attempts");
+            prop_assert!(held.expires_at.since_or_zero(last) <= RETRY_MIN, "{last}");
         }
     }
 }

@@ -6,6 +6,7 @@ use ssod_model::{IdentityError, IdentityProvider, Secret, SecretStore, SessionNa
 
 use super::limiter::Permit;
 use crate::broker::Broker;
+use crate::decide::FOREIGN_RETRY_MAX;
 use crate::state::EndReason;
 use crate::tokens::TokenError;
 
@@ -80,8 +81,12 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         let outcome = call.await;
         match &outcome {
             Err(IdentityError::Throttled { retry_after }) => self.0.limiter.throttled(*retry_after),
+            // A proxy that limits calls throttles all of them, too, but must not block them for long.
+            Err(IdentityError::NotFromAws { status: 429, retry_after, .. }) => {
+                self.0.limiter.throttled(retry_after.map(|retry_after| retry_after.min(FOREIGN_RETRY_MAX)));
+            }
             // A missing answer contains no information about the rate.
-            Err(IdentityError::Unavailable(_)) => {}
+            Err(IdentityError::Unavailable(_) | IdentityError::NotFromAws { .. }) => {}
             _ => self.0.limiter.answered(),
         }
         outcome

@@ -134,8 +134,8 @@ impl Limiter {
         let mut queue = self.queue();
         queue.refusals = queue.refusals.saturating_add(1);
         let excess = queue.refusals.saturating_sub(TOLERATED_REFUSALS);
-        let drawn =
-            (excess > 0).then(|| backoff(excess - 1, None, None, seed((queue.refusals, queue.saved_at))));
+        let drawn = (excess > 0)
+            .then(|| backoff(excess - 1, None, RETRY_MAX, seed((queue.refusals, queue.saved_at))));
         if let Some(wait) = drawn.max(retry_after).map(|wait| wait.min(RETRY_MAX)) {
             queue.accumulate();
             queue.saved = 0.0;

@@ -76,14 +76,18 @@ impl ProfileEntry {
         self.held.as_ref().filter(|held| held.role.is_of(config)).map(|held| &held.credentials)
     }
 
+    /// Returns when its credentials were issued and when they expire.
+    pub(super) fn lifetime(&self) -> Option<Lifetime> {
+        let held = self.credentials()?;
+        Some(Lifetime { issued_at: held.issued_at, expires_at: held.expiration })
+    }
+
     /// Returns what the policy needs to know.
     pub(crate) fn facts(&self, now: Timestamp, policy: &Policy) -> ProfileFacts {
         let name = self.config.as_ref().map(|config| &config.name);
         let recently = self.last_used.is_some_and(|used| now.since_or_zero(used) < policy.idle_after);
         ProfileFacts {
-            held: self
-                .credentials()
-                .map(|held| Lifetime { issued_at: held.issued_at, expires_at: held.expiration }),
+            held: self.lifetime(),
             failure: self.retry.as_ref().map(RetryState::failure),
             kept_fresh: name.is_some_and(|name| policy.keep_fresh.covers(name, recently)),
             fetching: is_in_flight(self.fetch.as_ref()),

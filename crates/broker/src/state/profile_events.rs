@@ -112,8 +112,7 @@ impl State {
         now: Timestamp,
     ) -> Option<&RetryState> {
         let entry = self.profiles.get_mut(name)?;
-        let life = entry.credentials().map(|held| held.life());
-        let retry = RetryState::after(error, entry.retry.as_ref(), life, name, now);
+        let retry = RetryState::after(error, entry.retry.as_ref(), entry.lifetime(), name, now);
         Some(entry.retry.insert(retry))
     }
 

@@ -1,11 +1,13 @@
 //! Failures in a row, and when to retry.
 
 use std::hash::Hash;
-use std::time::Duration;
 
 use ssod_model::{IdentityError, Timestamp, TimestampExt};
 
-use crate::decide::{FetchFailure, REFUSED_RETRY, RETRY_MAX, RETRY_MIN, backoff, is_waiting, jitter, seed};
+use crate::decide::{
+    FOREIGN_RETRY_MAX, FetchFailure, Lifetime, REFUSED_RETRY, RETRY_MAX, RETRY_MIN, backoff, is_waiting,
+    jitter, seed,
+};
 
 /// The failures since the last success, and when the next attempt may start.
 #[derive(Clone, Debug)]
@@ -19,7 +21,7 @@ pub(crate) struct RetryState {
 /// What the last failure means for the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RetryKind {
-    /// No usable answer arrived; on another network, one may arrive.
+    /// No answer of AWS arrived; on another network, one may arrive.
     NoAnswer,
     /// AWS refused.
     Refused,
@@ -28,25 +30,30 @@ enum RetryKind {
 }
 
 impl RetryState {
-    /// Returns the state after that error. The wait depends on the error and on the number of failures before it.
+    /// Returns the state after that error. The wait depends on the error, on the number of failures before it, and on when
+    /// that expires which is held and was to be replaced.
     pub(crate) fn after(
         error: &IdentityError,
         before: Option<&Self>,
-        life: Option<Duration>,
+        held: Option<Lifetime>,
         name: impl Hash,
         now: Timestamp,
     ) -> Self {
         let count = before.map_or(0, |before| before.count).saturating_add(1);
-        let back_off = |retry_after| backoff(count, retry_after, life, seed((name, count, now)));
+        let longest = held.map_or(RETRY_MAX, |held| held.longest_wait(now));
+        let back_off = |retry_after| backoff(count, retry_after, longest, seed((name, count, now)));
         let wait = match error {
-            IdentityError::NoAccess => REFUSED_RETRY,
-            IdentityError::Rejected(_) => RETRY_MAX,
+            IdentityError::NoAccess => REFUSED_RETRY.min(longest),
+            IdentityError::Rejected(_) => RETRY_MAX.min(longest),
             IdentityError::Throttled { retry_after } => back_off(*retry_after),
+            IdentityError::NotFromAws { retry_after, .. } => {
+                back_off(retry_after.map(|retry_after| retry_after.min(FOREIGN_RETRY_MAX)))
+            }
             _ => back_off(None),
         };
         let kind = match error {
             IdentityError::NoAccess => RetryKind::Refused,
-            IdentityError::Unavailable(_) => RetryKind::NoAnswer,
+            IdentityError::Unavailable(_) | IdentityError::NotFromAws { .. } => RetryKind::NoAnswer,
             _ => RetryKind::Other,
         };
         Self { count, retry_at: now.plus(wait), reason: error.to_string(), kind }

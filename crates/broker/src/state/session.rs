@@ -121,6 +121,12 @@ impl SessionEntry {
         record.tokens.as_ref().filter(|_| record.belongs_to(config))
     }
 
+    /// Returns when its access token was issued and when it expires.
+    pub(super) fn lifetime(&self) -> Option<Lifetime> {
+        let tokens = self.tokens()?;
+        Some(Lifetime { issued_at: tokens.issued_at, expires_at: tokens.expires_at })
+    }
+
     /// Returns what the policy needs to know.
     pub(crate) fn facts(&self) -> SessionFacts {
         let token = self.tokens().map_or(TokenState::SignedOut, |tokens| TokenState::SignedIn {

@@ -7,8 +7,10 @@ use ssod_model::{IdentityError, SessionName, SessionRecord, SessionTokens, SsoSe
 
 use super::State;
 use super::in_flight::{Completer, Completion, InFlight};
+use super::profile::ProfileEntry;
 use super::retry::RetryState;
 use super::session::{EndReason, SignedOut};
+use crate::decide::Lifetime;
 
 impl State {
     /// Records that a sign-in starts, and returns the session, if it is configured.
@@ -115,10 +117,25 @@ impl State {
         error: &IdentityError,
         now: Timestamp,
     ) -> Option<&RetryState> {
+        let needed_by = self.needed_by(name, now);
         let entry = self.session_at_mut(name, generation)?;
-        let life = entry.tokens().map(SessionTokens::life);
-        let retry = RetryState::after(error, entry.retry.as_ref(), life, name, now);
+        let retry = RetryState::after(error, entry.retry.as_ref(), needed_by, name, now);
         Some(entry.retry.insert(retry))
+    }
+
+    /// Returns the lifetime of what expires first without a new token. This is the token itself; after its end, it is
+    /// the credentials in use, which only a new token can replace.
+    fn needed_by(&self, name: &SessionName, now: Timestamp) -> Option<Lifetime> {
+        let token = self.sessions.get(name)?.lifetime();
+        if token.is_some_and(|token| now < token.expires_at) {
+            return token;
+        }
+        let used = self.profiles.values().filter(|profile| {
+            let config = profile.config.as_ref();
+            config.is_some_and(|config| config.session == *name) && profile.last_used.is_some()
+        });
+        let held = used.filter_map(ProfileEntry::lifetime).filter(|held| now < held.expires_at);
+        held.min_by_key(|held| held.expires_at).or(token)
     }
 
     /// Drops the session's tokens, because AWS ended the session. Its credentials are served until they expire. Returns

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::server::Server;
 use crate::{ApiError, Registration, TokenRequest};
@@ -29,6 +29,8 @@ pub(super) async fn register_client(State(server): State<Server>, body: Bytes) -
                     "clientSecret": secret,
                     "clientIdIssuedAt": now.as_second(),
                     "clientSecretExpiresAt": expires_at.as_second(),
+                    "authorizationEndpoint": null,
+                    "tokenEndpoint": null,
                 }))
             });
             (outcome, String::new())
@@ -70,15 +72,14 @@ pub(super) async fn create_token(State(server): State<Server>, body: Bytes) -> R
                 detail = request.grant_type.clone().unwrap_or_default();
                 let now = server.now();
                 let token = server.center().create_token(now, &request)?;
-                let mut answer = json!({
+                // AWS sends null for what it does not have.
+                Ok(json!({
                     "accessToken": token.access_token,
                     "tokenType": "Bearer",
                     "expiresIn": token.expires_in,
-                });
-                if let Some(refresh) = token.refresh_token {
-                    answer["refreshToken"] = Value::String(refresh);
-                }
-                Ok(answer)
+                    "refreshToken": token.refresh_token,
+                    "idToken": null,
+                }))
             });
             (outcome, detail)
         })

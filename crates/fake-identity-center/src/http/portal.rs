@@ -35,8 +35,11 @@ pub(super) async fn list_accounts(
             let (now, center) = (server.now(), server.center());
             let token = bearer(&headers);
             let outcome = center.list_accounts(now, token).map(|accounts| {
+                // AWS sends null for what it does not have.
+                let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
                 let entry = |account: &&crate::AwsAccount| {
-                    json!({ "accountId": account.id, "accountName": account.name, "emailAddress": account.email })
+                    let (name, email) = (text(&account.name), text(&account.email));
+                    json!({ "accountId": account.id, "accountName": name, "emailAddress": email })
                 };
                 page("accountList", &accounts.iter().map(entry).collect::<Vec<_>>(), &query)
             });
@@ -50,11 +53,11 @@ pub(super) async fn list_account_roles(
     Query(query): Query<ListQuery>,
     headers: HeaderMap,
 ) -> Response {
+    let account = query.account_id.as_deref().unwrap_or_default();
     server
-        .operation("ListAccountRoles", async |server| {
+        .operation_on("ListAccountRoles", Some(account), async |server| {
             let (now, center) = (server.now(), server.center());
             let token = bearer(&headers);
-            let account = query.account_id.as_deref().unwrap_or_default();
             let outcome = center.list_account_roles(now, token, account).map(|roles| {
                 let entry = |role: &&str| json!({ "roleName": role, "accountId": account });
                 page("roleList", &roles.iter().map(entry).collect::<Vec<_>>(), &query)
@@ -69,10 +72,10 @@ pub(super) async fn role_credentials(
     Query(query): Query<CredentialsQuery>,
     headers: HeaderMap,
 ) -> Response {
+    let (account, role) = (query.account_id.unwrap_or_default(), query.role_name.unwrap_or_default());
     server
-        .operation("GetRoleCredentials", async |server| {
+        .operation_on("GetRoleCredentials", Some(&account), async |server| {
             let now = server.now();
-            let (account, role) = (query.account_id.unwrap_or_default(), query.role_name.unwrap_or_default());
             let granted = server.center().role_credentials(now, bearer(&headers), &account, &role);
             let grant = match granted {
                 Ok(grant) => grant,

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
 use serde_json::Value;
 use ssod_clock::Clock;
 use ssod_model::{Timestamp, TimestampExt};
 
-use crate::{ApiError, Center, Fault, FaultKind, Minter};
+use crate::{ApiError, Center, Fault, FaultKind, Minter, Replacement};
 
 /// The operations of the OIDC service, to which the portal's limit does not apply.
 const OIDC_OPERATIONS: [&str; 3] = ["RegisterClient", "StartDeviceAuthorization", "CreateToken"];
@@ -77,6 +77,14 @@ impl Server {
     where
         F: AsyncFnOnce(&Self) -> (Result<Value, ApiError>, String),
     {
+        self.operation_on(name, None, work).await
+    }
+
+    /// Does the same for an operation on an account.
+    pub(super) async fn operation_on<F>(&self, name: &str, account: Option<&str>, work: F) -> Response
+    where
+        F: AsyncFnOnce(&Self) -> (Result<Value, ApiError>, String),
+    {
         let now = self.now();
         let fault = {
             let mut center = self.center();
@@ -84,11 +92,15 @@ impl Server {
             if is_portal && center.is_throttled(now) {
                 Some(Fault::throttle())
             } else {
-                center.take_fault(name)
+                center.take_fault(name, account)
             }
         };
         if let Some(fault) = &fault {
             tokio::time::sleep(Duration::from_millis(fault.delay_ms)).await;
+        }
+        if let Some(replacement) = fault.as_ref().and_then(|fault| fault.replacement.as_ref()) {
+            self.center().record(self.now(), name, replacement.status, "replaced".to_owned());
+            return replaced(replacement);
         }
         let kind = fault.as_ref().map(|fault| fault.kind);
         let (outcome, detail) = match kind {
@@ -101,10 +113,13 @@ impl Server {
                 Err(ApiError::oidc(503, "InternalServerException", "server_error", "a fault is set")),
                 "failed".to_owned(),
             ),
-            Some(FaultKind::Garbage | FaultKind::LoseAnswer | FaultKind::Delay) | None => work(self).await,
+            Some(FaultKind::Garbage | FaultKind::LoseAnswer | FaultKind::Delay | FaultKind::Replace)
+            | None => work(self).await,
         };
         let (status, mut response) = match (kind, outcome) {
-            (Some(FaultKind::Garbage), _) => (200, "<html>not what you expected</html>".into_response()),
+            (Some(FaultKind::Garbage), _) => {
+                (200, Html("<html>not what you expected</html>").into_response())
+            }
             (Some(FaultKind::LoseAnswer), _) => (0, without_answer()),
             (_, Ok(value)) => (200, json(StatusCode::OK, &value)),
             (_, Err(error)) => (error.status, error_response(&error)),
@@ -129,6 +144,18 @@ fn error_response(error: &ApiError) -> Response {
     headers.insert("x-amzn-errortype", HeaderValue::from_static(error.exception));
     if let Some(seconds) = error.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Returns the response that replaces AWS's. A header that is none is left out.
+fn replaced(replacement: &Replacement) -> Response {
+    let status = StatusCode::from_u16(replacement.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, Body::from(replacement.body.clone())).into_response();
+    for (name, value) in &replacement.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
     }
     response
 }

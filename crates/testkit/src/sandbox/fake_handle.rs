@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use ssod_fake_identity_center::{FaultKind, LoggedRequest};
+use ssod_fake_identity_center::{FaultKind, LoggedRequest, Replacement};
 
 use crate::http::{approve_browser, approve_device, delete, get, post_json};
 use crate::processes::{ChildProcess, programs};
@@ -109,6 +109,26 @@ impl FakeHandle {
     /// Makes every call of the operation fail in this way until the faults are cleared.
     pub fn add_fault(&self, kind: FaultKind, operation: &str) {
         self.post("fault", &json!({ "kind": kind, "operation": operation }));
+    }
+
+    /// Answers the next calls of the operation in AWS's place.
+    pub fn replace_answers(&self, operation: &str, times: u32, replacement: &Replacement) {
+        self.post(
+            "fault",
+            &json!({
+                "kind": FaultKind::Replace, "operation": operation, "times": times, "replacement": replacement,
+            }),
+        );
+    }
+
+    /// Answers every call of the operation on the account in AWS's place, until the faults are cleared.
+    pub fn replace_answers_for(&self, operation: &str, account: &str, replacement: &Replacement) {
+        self.post(
+            "fault",
+            &json!({
+                "kind": FaultKind::Replace, "operation": operation, "account": account, "replacement": replacement,
+            }),
+        );
     }
 
     /// Delays every answer of the operation, until the faults are cleared.

@@ -7,18 +7,23 @@ use axum::extract::State;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use ssod_broker::decide::{backoff, seed};
 use ssod_clock::Clock;
-use ssod_control::{Account, ListRequest, ListedSession};
-use ssod_model::{IdentityError, IdentityProvider, SessionName};
+use ssod_control::{Account, ErrorBody, ListRequest, ListedSession};
+use ssod_model::{AccountId, IdentityError, IdentityProvider, SessionName};
 
 use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::{find, require_open};
 use crate::live_broker::LiveBroker;
+use crate::sentence::sentence;
 use crate::vault::keeper::VaultKeeper;
 
 /// The maximum number of concurrent calls. Users report 429s from about twenty calls a second.
 const CONCURRENT_CALLS: usize = 4;
 /// The maximum number of attempts of a call that AWS throttles.
 const ATTEMPTS: u32 = 6;
+/// Attempts of one call that something else than AWS answers, because the user waits.
+const FOREIGN_ATTEMPTS: u32 = 3;
+/// The longest wait between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 pub(in crate::control) async fn answer(
     State(keeper): State<VaultKeeper>,
@@ -58,13 +63,18 @@ async fn accounts(
         let listing = || {
             broker.portal(name, |token| async move { provider.list_account_roles(session, &token, id).await })
         };
-        let roles = with_backoff(clock, listing).await?;
-        let roles = roles.iter().map(ToString::to_string).collect();
+        let (roles, error) = match with_backoff(clock, listing).await {
+            Ok(roles) => (roles.iter().map(ToString::to_string).collect(), None),
+            // This is true of every account.
+            Err(error @ IdentityError::Unauthorized) => return Err(error),
+            Err(error) => (Vec::new(), Some(roles_not_listed(name, id, error))),
+        };
         Ok::<_, IdentityError>(Account {
             id: account.id.to_string(),
             name: account.name,
             email: account.email,
             roles,
+            error,
         })
     });
     let mut accounts: Vec<Account> = with_roles.buffer_unordered(CONCURRENT_CALLS).try_collect().await?;
@@ -72,7 +82,15 @@ async fn accounts(
     Ok(accounts)
 }
 
-/// Repeats a call with growing delays while AWS throttles it.
+/// Returns why the roles of one account are not known.
+fn roles_not_listed(session: &SessionName, account: &AccountId, error: IdentityError) -> ErrorBody {
+    let message = sentence(&format!("the roles in account {account} cannot be listed: {error}"));
+    let body = Failure::from(error).body;
+    let hint = body.hint.unwrap_or_else(|| format!("Try again: ssod list {session}"));
+    ErrorBody { message, hint: Some(hint), ..body }
+}
+
+/// Repeats a call with growing delays while AWS throttles it, or something else than AWS answers.
 async fn with_backoff<T, F>(clock: &Clock, call: impl Fn() -> F) -> Result<T, IdentityError>
 where
     F: Future<Output = Result<T, IdentityError>>,
@@ -80,13 +98,11 @@ where
     for attempt in 1..ATTEMPTS {
         match call().await {
             Err(IdentityError::Throttled { retry_after }) => {
-                let wait = backoff(
-                    attempt,
-                    retry_after,
-                    Some(Duration::from_secs(20)),
-                    seed((attempt, clock.now())),
-                );
-                tokio::time::sleep(wait).await;
+                tokio::time::sleep(backoff(attempt, retry_after, LONGEST_WAIT, seed((attempt, clock.now()))))
+                    .await;
+            }
+            Err(IdentityError::NotFromAws { .. }) if attempt < FOREIGN_ATTEMPTS => {
+                tokio::time::sleep(backoff(attempt, None, LONGEST_WAIT, seed((attempt, clock.now())))).await;
             }
             outcome => return outcome,
         }
