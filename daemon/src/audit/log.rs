@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ssod_control::AuditVia;
 use ssod_endpoint::{Access, Audit, Outcome, Protocol};
 use ssod_model::{ProfileName, Program, Timestamp};
-use ssod_peer::UnixPeer;
+use ssod_peer::{TcpPeer, UnixPeer};
 
 use super::note::{CallerProcess, Message, Note};
 use super::writer::{OnUse, Writer};
@@ -37,9 +37,9 @@ impl AuditLog {
     }
 
     /// Notes a new connection of this user's, because its program may have ended when the request is answered.
-    pub(crate) fn opened(&self, inode: u32) {
+    pub(crate) fn opened(&self, peer: TcpPeer) {
         // If the queue is full, the program is searched later, or not found.
-        let _ = self.queue.try_send(Message::Opened { inode, at: Instant::now() });
+        let _ = self.queue.try_send(Message::Opened { peer, at: Instant::now() });
     }
 
     /// Notes a request over the control socket, on behalf of that program.

@@ -6,11 +6,12 @@ use std::time::Instant;
 use ssod_control::AuditVia;
 use ssod_endpoint::Outcome;
 use ssod_model::{ProfileName, Program, Timestamp};
+use ssod_peer::TcpPeer;
 
 /// A message to the thread that writes the log.
 pub(super) enum Message {
     /// This user opened a connection. Its program is best found while the connection is open.
-    Opened { inode: u32, at: Instant },
+    Opened { peer: TcpPeer, at: Instant },
     /// A request.
     Note(Box<Note>),
     /// Write everything, then answer.

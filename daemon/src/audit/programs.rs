@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ssod_model::Program;
 use ssod_peer::TcpPeer;
 
+use super::budget::Budget;
 use super::note::CallerProcess;
 
 /// A connection that waited this long for its search has its answer already.
@@ -13,53 +14,79 @@ const STALE: Duration = Duration::from_millis(50);
 /// The number of connections that are remembered at the same time.
 const REMEMBERED: usize = 512;
 
+/// Who opened a connection, as far as it could be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This program.
+    Program(Program),
+    /// A program that has ended, in the cgroup of that path.
+    Cgroup(String),
+    /// Nothing is known.
+    Unknown,
+}
+
+/// A connection that a caller has opened.
+struct Connection {
+    peer: TcpPeer,
+    program: Option<Program>,
+}
+
 /// The programs that were found.
 pub(super) struct Programs {
-    /// By the inodes of their sockets, oldest first.
-    known: VecDeque<(u32, Program)>,
-    next_search_at: Instant,
+    /// Oldest first.
+    connections: VecDeque<Connection>,
+    /// The path of the cgroup that was searched last, because most short commands come from one terminal.
+    last_cgroup: Option<(u64, Option<String>)>,
+    budget: Budget,
 }
 
 impl Programs {
     pub(super) fn new() -> Self {
-        Self { known: VecDeque::new(), next_search_at: Instant::now() }
+        Self { connections: VecDeque::new(), last_cgroup: None, budget: Budget::new(Instant::now()) }
     }
 
-    /// Finds the program that holds that socket, and remembers it for the note that follows.
-    pub(super) fn look_up(&mut self, inode: u32, opened: Instant) {
-        self.known.retain(|(known, _)| *known != inode);
-        if opened.elapsed() > STALE {
-            return;
+    /// Finds the program that opened a connection, and remembers it for the note that follows.
+    pub(super) fn look_up(&mut self, peer: TcpPeer, opened: Instant) {
+        self.connections.retain(|known| known.peer.inode != peer.inode);
+        let program = if opened.elapsed() > STALE { None } else { self.search(peer.inode) };
+        if self.connections.len() >= REMEMBERED {
+            self.connections.pop_front();
         }
-        if let Some(program) = self.search(inode) {
-            if self.known.len() >= REMEMBERED {
-                self.known.pop_front();
-            }
-            self.known.push_back((inode, program));
+        self.connections.push_back(Connection { peer, program });
+    }
+
+    /// Returns who is at the other end of a TCP connection of this user's.
+    pub(super) fn behind(&mut self, uid: Option<u32>, caller: CallerProcess) -> Origin {
+        let CallerProcess::Socket(inode) = caller else { return Origin::Unknown };
+        if uid != Some(ssod_peer::own_uid()) || inode == 0 {
+            return Origin::Unknown;
+        }
+        let known = self.connections.iter().rev().find(|known| known.peer.inode == inode);
+        let (program, cgroup) =
+            known.map_or((None, None), |known| (known.program.clone(), known.peer.cgroup));
+        match program.or_else(|| self.search(inode)) {
+            Some(program) => Origin::Program(program),
+            None => cgroup.and_then(|id| self.cgroup_path(id)).map_or(Origin::Unknown, Origin::Cgroup),
         }
     }
 
-    /// Returns the program at the other end of a TCP connection of this user's.
-    pub(super) fn behind(&mut self, uid: Option<u32>, caller: CallerProcess) -> Option<Program> {
-        match caller {
-            CallerProcess::Socket(inode) if uid == Some(ssod_peer::own_uid()) && inode != 0 => {
-                let known = self.known.iter().rev().find(|(known, _)| *known == inode);
-                let known = known.map(|(_, program)| program.clone());
-                known.or_else(|| self.search(inode))
-            }
-            _ => None,
-        }
-    }
-
-    /// Checks every process, for at most a fifth of the time: if connections come faster than that allows, most are not searched.
+    /// Searches the processes, unless the searches took too much time already: if connections come faster than that allows, most
+    /// are not searched.
     fn search(&mut self, inode: u32) -> Option<Program> {
-        let begun = Instant::now();
-        if begun < self.next_search_at {
-            return None;
+        let peer = TcpPeer { uid: ssod_peer::own_uid(), inode, cgroup: None };
+        let search = || ssod_peer::holder_of(peer).and_then(|process| process.program());
+        self.budget.spend(search).flatten()
+    }
+
+    /// Returns the path of the cgroup, within the same share of the time.
+    fn cgroup_path(&mut self, id: u64) -> Option<String> {
+        if let Some((known, path)) = &self.last_cgroup
+            && *known == id
+        {
+            return path.clone();
         }
-        let peer = TcpPeer { uid: ssod_peer::own_uid(), inode };
-        let program = ssod_peer::holder_of(peer).and_then(|process| process.program());
-        self.next_search_at = Instant::now() + begun.elapsed() * 4;
-        program
+        let path = self.budget.spend(|| ssod_peer::cgroup_path(id))?;
+        self.last_cgroup = Some((id, path.clone()));
+        path
     }
 }

@@ -28,11 +28,12 @@ pub(crate) fn admit(
         });
         let (uid, inode) = (peer.map(|peer| peer.uid), peer.map_or(0, |peer| peer.inode));
         let router = endpoint.router(Caller { uid, inode });
-        if uid == Some(ssod_peer::own_uid()) {
-            audit.opened(inode);
-            Admission::Own(router)
-        } else {
-            Admission::OtherUser(router)
+        match peer.filter(|peer| peer.uid == ssod_peer::own_uid()) {
+            Some(peer) => {
+                audit.opened(peer);
+                Admission::Own(router)
+            }
+            None => Admission::OtherUser(router),
         }
     }
 }
