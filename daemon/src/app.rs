@@ -101,8 +101,12 @@ impl App {
         let instance_lock = take_folders(&paths)?;
         let foundation = Foundation::lay(paths, &settings, &variable, clock)?;
         let sockets = Sockets::bind(&foundation, settings.endpoint.port, &mut inherited)?;
-        let facts =
-            DaemonFacts { port: sockets.endpoint.local_addr()?.port(), overrides: overrides(&variable) };
+        let facts = DaemonFacts {
+            port: sockets.endpoint.local_addr()?.port(),
+            overrides: overrides(&variable),
+            proxy: network::proxy(&settings.network, &variable),
+            ca_bundle: network::ca_bundle(&settings.network, &foundation.paths.settings, &variable)?,
+        };
         let (limits, shutdown) = (limits::by_descriptors(), Shutdown::default());
         let imds_enabled = Arc::new(AtomicBool::new(settings.imds.enabled));
         let tokens = EndpointTokens::new(foundation.state_file.clone(), foundation.paths.clone());

@@ -89,7 +89,7 @@ fn the_ssod_of_another_home_folder_that_has_the_port_is_named() {
     let named = format!(
         "port {port} on 127.0.0.1 is taken: the ssod of another HOME, {} (process {}), holds it",
         other.home().display(),
-        other.daemon().own_pid().unwrap()
+        other.daemon().status().daemon.pid
     );
     let error = daemon_error(&sandbox);
     assert!(error.contains(&named), "{error}");

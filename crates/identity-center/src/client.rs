@@ -78,7 +78,7 @@ impl IdentityCenter {
     }
 
     /// The client, set up at the first call.
-    fn http(&self) -> Result<Client, IdentityError> {
+    pub(crate) fn http(&self) -> Result<Client, IdentityError> {
         let mut kept = self.http.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(http) = kept.as_ref() {
             return Ok(http.clone());
@@ -365,7 +365,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 }
 
 /// The network's failure in one sentence, without the URL, whose query can name accounts.
-fn unreachable(error: &reqwest::Error) -> IdentityError {
+pub(crate) fn unreachable(error: &reqwest::Error) -> IdentityError {
     let host = error.url().and_then(Url::host_str).unwrap_or("AWS").to_owned();
     let why =
         if error.is_timeout() { "it did not answer in time".to_owned() } else { plain(&root_cause(error)) };

@@ -7,8 +7,10 @@ pub mod answers;
 mod client;
 mod endpoints;
 mod errors;
+mod probe;
 mod wire;
 
 pub use client::{IdentityCenter, Network, SetupError};
 pub use endpoints::{oidc_base, portal_base};
 pub use errors::{ErrorAnswer, Service, classify};
+pub use probe::ProbeAnswer;

@@ -7,26 +7,28 @@ use crate::{Process, TcpPeer};
 /// How many of the ids that were given out last are tried before all processes are listed.
 const RECENT_IDS: u32 = 32;
 
-/// Finds the process that holds the client's end of that connection. A short command has started just now, so the newest
-/// processes are tried first, which takes some 50 microseconds. To find an older process, it reads the descriptors of every
-/// process of this user, which takes milliseconds, so a request must not wait for it.
+/// Finds the process that holds the client's end of that connection, if it is among the newest processes. A short command has
+/// started just now, and this takes some 50 microseconds.
+pub fn new_holder_of(peer: TcpPeer) -> Option<Process> {
+    let newest = newest_id()?;
+    (0..RECENT_IDS).filter_map(|age| newest.checked_sub(age)).find_map(|id| holder(id, peer.inode))
+}
+
+/// Finds the process that holds the client's end of that connection. It reads the descriptors of every process of this
+/// user, which takes milliseconds, so a request must not wait for it.
 pub fn holder_of(peer: TcpPeer) -> Option<Process> {
     holder_of_socket(peer.inode)
 }
 
-/// Finds the process that holds the socket of that inode.
+/// Finds the process that holds the socket of that inode, the newest first.
 pub(crate) fn holder_of_socket(inode: u32) -> Option<Process> {
     let newest = newest_id().unwrap_or_default();
-    let recent = (0..RECENT_IDS).filter_map(|age| newest.checked_sub(age));
-    let mut recent = recent.filter_map(|id| holder(id, inode));
-    recent.next().or_else(|| {
-        let mut ids: Vec<u32> = std::fs::read_dir("/proc")
-            .ok()?
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .collect();
-        ids.sort_unstable_by_key(|id| age(*id, newest));
-        ids.into_iter().find_map(|id| holder(id, inode))
-    })
+    let mut ids: Vec<u32> = std::fs::read_dir("/proc")
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    ids.sort_unstable_by_key(|id| age(*id, newest));
+    ids.into_iter().find_map(|id| holder(id, inode))
 }
 
 /// Returns the process of that id if it has the socket open.
@@ -95,6 +97,11 @@ mod tests {
             .spawn()
             .unwrap();
         drop(other);
+        for found in [new_holder_of(peer), holder_of(peer)] {
+            // The newest of these ids may all belong to processes that other tests have started meanwhile.
+            let Some(found) = found else { continue };
+            assert_eq!(found.pid(), child.id());
+        }
         assert_eq!(holder_of(peer).unwrap().program().unwrap().name, "sleep");
         child.kill().unwrap();
         child.wait().unwrap();

@@ -16,6 +16,11 @@ pub fn holder_of(_peer: TcpPeer) -> Option<Process> {
 }
 
 /// Returns `None`, because this platform does not report it.
+pub fn new_holder_of(_peer: TcpPeer) -> Option<Process> {
+    None
+}
+
+/// Returns `None`, because this platform does not report it.
 pub(crate) fn holder_of_socket(_inode: u32) -> Option<Process> {
     None
 }

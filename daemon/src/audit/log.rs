@@ -10,6 +10,7 @@ use ssod_control::AuditVia;
 use ssod_endpoint::{Access, Audit, Outcome, Protocol};
 use ssod_model::{ProfileName, Program, Timestamp};
 use ssod_peer::{TcpPeer, UnixPeer};
+use tokio::sync::oneshot;
 
 use super::note::{CallerProcess, Message, Note};
 use super::writer::{OnUse, Writer};
@@ -36,10 +37,13 @@ impl AuditLog {
         Ok(Self { queue, lost: AtomicU64::new(0), last_served: AtomicI64::new(i64::MIN) })
     }
 
-    /// Notes a new connection of this user's, because its program may have ended when the request is answered.
-    pub(crate) fn opened(&self, peer: TcpPeer) {
+    /// Notes a new connection of this user's, because its program may have ended when the request is answered. The receiver ends
+    /// when the program has been found if it is a new one.
+    pub(crate) fn opened(&self, peer: TcpPeer) -> oneshot::Receiver<()> {
+        let (tried, found) = oneshot::channel();
         // If the queue is full, the program is searched later, or not found.
-        let _ = self.queue.try_send(Message::Opened { peer, at: Instant::now() });
+        let _ = self.queue.try_send(Message::Opened { peer, at: Instant::now(), tried });
+        found
     }
 
     /// Notes a request over the control socket, on behalf of that program.

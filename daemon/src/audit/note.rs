@@ -7,11 +7,17 @@ use ssod_control::AuditVia;
 use ssod_endpoint::Outcome;
 use ssod_model::{ProfileName, Program, Timestamp};
 use ssod_peer::TcpPeer;
+use tokio::sync::oneshot;
 
 /// A message to the thread that writes the log.
 pub(super) enum Message {
     /// This user opened a connection. Its program is best found while the connection is open.
-    Opened { peer: TcpPeer, at: Instant },
+    Opened {
+        peer: TcpPeer,
+        at: Instant,
+        /// Is dropped when the newest processes have been tried.
+        tried: oneshot::Sender<()>,
+    },
     /// A request.
     Note(Box<Note>),
     /// Write everything, then answer.

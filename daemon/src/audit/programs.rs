@@ -45,10 +45,15 @@ impl Programs {
         Self { connections: VecDeque::new(), last_cgroup: None, budget: Budget::new(Instant::now()) }
     }
 
-    /// Finds the program that opened a connection, and remembers it for the note that follows.
-    pub(super) fn look_up(&mut self, peer: TcpPeer, opened: Instant) {
+    /// Finds the program that opened a connection, and remembers it for the note that follows. `tried` is called when the newest
+    /// processes have been tried: no short command needs to stay longer.
+    pub(super) fn look_up(&mut self, peer: TcpPeer, opened: Instant, tried: impl FnOnce()) {
         self.connections.retain(|known| known.peer.inode != peer.inode);
-        let program = if opened.elapsed() > STALE { None } else { self.search(peer.inode) };
+        let is_stale = opened.elapsed() > STALE;
+        let search_new = || ssod_peer::new_holder_of(peer).and_then(|process| process.program());
+        let new = if is_stale { None } else { self.budget.spend(search_new).flatten() };
+        tried();
+        let program = new.or_else(|| if is_stale { None } else { self.search(peer.inode) });
         if self.connections.len() >= REMEMBERED {
             self.connections.pop_front();
         }

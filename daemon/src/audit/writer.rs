@@ -73,7 +73,7 @@ impl Writer {
                 Some(at) => notes.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             match message {
-                Ok(Message::Opened { peer, at }) => self.programs.look_up(peer, at),
+                Ok(Message::Opened { peer, at, tried }) => self.programs.look_up(peer, at, || drop(tried)),
                 Ok(Message::Note(note)) => {
                     self.record(*note);
                     write_at.get_or_insert_with(|| Instant::now() + BATCH);
