@@ -55,8 +55,8 @@ pub(crate) fn open(url: &str, command: &str) -> Result<(), BrowserError> {
     spawned.map(drop).map_err(|_| BrowserError::CannotStart { program: Some(program.clone()) })
 }
 
-/// Splits the command as a shell does, so that a quoted path may have spaces, and inserts the address into the words. So
-/// nothing in the address can become a word of its own. Returns `None` if a quote is not closed.
+/// Splits the command as a shell does, so that a quoted path may have spaces, and inserts the address into the words.
+/// So nothing in the address can become a word of its own. Returns `None` if a quote is not closed.
 fn words(command: &str, url: &str) -> Option<Vec<String>> {
     let mut words = shlex::split(command)?;
     if !words.is_empty() && !words.iter().any(|word| word.contains("{url}")) {

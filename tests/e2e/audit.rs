@@ -95,8 +95,8 @@ fn a_connection_whose_first_process_has_ended_is_audited_without_a_program() {
     assert!(sandbox.ssod(&["audit"]).succeeded().contains("gone"));
 }
 
-/// The share was 2 % when the search began with the oldest process. `curl` ends a millisecond after its answer, so on a loaded
-/// machine some runs end first.
+/// The share was 2 % when the search began with the oldest process. `curl` ends a millisecond after its answer, so on a
+/// loaded machine some runs end first.
 #[test]
 fn most_short_commands_are_named() {
     const RUNS: usize = 50;

@@ -131,7 +131,7 @@ fn sign_ins_that_are_needed_are_warnings_and_blocked_profiles_fail() {
     }
     sandbox.login(TestUser::READ_ONLY).succeeded();
     assert_eq!(sandbox.daemon().credentials(TestUser::READ_ONLY.profile).status, 403);
-    let not_assigned = format!("{}: blocked, because the role is not assigned", TestUser::READ_ONLY.profile);
+    let not_assigned = format!("{} cannot be used: the role is not assigned", TestUser::READ_ONLY.profile);
     assert_finds(&sandbox, &[], &[&not_assigned, "ssod list"]);
 }
 
@@ -139,5 +139,5 @@ fn sign_ins_that_are_needed_are_warnings_and_blocked_profiles_fail() {
 fn an_endpoint_that_does_not_answer_is_found() {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     sandbox.fake().stop();
-    assert_finds(&sandbox, &[], &["cannot reach 127.0.0.1", "Check the network"]);
+    assert_finds(&sandbox, &[], &["Cannot reach 127.0.0.1", "Check the network"]);
 }

@@ -17,8 +17,8 @@ const SET_AGAIN: &str = "Set the variables again: eval \"$(ssod env PROFILE)\"";
 
 /// Diagnose common problems and suggest fixes.
 ///
-/// Checks the daemon, its port and its key store; sign-ins and profiles; whether AWS answers, without sending a secret; files and
-/// the folders above them; and this shell. The exit status is 1 if something must be fixed.
+/// Checks the daemon, its port and its key store; sign-ins and profiles; whether AWS answers, without sending a secret;
+/// files and the folders above them; and this shell. The exit status is 1 if something must be fixed.
 #[derive(Args)]
 pub(crate) struct DoctorArgs {
     /// Print JSON.

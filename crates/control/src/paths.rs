@@ -158,8 +158,9 @@ impl Paths {
     }
 }
 
-/// Returns the runtime folder and the control socket. A runtime folder whose path is too long for a socket counts as none, so
-/// that client and daemon find the socket in the state folder. Fails if that path, or the named one, is too long as well.
+/// Returns the runtime folder and the control socket. A runtime folder whose path is too long for a socket counts as
+/// none, so that client and daemon find the socket in the state folder. Fails if that path, or the named one, is too
+/// long as well.
 fn runtime_and_socket(
     runtime: Option<&Path>,
     state: &Path,

@@ -28,8 +28,8 @@ impl fmt::Display for ProbeAnswer {
 }
 
 impl IdentityCenter {
-    /// Requests the root of an endpoint, over the same proxy and with the same certificates as every call. Follows no redirect,
-    /// and does not set the clock by the answer. Fails if nothing answers within the time.
+    /// Requests the root of an endpoint, over the same proxy and with the same certificates as every call. Follows no
+    /// redirect, and does not set the clock by the answer. Fails if nothing answers within the time.
     pub async fn probe(&self, base: &str, timeout: Duration) -> Result<ProbeAnswer, IdentityError> {
         let request = self.http()?.get(format!("{base}/")).timeout(timeout);
         let response = request.send().await.map_err(|error| unreachable(&error))?;

@@ -1,5 +1,5 @@
-//! The path of a cgroup by its id. The path names the systemd unit or scope, or the container, in which a program ran, also
-//! after the program has ended.
+//! The path of a cgroup by its id. The path names the systemd unit or scope, or the container, in which a program ran,
+//! also after the program has ended.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,8 +12,9 @@ const MARKER: &str = "cgroup.procs";
 /// A machine with many containers has a few thousand cgroups.
 const MAX_FOLDERS: usize = 10_000;
 
-/// Returns the path of the cgroup below the mount, such as `/user.slice/user-1000.slice/session-3.scope`. Returns `None` if it
-/// no longer exists, or if it is the root, which names nothing. It reads the whole tree, which takes milliseconds.
+/// Returns the path of the cgroup below the mount, such as `/user.slice/user-1000.slice/session-3.scope`. Returns
+/// `None` if it no longer exists, or if it is the root, which names nothing. It reads the whole tree, which takes
+/// milliseconds.
 pub fn cgroup_path(id: u64) -> Option<String> {
     let mount = MOUNTS.map(Path::new).into_iter().find(|mount| mount.join(MARKER).exists())?;
     find(mount, id)

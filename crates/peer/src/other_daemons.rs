@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Returns the ids of the processes with that name that run as that user. A process can choose its name, so this serves messages
-/// only.
+/// Returns the ids of the processes with that name that run as that user. A process can choose its name, so this serves
+/// messages only.
 pub fn processes_named(name: &str, uid: u32) -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());

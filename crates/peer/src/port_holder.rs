@@ -16,8 +16,8 @@ pub struct PortHolder {
     pub program: Option<Program>,
 }
 
-/// Returns who listens on that port of 127.0.0.1. It reads the kernel's whole socket tables and this user's processes, which
-/// takes milliseconds, so it serves error messages and not requests.
+/// Returns who listens on that port of 127.0.0.1. It reads the kernel's whole socket tables and this user's processes,
+/// which takes milliseconds, so it serves error messages and not requests.
 pub fn port_holder(port: u16) -> Option<PortHolder> {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let Listener { uid, inode } = listener(&read("/proc/net/tcp"), &read("/proc/net/tcp6"), port)?;
@@ -42,8 +42,8 @@ fn listener(tcp: &str, tcp6: &str, port: u16) -> Option<Listener> {
         .or_else(|| listener_on(tcp6, "00000000000000000000000000000000"))
 }
 
-/// Parses a line such as `0: 0100007F:1E42 00000000:0000 0A …`; state 0A is LISTEN, the eighth field is the uid, and the tenth
-/// is the inode.
+/// Parses a line such as `0: 0100007F:1E42 00000000:0000 0A …`; state 0A is LISTEN, the eighth field is the uid, and
+/// the tenth is the inode.
 fn parse_listener(line: &str, local: &str) -> Option<Listener> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     if fields.get(1) != Some(&local) || fields.get(3) != Some(&"0A") {

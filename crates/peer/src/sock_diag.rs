@@ -133,8 +133,8 @@ fn read_answer(answer: &[u8], request: &[u8]) -> io::Result<Option<TcpPeer>> {
     }
 }
 
-/// Returns the cgroup's id from the attributes of an answer. Each begins with its length and its kind, two bytes each, and is
-/// padded to four bytes.
+/// Returns the cgroup's id from the attributes of an answer. Each begins with its length and its kind, two bytes each,
+/// and is padded to four bytes.
 fn cgroup(mut attributes: &[u8]) -> Option<u64> {
     loop {
         let (header, rest) = attributes.split_at_checked(4)?;

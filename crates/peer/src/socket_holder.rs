@@ -7,8 +7,8 @@ use crate::{Process, TcpPeer};
 /// How many of the ids that were given out last are tried before all processes are listed.
 const RECENT_IDS: u32 = 32;
 
-/// Finds the process that holds the client's end of that connection, if it is among the newest processes. A short command has
-/// started just now, and this takes some 50 microseconds.
+/// Finds the process that holds the client's end of that connection, if it is among the newest processes. A short
+/// command has started just now, and this takes some 50 microseconds.
 pub fn new_holder_of(peer: TcpPeer) -> Option<Process> {
     let newest = newest_id()?;
     (0..RECENT_IDS).filter_map(|age| newest.checked_sub(age)).find_map(|id| holder(id, peer.inode))
@@ -55,8 +55,8 @@ fn newest_id() -> Option<u32> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next_back()?.parse().ok()
 }
 
-/// Returns how many ids were given out after this one. After the largest id, the kernel begins again with small ones, so ids
-/// above the newest are the oldest.
+/// Returns how many ids were given out after this one. After the largest id, the kernel begins again with small ones,
+/// so ids above the newest are the oldest.
 fn age(id: u32, newest: u32) -> u32 {
     newest.wrapping_sub(id)
 }

@@ -7,8 +7,8 @@ pub struct TcpPeer {
     pub uid: u32,
     /// The socket's inode, which identifies the process that has it open.
     pub inode: u32,
-    /// The id of the cgroup in which the socket was made, which names the unit or scope of a program that has ended (see
-    /// [`crate::cgroup_path`]); `None` on kernels before Linux 5.9.
+    /// The id of the cgroup in which the socket was made, which names the unit or scope of a program that has ended
+    /// (see [`crate::cgroup_path`]); `None` on kernels before Linux 5.9.
     pub cgroup: Option<u64>,
 }
 

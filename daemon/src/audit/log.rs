@@ -37,8 +37,8 @@ impl AuditLog {
         Ok(Self { queue, lost: AtomicU64::new(0), last_served: AtomicI64::new(i64::MIN) })
     }
 
-    /// Notes a new connection of this user's, because its program may have ended when the request is answered. The receiver ends
-    /// when the program has been found if it is a new one.
+    /// Notes a new connection of this user's, because its program may have ended when the request is answered. The
+    /// receiver ends when the program has been found if it is a new one.
     pub(crate) fn opened(&self, peer: TcpPeer) -> oneshot::Receiver<()> {
         let (tried, found) = oneshot::channel();
         // If the queue is full, the program is searched later, or not found.

@@ -45,8 +45,8 @@ impl Programs {
         Self { connections: VecDeque::new(), last_cgroup: None, budget: Budget::new(Instant::now()) }
     }
 
-    /// Finds the program that opened a connection, and remembers it for the note that follows. `tried` is called when the newest
-    /// processes have been tried: no short command needs to stay longer.
+    /// Finds the program that opened a connection, and remembers it for the note that follows. `tried` is called when
+    /// the newest processes have been tried: no short command needs to stay longer.
     pub(super) fn look_up(&mut self, peer: TcpPeer, opened: Instant, tried: impl FnOnce()) {
         self.connections.retain(|known| known.peer.inode != peer.inode);
         let is_stale = opened.elapsed() > STALE;
@@ -75,8 +75,8 @@ impl Programs {
         }
     }
 
-    /// Searches the processes, unless the searches took too much time already: if connections come faster than that allows, most
-    /// are not searched.
+    /// Searches the processes, unless the searches took too much time already: if connections come faster than that
+    /// allows, most are not searched.
     fn search(&mut self, inode: u32) -> Option<Program> {
         let peer = TcpPeer { uid: ssod_peer::own_uid(), inode, cgroup: None };
         let search = || ssod_peer::holder_of(peer).and_then(|process| process.program());
@@ -93,5 +93,51 @@ impl Programs {
         let path = self.budget.spend(|| ssod_peer::cgroup_path(id))?;
         self.last_cgroup = Some((id, path.clone()));
         path
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+
+    use super::*;
+
+    fn own(inode: u32, cgroup: Option<u64>) -> TcpPeer {
+        TcpPeer { uid: ssod_peer::own_uid(), inode, cgroup }
+    }
+
+    #[test]
+    fn a_program_that_holds_its_connection_is_named() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (SocketAddr::V4(from), SocketAddr::V4(to)) =
+            (client.local_addr().unwrap(), client.peer_addr().unwrap())
+        else {
+            panic!("IPv6")
+        };
+        let peer = ssod_peer::tcp_peer(from, to).unwrap().unwrap();
+        let mut programs = Programs::new();
+        let mut was_tried = false;
+        programs.look_up(peer, Instant::now(), || was_tried = true);
+        drop(client);
+        // It is named although it has closed the connection meanwhile.
+        let origin = programs.behind(Some(peer.uid), CallerProcess::Socket(peer.inode));
+        assert!(was_tried && matches!(origin, Origin::Program(program) if program.pid == std::process::id()));
+    }
+
+    #[test]
+    fn a_program_that_has_ended_is_named_by_its_cgroup() {
+        let inode = u32::MAX;
+        let mut programs = Programs::new();
+        programs.last_cgroup = Some((7, Some("/user.slice/session-3.scope".to_owned())));
+        programs.look_up(own(inode, Some(7)), Instant::now(), || {});
+        let behind = |programs: &mut Programs, uid| programs.behind(uid, CallerProcess::Socket(inode));
+        let own_uid = Some(ssod_peer::own_uid());
+        let scope = Origin::Cgroup("/user.slice/session-3.scope".to_owned());
+        assert_eq!(behind(&mut programs, own_uid), scope);
+        assert_eq!(behind(&mut programs, None), Origin::Unknown, "another user's connection is not searched");
+        // The inode belongs to a new connection now, whose cgroup no longer exists.
+        programs.look_up(own(inode, Some(u64::MAX)), Instant::now(), || {});
+        assert_eq!(behind(&mut programs, own_uid), Origin::Unknown);
     }
 }

@@ -22,8 +22,8 @@ pub(crate) fn load(
     Ok(Network { proxy: settings.proxy.clone(), ca_bundle: path.map(read).transpose()? })
 }
 
-/// Returns the path of the CA bundle that the settings name, otherwise of the one in `AWS_CA_BUNDLE`. A relative path in the
-/// settings begins at the folder of the settings file.
+/// Returns the path of the CA bundle that the settings name, otherwise of the one in `AWS_CA_BUNDLE`. A relative path
+/// in the settings begins at the folder of the settings file.
 pub(crate) fn ca_bundle(
     settings: &NetworkSettings,
     settings_file: &Path,

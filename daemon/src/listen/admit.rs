@@ -43,8 +43,8 @@ pub(crate) fn admit(
     }
 }
 
-/// Lets the first answer of a connection wait until a new program has been found, because a short command ends as soon as it has
-/// its answer. The search runs beside the request and is mostly done first.
+/// Lets the first answer of a connection wait until a new program has been found, because a short command ends as soon
+/// as it has its answer. The search runs beside the request and is mostly done first.
 fn answer_after(router: Router, found: oneshot::Receiver<()>) -> Router {
     let search = FirstSearch(Arc::new(Mutex::new(Some(found))));
     router.layer(map_response(move |response: Response| {

@@ -37,8 +37,8 @@ enum Holder {
     },
     /// A program of this user.
     Own(Program),
-    /// A program of this user that hides its descriptors. This may be one of the user's other daemons of ssod, whose processes
-    /// are listed.
+    /// A program of this user that hides its descriptors. This may be one of the user's other daemons of ssod, whose
+    /// processes are listed.
     OwnHidden {
         /// The processes.
         daemons: Vec<u32>,

@@ -146,8 +146,8 @@ fn protected(paths: &Paths, facts: &DaemonFacts, browser: &str) -> Vec<Protected
         private.extend(entries.map(|entry| entry.path()));
     }
     private.extend([paths.audit(), Paths::before(&paths.audit()), paths.memory(), paths.lock(), paths.log()]);
-    // These are not secret, but a user who can write the settings chooses the program that runs as the browser, and a user who
-    // can write the certificates can read what ssod sends.
+    // These are not secret, but a user who can write the settings chooses the program that runs as the browser, and a
+    // user who can write the certificates can read what ssod sends.
     let mut unchanged = vec![paths.settings.clone(), paths.aws_config.clone(), paths.aws_credentials.clone()];
     unchanged.extend(facts.ca_bundle.clone());
     let program = shlex::split(browser).and_then(|words| words.into_iter().next()).map(PathBuf::from);

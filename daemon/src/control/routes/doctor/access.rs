@@ -1,5 +1,5 @@
-//! Who can change the files that ssod reads and stores: the files themselves, and every folder and link on the way to them,
-//! because another user who can write to a folder can replace what is in it.
+//! Who can change the files that ssod reads and stores: the files themselves, and every folder and link on the way to
+//! them, because another user who can write to a folder can replace what is in it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
@@ -99,7 +99,8 @@ fn judge(entry: &Entry, need: Need, own_uid: u32) -> Option<Fault> {
     }
 }
 
-/// Returns everything that the kernel visits on the way to the path, links and their targets included, as far as it exists.
+/// Returns everything that the kernel visits on the way to the path, links and their targets included, as far as it
+/// exists.
 fn entries_to(path: &Path) -> Vec<Entry> {
     let mut left: VecDeque<OsString> = names(path);
     let (mut at, mut links, mut entries) = (PathBuf::from("/"), 0, Vec::new());

@@ -48,7 +48,7 @@ fn judge_answers(answers: &BTreeMap<String, Result<ProbeAnswer, IdentityError>>)
             )),
             Err(error) => checks.push(Check::failed(
                 "AWS",
-                sentence(&format!("{host}: {error}")),
+                sentence(&error.to_string()),
                 "Check the network, a firewall, sso_region, and [network] proxy and ca_bundle in config.toml",
             )),
         }
@@ -136,7 +136,9 @@ mod tests {
             ("https://portal.sso.us-east-1.amazonaws.com".to_owned(), answer(302, "text/html", false)),
             (
                 "https://portal.sso.us-east-2.amazonaws.com".to_owned(),
-                Err(IdentityError::Unavailable("it did not answer in time".to_owned())),
+                Err(IdentityError::Unavailable(
+                    "cannot reach portal.sso.us-east-2.amazonaws.com: refused".to_owned(),
+                )),
             ),
         ]);
         assert_eq!(
@@ -147,10 +149,7 @@ mod tests {
                     CheckState::Warning,
                     "https://portal.sso.us-east-1.amazonaws.com answers, but the answer does not look like AWS's: 302 text/html."
                 ),
-                (
-                    CheckState::Failed,
-                    "Https://portal.sso.us-east-2.amazonaws.com: it did not answer in time."
-                ),
+                (CheckState::Failed, "Cannot reach portal.sso.us-east-2.amazonaws.com: refused."),
             ]
         );
     }

@@ -93,7 +93,7 @@ fn check(fault: &Fault, names: &str) -> Check {
         Fault::NoAccess { session } => Check::failed(
             "profile",
             format!(
-                "{names}: blocked, because the role is not assigned to the user who is signed in to session {session}."
+                "{names} cannot be used: the role is not assigned to the user who is signed in to session {session}."
             ),
             format!(
                 "To see what is assigned: ssod list {session}; if another user should be signed in: ssod login {session}"
@@ -101,12 +101,12 @@ fn check(fault: &Fault, names: &str) -> Check {
         ),
         Fault::Blocked { reason } => Check::failed(
             "profile",
-            format!("{names}: blocked, because {reason}."),
+            format!("{names} cannot be used now: {reason}."),
             "ssod tries again by itself; if this goes on, see whether AWS answers (below)",
         ),
         Fault::NotRenewed { reason } => Check::warning(
             "profile",
-            format!("{names}: still has credentials, but they cannot be renewed, because {reason}."),
+            format!("The credentials of {names} are still valid, but cannot be renewed: {reason}."),
             "To see until when they are valid: ssod status",
         ),
     }
@@ -217,12 +217,12 @@ mod tests {
         let expected = [
             (
                 CheckState::Failed,
-                "p0, p1, p2, p3, p4 and 9995 more: blocked, because the role is not assigned to the user who is signed in to session s.",
+                "p0, p1, p2, p3, p4 and 9995 more cannot be used: the role is not assigned to the user who is signed in to session s.",
             ),
-            (CheckState::Failed, "slow: blocked, because AWS did not answer."),
+            (CheckState::Failed, "slow cannot be used now: AWS did not answer."),
             (
                 CheckState::Warning,
-                "held: still has credentials, but they cannot be renewed, because AWS did not answer.",
+                "The credentials of held are still valid, but cannot be renewed: AWS did not answer.",
             ),
         ];
         assert_eq!(checks, expected.map(|(state, message)| (state, message.to_owned())));
