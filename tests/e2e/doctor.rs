@@ -62,14 +62,21 @@ fn credentials_that_take_precedence_over_ssod_are_found() {
         [("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "old")];
     assert_finds(&sandbox, &old_environment, &["is no longer valid", "ssod env"]);
     let credentials = sandbox.home().join(".aws/credentials");
-    for (section, text) in [("default", "tools without a profile"), ("adminUser", "not what ssod serves")] {
-        fs::write(
-            &credentials,
-            format!("[{section}]\naws_access_key_id = AKIA\naws_secret_access_key = x\n"),
-        )
-        .unwrap();
-        assert_finds(&sandbox, &[], &[text]);
-    }
+    let write_keys = |section: &str| {
+        let text = format!("[{section}]\naws_access_key_id = AKIA\naws_secret_access_key = x\n");
+        fs::write(&credentials, text).unwrap();
+    };
+    write_keys("default");
+    // Tools with a profile use ssod, so these keys are a failure only in a shell that relies on the endpoint.
+    let elsewhere = doctor(&sandbox, &[]);
+    assert_eq!(elsewhere.status, 0, "{}", elsewhere.stdout);
+    assert!(elsewhere.stdout.contains("AWS tools without a profile do not use ssod"), "{}", elsewhere.stdout);
+    let token = sandbox.daemon().token("adminUser");
+    let environment =
+        [("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", &token)];
+    assert_finds(&sandbox, &environment, &["do not use the endpoint", "[default] has aws_access_key_id"]);
+    write_keys("adminUser");
+    assert_finds(&sandbox, &[], &["AWS tools do not use ssod for profile adminUser"]);
 }
 
 #[test]

@@ -68,6 +68,7 @@ impl Check {
         Self { state: CheckState::Failed, hint: Some(hint.into()), ..Self::ok(name, message) }
     }
     /// Puts the check into a group.
+    #[must_use]
     pub fn in_group(self, group: CheckGroup) -> Self {
         Self { group, ..self }
     }
