@@ -9,9 +9,11 @@ mod client;
 mod endpoints;
 mod errors;
 mod http;
+mod probe;
 mod wire;
 
 pub use client::IdentityCenter;
 pub use endpoints::{oidc_base, portal_base};
 pub use errors::{ErrorAnswer, Service, classify};
 pub use http::{HttpOptions, SetupError};
+pub use probe::ProbeAnswer;

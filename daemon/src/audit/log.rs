@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use ssod_control::AuditVia;
 use ssod_endpoint::{Access, Audit, Outcome, Protocol};
 use ssod_model::{ProfileName, Program, Timestamp};
-use ssod_peer::UnixPeer;
+use ssod_peer::{TcpPeer, UnixPeer};
+use tokio::sync::oneshot;
 
 use super::note::{CallerProcess, Message, Note};
 use super::writer::{OnUse, Writer};
@@ -37,10 +38,13 @@ impl AuditLog {
         Ok(Self { queue, lost: AtomicU64::new(0), last_served: AtomicI64::new(i64::MIN) })
     }
 
-    /// Notes a new connection of this user, so that its program is found before it ends.
-    pub(crate) fn opened(&self, inode: u32) {
+    /// Notes a new connection of this user, so that its program is found before it ends. The receiver ends when the
+    /// program has been found if it is a new one.
+    pub(crate) fn opened(&self, peer: TcpPeer) -> oneshot::Receiver<()> {
+        let (tried, found) = oneshot::channel();
         // If the queue is full, the program is searched for when the request is noted.
-        let _ = self.queue.try_send(Message::Opened { inode, at: Instant::now() });
+        let _ = self.queue.try_send(Message::Opened { peer, at: Instant::now(), tried });
+        found
     }
 
     /// Notes a request over the control socket, on behalf of that program.

@@ -13,7 +13,7 @@ use ssod_model::{ProfileName, Program};
 
 use super::log_file::LogFile;
 use super::note::{CallerProcess, Message, Note};
-use super::programs::Programs;
+use super::programs::{Origin, Programs};
 
 /// The maximum delay before a line is written.
 const MAX_WRITE_DELAY: Duration = Duration::from_millis(500);
@@ -73,7 +73,7 @@ impl Writer {
                 Some(at) => notes.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             match message {
-                Ok(Message::Opened { inode, at }) => self.programs.look_up(inode, at),
+                Ok(Message::Opened { peer, at, tried }) => self.programs.look_up(peer, at, || drop(tried)),
                 Ok(Message::Note(note)) => {
                     self.record(*note);
                     write_at.get_or_insert_with(|| Instant::now() + MAX_WRITE_DELAY);
@@ -114,16 +114,20 @@ impl Writer {
             repeat.entry.at = note.at.to_string();
             if repeat.caller != note.caller {
                 // Several processes made these requests, so the line names none of them.
-                (repeat.entry.pid, repeat.entry.program, repeat.entry.path) = (None, None, None);
+                let AuditEntry { pid, program, path, cgroup, .. } = &mut repeat.entry;
+                (*pid, *program, *path, *cgroup) = (None, None, None, None);
             }
             return;
         }
         let caller = note.caller;
-        let program = note.program.clone().or_else(|| self.programs.behind(note.uid, caller));
-        if let (Some(program), Some(profile), false) = (&program, &note.profile, is_refusal) {
+        let origin = match &note.program {
+            Some(program) => Origin::Program(program.clone()),
+            None => self.programs.behind(note.uid, caller),
+        };
+        if let (Origin::Program(program), Some(profile), false) = (&origin, &note.profile, is_refusal) {
             (self.on_use)(profile, program);
         }
-        let entry = entry(note, program);
+        let entry = entry(note, origin);
         self.push_line(&entry);
         if self.repeats.len() >= MAX_REPEATS {
             self.end_repeats(|_| true);
@@ -166,7 +170,12 @@ impl Writer {
     }
 }
 
-fn entry(note: Note, program: Option<Program>) -> AuditEntry {
+fn entry(note: Note, origin: Origin) -> AuditEntry {
+    let (program, cgroup) = match origin {
+        Origin::Program(program) => (Some(program), None),
+        Origin::Cgroup(cgroup) => (None, Some(cgroup)),
+        Origin::Unknown => (None, None),
+    };
     let (outcome, reason) = match note.outcome {
         Outcome::Served => (AuditOutcome::Served, None),
         Outcome::Refused { reason } => (AuditOutcome::Refused, Some(reason)),
@@ -180,6 +189,7 @@ fn entry(note: Note, program: Option<Program>) -> AuditEntry {
         pid: program.as_ref().map(|program| program.pid),
         program: program.as_ref().map(|program| program.name.clone()),
         path: program.map(|program| program.path),
+        cgroup,
         reason,
         repeated: 0,
         lost: note.lost,
