@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{Process, TcpPeer};
 
 /// How many of the ids that were given out last are tried before all processes are listed.
-const RECENT_IDS: u32 = 32;
+const RECENT_IDS: u32 = 16;
 
 /// Finds the process that holds the client's end of that connection, if it is among the newest processes. A short
 /// command has started just now, and this takes some 50 microseconds.

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +35,8 @@ pub(super) struct Writer {
     repeats: HashMap<RepeatKey, Repeat>,
     programs: Programs,
     lines: Vec<u8>,
+    /// Whether this thread waits for a message.
+    is_idle: Arc<AtomicBool>,
 }
 
 /// Identifies repeats: two notes with the same key are repeats of one request.
@@ -58,9 +62,9 @@ struct Repeat {
 }
 
 impl Writer {
-    pub(super) fn new(path: &Path, on_use: OnUse) -> io::Result<Self> {
+    pub(super) fn new(path: &Path, on_use: OnUse, is_idle: Arc<AtomicBool>) -> io::Result<Self> {
         let (file, programs) = (LogFile::open(path)?, Programs::new());
-        Ok(Self { file, on_use, repeats: HashMap::new(), programs, lines: Vec::new() })
+        Ok(Self { file, on_use, repeats: HashMap::new(), programs, lines: Vec::new(), is_idle })
     }
 
     /// Writes until all senders of the queue are dropped.
@@ -68,10 +72,12 @@ impl Writer {
         let mut write_at: Option<Instant> = None;
         loop {
             let next = self.repeats.values().map(|repeat| repeat.until).chain(write_at).min();
+            self.is_idle.store(true, Ordering::Relaxed);
             let message = match next {
                 None => notes.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => notes.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
+            self.is_idle.store(false, Ordering::Relaxed);
             match message {
                 Ok(Message::Opened { peer, at, tried }) => self.programs.look_up(peer, at, || drop(tried)),
                 Ok(Message::Note(note)) => {
