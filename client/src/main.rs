@@ -1,5 +1,6 @@
 //! `ssod`, the client: parses the command line, calls the daemon, edits the AWS config file, opens the browser.
 
+mod access;
 mod aws_config;
 mod browser;
 mod commands;
@@ -9,9 +10,11 @@ mod context;
 mod daemon_process;
 mod duration;
 mod error;
+mod key_store;
 mod precedence;
 mod prompt;
 mod service;
+mod settings_file;
 mod shell;
 mod sign_in;
 mod table;

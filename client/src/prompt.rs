@@ -33,6 +33,11 @@ pub(crate) fn yes(question: &str, default: bool) -> CommandResult<bool> {
     ask(|| Confirm::with_theme(&ColorfulTheme::default()).with_prompt(question).default(default).interact())
 }
 
+/// Asks for yes or no without a default, for a decision that must not be made by pressing Enter.
+pub(crate) fn explicit_yes(question: &str) -> CommandResult<bool> {
+    ask(|| Confirm::with_theme(&ColorfulTheme::default()).with_prompt(question).interact())
+}
+
 /// Lets the user choose one of several and returns its index; Esc cancels.
 pub(crate) fn choice(question: &str, choices: &[String]) -> CommandResult<usize> {
     let theme = ColorfulTheme::default();

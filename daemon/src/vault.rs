@@ -2,4 +2,5 @@
 
 pub(crate) mod endpoint_tokens;
 pub(crate) mod keeper;
+pub(crate) mod outcome;
 pub(crate) mod state;

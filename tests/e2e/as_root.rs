@@ -11,6 +11,7 @@ mod memory;
 mod network;
 mod other_user;
 mod port;
+mod read_only;
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;

@@ -54,7 +54,8 @@ fn a_role_that_is_not_assigned_requires_no_new_sign_in() {
     let mut sandbox = Sandbox::new();
     sandbox.configure(TestUser { role: "AdminRole", ..TestUser::READ_ONLY });
     sandbox.start_daemon();
-    sandbox.login(TestUser::READ_ONLY).succeeded();
+    let error = sandbox.login(TestUser::READ_ONLY).failed_with(1);
+    assert!(error.contains("does not have AdminRole"), "{error}");
     let error = sandbox.ssod(&["credential-process", "readOnlyUser"]).failed_with(1);
     assert!(error.contains("has no access to role AdminRole") && !error.contains("ssod login"), "{error}");
     let reply = sandbox.daemon().credentials("readOnlyUser");

@@ -1,18 +1,26 @@
 //! `ssod configure`: writes a session and a profile, with values from flags or from questions.
 
 mod config_edit;
+mod conflicts;
 mod convert;
 mod questions;
+mod region;
+
+use std::cell::Cell;
 
 use clap::Args;
-use ssod_control::{ControlClient, ListRequest, ListedSession, SessionState, Status};
+use ssod_control::{
+    CheckedRole, ControlClient, DraftSession, ListRequest, ListedSession, RoleAccess, SessionState,
+    SessionStatus, Status,
+};
 use ssod_model::{AccountId, Profile, RoleName, SsoSession};
 use ssod_profiles::{ProfileForm, Section, edit, profile_entries};
 
 use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
-use crate::{aws_config, connection, daemon_process, sign_in, terminal, user_file};
+use crate::{access, aws_config, connection, daemon_process, key_store, sign_in, terminal, user_file};
 use config_edit::{difference, own_program, save, with_session};
+use conflicts::OtherCredentials;
 use convert::ProfileSelection;
 use questions::{Answers, Overwrite, Questions, checked};
 
@@ -52,32 +60,20 @@ pub(crate) fn run(context: &CommandContext, args: &ConfigureArgs) -> CommandResu
         let selection = if args.all { ProfileSelection::All } else { ProfileSelection::Named(name) };
         return convert::run(context, selection, args.dry_run);
     }
-    let path = &context.paths.aws_config;
-    let before = user_file::read(path)?;
     let has_role = args.answers.account.is_some() && args.answers.role.is_some();
-    if args.dry_run && !has_role {
-        return Err(CommandError::usage("--dry-run does not sign in, so it needs --account and --role.")
-            .hint("Give both flags; to list your accounts and roles: ssod list"));
+    let questions = prepare(context, args, has_role)?;
+    // An unreachable daemon and a missing key store are reported before the first question.
+    let client = if has_role { None } else { Some(open_daemon(context)?) };
+    if has_role && context.interactive && !args.dry_run {
+        key_store::offer_file(context, &connection::connect(&context.paths)?)?;
     }
-    // If a sign-in is needed, an unreachable daemon is reported before the first question.
-    let client = if has_role { None } else { Some(connection::connect(&context.paths)?) };
-    let questions = Questions {
-        interactive: context.interactive,
-        answers: &args.answers,
-        overwrite: if args.replace || args.dry_run { Overwrite::Allowed } else { Overwrite::Ask },
-        existing: aws_config::resolve(path, &before)?,
-    };
     let session = questions.session()?;
-    let (account_id, role_name) = match (&args.answers.account, &args.answers.role, client) {
+    let (account_id, role_name) = match (&args.answers.account, &args.answers.role, &client) {
         (Some(account), Some(role), _) => {
             (checked(AccountId::parse(account))?, checked(RoleName::parse(role))?)
         }
-        (_, _, client) => {
-            // The daemon must know the session to sign in to it.
-            save(context, &before, &with_session(path, &before, &session)?)?;
-            let client = client.map_or_else(|| connection::connect(&context.paths), Ok)?;
-            choose_role(&questions, &session, &client)?
-        }
+        (_, _, Some(client)) => choose_role(&questions, &session, client)?,
+        (_, _, None) => choose_role(&questions, &session, &open_daemon(context)?)?,
     };
     let profile = Profile {
         name: questions.profile_name(&role_name)?,
@@ -87,8 +83,49 @@ pub(crate) fn run(context: &CommandContext, args: &ConfigureArgs) -> CommandResu
         region: Some(questions.profile_region(&session)?),
         aws_form: args.sso_keys,
     };
+    questions.confirm_other_credentials(profile.name.as_str())?;
     questions.confirm_other_role(&profile)?;
+    if has_role && !args.dry_run {
+        check_assigned(context, &session, &profile)?;
+    }
     write_profile(context, args, &session, &profile)
+}
+
+/// Checks everything that is known before the first question: the flags, the file, and what the flags would replace.
+fn prepare<'a>(
+    context: &CommandContext,
+    args: &'a ConfigureArgs,
+    has_role: bool,
+) -> CommandResult<Questions<'a>> {
+    if args.dry_run && !has_role {
+        return Err(CommandError::usage("--dry-run does not sign in, so it needs --account and --role."));
+    }
+    args.answers.check()?;
+    let path = &context.paths.aws_config;
+    let text = user_file::read(path)?;
+    let questions = Questions {
+        interactive: context.interactive,
+        answers: &args.answers,
+        overwrite: if args.replace || args.dry_run { Overwrite::Allowed } else { Overwrite::Ask },
+        existing: aws_config::resolve(path, &text)?,
+        other_credentials: OtherCredentials::read(context, &text)?,
+        agreed: Cell::new(false),
+    };
+    if !args.dry_run {
+        user_file::check_writable(path)?;
+    }
+    if !args.sso_keys {
+        own_program()?;
+    }
+    questions.check_conflicts()?;
+    Ok(questions)
+}
+
+/// Connects to the daemon, and makes sure that a sign-in can be saved.
+fn open_daemon(context: &CommandContext) -> CommandResult<ControlClient> {
+    let client = connection::connect(&context.paths)?;
+    key_store::ensure_open(context, &client, context.interactive)?;
+    Ok(client)
 }
 
 fn write_profile(
@@ -118,6 +155,13 @@ fn choose_role(
     session: &SsoSession,
     client: &ControlClient,
 ) -> CommandResult<(AccountId, RoleName)> {
+    let draft = DraftSession {
+        name: session.name.to_string(),
+        start_url: session.start_url.to_string(),
+        region: session.region.to_string(),
+        scopes: session.scopes.clone(),
+    };
+    let _draft = client.hold("/v1/draft-session", &draft)?;
     if !is_signed_in(client, session.name.as_str())? {
         if !questions.interactive {
             return Err(CommandError::usage(
@@ -135,6 +179,39 @@ fn choose_role(
         return Err(error.into());
     }
     questions.role(&listed.accounts, session)
+}
+
+/// Checks that the role is assigned, if the user is signed in to the session. A profile can also be written before the first
+/// sign-in, without the daemon and without a network.
+fn check_assigned(context: &CommandContext, session: &SsoSession, profile: &Profile) -> CommandResult<()> {
+    let Some(client) = daemon_process::find_running(&context.paths) else { return Ok(()) };
+    let status: Status = client.get("/v1/status")?;
+    let is_same = |known: &SessionStatus| {
+        known.name == session.name.as_str()
+            && known.start_url == session.start_url.as_str()
+            && known.region == session.region.as_str()
+    };
+    let is_active = |known: &SessionStatus| known.state == SessionState::Active;
+    if !status.sessions.iter().any(|known| is_same(known) && is_active(known)) {
+        return Ok(());
+    }
+    let role = CheckedRole {
+        profile: None,
+        account_id: profile.account_id.to_string(),
+        role_name: profile.role_name.to_string(),
+        access: RoleAccess::Unknown,
+    };
+    match access::of_session(&client, session.name.as_str(), Some(role)) {
+        Ok(access) if access.roles.iter().any(|role| role.access == RoleAccess::NotAssigned) => {
+            let (account, role) = (profile.account_id.as_str(), profile.role_name.as_str());
+            Err(access::not_assigned(&access, Some(account), Some(role)))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => {
+            terminal::eprintln(&format!("warning: cannot check whether the role is assigned: {error}"));
+            Ok(())
+        }
+    }
 }
 
 fn is_signed_in(client: &ControlClient, session: &str) -> CommandResult<bool> {

@@ -9,10 +9,11 @@ use clap::Args;
 use clap_complete::ArgValueCandidates;
 use ssod_control::{ActiveProfile, Checked, ControlClient, CredentialsRequest, Status};
 
+use crate::access::Verdict;
 use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::variables::Variables;
-use crate::{completers, connection, prompt, sign_in};
+use crate::{access, completers, connection, prompt, sign_in};
 
 /// Run a command with a profile's credentials.
 ///
@@ -69,8 +70,10 @@ fn ensure_signed_in(context: &CommandContext, client: &ControlClient, profile: &
         return Err(sign_in_needed);
     }
     sign_in::sign_in(client, profile)?;
-    client.post::<Checked>("/v1/check", &request)?;
-    Ok(())
+    match access::check_profile(client, profile)? {
+        Verdict::Works => Ok(()),
+        Verdict::NotChecked(error) => Err(error.into()),
+    }
 }
 
 fn active_profile(client: &ControlClient) -> CommandResult<String> {

@@ -2,12 +2,14 @@
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
-use ssod_control::{ControlClient, LoginFlow, LoginRequest, Status};
+use serde::Serialize;
+use ssod_control::{Access, ControlClient, LoginFlow, LoginRequest, Status};
 
+use crate::access::{ProfileReport, Verdict};
 use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::sign_in::{Browser, Output};
-use crate::{browser, completers, connection, prompt, sign_in};
+use crate::{access, browser, completers, connection, key_store, prompt, sign_in, terminal};
 
 /// Sign in to IAM Identity Center.
 ///
@@ -39,14 +41,64 @@ pub(crate) struct LoginArgs {
 
 pub(crate) fn run(context: &CommandContext, args: &LoginArgs) -> CommandResult<()> {
     let client = connection::connect(&context.paths)?;
+    key_store::ensure_open(context, &client, context.interactive && !args.json)?;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => choose_name(context.interactive && !args.json, &client)?,
     };
     let flow = args.device_code.then_some(LoginFlow::DeviceCode);
-    let request = LoginRequest { name, flow, has_browser: browser::is_available() };
+    let request = LoginRequest { name: name.clone(), flow, has_browser: browser::is_available() };
     let output = if args.json { Output::Json } else { Output::Text { qr: args.qr } };
-    sign_in::follow(&client, &request, output, if args.no_browser { Browser::Print } else { Browser::Open })
+    sign_in::follow(&client, &request, output, if args.no_browser { Browser::Print } else { Browser::Open })?;
+    report_access(&client, &name, args.json)
+}
+
+/// Checks what the signed-in user can use: the profile that was named, or every profile of the session. The sign-in is kept
+/// whatever the result is.
+fn report_access(client: &ControlClient, name: &str, json: bool) -> CommandResult<()> {
+    let status: Status = client.get("/v1/status")?;
+    if status.profiles.iter().any(|profile| profile.name == name) {
+        match access::check_profile(client, name)? {
+            Verdict::Works if !json => terminal::print(&format!("Profile {name} works.\n"))?,
+            Verdict::Works => {}
+            Verdict::NotChecked(error) => {
+                terminal::eprintln(&format!("warning: cannot check whether profile {name} works: {error}"));
+            }
+        }
+        return Ok(());
+    }
+    let access = match access::of_session(client, name, None) {
+        Ok(access) => access,
+        Err(error) => {
+            terminal::eprintln(&format!("warning: cannot check which profiles work: {error}"));
+            return Ok(());
+        }
+    };
+    if json {
+        terminal::print_json(serde_json::to_string(&ProfilesEvent { event: "profiles", access: &access }))?;
+    }
+    let report = ProfileReport::of(&access);
+    if !json && !report.works.is_empty() {
+        terminal::print(&format!("{}\n", report.works))?;
+    }
+    for problem in &report.problems {
+        terminal::eprintln(problem);
+    }
+    if report.nothing_works {
+        return Err(CommandError::new(format!(
+            "You are signed in to {name}, but this user can use none of its profiles."
+        ))
+        .hint(access::other_user(name)));
+    }
+    Ok(())
+}
+
+/// The last event of `--json` for a session.
+#[derive(Serialize)]
+struct ProfilesEvent<'a> {
+    event: &'static str,
+    #[serde(flatten)]
+    access: &'a Access,
 }
 
 /// Returns `AWS_PROFILE`, else the only session, else the user's choice.

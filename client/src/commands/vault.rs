@@ -67,5 +67,10 @@ pub(crate) fn run(context: &CommandContext, args: &VaultArgs) -> CommandResult<(
     };
     let result: Rekeyed =
         connection::connect(&context.paths)?.post("/v1/vault/rekey", &RekeyRequest { key_store })?;
-    Ok(terminal::print(&format!("The vault has a new key, in {}. You stay signed in.\n", result.key_store))?)
+    let store = &result.key_store;
+    Ok(terminal::print(&if result.is_first {
+        format!("The vault's key is in {store} now. You can sign in: ssod login\n")
+    } else {
+        format!("The vault has a new key, in {store}. You stay signed in.\n")
+    })?)
 }

@@ -70,14 +70,27 @@ impl<P: IdentityProvider, S: SecretStore> SigningIn<P, S> {
             return Ok(client);
         }
         let client = self.broker.0.provider.register_client(&self.session, flow).await?;
-        let new = client.clone();
-        let add = |record: &mut SessionRecord| drop(record.registrations.insert(flow, new));
+        if self.would_discard_sign_in() {
+            return Ok(client);
+        }
+        let made = client.clone();
+        let add = |record: &mut SessionRecord| drop(record.registrations.insert(flow, made));
         self.broker.update_record(&self.session, add, State::record_saved).await?;
         Ok(client)
     }
 
+    /// Whether the session has a sign-in at another location, which must outlive this one if this one fails.
+    fn would_discard_sign_in(&self) -> bool {
+        let state = self.broker.state();
+        let record = state.session(&self.session.name).and_then(|entry| entry.record());
+        record.is_some_and(|record| record.tokens.is_some() && !record.belongs_to(&self.session))
+    }
+
     /// Removes the stored registration, which Identity Center no longer knows.
     pub async fn forget_client(&self, flow: SignInFlow) -> Result<(), StoreError> {
+        if self.would_discard_sign_in() {
+            return Ok(());
+        }
         let remove = |record: &mut SessionRecord| drop(record.registrations.remove(&flow));
         self.broker.update_record(&self.session, remove, State::record_saved).await
     }

@@ -82,6 +82,17 @@ impl ControlClient {
         Ok(Events(self.send(path, message, LOGIN_TIMEOUT)?))
     }
 
+    /// Sends a POST request whose effect lasts until the returned value is dropped, and waits until it has begun.
+    pub fn hold(&self, path: &str, message: &impl Serialize) -> Result<Held, ClientError> {
+        let mut response = self.send(path, message, TIMEOUT)?;
+        let mut line = String::new();
+        match response.by_ref().take(MAX_HEAD_BYTES).read_line(&mut line) {
+            Ok(0) => Err(ClientError::InvalidResponse("it ended early".to_owned())),
+            Ok(_) => Ok(Held { _connection: response }),
+            Err(error) => Err(ClientError::ConnectionFailed(error)),
+        }
+    }
+
     fn send(
         &self,
         path: &str,
@@ -122,6 +133,12 @@ impl ControlClient {
             }),
         }
     }
+}
+
+/// A connection that keeps something in force at the daemon.
+#[derive(Debug)]
+pub struct Held {
+    _connection: BufReader<UnixStream>,
 }
 
 /// The events of a sign-in, one per line.

@@ -14,7 +14,7 @@ mod user_path;
 mod version;
 
 pub use audit::{AuditEntry, AuditOutcome, AuditVia};
-pub use client::{ClientError, ControlClient, Events};
+pub use client::{ClientError, ControlClient, Events, Held};
 pub use doctor::{Check, CheckGroup, CheckState};
 pub use message::*;
 pub use paths::{Paths, PathsError};

@@ -227,6 +227,9 @@ pub struct RekeyRequest {
 pub struct Rekeyed {
     /// The key store that has it.
     pub key_store: String,
+    /// Whether the vault had no key before.
+    #[serde(default)]
+    pub is_first: bool,
 }
 
 /// The response of `POST /v1/lock`.
@@ -282,6 +285,85 @@ pub struct Account {
     pub email: String,
     /// Its roles.
     pub roles: Vec<String>,
+}
+
+/// `POST /v1/draft-session`: a session that is used although it is not in the AWS config file, as long as the client keeps
+/// the connection open. The response has one line as soon as the session is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DraftSession {
+    /// Its name.
+    pub name: String,
+    /// Its start URL.
+    pub start_url: String,
+    /// Its region.
+    pub region: String,
+    /// Its scopes.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// `POST /v1/access`; the response is [`Access`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessRequest {
+    /// A session, or a profile for its session.
+    pub name: String,
+    /// The role to check; by default those of the session's profiles.
+    #[serde(default)]
+    pub role: Option<CheckedRole>,
+}
+
+/// What the user who is signed in to a session can use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// The session.
+    pub session: String,
+    /// The roles that were checked.
+    pub roles: Vec<CheckedRole>,
+    /// How many accounts are assigned to the user.
+    pub account_count: usize,
+    /// Some of the roles that are assigned to the user.
+    #[serde(default)]
+    pub examples: Vec<AssignedRole>,
+}
+
+/// A role that was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedRole {
+    /// The profile with that role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The account.
+    pub account_id: String,
+    /// The role.
+    pub role_name: String,
+    /// Whether it is assigned to the user.
+    #[serde(default)]
+    pub access: RoleAccess,
+}
+
+/// Whether a role is assigned to the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoleAccess {
+    /// The user can use it.
+    Assigned,
+    /// The user cannot use it.
+    NotAssigned,
+    /// AWS did not answer.
+    #[default]
+    Unknown,
+}
+
+/// A role that is assigned to the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedRole {
+    /// The account.
+    pub account_id: String,
+    /// The account's name.
+    #[serde(default)]
+    pub account_name: String,
+    /// The role.
+    pub role_name: String,
 }
 
 #[cfg(test)]

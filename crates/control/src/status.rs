@@ -38,6 +38,8 @@ pub struct DaemonStatus {
     pub vault: VaultStatus,
     /// The AWS config file that the daemon reads.
     pub config_file: String,
+    /// The settings file that the daemon reads; empty from a daemon that does not tell.
+    pub settings_file: String,
     /// The variables in the daemon's environment that override the endpoints of Identity Center.
     pub overrides: Vec<(String, String)>,
     /// The problems, each a sentence with its fix.
@@ -54,6 +56,20 @@ pub struct VaultStatus {
     pub reason: Option<String>,
     /// What the user can do.
     pub hint: Option<String>,
+    /// Whether the vault has no key yet and `auto` finds no key store, so the user must choose one.
+    pub needs_choice: bool,
+}
+
+impl VaultStatus {
+    /// Returns whether everything can be read and saved.
+    pub fn is_open(&self) -> bool {
+        self.state == VaultStateKind::Open
+    }
+
+    /// Returns whether the key store has not answered yet.
+    pub fn is_opening(&self) -> bool {
+        self.state == VaultStateKind::Opening
+    }
 }
 
 /// The kind of a vault's state, without the details, which are in the reason and the hint.

@@ -9,6 +9,7 @@ mod names;
 mod profile;
 mod program;
 mod refusal;
+mod regions;
 mod role_id;
 mod secret;
 mod session;
@@ -24,6 +25,7 @@ pub use names::{AccountId, InvalidName, ProfileName, Region, RoleName, SessionNa
 pub use profile::Profile;
 pub use program::Program;
 pub use refusal::Refusal;
+pub use regions::RegionGuess;
 pub use role_id::RoleId;
 pub use secret::Secret;
 pub use session::{ClientRegistration, Endpoints, SessionRecord, SessionTokens, SsoSession};

@@ -14,4 +14,4 @@ pub use error::FileError;
 pub use folder::{FolderError, FolderState, create_folder, private_folder};
 pub use open::{open_for_append, open_lock_file};
 pub use read::{MAX_PRIVATE_BYTES, MAX_USER_BYTES, ReadPolicy, open_to_read, read, read_to_string};
-pub use write::{write, write_user_file};
+pub use write::{check_user_file_writable, write, write_user_file};

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use atomic_write_file::AtomicWriteFile;
 use atomic_write_file::unix::OpenOptionsExt;
+use rustix::fs::Access;
 
 use crate::error::FileError;
 use crate::folder::create_folder;
@@ -28,18 +29,43 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
 /// Replaces a file that the user manages. If it is a symlink, replaces the file that the symlink names. Keeps mode and
 /// owner; a new file gets mode 0600. Creates missing folders (0700).
 pub fn write_user_file(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    let target = follow_symlinks(path)?;
-    match fs::symlink_metadata(&target) {
-        Ok(metadata) if !metadata.is_file() => return Err(FileError::NotRegular),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
+    let target = replaceable_target(path)?;
     if let Some(folder) = target.parent() {
         create_folder(folder)?;
     }
     let mut options = AtomicWriteFile::options();
     options.preserve_mode(true).try_preserve_owner(true).mode(PRIVATE_MODE);
     commit(options.open(&target)?, content)
+}
+
+/// Checks whether [`write_user_file`] can replace the file, as far as that is known before: it is a regular file or missing,
+/// and its folder, or the folder in which the missing ones are made, can be changed.
+pub fn check_user_file_writable(path: &Path) -> Result<(), FileError> {
+    let target = replaceable_target(path)?;
+    for folder in target.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
+        match fs::metadata(folder) {
+            Ok(metadata) if metadata.is_dir() => {
+                let rights = Access::WRITE_OK | Access::EXEC_OK;
+                return rustix::fs::access(folder, rights).map_err(|error| io::Error::from(error).into());
+            }
+            Ok(_) => {
+                return Err(FileError::Io(io::Error::other(format!("{} is not a folder", folder.display()))));
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Returns the file that is replaced for this path: it is regular, or missing.
+fn replaceable_target(path: &Path) -> Result<PathBuf, FileError> {
+    let target = follow_symlinks(path)?;
+    match fs::symlink_metadata(&target) {
+        Ok(metadata) if !metadata.is_file() => Err(FileError::NotRegular),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(target),
+    }
 }
 
 fn commit(mut file: AtomicWriteFile, content: &[u8]) -> Result<(), FileError> {
@@ -110,6 +136,30 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         write_user_file(&path, b"two").unwrap();
         assert_eq!(mode(&path), 0o640);
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_is_known_before() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("file");
+        write(&file, b"").unwrap();
+        for fine in [file.clone(), home.path().join("new"), home.path().join("a/b/new")] {
+            check_user_file_writable(&fine).unwrap();
+            assert!(!home.path().join("a").exists(), "the check changes nothing");
+        }
+        let fifo = home.path().join("fifo");
+        make_fifo(&fifo);
+        let link = home.path().join("link");
+        symlink(&link, &link).unwrap();
+        for wrong in [fifo, link, home.path().to_owned(), file.join("below")] {
+            assert!(check_user_file_writable(&wrong).is_err(), "{}", wrong.display());
+            assert!(write_user_file(&wrong, b"").is_err(), "{}", wrong.display());
+        }
+        let read_only = home.path().join("read-only");
+        create_folder(&read_only).unwrap();
+        fs::set_permissions(&read_only, fs::Permissions::from_mode(0o500)).unwrap();
+        let result = check_user_file_writable(&read_only.join("file"));
+        assert_eq!(result.is_ok(), rustix::process::geteuid().is_root());
     }
 
     #[test]

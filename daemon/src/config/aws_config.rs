@@ -1,10 +1,14 @@
 //! The AWS config file: read, resolved, and given to the broker.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use ssod_model::SsoSession;
 use ssod_private_files::{FileError, ReadPolicy, read_to_string};
 use ssod_profiles::{Configuration, Document, EndpointVariables, resolve};
+use tokio::sync::Mutex;
 
+use super::draft_sessions::{DraftId, DraftSessions};
 use super::problem::{Area, Problem, Problems};
 use crate::live_broker::LiveBroker;
 use crate::sign_in_hosts;
@@ -18,6 +22,9 @@ pub(crate) struct LiveAwsConfig {
     broker: LiveBroker,
     keeper: VaultKeeper,
     problems: Problems,
+    drafts: DraftSessions,
+    /// Orders the reloads, so that an older reading of the file never replaces a newer one.
+    reloading: Arc<Mutex<()>>,
 }
 
 impl LiveAwsConfig {
@@ -29,19 +36,35 @@ impl LiveAwsConfig {
         keeper: VaultKeeper,
         problems: Problems,
     ) -> Self {
-        Self { path: path.to_owned(), environment, broker, keeper, problems }
+        Self {
+            path: path.to_owned(),
+            environment,
+            broker,
+            keeper,
+            problems,
+            drafts: DraftSessions::default(),
+            reloading: Arc::default(),
+        }
     }
 
     /// Reads the file and applies it. An unusable file changes only the list of problems.
     pub(crate) async fn reload(&self) {
-        let (path, environment) = (self.path.clone(), self.environment.clone());
-        let read = tokio::task::spawn_blocking(move || load(&path, &environment)).await;
+        let _reloading = self.reloading.lock().await;
+        let (path, environment, drafts) = (self.path.clone(), self.environment.clone(), self.drafts.clone());
+        let read = tokio::task::spawn_blocking(move || load(&path, &environment, &drafts)).await;
         let loaded = read.unwrap_or_else(|panicked| Err(panicked.to_string()));
         let problems = match loaded {
             Ok(configuration) => self.apply(configuration).await,
             Err(unusable) => vec![self.problem(unusable)],
         };
         self.problems.replace(Area::AwsConfig, problems);
+    }
+
+    /// Uses the session as if the file had it, until the returned value is dropped.
+    pub(crate) async fn use_draft(&self, session: SsoSession) -> Draft {
+        let draft = Draft { id: self.drafts.add(session), aws_config: self.clone() };
+        self.reload().await;
+        draft
     }
 
     async fn apply(&self, mut configuration: Configuration) -> Vec<Problem> {
@@ -67,13 +90,35 @@ impl LiveAwsConfig {
     }
 }
 
-/// Loads the file; a missing file is the same as an empty one. The error is a text that follows the file's name.
-fn load(path: &Path, environment: &EndpointVariables) -> Result<Configuration, String> {
+/// A session that is used although the file does not have it.
+pub(crate) struct Draft {
+    id: DraftId,
+    aws_config: LiveAwsConfig,
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        self.aws_config.drafts.remove(&self.id);
+        let aws_config = self.aws_config.clone();
+        // Without a runtime, the daemon is stopping, and no session is used any more.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { aws_config.reload().await });
+        }
+    }
+}
+
+/// Returns what the file says; a missing file is an empty one. The error continues the file's name.
+fn load(
+    path: &Path,
+    environment: &EndpointVariables,
+    drafts: &DraftSessions,
+) -> Result<Configuration, String> {
     let text = match read_to_string(path, &ReadPolicy::user_file()) {
         Ok(text) => text,
-        Err(FileError::NotFound) => return Ok(Configuration::default()),
+        Err(FileError::NotFound) => String::new(),
         Err(error) => return Err(format!("cannot be read: {error}. ssod keeps the profiles that it has")),
     };
+    let text = drafts.apply(text);
     let document =
         Document::parse(&text).map_err(|broken| format!("{broken}. ssod keeps the profiles that it has"))?;
     Ok(resolve(&document, environment))

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ssod_broker::{NotOpen, SealReason, SignInError};
 use ssod_control::ErrorBody;
-use ssod_model::{IdentityError, Refusal, StoreError};
+use ssod_model::{IdentityError, Refusal, SessionName, StoreError};
 
 use crate::sentence::sentence;
 use crate::vault::state::VaultState;
@@ -55,7 +55,13 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "ProfileNotFound", message, Some(hint))
     }
 
-    /// Returns the error for a name that is neither a profile nor a session.
+    /// The user must sign in to that session.
+    pub(crate) fn signed_out(session: &SessionName) -> Self {
+        let message = format!("Session \"{session}\" is signed out.");
+        Self::new(StatusCode::FORBIDDEN, "LoginRequired", message, Some(format!("Run: ssod login {session}")))
+    }
+
+    /// The name is neither a profile nor a session.
     pub(crate) fn unknown(name: &str) -> Self {
         let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
         Self::new(

@@ -73,6 +73,7 @@ impl Reporter {
             key_store: vault.key_store().map(|store| store.to_string()).unwrap_or_default(),
             vault: vault.status(),
             config_file: self.paths.aws_config.display().to_string(),
+            settings_file: self.paths.settings.display().to_string(),
             overrides: self.facts.overrides.clone(),
             problems: self.problems().iter().map(Problem::line).collect(),
         }

@@ -1,8 +1,10 @@
 //! The list of all routes. Each route has its own file.
 
+mod access;
 mod audit;
 mod credentials;
 mod doctor;
+mod draft_session;
 mod env;
 mod list;
 mod lock;
@@ -42,6 +44,8 @@ pub(super) fn router() -> Router<ControlContext> {
         .route("/v1/credentials", post(credentials::answer))
         .route("/v1/check", post(credentials::check))
         .route("/v1/list", post(list::answer))
+        .route("/v1/access", post(access::answer))
+        .route("/v1/draft-session", post(draft_session::answer))
         .route("/v1/reload", post(reload::answer))
         .route("/v1/audit/write", post(audit::flush))
         .route("/v1/lock", post(lock::lock))

@@ -11,10 +11,11 @@ use ssod_clock::Clock;
 use ssod_control::Paths;
 use ssod_endpoint::TokenOwner;
 use ssod_model::{SecretStore, SessionName, Timestamp, TimestampExt};
-use ssod_vault::{KeyStore, KeyStoreError, RekeyError, Vault, find_or_create_key};
+use ssod_vault::{KeyStore, KeyStoreChoice, KeyStoreError, RekeyError, Vault, find_or_create_key};
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 
 use super::endpoint_tokens::LiveEndpointTokens;
+use super::outcome::{NewKey, RekeyFailure, RevokeError};
 use super::state::{VaultState, locked_reason};
 use crate::audit::AuditLog;
 use crate::config::live_settings::LiveSettings;
@@ -63,14 +64,6 @@ struct VaultKeeperInner {
     attempted: watch::Sender<bool>,
     /// When the vault was last opened or the user last signed in, in milliseconds since 1970.
     used_at: AtomicI64,
-}
-
-/// Why a rekey failed.
-pub(crate) enum RekeyFailure {
-    /// The vault is not open.
-    Closed(VaultState),
-    /// The key store or the disk failed.
-    Failed(RekeyError),
 }
 
 impl VaultKeeper {
@@ -230,13 +223,18 @@ impl VaultKeeper {
 
     /// Opens the vault if it is closed, and returns the state. Key stores are called on a blocking thread.
     async fn open(&self) -> VaultState {
-        let services = &self.0.services;
         let _transition = self.lock_transition().await;
         if self.is_open() {
             return self.state();
         }
+        self.open_in_transition(self.0.services.settings.current().vault.key).await
+    }
+
+    /// The caller holds the transition lock, and the vault is closed. A vault without a key gets one in the chosen store.
+    async fn open_in_transition(&self, choice: KeyStoreChoice) -> VaultState {
+        let services = &self.0.services;
         let keeper = self.clone();
-        let opening = tokio::task::spawn_blocking(move || keeper.open_blocking());
+        let opening = tokio::task::spawn_blocking(move || keeper.open_blocking(choice));
         let state = match opening.await {
             Ok(Ok(store)) => VaultState::Open(store),
             Ok(Err(closed)) => closed,
@@ -267,10 +265,10 @@ impl VaultKeeper {
         state
     }
 
-    fn open_blocking(&self) -> Result<KeyStore, VaultState> {
-        let VaultServices { vault, tokens, broker, state_file, settings, paths, .. } = &self.0.services;
-        let found =
-            find_or_create_key(&paths.vault(), settings.current().vault.key).map_err(VaultState::Failed)?;
+    fn open_blocking(&self, choice: KeyStoreChoice) -> Result<KeyStore, VaultState> {
+        let VaultServices { vault, tokens, broker, state_file, paths, .. } = &self.0.services;
+        let found = find_or_create_key(&paths.vault(), choice)
+            .map_err(|error| VaultState::failed(error, &paths.settings))?;
         let store = found.store;
         // A key store may be slow, so the user may have locked ssod meanwhile.
         if self.0.lock_requested.load(Ordering::SeqCst) {
@@ -334,12 +332,20 @@ impl VaultKeeper {
         Ok(state)
     }
 
-    /// Creates a new key, in that store or in the present one, and returns its store. No sign-in is lost, and no
-    /// request waits.
-    pub(crate) async fn rekey(&self, store: Option<KeyStore>) -> Result<KeyStore, RekeyFailure> {
+    /// Makes a new key, in that store or where the key is now, and returns where it is. No sign-in is lost, and no request waits.
+    /// A vault that has no key yet gets its first one in that store, and is opened.
+    pub(crate) async fn rekey(&self, store: Option<KeyStore>) -> Result<NewKey, RekeyFailure> {
         let vault = &self.0.services.vault;
         let _transition = self.lock_transition().await;
-        let VaultState::Open(current) = self.state() else { return Err(RekeyFailure::Closed(self.state())) };
+        let current = match (self.state(), store) {
+            (VaultState::Open(current), _) => current,
+            (VaultState::NoKeyStore { .. }, Some(store)) => {
+                let state = self.open_in_transition(KeyStoreChoice::Only(store)).await;
+                self.wake();
+                return state.key_store().map(NewKey::First).ok_or(RekeyFailure::Closed(state));
+            }
+            (closed, _) => return Err(RekeyFailure::Closed(closed)),
+        };
         let store = store.unwrap_or(current);
         let rekeying = vault.clone();
         let rekeyed = tokio::task::spawn_blocking(move || rekeying.rekey(store)).await;
@@ -351,7 +357,7 @@ impl VaultKeeper {
             let is_changing = vault.is_changing_key();
             Err(if is_changing { RekeyError::Incomplete(error) } else { RekeyError::NotStarted(error) })
         });
-        rekeyed.map(|()| store).map_err(RekeyFailure::Failed)
+        rekeyed.map(|()| NewKey::Replaced(store)).map_err(RekeyFailure::Failed)
     }
 
     /// Reads the key, so that the kernel keeps it.
@@ -381,14 +387,6 @@ impl VaultKeeper {
     fn set_state(&self, state: VaultState) {
         self.0.state.send_replace(state);
     }
-}
-
-/// Why tokens were not revoked.
-pub(crate) enum RevokeError {
-    /// The vault is not open.
-    Closed(VaultState),
-    /// The disk failed.
-    Failed(anyhow::Error),
 }
 
 fn broken(error: &dyn Display) -> VaultState {

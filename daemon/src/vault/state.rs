@@ -1,5 +1,7 @@
 //! The states of the vault.
 
+use std::path::{Path, PathBuf};
+
 use ssod_broker::SealReason;
 use ssod_control::{VaultStateKind, VaultStatus};
 use ssod_vault::{KeyStore, KeyStoreError};
@@ -15,6 +17,13 @@ pub(crate) enum VaultState {
     Open(KeyStore),
     /// The user locked it, or it was idle for too long.
     Locked,
+    /// The vault has no key yet, and none of the stores that `auto` tries is usable: the user must choose one.
+    NoKeyStore {
+        /// Why none is usable, without a full stop.
+        reason: String,
+        /// The settings file, where the user can choose.
+        settings: PathBuf,
+    },
     /// The key is not available.
     Failed(KeyStoreError),
     /// The key is available, but the vault's files cannot be used.
@@ -30,6 +39,16 @@ pub(crate) fn locked_reason() -> SealReason {
 }
 
 impl VaultState {
+    /// Returns the state after a failure of the key store.
+    pub(crate) fn failed(error: KeyStoreError, settings: &Path) -> Self {
+        match error {
+            KeyStoreError::NoneAvailable(_) => {
+                Self::NoKeyStore { reason: error.to_string(), settings: settings.to_owned() }
+            }
+            error => Self::Failed(error),
+        }
+    }
+
     /// Returns whether everything can be read and saved.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self, Self::Open(_))
@@ -47,7 +66,7 @@ impl VaultState {
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
             Self::Failed(error) => error.is_retryable(),
-            Self::Broken { .. } => true,
+            Self::NoKeyStore { .. } | Self::Broken { .. } => true,
             Self::Opening | Self::Open(_) | Self::Locked => false,
         }
     }
@@ -57,10 +76,11 @@ impl VaultState {
         let (reason, remedy) = match self {
             Self::Opening | Self::Open(_) => return None,
             Self::Locked => return Some(locked_reason()),
-            Self::Failed(error) => (error.to_string(), error.remedy()),
-            Self::Broken { reason } => (reason.clone(), "Fix the cause, then run: ssod unlock"),
+            Self::NoKeyStore { reason, settings } => (reason.clone(), choose_the_file(settings)),
+            Self::Failed(error) => (error.to_string(), error.remedy().to_owned()),
+            Self::Broken { reason } => (reason.clone(), "Fix the cause, then run: ssod unlock".to_owned()),
         };
-        Some(SealReason { reason: sentence(&reason), remedy: remedy.to_owned() })
+        Some(SealReason { reason: sentence(&reason), remedy })
     }
 
     /// Returns the state in the format of the control API.
@@ -69,9 +89,8 @@ impl VaultState {
             Self::Opening => VaultStateKind::Opening,
             Self::Open(_) => VaultStateKind::Open,
             Self::Locked | Self::Failed(KeyStoreError::Locked(_)) => VaultStateKind::Locked,
-            Self::Failed(KeyStoreError::Absent { .. } | KeyStoreError::NoneAvailable(_)) => {
-                VaultStateKind::Absent
-            }
+            Self::Failed(KeyStoreError::Absent { .. } | KeyStoreError::NoneAvailable(_))
+            | Self::NoKeyStore { .. } => VaultStateKind::Absent,
             Self::Failed(KeyStoreError::NoDefaultKeyring) => VaultStateKind::NoDefaultKeyring,
             Self::Failed(KeyStoreError::Refused { .. }) => VaultStateKind::Refused,
             Self::Failed(KeyStoreError::Missing { .. }) => VaultStateKind::Missing,
@@ -82,8 +101,18 @@ impl VaultState {
             state,
             reason: closed.as_ref().map(|closed| closed.reason.clone()),
             hint: closed.map(|closed| closed.remedy),
+            needs_choice: matches!(self, Self::NoKeyStore { .. }),
         }
     }
+}
+
+/// Returns how to keep the key in a file, with the exact lines for a program that sets up machines.
+fn choose_the_file(settings: &Path) -> String {
+    format!(
+        "To keep the key in a file that only you can read, run: ssod vault move file (or put these two lines into {}: \
+         [vault] and key = \"file\")",
+        settings.display()
+    )
 }
 
 #[cfg(test)]
@@ -91,6 +120,32 @@ mod tests {
     use ssod_vault::MissingCause;
 
     use super::*;
+
+    #[test]
+    fn only_a_vault_that_has_no_key_yet_needs_a_choice() {
+        let settings = Path::new("/home/a/.config/ssod/config.toml");
+        let state = VaultState::failed(KeyStoreError::NoneAvailable("keyutils: no".into()), settings);
+        let status = state.status();
+        assert!(
+            status.needs_choice && state.is_retryable() && status.state == VaultStateKind::Absent,
+            "{status:?}"
+        );
+        let hint = status.hint.unwrap();
+        for words in ["/home/a/.config/ssod/config.toml", "[vault]", "key = \"file\"", "ssod vault move file"]
+        {
+            assert!(hint.contains(words), "{hint}");
+        }
+        let absent = KeyStoreError::Absent { store: KeyStore::SecretService, reason: "no bus".into() };
+        for other in [
+            VaultState::failed(absent, settings),
+            VaultState::failed(KeyStoreError::Locked(KeyStore::SecretService), settings),
+            VaultState::Locked,
+            VaultState::Opening,
+            VaultState::Open(KeyStore::File),
+        ] {
+            assert!(!other.status().needs_choice, "{other:?}");
+        }
+    }
 
     #[test]
     fn each_reason_why_the_key_is_not_available_has_its_kind() {

@@ -1,18 +1,25 @@
 //! Asks for the values that neither the flags nor the config file give, and checks each answer before the next
 //! question. Without a terminal, reports the missing flags instead.
 
+use std::cell::Cell;
+use std::fmt::Display;
+
 use clap::Args;
-use ssod_control::Account;
+use ssod_control::{Access, Account, AssignedRole};
 use ssod_model::{
     AccountId, Endpoints, InvalidName, Profile, ProfileName, Region, RoleName, SessionName, SsoSession,
     StartUrl,
 };
 use ssod_profiles::{Configuration, is_writable_name};
 
+use super::conflicts::{Conflict, OtherCredentials, refused};
+use super::region;
 use crate::error::{CommandError, CommandResult};
-use crate::{prompt, terminal};
+use crate::{access, prompt, terminal};
 
-/// AWS issues a refresh token only for a sign-in with this scope.
+/// How many of the user's roles an error names.
+const EXAMPLES: usize = 5;
+/// The scope that makes a sign-in renewable.
 const DEFAULT_SCOPES: &str = "sso:account:access";
 
 /// The answers that are given as flags.
@@ -57,6 +64,25 @@ pub(super) struct Questions<'a> {
     pub(super) overwrite: Overwrite,
     /// The sessions and profiles that are already in the config file.
     pub(super) existing: Configuration,
+    /// The other credentials that its profiles have.
+    pub(super) other_credentials: OtherCredentials,
+    /// Whether the user has agreed that an existing profile changes.
+    pub(super) agreed: Cell<bool>,
+}
+
+impl Answers {
+    /// Checks every flag, whether or not it will be used.
+    pub(super) fn check(&self) -> CommandResult<()> {
+        check_flag(self.profile.as_deref(), profile_name)?;
+        check_flag(self.session.as_deref(), session_name)?;
+        check_flag(self.start_url.as_deref(), start_url)?;
+        check_flag(self.account.as_deref(), AccountId::parse)?;
+        check_flag(self.role.as_deref(), RoleName::parse)?;
+        for flag in [&self.region, &self.profile_region].into_iter().flatten() {
+            region::parse(flag)?;
+        }
+        Ok(())
+    }
 }
 
 impl Questions<'_> {
@@ -64,7 +90,6 @@ impl Questions<'_> {
     /// change of the start URL or the region.
     pub(super) fn session(&self) -> CommandResult<SsoSession> {
         let answers = self.answers;
-        self.require_flags()?;
         let suggested = answers.profile.as_ref().map(|profile| format!("sso-session-{profile}"));
         let suggested = suggested.or_else(|| self.existing.sessions.keys().next().map(ToString::to_string));
         let name = ask("SSO session name", answers.session.as_deref(), suggested, session_name)?;
@@ -81,8 +106,11 @@ impl Questions<'_> {
             (given, _) => ask("SSO start URL", given.as_deref(), default_url, start_url)?,
         };
         let region = match (&answers.region, known) {
-            (None, Some(known)) => known.region.clone(),
-            (given, _) => ask("SSO region", given.as_deref(), Some("us-east-1".to_owned()), Region::parse)?,
+            (None, Some(known)) => {
+                region::warn_if_mistyped(name.as_str(), &known.region);
+                known.region.clone()
+            }
+            (given, _) => region::ask("SSO region", given.as_deref(), "us-east-1")?,
         };
         let scopes = match (&answers.scopes, known) {
             (None, Some(known)) => known.scopes.clone(),
@@ -111,8 +139,50 @@ impl Questions<'_> {
         self.confirm_replace(&what, &format!("Change it to {} in {}?", session.start_url, session.region))
     }
 
+    /// Checks before the first question what the flags alone tell: that none is missing, and what they would replace.
+    pub(super) fn check_conflicts(&self) -> CommandResult<()> {
+        self.require_flags()?;
+        let answers = self.answers;
+        let Some(name) = &answers.profile else { return Ok(()) };
+        self.confirm_other_credentials(name)?;
+        let Some(known) = self.existing.profiles.values().find(|known| known.name.as_str() == name) else {
+            return Ok(());
+        };
+        let flags = [
+            (&answers.session, known.session.as_str()),
+            (&answers.account, known.account_id.as_str()),
+            (&answers.role, known.role_name.as_str()),
+        ];
+        if flags.iter().all(|(flag, known)| flag.as_deref().is_none_or(|flag| flag == *known)) {
+            return Ok(());
+        }
+        let what = present_role(known);
+        self.confirm_replace(&what, "Change it?")?;
+        self.agreed.set(true);
+        Ok(())
+    }
+
+    /// Asks before another program is replaced, and refuses a name whose other credentials would come before ssod.
+    pub(super) fn confirm_other_credentials(&self, name: &str) -> CommandResult<()> {
+        match self.other_credentials.conflict(name, &self.existing) {
+            None => Ok(()),
+            Some(Conflict::Stays(setting)) => Err(refused(name, &setting)),
+            Some(Conflict::OtherProgram(_)) if self.agreed.get() => Ok(()),
+            Some(Conflict::OtherProgram(setting)) => {
+                let what =
+                    format!("Profile {name} gets its credentials from another program now: {setting}.");
+                self.confirm_replace(&what, "Replace it?")?;
+                self.agreed.set(true);
+                Ok(())
+            }
+        }
+    }
+
     /// Asks before a profile gets another role.
     pub(super) fn confirm_other_role(&self, profile: &Profile) -> CommandResult<()> {
+        if self.agreed.get() {
+            return Ok(());
+        }
         let Some(known) = self.existing.profiles.get(&profile.name).filter(|known| {
             known.session != profile.session
                 || known.account_id != profile.account_id
@@ -120,11 +190,7 @@ impl Questions<'_> {
         }) else {
             return Ok(());
         };
-        let (name, role, account) = (&known.name, &known.role_name, &known.account_id);
-        let what = format!(
-            "Profile {name} already has role {role} in account {account} (session {}).",
-            known.session
-        );
+        let what = present_role(known);
         self.confirm_replace(&what, &format!("Change it to {} in {}?", profile.role_name, profile.account_id))
     }
 
@@ -141,21 +207,37 @@ impl Questions<'_> {
         let labels: Vec<String> =
             candidates.iter().map(|account| format!("{} ({})", account.name, account.id)).collect();
         if candidates.is_empty() {
-            let name = &session.name;
-            return Err(CommandError::new(format!("No account is assigned to you in session {name}.")).hint(format!(
-                "If the browser was signed in as another user: run ssod logout {name}, sign out at the access portal, and run \
-                 ssod login {name}. Otherwise ask your Identity Center administrator"
-            )));
+            return Err(self.not_assigned(accounts, session));
         }
         let account = candidates[self.pick("Account", "--account ACCOUNT_ID", &labels)?];
         let role = match &self.answers.role {
-            Some(role) => role.clone(),
+            Some(role) if account.roles.contains(role) => role.clone(),
+            Some(_) => return Err(self.not_assigned(accounts, session)),
             None if account.roles.is_empty() => {
                 return Err(CommandError::new(format!("No role is assigned to you in {}.", account.id)));
             }
             None => account.roles[self.pick("Role", "--role ROLE_NAME", &account.roles)?].clone(),
         };
         Ok((checked(AccountId::parse(&account.id))?, checked(RoleName::parse(&role))?))
+    }
+
+    /// Returns the error for a choice of flags that is not assigned to the user.
+    fn not_assigned(&self, accounts: &[Account], session: &SsoSession) -> CommandError {
+        let assigned = accounts.iter().flat_map(|account| {
+            account.roles.iter().map(|role| AssignedRole {
+                account_id: account.id.clone(),
+                account_name: account.name.clone(),
+                role_name: role.clone(),
+            })
+        });
+        let examples = assigned.take(EXAMPLES).collect();
+        let access = Access {
+            session: session.name.to_string(),
+            roles: vec![],
+            account_count: accounts.len(),
+            examples,
+        };
+        access::not_assigned(&access, self.answers.account.as_deref(), self.answers.role.as_deref())
     }
 
     pub(super) fn profile_name(&self, role: &RoleName) -> CommandResult<ProfileName> {
@@ -166,7 +248,7 @@ impl Questions<'_> {
         let default = session.region.to_string();
         match &self.answers.profile_region {
             None if !self.interactive => Ok(session.region.clone()),
-            asked => ask("Region for AWS calls", asked.as_deref(), Some(default), Region::parse),
+            asked => region::ask("Region for AWS calls", asked.as_deref(), &default),
         }
     }
 
@@ -226,12 +308,17 @@ impl Questions<'_> {
     }
 }
 
+fn present_role(known: &Profile) -> String {
+    let (name, role, account) = (&known.name, &known.role_name, &known.account_id);
+    format!("Profile {name} is {role} in {account} through {} now.", known.session)
+}
+
 /// Returns the flag, else the answer to the question, parsed.
-fn ask<T>(
+fn ask<T, E: Display>(
     question: &str,
     flag: Option<&str>,
     default: Option<String>,
-    parse: impl Fn(&str) -> Result<T, InvalidName>,
+    parse: impl Fn(&str) -> Result<T, E>,
 ) -> CommandResult<T> {
     let answer = match flag {
         Some(flag) => flag.to_owned(),
@@ -241,8 +328,12 @@ fn ask<T>(
 }
 
 /// Turns an invalid answer into a usage error.
-pub(super) fn checked<T>(parsed: Result<T, InvalidName>) -> CommandResult<T> {
+pub(super) fn checked<T, E: Display>(parsed: Result<T, E>) -> CommandResult<T> {
     parsed.map_err(|error| CommandError::usage(format!("{error}.")))
+}
+
+fn check_flag<T, E: Display>(flag: Option<&str>, parse: impl Fn(&str) -> Result<T, E>) -> CommandResult<()> {
+    flag.map_or(Ok(()), |flag| checked(parse(flag)).map(drop))
 }
 
 fn session_name(text: &str) -> Result<SessionName, InvalidName> {

@@ -109,9 +109,7 @@ impl KeyStoreError {
                 "Create a default keyring (log in to the desktop, or use seahorse), or choose another [vault] key in \
                  config.toml; ssod retries automatically"
             }
-            Self::NoneAvailable(_) => {
-                "To store the key in a file that only you can read, put key = \"file\" under [vault] in config.toml"
-            }
+            Self::NoneAvailable(_) => "Choose a key store: ssod vault move file",
             Self::Refused { store: KeyStore::Keyutils, .. } => {
                 "End the daemon and start it from the login session that has the key (or under: keyctl session); or \
                  move the vault's folder away and sign in again"

@@ -128,7 +128,10 @@ fn key_store(vault: &VaultState) -> Check {
         VaultState::Opening => {
             Check::failed("key store", "The vault is being opened.", "Try again in a moment")
         }
-        VaultState::Locked | VaultState::Failed(_) | VaultState::Broken { .. } => {
+        VaultState::Locked
+        | VaultState::NoKeyStore { .. }
+        | VaultState::Failed(_)
+        | VaultState::Broken { .. } => {
             let closed = vault.closed_reason().unwrap_or_else(locked_reason);
             let check = Check::failed("key store", closed.reason, closed.remedy);
             // A lock by the user is not a failure.

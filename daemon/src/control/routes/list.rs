@@ -7,7 +7,7 @@ use axum::extract::State;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use ssod_broker::decide::{backoff, seed};
 use ssod_clock::Clock;
-use ssod_control::{Account, ErrorBody, ListRequest, ListedSession};
+use ssod_control::{Account, ListRequest, ListedSession};
 use ssod_model::{IdentityError, IdentityProvider, SessionName};
 
 use crate::control::failure::{Failure, RouteResult};
@@ -35,7 +35,7 @@ pub(in crate::control) async fn answer(
     for session in sessions {
         let (accounts, error) = match accounts(&broker, &clock, &session).await {
             Ok(accounts) => (accounts, None),
-            Err(IdentityError::Unauthorized) => (Vec::new(), Some(signed_out(&session))),
+            Err(IdentityError::Unauthorized) => (Vec::new(), Some(Failure::signed_out(&session).body)),
             Err(error) => (Vec::new(), Some(Failure::from(error).body)),
         };
         listed.push(ListedSession { session: session.to_string(), accounts, error });
@@ -92,12 +92,4 @@ where
         }
     }
     call().await
-}
-
-fn signed_out(session: &SessionName) -> ErrorBody {
-    ErrorBody {
-        code: "LoginRequired".to_owned(),
-        message: format!("Session \"{session}\" is signed out."),
-        hint: Some(format!("Run: ssod login {session}")),
-    }
 }

@@ -10,7 +10,8 @@ use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::{find, require_open};
 use crate::control::time::whole_seconds;
 use crate::live_broker::LiveBroker;
-use crate::vault::keeper::{RevokeError, VaultKeeper};
+use crate::vault::keeper::VaultKeeper;
+use crate::vault::outcome::RevokeError;
 
 pub(in crate::control) async fn answer(
     State(keeper): State<VaultKeeper>,

@@ -11,7 +11,8 @@ use ssod_vault::{KeyStore, KeyStoreChoice, RekeyError};
 use crate::config::live_settings::LiveSettings;
 use crate::control::failure::{Failure, RouteResult};
 use crate::sentence::sentence;
-use crate::vault::keeper::{RekeyFailure, VaultKeeper};
+use crate::vault::keeper::VaultKeeper;
+use crate::vault::outcome::{NewKey, RekeyFailure};
 
 pub(in crate::control) async fn rekey(
     State(keeper): State<VaultKeeper>,
@@ -24,7 +25,10 @@ pub(in crate::control) async fn rekey(
     // A separate task completes the rekey even if the client disconnects.
     let rekeying = tokio::spawn(async move { keeper.rekey(store).await });
     match rekeying.await {
-        Ok(Ok(store)) => Ok(Json(Rekeyed { key_store: store.to_string() })),
+        Ok(Ok(NewKey::First(store))) => Ok(Json(Rekeyed { key_store: store.to_string(), is_first: true })),
+        Ok(Ok(NewKey::Replaced(store))) => {
+            Ok(Json(Rekeyed { key_store: store.to_string(), is_first: false }))
+        }
         Ok(Err(RekeyFailure::Failed(error))) => Err(failure(&error)),
         Ok(Err(RekeyFailure::Closed(state))) => Err(Failure::closed(&state)),
         Err(panicked) => Err(Failure::broken(&panicked.into())),
