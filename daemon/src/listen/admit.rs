@@ -37,7 +37,10 @@ pub(crate) fn admit(
         let (uid, inode) = (peer.map(|peer| peer.uid), peer.map_or(0, |peer| peer.inode));
         let router = endpoint.router(Caller { uid, inode });
         match peer.filter(|peer| peer.uid == ssod_peer::own_uid()) {
-            Some(peer) => Admission::Own(answer_after(router, audit.opened(peer))),
+            Some(peer) => Admission::Own(match audit.opened(peer) {
+                Some(found) => answer_after(router, found),
+                None => router,
+            }),
             None => Admission::OtherUser(router),
         }
     }
