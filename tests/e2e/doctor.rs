@@ -66,7 +66,7 @@ fn credentials_that_take_precedence_over_ssod_are_found() {
         let text = format!("[{section}]\naws_access_key_id = AKIA\naws_secret_access_key = x\n");
         fs::write(&credentials, text).unwrap();
     };
-    // Tools with a profile use ssod, so another source of credentials is only a warning in a shell without the endpoint.
+    // Tools with a profile use ssod, so another source of credentials is only a warning if the shell has no endpoint.
     fs::write(&credentials, "[default]\ncredential_process = other\n").unwrap();
     let elsewhere = doctor(&sandbox, &[]);
     assert_eq!(elsewhere.status, 0, "{}", elsewhere.stdout);
