@@ -1,6 +1,7 @@
 //! Opens the browser, only when the user has run a command that signs in. The address is passed as one argument,
 //! without a shell, so that no character in it is interpreted.
 
+use std::fmt;
 use std::process::{Command, Stdio};
 
 /// Returns whether the user can see a browser on this machine. Over SSH the user cannot: the user's browser runs on the
@@ -14,20 +15,79 @@ pub(crate) fn is_available() -> bool {
         || ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].into_iter().any(set)
 }
 
-/// Opens the address with the command, or with the system's browser if there is none. Returns whether it started.
-pub(crate) fn open(url: &str, command: &str) -> bool {
-    let mut words = command.split_whitespace().map(|word| word.replace("{url}", url)).collect::<Vec<_>>();
-    if words.is_empty() {
-        return webbrowser::open(url).is_ok();
+/// Why the browser did not start.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum BrowserError {
+    /// The setting cannot be split into words. The daemon checks that, too, but it may have another version.
+    InvalidSetting,
+    /// The program cannot be started.
+    CannotStart {
+        /// The program; `None` for the system's browser.
+        program: Option<String>,
+    },
+}
+
+impl fmt::Display for BrowserError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidSetting => formatter.write_str(
+                "cannot start a browser: browser under [login] in config.toml has a quote that is not closed",
+            ),
+            Self::CannotStart { program: None } => formatter.write_str("cannot start a browser"),
+            Self::CannotStart { program: Some(program) } => {
+                write!(formatter, "cannot start {program}, which browser under [login] in config.toml names")
+            }
+        }
     }
-    if !command.contains("{url}") {
-        words.push(url.to_owned());
-    }
-    let spawned = Command::new(&words[0])
-        .args(&words[1..])
+}
+
+/// Opens the address with the command, or with the system's browser if there is none.
+pub(crate) fn open(url: &str, command: &str) -> Result<(), BrowserError> {
+    let words = words(command, url).ok_or(BrowserError::InvalidSetting)?;
+    let Some((program, arguments)) = words.split_first() else {
+        return webbrowser::open(url).map_err(|_| BrowserError::CannotStart { program: None });
+    };
+    let spawned = Command::new(program)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    spawned.is_ok()
+    spawned.map(drop).map_err(|_| BrowserError::CannotStart { program: Some(program.clone()) })
+}
+
+/// Splits the command as a shell does, so that a quoted path may have spaces, and inserts the address into the words.
+/// So nothing in the address can become a word of its own. Returns `None` if a quote is not closed.
+fn words(command: &str, url: &str) -> Option<Vec<String>> {
+    let mut words = shlex::split(command)?;
+    if !words.is_empty() && !words.iter().any(|word| word.contains("{url}")) {
+        words.push("{url}".to_owned());
+    }
+    Some(words.into_iter().map(|word| word.replace("{url}", url)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_split_as_a_shell_does() {
+        let url = "https://x.awsapps.com/start?a=1&b='2' 3";
+        for (command, expected) in [
+            ("", &[][..]),
+            ("firefox", &["firefox", url]),
+            ("firefox -P work {url}", &["firefox", "-P", "work", url]),
+            ("'/opt/my browser/chrome' --incognito {url}", &["/opt/my browser/chrome", "--incognito", url]),
+            ("\"/opt/my browser/chrome\"", &["/opt/my browser/chrome", url]),
+            ("/opt/my\\ browser/chrome '{url}'", &["/opt/my browser/chrome", url]),
+        ] {
+            assert_eq!(words(command, url).unwrap(), expected, "{command}");
+        }
+        assert_eq!(words("b --url={url}#x", "u").unwrap(), ["b", "--url=u#x"]);
+        for command in ["'/opt/my browser/chrome {url}", "chrome \"", "chrome \\"] {
+            assert_eq!(open(url, command), Err(BrowserError::InvalidSetting), "{command}");
+        }
+        let absent = Err(BrowserError::CannotStart { program: Some("/nonexistent/a b".to_owned()) });
+        assert_eq!(open(url, "'/nonexistent/a b'"), absent);
+    }
 }

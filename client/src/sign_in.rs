@@ -42,7 +42,10 @@ pub(crate) fn follow(
             Output::Json => {
                 terminal::print_json(serde_json::to_string(&event))?;
                 if let (LoginEvent::Browser { url, browser, .. }, Browser::Open) = (&event, mode) {
-                    browser::open(url, browser);
+                    // The program that reads the JSON shows the address.
+                    if let Err(error) = browser::open(url, browser) {
+                        terminal::eprintln(&format!("warning: {error}"));
+                    }
                 }
             }
             Output::Text { qr } => show(&event, qr, mode)?,
@@ -59,13 +62,13 @@ pub(crate) fn follow(
 fn show(event: &LoginEvent, qr: bool, mode: Browser) -> CommandResult<()> {
     match event {
         LoginEvent::Browser { session, url, start_url, browser } => {
-            let opened = mode == Browser::Open && browser::open(url, browser);
-            if mode == Browser::Open && !opened {
-                terminal::eprintln(
-                    "warning: cannot start a browser. To sign in on another machine: ssod login --device-code",
-                );
+            let opened = (mode == Browser::Open).then(|| browser::open(url, browser));
+            if let Some(Err(error)) = &opened {
+                terminal::eprintln(&format!(
+                    "warning: {error}. To sign in on another machine: ssod login --device-code"
+                ));
             }
-            show_browser_address(session, url, start_url, opened);
+            show_browser_address(session, url, start_url, opened == Some(Ok(())));
             if qr {
                 terminal::eprintln(
                     "No QR code is shown, because the browser must run on this machine. See --device-code.",

@@ -102,8 +102,12 @@ impl App {
         let instance_lock = prepare_folders(&paths)?;
         let foundation = Foundation::new(paths, &settings, &variable, clock)?;
         let sockets = Sockets::bind(&foundation, settings.endpoint.port, &mut inherited)?;
-        let facts =
-            DaemonFacts { port: sockets.endpoint.local_addr()?.port(), overrides: overrides(&variable) };
+        let facts = DaemonFacts {
+            port: sockets.endpoint.local_addr()?.port(),
+            overrides: overrides(&variable),
+            proxy: network::proxy(&settings.network, &variable),
+            ca_bundle: network::ca_bundle(&settings.network, &foundation.paths.settings, &variable)?,
+        };
         let (limits, shutdown) = (limits::by_descriptors(), Shutdown::default());
         let imds_enabled = Arc::new(AtomicBool::new(settings.imds.enabled));
         let tokens = LiveEndpointTokens::new(foundation.state_file.clone(), foundation.paths.clone());

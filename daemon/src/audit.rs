@@ -1,6 +1,7 @@
 //! The audit log: which caller got which profile's credentials, and which caller was refused. Each line is one JSON
 //! object, so nothing in a program's name can forge a line.
 
+mod budget;
 mod log;
 mod log_file;
 mod note;

@@ -6,3 +6,4 @@ pub(crate) mod bind;
 pub(crate) mod imds_ports;
 pub(crate) mod inherited;
 pub(crate) mod limits;
+pub(crate) mod port_taken;

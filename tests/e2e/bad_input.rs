@@ -1,9 +1,9 @@
 //! Invalid input causes one clear error that tells the user what to do, and nothing is lost.
 
-use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Stdio;
+use std::{env, fs};
 
 use ssod_control::SessionState;
 use ssod_testkit::{ACCOUNT, FakeOptions, FaultKind, Sandbox, TestUser, approve_browser, run, wait_until};
@@ -74,8 +74,33 @@ fn a_taken_port_is_an_error_and_no_other_port_is_used() {
     let _other_program = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let error = daemon_error(&sandbox);
     assert!(error.contains(&format!("port {port} on 127.0.0.1 is taken")), "{error}");
+    let own = format!("(process {}, {}) holds it", std::process::id(), env::current_exe().unwrap().display());
+    assert!(error.contains(&own) && error.contains(&format!("kill {}", std::process::id())), "{error}");
     let error = sandbox.ssod(&["status"]).failed_with(4);
     assert!(error.contains("is taken") && error.contains("hint:"), "{error}");
+}
+
+#[test]
+fn the_ssod_of_another_home_folder_that_has_the_port_is_named() {
+    let mut other = Sandbox::new();
+    other.start_daemon();
+    let sandbox = Sandbox::new();
+    let port = other.daemon().port();
+    sandbox.write_settings(&format!("[endpoint]\nport = {port}\n[vault]\nkey = \"file\"\n"));
+    let named = format!(
+        "port {port} on 127.0.0.1 is taken: the ssod of another HOME, {} (process {}), holds it",
+        other.home().display(),
+        other.daemon().status().daemon.pid
+    );
+    let error = daemon_error(&sandbox);
+    assert!(error.contains(&named), "{error}");
+
+    // The same for a port of IMDS, while the daemon runs.
+    let mut with_imds = Sandbox::new();
+    with_imds.add_settings(&format!("[imds]\nprofiles = {{ adminUser = {port} }}\n"));
+    with_imds.start_daemon();
+    let is_reported = || with_imds.daemon().problems().iter().any(|problem| problem.contains(&named));
+    wait_until("the port's holder is reported", is_reported);
 }
 
 #[test]

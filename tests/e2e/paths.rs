@@ -1,6 +1,7 @@
 //! The paths that users write in variables mean the same for ssod as for the AWS tools.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 
 use ssod_testkit::{Sandbox, TestUser, run};
 
@@ -54,6 +55,39 @@ fn a_daemon_that_a_command_starts_reads_the_same_files() {
     let result = run(&mut command);
     assert!(result.stdout.contains("adminUser"), "{result:?}");
     assert_eq!(result.stderr, "", "the daemon and the client read the same file");
+}
+
+#[test]
+fn a_socket_path_that_is_too_long_is_replaced_by_a_shorter_one() {
+    let sandbox = Sandbox::new();
+    sandbox.configure(TestUser::ADMIN);
+    let long = sandbox.home().join("r".repeat(100));
+    DirBuilder::new().mode(0o700).create(&long).unwrap();
+    let ssod = |arguments: &[&str]| {
+        run(sandbox.ssod_command().args(arguments).env("XDG_RUNTIME_DIR", &long)).succeeded()
+    };
+    // The client starts the daemon and finds its socket.
+    assert!(ssod(&["status"]).contains("adminUser"));
+    let socket = sandbox.daemon().state_folder().join("run/control.sock");
+    assert!(socket.exists() && fs::read_dir(&long).unwrap().next().is_none());
+    assert_eq!(fs::metadata(socket.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+    let env = ssod(&["env", "adminUser", "--shell", "json"]);
+    let token_file = sandbox.daemon().state_folder().join("run/tokens/profile-adminUser");
+    assert!(env.contains(token_file.to_str().unwrap()) && token_file.exists(), "{env}");
+}
+
+#[test]
+fn a_named_socket_path_that_is_too_long_is_an_error_with_the_remedy() {
+    let sandbox = Sandbox::new();
+    let long = sandbox.home().join("s".repeat(120));
+    for mut command in [sandbox.ssod_command(), sandbox.daemon_command()] {
+        let is_client = command.get_program().to_str().unwrap().ends_with("/ssod");
+        command.args(is_client.then_some("status")).env("SSOD_SOCKET", &long);
+        let error = run(&mut command).failed_with(1);
+        let remedy = "the system allows only 107; set SSOD_SOCKET to a shorter path";
+        assert!(error.contains(long.to_str().unwrap()) && error.contains(remedy), "{error}");
+        assert_eq!(error.trim().lines().count(), 1, "{error}");
+    }
 }
 
 #[test]

@@ -31,6 +31,33 @@ fn the_browser_opens_and_ends_on_a_page_that_reports_the_result() {
 }
 
 #[test]
+fn the_browser_setting_may_quote_a_path_with_spaces() {
+    let mut sandbox = Sandbox::new();
+    sandbox.configure(TestUser::ADMIN);
+    let folder = sandbox.home().join("my browser");
+    fs::create_dir(&folder).unwrap();
+    let (script, opened) = (folder.join("chrome"), sandbox.home().join("opened"));
+    let line = format!("printf '%s\\n' \"$#\" \"$@\" > {0}.new && mv {0}.new {0}", opened.display());
+    fs::write(&script, format!("#!/bin/sh\n{line}\n")).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.add_settings(&format!("[login]\nbrowser = \"'{}' --incognito {{url}}\"\n", script.display()));
+    sandbox.start_daemon();
+    let mut command = sandbox.ssod_command();
+    let login = ChildProcess::start(command.args(["login", "adminUser"]).env("DISPLAY", ":99"));
+    wait_until("the browser is opened", || opened.exists());
+    let arguments = fs::read_to_string(&opened).unwrap();
+    let arguments: Vec<&str> = arguments.lines().collect();
+    assert_eq!(arguments[..2], ["2", "--incognito"]);
+    assert_eq!(approve_browser(arguments[2], "alice", true).status, 200);
+    assert_eq!(login.wait(Duration::from_secs(30)), Some(0));
+
+    sandbox.add_settings("[login]\nbrowser = \"'/opt/my browser/chrome {url}\"\n");
+    let expected = "line 6: browser = \"'/opt/my browser/chrome {url}\" has a quote that is not closed";
+    let is_reported = || sandbox.daemon().problems().iter().any(|problem| problem.contains(expected));
+    wait_until("the setting is reported with its line", is_reported);
+}
+
+#[test]
 fn the_callback_rejects_a_wrong_state_or_path_and_keeps_waiting() {
     let sandbox = Sandbox::configured(TestUser::ADMIN);
     let mut command = sandbox.ssod_command();

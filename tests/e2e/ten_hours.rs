@@ -17,6 +17,7 @@ const IMDS_FLOOR: Duration = Duration::from_mins(25);
 
 fn paths(home: &Path) -> Paths {
     Paths {
+        home: home.to_owned(),
         settings: home.join("config.toml"),
         state: home.join("state"),
         runtime: home.join("run"),

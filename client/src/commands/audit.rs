@@ -22,7 +22,8 @@ use crate::terminal::{self, Style};
 ///
 /// Identical requests are combined into one line with a count: those that were served within a second, and those that
 /// were refused within a minute. A program is "gone" if it ended before ssod could identify it, or if the line counts
-/// requests of several processes. The log keeps at most two files of 4 MiB.
+/// requests of several processes; if its systemd unit or scope is known, it follows in parentheses. The log keeps at
+/// most two files of 4 MiB.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  ssod audit --follow                                    show requests as they arrive\n  ssod audit --refused -n 10                             show the last 10 refused requests\n  ssod audit --profile adminUser --json | jq .program    list the programs that used adminUser"
@@ -230,12 +231,23 @@ fn row(entry: &AuditEntry) -> ([String; 7], Option<String>) {
         at.map_or_else(|_| escape(&entry.at), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
         outcome,
         entry.profile.as_deref().map_or_else(|| "-".to_owned(), escape),
-        entry.program.as_deref().map_or_else(|| "gone".to_owned(), escape),
+        program(entry),
         number(entry.pid),
         number(entry.uid),
         entry.via.as_str().to_owned(),
     ];
     (cells, remark)
+}
+
+/// Returns the program, or where a program that has ended came from.
+fn program(entry: &AuditEntry) -> String {
+    let unit =
+        entry.cgroup.as_deref().and_then(|path| path.rsplit('/').next()).filter(|unit| !unit.is_empty());
+    match (&entry.program, unit) {
+        (Some(program), _) => escape(program),
+        (None, Some(unit)) => format!("gone ({})", escape(unit)),
+        (None, None) => "gone".to_owned(),
+    }
 }
 
 /// Replaces control characters, so that a program's or a profile's name cannot control the terminal.
@@ -270,6 +282,9 @@ mod tests {
         let entry = AuditEntry { program: Some("x\u{1b}[2Jy\n".into()), ..AuditEntry::default() };
         assert_eq!(row(&entry).0[3], "x?[2Jy?");
         assert_eq!(row(&AuditEntry::default()).0[3], "gone");
+        let ended =
+            AuditEntry { cgroup: Some("/user.slice/tmux.sc\u{1b}ope".into()), ..AuditEntry::default() };
+        assert_eq!(row(&ended).0[3], "gone (tmux.sc?ope)");
         let again = AuditEntry { repeated: 1, reason: Some("no".into()), ..AuditEntry::default() };
         assert_eq!(row(&again).1.as_deref(), Some("once more: no"));
     }

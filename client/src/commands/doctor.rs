@@ -1,7 +1,9 @@
 //! `ssod doctor`: checks for common problems, and suggests a fix for each.
 
 use clap::Args;
-use ssod_control::{Check, CheckState, ControlClient, DaemonStatus, EnvRequest, Environment, Status};
+use ssod_control::{
+    Check, CheckGroup, CheckState, ControlClient, DaemonStatus, EnvRequest, Environment, Status,
+};
 
 use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
@@ -15,8 +17,8 @@ const SET_AGAIN: &str = "Set the variables again: eval \"$(ssod env PROFILE)\"";
 
 /// Diagnose common problems and suggest fixes.
 ///
-/// Checks the daemon, its port, its key store, its files, and the variables of this shell. The exit status is 1 if you
-/// must fix something.
+/// Checks the daemon, its port and its key store; sign-ins and profiles; whether AWS answers, without sending a secret;
+/// files and the folders above them; and the variables of this shell. The exit status is 1 if you must fix something.
 #[derive(Args)]
 pub(crate) struct DoctorArgs {
     /// Print the checks as JSON.
@@ -31,20 +33,22 @@ pub(crate) fn run(context: &CommandContext, args: &DoctorArgs) -> CommandResult<
             Ok(daemon) => Some(daemon),
             Err(error) => {
                 let hint = error.hint.unwrap_or_else(|| "See the daemon's log".to_owned());
-                checks.push(Check::failed("daemon", error.message, hint));
+                checks.push(Check::failed("daemon", error.message, hint).in_group(CheckGroup::Daemon));
                 None
             }
         };
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    checks.extend(check_variables(daemon.as_ref(), environment));
+    let mut own = check_variables(daemon.as_ref(), environment);
     if daemon.is_some() {
-        checks.extend(check_token(context, environment));
+        own.extend(check_token(context, environment));
     }
-    checks.extend(check_files(context, environment));
+    own.extend(check_files(context, environment));
+    checks.extend(own.into_iter().map(|check| check.in_group(CheckGroup::Shell)));
+    checks.sort_by_key(|check| check.group);
     if args.json {
         terminal::print_json(serde_json::to_string_pretty(&checks))?;
     } else {
-        terminal::print(&checks.iter().map(render).collect::<String>())?;
+        terminal::print(&render_groups(&checks))?;
     }
     match checks.iter().filter(|check| check.state == CheckState::Failed).count() {
         0 => Ok(()),
@@ -56,7 +60,7 @@ pub(crate) fn run(context: &CommandContext, args: &DoctorArgs) -> CommandResult<
 fn check_daemon(client: &ControlClient, checks: &mut Vec<Check>) -> CommandResult<DaemonStatus> {
     let daemon: DaemonStatus = client.get("/v1/daemon")?;
     let own = env!("CARGO_PKG_VERSION");
-    checks.push(if daemon.version == own {
+    let version = if daemon.version == own {
         Check::ok("daemon", format!("Version {own} runs as process {}.", daemon.pid))
     } else {
         let message = format!("The daemon has version {}, but this ssod has version {own}.", daemon.version);
@@ -65,7 +69,8 @@ fn check_daemon(client: &ControlClient, checks: &mut Vec<Check>) -> CommandResul
             message,
             format!("Stop the old daemon (kill {}); the next command starts the new one", daemon.pid),
         )
-    });
+    };
+    checks.push(version.in_group(CheckGroup::Daemon));
     checks.extend(client.get::<Vec<Check>>("/v1/doctor")?);
     Ok(daemon)
 }
@@ -165,14 +170,10 @@ fn check_files(context: &CommandContext, variable: impl Fn(&str) -> Option<Strin
         Some(setting) if !overriding.is_default_served => {
             // Access keys never expire, so a tool that uses them by mistake works for years.
             let has_keys = overriding.with_access_keys.iter().any(|name| name == "default");
-            checks.push(Check {
-                name: "AWS files".to_owned(),
-                state: if has_keys { CheckState::Failed } else { CheckState::Warning },
-                message: format!("AWS tools without a profile do not use ssod, because {setting}."),
-                hint: Some(
-                    "Give tools a profile: eval \"$(ssod env PROFILE)\"; or remove that setting".to_owned(),
-                ),
-            });
+            let state = if has_keys { CheckState::Failed } else { CheckState::Warning };
+            let message = format!("AWS tools without a profile do not use ssod, because {setting}.");
+            let hint = "Give tools a profile: eval \"$(ssod env PROFILE)\"; or remove that setting";
+            checks.push(Check { state, ..Check::failed("AWS files", message, hint) });
         }
         _ => {}
     }
@@ -197,6 +198,27 @@ fn check_files(context: &CommandContext, variable: impl Fn(&str) -> Option<Strin
     checks
 }
 
+/// Renders checks that are sorted by group, each group below its heading.
+fn render_groups(checks: &[Check]) -> String {
+    let groups = checks.chunk_by(|one, next| one.group == next.group).map(|group| {
+        let heading = group.first().map_or("", |check| heading(check.group));
+        let lines: String = group.iter().map(render).collect();
+        format!("{}\n{lines}", stdout_style(Style::Bold, heading))
+    });
+    groups.collect::<Vec<_>>().join("\n")
+}
+
+fn heading(group: CheckGroup) -> &'static str {
+    match group {
+        CheckGroup::Daemon => "The daemon and this machine",
+        CheckGroup::SignIns => "Sign-ins and profiles",
+        CheckGroup::Aws => "AWS and the network",
+        CheckGroup::Files => "Files and folders",
+        CheckGroup::Shell => "This shell and its AWS files",
+        CheckGroup::Other => "Other",
+    }
+}
+
 fn render(check: &Check) -> String {
     let state = match check.state {
         CheckState::Ok => stdout_style(Style::Green, "ok     "),
@@ -217,6 +239,23 @@ mod tests {
             |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
         let checks = check_variables(Some(&daemon), variable);
         checks.iter().map(|check| format!("{:?} {}\n", check.state, check.message)).collect()
+    }
+
+    #[test]
+    fn checks_are_shown_below_the_headings_of_their_groups() {
+        let check = |name: &str, group| Check::ok(name, "Good.").in_group(group);
+        let text = render_groups(&[
+            check("port", CheckGroup::Daemon),
+            check("clock", CheckGroup::Daemon),
+            Check::failed("AWS", "Bad.", "Do this").in_group(CheckGroup::Aws),
+        ]);
+        let expected = "The daemon and this machine\n\
+            ok       port           Good.\n\
+            ok       clock          Good.\n\n\
+            AWS and the network\n\
+            failed   AWS            Bad.\n\
+            \x20                       Do this\n";
+        assert_eq!(text, expected);
     }
 
     #[test]

@@ -72,6 +72,9 @@ pub struct AuditEntry {
     /// The path of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// The cgroup of a program that had already ended: the path of its systemd unit or scope, or of its container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -67,6 +67,11 @@ impl ControlClient {
         decode(&read_body(self.call("GET", path, b"", TIMEOUT)?)?)
     }
 
+    /// Sends a GET request to a daemon that may hang: each read and write ends after this time.
+    pub fn get_within<T: DeserializeOwned>(&self, path: &str, timeout: Duration) -> Result<T, ClientError> {
+        decode(&read_body(self.call("GET", path, b"", timeout)?)?)
+    }
+
     /// Sends a POST request.
     pub fn post<T: DeserializeOwned>(&self, path: &str, message: &impl Serialize) -> Result<T, ClientError> {
         decode(&read_body(self.send(path, message, TIMEOUT)?)?)

@@ -15,7 +15,7 @@ mod version;
 
 pub use audit::{AuditEntry, AuditOutcome, AuditVia};
 pub use client::{ClientError, ControlClient, Events, Held};
-pub use doctor::{Check, CheckState};
+pub use doctor::{Check, CheckGroup, CheckState};
 pub use message::*;
 pub use paths::{Paths, PathsError};
 pub use status::{

@@ -25,11 +25,23 @@ pub enum PathsError {
         /// Why its path cannot be resolved.
         error: UserPathError,
     },
+    /// The system does not accept a socket's path of this length.
+    #[error(
+        "the control socket's path {} has {} bytes, but the system allows only {MAX_SOCKET_PATH}; set SSOD_SOCKET to a shorter path in a \
+         folder that only you can enter",
+        .0.display(), .0.as_os_str().len()
+    )]
+    SocketTooLong(PathBuf),
 }
+
+/// The longest path of a Unix socket in bytes: `sun_path` without the byte that ends it.
+const MAX_SOCKET_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// All files and folders of ssod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
+    /// The home folder.
+    pub home: PathBuf,
     /// The settings file.
     pub settings: PathBuf,
     /// The folder that survives a reboot, with the vault, the lock and the state file.
@@ -54,13 +66,16 @@ impl Paths {
     /// Finds the paths from the environment: [`Self::VARIABLES`] and the XDG folders.
     pub fn from_environment() -> Result<Self, PathsError> {
         let project = ProjectDirs::from("", "", "ssod").ok_or(PathsError::NoHome)?;
-        let aws = BaseDirs::new().ok_or(PathsError::NoHome)?.home_dir().join(".aws");
+        let home = BaseDirs::new().ok_or(PathsError::NoHome)?.home_dir().to_owned();
+        let aws = home.join(".aws");
         let state = project.state_dir().unwrap_or(project.data_local_dir()).to_owned();
-        let runtime = project.runtime_dir().map_or_else(|| state.join("run"), Path::to_owned);
+        let named_socket = Self::from_variable("SSOD_SOCKET")?;
+        let (runtime, socket) = runtime_and_socket(project.runtime_dir(), &state, named_socket)?;
         let either = |variable, default: PathBuf| Ok(Self::from_variable(variable)?.unwrap_or(default));
         Ok(Self {
+            home,
             settings: either("SSOD_CONFIG", project.config_dir().join("config.toml"))?,
-            socket: either("SSOD_SOCKET", runtime.join("control.sock"))?,
+            socket,
             aws_config: either("AWS_CONFIG_FILE", aws.join("config"))?,
             aws_credentials: either("AWS_SHARED_CREDENTIALS_FILE", aws.join("credentials"))?,
             aws_cache: aws.join("sso").join("cache"),
@@ -143,6 +158,22 @@ impl Paths {
     }
 }
 
+/// Returns the runtime folder and the control socket. A runtime folder whose path is too long for a socket counts as
+/// none, so that client and daemon find the socket in the state folder. Fails if that path, or the named one, is too
+/// long as well.
+fn runtime_and_socket(
+    runtime: Option<&Path>,
+    state: &Path,
+    named_socket: Option<PathBuf>,
+) -> Result<(PathBuf, PathBuf), PathsError> {
+    let fits = |socket: &Path| socket.as_os_str().len() <= MAX_SOCKET_PATH;
+    let own_socket = |folder: &Path| folder.join("control.sock");
+    let usable = runtime.filter(|runtime| named_socket.is_some() || fits(&own_socket(runtime)));
+    let runtime = usable.map_or_else(|| state.join("run"), Path::to_owned);
+    let socket = named_socket.unwrap_or_else(|| own_socket(&runtime));
+    if fits(&socket) { Ok((runtime, socket)) } else { Err(PathsError::SocketTooLong(socket)) }
+}
+
 fn encode(name: &str) -> String {
     utf8_percent_encode(name, ENCODED_CHARACTERS).to_string()
 }
@@ -150,6 +181,33 @@ fn encode(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_sockets_path_is_short_enough_or_the_remedy_is_named() {
+        let state = Path::new("/home/u/.local/state/ssod");
+        let found = |runtime: Option<&str>, state: &Path, named: Option<&str>| {
+            runtime_and_socket(runtime.map(Path::new), state, named.map(PathBuf::from))
+                .map(|(runtime, socket)| (runtime.display().to_string(), socket.display().to_string()))
+                .map_err(|error| error.to_string())
+        };
+        let short = Ok(("/run/user/1/ssod".into(), "/run/user/1/ssod/control.sock".into()));
+        assert_eq!(found(Some("/run/user/1/ssod"), state, None), short);
+        let in_state =
+            Ok(("/home/u/.local/state/ssod/run".into(), "/home/u/.local/state/ssod/run/control.sock".into()));
+        assert_eq!(found(None, state, None), in_state);
+        // 94 bytes, a separator and `control.sock` have 107 bytes.
+        let fits = format!("/{}", "r".repeat(93));
+        assert_eq!(found(Some(&fits), state, None).unwrap().1.len(), MAX_SOCKET_PATH);
+        assert_eq!(found(Some(&format!("{fits}r")), state, None), in_state);
+        let long = format!("/{}", "s".repeat(120));
+        for (state, named) in [(Path::new(&long), None), (state, Some(long.as_str()))] {
+            let error = found(Some(&long), state, named).unwrap_err();
+            assert!(error.contains("allows only 107; set SSOD_SOCKET to a shorter path"), "{error}");
+        }
+        // A named socket needs no other folder for the token files.
+        assert_eq!(found(Some(&long), state, Some("/s")), Ok((long.clone(), "/s".into())));
+    }
 
     #[test]
     fn a_profile_name_cannot_leave_its_folder() {

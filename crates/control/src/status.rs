@@ -26,6 +26,8 @@ pub struct DaemonStatus {
     pub version: String,
     /// Its process id.
     pub pid: u32,
+    /// The home folder of its user, as its environment has it.
+    pub home: String,
     /// The endpoint's port on 127.0.0.1.
     pub port: u16,
     /// The IMDS ports of single profiles.

@@ -22,7 +22,7 @@ const REGISTERED_REDIRECT_URI: &str = "http://127.0.0.1/oauth/callback";
 /// IAM Identity Center over HTTPS.
 #[derive(Clone, Debug)]
 pub struct IdentityCenter {
-    http: HttpClient,
+    pub(crate) http: HttpClient,
     clock: Clock,
 }
 

@@ -199,7 +199,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 }
 
 /// Describes a network failure in one sentence, without the URL, because its query can contain account ids.
-fn unreachable(error: &reqwest::Error) -> IdentityError {
+pub(crate) fn unreachable(error: &reqwest::Error) -> IdentityError {
     let host = error.url().and_then(Url::host_str).unwrap_or("AWS").to_owned();
     let cause = if error.is_timeout() {
         "it did not answer in time".to_owned()

@@ -10,6 +10,7 @@ mod endpoints;
 mod errors;
 mod http;
 mod operation;
+mod probe;
 mod wire;
 
 pub use client::IdentityCenter;
@@ -17,3 +18,4 @@ pub use endpoints::{oidc_base, portal_base};
 pub use errors::{ErrorAnswer, classify};
 pub use http::{HttpOptions, SetupError};
 pub use operation::Operation;
+pub use probe::ProbeAnswer;

@@ -314,3 +314,53 @@ async fn a_compressed_answer_is_not_decompressed() {
         "something that is not JSON",
     );
 }
+
+/// Answers one request with this text, and returns the URL and the task that yields the request.
+async fn answer_once(answer: &'static str) -> (String, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let request = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut received = vec![0; 4_096];
+        let length = connection.read(&mut received).await.unwrap();
+        connection.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8_lossy(&received[..length]).into_owned()
+    });
+    (url, request)
+}
+
+#[tokio::test]
+async fn a_probe_tells_awss_answer_from_a_captive_portals_and_sends_no_secret() {
+    let limit = Duration::from_secs(5);
+    for (answer, shown, is_from_aws) in [
+        (
+            "HTTP/1.1 404 Not Found\r\nx-amzn-RequestId: 1\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}",
+            "404 application/json",
+            true,
+        ),
+        (
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: 0\r\n\r\n",
+            "302 text/html",
+            false,
+        ),
+    ] {
+        let (url, request) = answer_once(answer).await;
+        let probed = client().probe(&url, limit).await.unwrap();
+        assert_eq!((probed.to_string().as_str(), probed.is_from_aws), (shown, is_from_aws));
+        let request = request.await.unwrap();
+        assert!(request.starts_with("GET / HTTP/1.1\r\n") && !request.contains("x-amz"), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_probe_of_a_silent_endpoint_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let begun = Instant::now();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let error = client().probe(&url, Duration::from_millis(200)).await.unwrap_err();
+    assert!(error.to_string().contains("did not answer in time"), "{error}");
+    drop(listener);
+    let error = client().probe(&url, Duration::from_secs(5)).await.unwrap_err();
+    assert!(error.to_string().contains("cannot reach 127.0.0.1"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}

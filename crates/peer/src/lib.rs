@@ -1,5 +1,8 @@
 //! Identifies the other end of a connection: its user, as the kernel reports it, and where possible its program.
 
+#[cfg(target_os = "linux")]
+mod cgroup;
+mod other_daemons;
 mod port_holder;
 mod process;
 #[cfg(target_os = "linux")]
@@ -12,14 +15,17 @@ mod unix;
 mod unsupported;
 mod user;
 
-pub use port_holder::port_holder;
+#[cfg(target_os = "linux")]
+pub use cgroup::cgroup_path;
+pub use other_daemons::{listening_sockets, processes_named};
+pub use port_holder::{PortHolder, port_holder};
 pub use process::Process;
 #[cfg(target_os = "linux")]
 pub use sock_diag::tcp_peer;
 #[cfg(target_os = "linux")]
-pub use socket_holder::holder_of;
+pub use socket_holder::{holder_of, new_holder_of};
 pub use tcp::{IDENTIFIES_TCP_PEERS, TcpPeer};
 pub use unix::{UnixPeer, unix_peer};
 #[cfg(not(target_os = "linux"))]
-pub use unsupported::{holder_of, tcp_peer};
-pub use user::own_uid;
+pub use unsupported::{cgroup_path, holder_of, new_holder_of, tcp_peer};
+pub use user::{own_uid, user_name};

@@ -28,6 +28,10 @@ const REQUEST: usize = 56;
 const UID_AT: usize = HEADER + 64;
 /// Offset of `idiag_inode` in `inet_diag_msg`.
 const INODE_AT: usize = UID_AT + 4;
+/// Offset of the attributes, which follow `inet_diag_msg`.
+const ATTRIBUTES_AT: usize = HEADER + 72;
+/// The attribute that Linux 5.9 and later add unasked: a number of 64 bits.
+const INET_DIAG_CGROUP_ID: u16 = 21;
 /// Offset of `inet_diag_sockid` in `inet_diag_msg`.
 const ID_AT: usize = HEADER + 4;
 /// The kernel answers at once; the limit only makes sure that a lost answer cannot block a request.
@@ -117,8 +121,9 @@ fn read_answer(answer: &[u8], request: &[u8]) -> io::Result<Option<TcpPeer>> {
             let number = |at: usize| {
                 answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes)
             };
-            let owner = number(UID_AT).zip(number(INODE_AT)).map(|(uid, inode)| TcpPeer { uid, inode });
-            Ok(owner.filter(|_| is_requested_socket))
+            let cgroup = cgroup(answer.get(ATTRIBUTES_AT..).unwrap_or_default());
+            let owner = number(UID_AT).zip(number(INODE_AT));
+            Ok(owner.map(|(uid, inode)| TcpPeer { uid, inode, cgroup }).filter(|_| is_requested_socket))
         }
         // Usually ENOENT. The owner is unknown for every error.
         Some(NLMSG_ERROR) => Ok(None),
@@ -126,6 +131,20 @@ fn read_answer(answer: &[u8], request: &[u8]) -> io::Result<Option<TcpPeer>> {
             io::ErrorKind::InvalidData,
             "the kernel's socket diagnostics sent an invalid answer",
         )),
+    }
+}
+
+/// Returns the cgroup's id from the attributes of an answer. Each begins with its length and its kind, two bytes each,
+/// and is padded to four bytes.
+fn cgroup(mut attributes: &[u8]) -> Option<u64> {
+    loop {
+        let (header, rest) = attributes.split_at_checked(4)?;
+        let [length_0, length_1, kind_0, kind_1] = header.try_into().ok()?;
+        let length = usize::from(u16::from_ne_bytes([length_0, length_1])).checked_sub(header.len())?;
+        if u16::from_ne_bytes([kind_0, kind_1]) == INET_DIAG_CGROUP_ID {
+            return Some(u64::from_ne_bytes(rest.get(..length)?.try_into().ok()?));
+        }
+        attributes = rest.get(length.next_multiple_of(4)..)?;
     }
 }
 
@@ -182,6 +201,29 @@ mod tests {
         message
     }
 
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(4 + value.len()).unwrap();
+        let mut bytes = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    #[test]
+    fn the_cgroup_is_found_among_the_attributes_and_nowhere_else() {
+        let id = attribute(INET_DIAG_CGROUP_ID, &7_u64.to_ne_bytes());
+        assert_eq!(cgroup(&id), Some(7));
+        assert_eq!(cgroup(&[attribute(8, &[1]), attribute(22, &[1, 2]), id.clone()].concat()), Some(7));
+        for length in 0..id.len() {
+            assert_eq!(cgroup(&id[..length]), None, "{length}");
+        }
+        let shorter_than_its_header = [3, 0, 0, 0, 0, 0, 0, 0];
+        for broken in
+            [attribute(INET_DIAG_CGROUP_ID, &[7; 4]), attribute(8, &[1]), shorter_than_its_header.into()]
+        {
+            assert_eq!(cgroup(&broken), None, "{broken:?}");
+        }
+    }
+
     #[test]
     fn accepts_only_an_answer_about_the_requested_socket() {
         let client: SocketAddrV4 = "127.0.0.1:40000".parse().unwrap();
@@ -190,7 +232,14 @@ mod tests {
         let request_bytes = request(client, server);
         let id = &request_bytes[HEADER + 8..HEADER + 44];
         let right = answer(SOCK_DIAG_BY_FAMILY, id, 1_000, 77);
-        assert_eq!(read_answer(&right, &request_bytes).unwrap(), Some(TcpPeer { uid: 1_000, inode: 77 }));
+        let peer = TcpPeer { uid: 1_000, inode: 77, cgroup: None };
+        assert_eq!(read_answer(&right, &request_bytes).unwrap(), Some(peer));
+        let attributes = [attribute(8, &[0]), attribute(INET_DIAG_CGROUP_ID, &5_u64.to_ne_bytes())].concat();
+        let with_cgroup = [right.clone(), attributes].concat();
+        assert_eq!(
+            read_answer(&with_cgroup, &request_bytes).unwrap(),
+            Some(TcpPeer { cgroup: Some(5), ..peer })
+        );
         let about_other =
             answer(SOCK_DIAG_BY_FAMILY, &request(other, server)[HEADER + 8..HEADER + 44], 1_000, 77);
         assert_eq!(read_answer(&about_other, &request_bytes).unwrap(), None);

@@ -7,6 +7,9 @@ pub struct TcpPeer {
     pub uid: u32,
     /// The socket's inode, which identifies the process that has it open.
     pub inode: u32,
+    /// The id of the cgroup in which the socket was made, which names the unit or scope of a program that has ended
+    /// (see [`crate::cgroup_path`]); `None` on kernels before Linux 5.9.
+    pub cgroup: Option<u64>,
 }
 
 /// Whether this platform reports the owner of a loopback TCP connection. Where it does not, only the authorization

@@ -7,10 +7,25 @@ use crate::{Process, TcpPeer, own_uid};
 
 /// Returns this user as the owner, because this platform does not report it.
 pub fn tcp_peer(_client: SocketAddrV4, _server: SocketAddrV4) -> io::Result<Option<TcpPeer>> {
-    Ok(Some(TcpPeer { uid: own_uid(), inode: 0 }))
+    Ok(Some(TcpPeer { uid: own_uid(), inode: 0, cgroup: None }))
 }
 
 /// Returns `None`, because this platform does not report it.
 pub fn holder_of(_peer: TcpPeer) -> Option<Process> {
+    None
+}
+
+/// Returns `None`, because this platform does not report it.
+pub fn new_holder_of(_peer: TcpPeer) -> Option<Process> {
+    None
+}
+
+/// Returns `None`, because this platform does not report it.
+pub(crate) fn holder_of_socket(_inode: u32) -> Option<Process> {
+    None
+}
+
+/// Returns `None`, because this platform has no cgroups.
+pub fn cgroup_path(_id: u64) -> Option<String> {
     None
 }

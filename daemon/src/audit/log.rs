@@ -2,14 +2,16 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
 use ssod_control::AuditVia;
 use ssod_endpoint::{Access, Audit, Outcome, Protocol};
 use ssod_model::{ProfileName, Program, Timestamp};
-use ssod_peer::UnixPeer;
+use ssod_peer::{TcpPeer, UnixPeer};
+use tokio::sync::oneshot;
 
 use super::note::{CallerProcess, Message, Note};
 use super::writer::{OnUse, Writer};
@@ -22,6 +24,8 @@ const FULL_QUEUE_DELAY: Duration = Duration::from_millis(1);
 /// Accepts notes for the audit log's file.
 pub(crate) struct AuditLog {
     queue: SyncSender<Message>,
+    /// Whether the thread waits for a message.
+    is_idle: Arc<AtomicBool>,
     lost: AtomicU64,
     /// When a caller last got credentials, in milliseconds since 1970.
     last_served: AtomicI64,
@@ -31,16 +35,22 @@ impl AuditLog {
     /// Opens the file and starts the thread that writes it. The thread calls `on_use` with the program that used a
     /// profile.
     pub(crate) fn start(path: &Path, on_use: OnUse) -> io::Result<Self> {
-        let writer = Writer::new(path, on_use)?;
+        let is_idle = Arc::new(AtomicBool::new(false));
+        let writer = Writer::new(path, on_use, is_idle.clone())?;
         let (queue, notes) = mpsc::sync_channel(QUEUE_CAPACITY);
         std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&notes))?;
-        Ok(Self { queue, lost: AtomicU64::new(0), last_served: AtomicI64::new(i64::MIN) })
+        Ok(Self { queue, is_idle, lost: AtomicU64::new(0), last_served: AtomicI64::new(i64::MIN) })
     }
 
-    /// Notes a new connection of this user, so that its program is found before it ends.
-    pub(crate) fn opened(&self, inode: u32) {
+    /// Notes a new connection of this user, so that its program is found before it ends. The receiver ends when the
+    /// newest processes have been tried. There is none if that cannot begin at once, because no answer waits for the
+    /// search of another connection.
+    pub(crate) fn opened(&self, peer: TcpPeer) -> Option<oneshot::Receiver<()>> {
+        let (tried, found) = oneshot::channel();
+        let begins_at_once = self.is_idle.load(Ordering::Relaxed);
         // If the queue is full, the program is searched for when the request is noted.
-        let _ = self.queue.try_send(Message::Opened { inode, at: Instant::now() });
+        let _ = self.queue.try_send(Message::Opened { peer, at: Instant::now(), tried });
+        begins_at_once.then_some(found)
     }
 
     /// Notes a request over the control socket, on behalf of that program.
@@ -187,6 +197,27 @@ mod tests {
             .find(|entry| entry.outcome == AuditOutcome::Refused && entry.repeated == 1)
             .unwrap();
         assert_eq!((again.pid, again.program.as_deref()), (None, None));
+    }
+
+    #[test]
+    fn an_answer_waits_only_for_a_search_that_begins_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AuditLog::start(&folder.path().join("audit.jsonl"), Box::new(|_, _| {})).unwrap();
+        let peer = TcpPeer { uid: 4_242, inode: u32::MAX, cgroup: None };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let wait_until_idle = || {
+            while !log.is_idle.load(Ordering::Relaxed) && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+        };
+        wait_until_idle();
+        let found = log.opened(peer).unwrap();
+        assert!(found.blocking_recv().is_err(), "the sender is dropped after the search");
+        wait_until_idle();
+        // While the thread is busy, nothing waits for it.
+        log.is_idle.store(false, Ordering::Relaxed);
+        assert!(log.opened(peer).is_none());
+        log.finish(Duration::from_secs(5));
     }
 
     #[test]

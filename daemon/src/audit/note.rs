@@ -6,11 +6,18 @@ use std::time::Instant;
 use ssod_control::AuditVia;
 use ssod_endpoint::Outcome;
 use ssod_model::{ProfileName, Program, Timestamp};
+use ssod_peer::TcpPeer;
+use tokio::sync::oneshot;
 
 /// A message to the thread that writes the log.
 pub(super) enum Message {
     /// This user opened a connection. Its program is searched for at once, while the connection is open.
-    Opened { inode: u32, at: Instant },
+    Opened {
+        peer: TcpPeer,
+        at: Instant,
+        /// Is dropped when the newest processes have been tried.
+        tried: oneshot::Sender<()>,
+    },
     /// A request was answered.
     Note(Box<Note>),
     /// Write everything, then reply.

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,7 @@ use ssod_model::{ProfileName, Program};
 
 use super::log_file::LogFile;
 use super::note::{CallerProcess, Message, Note};
-use super::programs::Programs;
+use super::programs::{Origin, Programs};
 
 /// The maximum delay before a line is written.
 const MAX_WRITE_DELAY: Duration = Duration::from_millis(500);
@@ -33,6 +35,8 @@ pub(super) struct Writer {
     repeats: HashMap<RepeatKey, Repeat>,
     programs: Programs,
     lines: Vec<u8>,
+    /// Whether this thread waits for a message.
+    is_idle: Arc<AtomicBool>,
 }
 
 /// Identifies repeats: two notes with the same key are repeats of one request.
@@ -58,9 +62,9 @@ struct Repeat {
 }
 
 impl Writer {
-    pub(super) fn new(path: &Path, on_use: OnUse) -> io::Result<Self> {
+    pub(super) fn new(path: &Path, on_use: OnUse, is_idle: Arc<AtomicBool>) -> io::Result<Self> {
         let (file, programs) = (LogFile::open(path)?, Programs::new());
-        Ok(Self { file, on_use, repeats: HashMap::new(), programs, lines: Vec::new() })
+        Ok(Self { file, on_use, repeats: HashMap::new(), programs, lines: Vec::new(), is_idle })
     }
 
     /// Writes until all senders of the queue are dropped.
@@ -68,12 +72,14 @@ impl Writer {
         let mut write_at: Option<Instant> = None;
         loop {
             let next = self.repeats.values().map(|repeat| repeat.until).chain(write_at).min();
+            self.is_idle.store(true, Ordering::Relaxed);
             let message = match next {
                 None => notes.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => notes.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
+            self.is_idle.store(false, Ordering::Relaxed);
             match message {
-                Ok(Message::Opened { inode, at }) => self.programs.look_up(inode, at),
+                Ok(Message::Opened { peer, at, tried }) => self.programs.look_up(peer, at, || drop(tried)),
                 Ok(Message::Note(note)) => {
                     self.record(*note);
                     write_at.get_or_insert_with(|| Instant::now() + MAX_WRITE_DELAY);
@@ -114,16 +120,20 @@ impl Writer {
             repeat.entry.at = note.at.to_string();
             if repeat.caller != note.caller {
                 // Several processes made these requests, so the line names none of them.
-                (repeat.entry.pid, repeat.entry.program, repeat.entry.path) = (None, None, None);
+                let AuditEntry { pid, program, path, cgroup, .. } = &mut repeat.entry;
+                (*pid, *program, *path, *cgroup) = (None, None, None, None);
             }
             return;
         }
         let caller = note.caller;
-        let program = note.program.clone().or_else(|| self.programs.behind(note.uid, caller));
-        if let (Some(program), Some(profile), false) = (&program, &note.profile, is_refusal) {
+        let origin = match &note.program {
+            Some(program) => Origin::Program(program.clone()),
+            None => self.programs.behind(note.uid, caller),
+        };
+        if let (Origin::Program(program), Some(profile), false) = (&origin, &note.profile, is_refusal) {
             (self.on_use)(profile, program);
         }
-        let entry = entry(note, program);
+        let entry = entry(note, origin);
         self.push_line(&entry);
         if self.repeats.len() >= MAX_REPEATS {
             self.end_repeats(|_| true);
@@ -166,7 +176,12 @@ impl Writer {
     }
 }
 
-fn entry(note: Note, program: Option<Program>) -> AuditEntry {
+fn entry(note: Note, origin: Origin) -> AuditEntry {
+    let (program, cgroup) = match origin {
+        Origin::Program(program) => (Some(program), None),
+        Origin::Cgroup(cgroup) => (None, Some(cgroup)),
+        Origin::Unknown => (None, None),
+    };
     let (outcome, reason) = match note.outcome {
         Outcome::Served => (AuditOutcome::Served, None),
         Outcome::Refused { reason } => (AuditOutcome::Refused, Some(reason)),
@@ -180,6 +195,7 @@ fn entry(note: Note, program: Option<Program>) -> AuditEntry {
         pid: program.as_ref().map(|program| program.pid),
         program: program.as_ref().map(|program| program.name.clone()),
         path: program.map(|program| program.path),
+        cgroup,
         reason,
         repeated: 0,
         lost: note.lost,

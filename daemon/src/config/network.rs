@@ -9,26 +9,56 @@ use ssod_identity_center::HttpOptions;
 
 use crate::config::settings::NetworkSettings;
 
-/// Reads the CA bundle that the settings name, otherwise the one in `AWS_CA_BUNDLE`; fails if it cannot be read. A relative
-/// path in the settings begins at the folder of the settings file.
+/// Reads the CA bundle that [`ca_bundle`] finds; fails if it cannot be read.
 pub(crate) fn load(
     settings: &NetworkSettings,
     settings_file: &Path,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<HttpOptions> {
-    let path = match variable("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
-        _ if !settings.ca_bundle.is_empty() => {
-            let path = resolve_user_path(OsStr::new(&settings.ca_bundle), settings_file.parent());
-            Some(path.context("[network] ca_bundle")?)
-        }
-        Some(path) => {
-            let current = std::env::current_dir().ok();
-            Some(resolve_user_path(OsStr::new(&path), current.as_deref()).context("AWS_CA_BUNDLE")?)
-        }
-        None => None,
-    };
+    let path = ca_bundle(settings, settings_file, variable)?;
     let read = |path: PathBuf| {
         std::fs::read(&path).with_context(|| format!("cannot read the CA bundle {}", path.display()))
     };
     Ok(HttpOptions { proxy: settings.proxy.clone(), ca_bundle: path.map(read).transpose()? })
+}
+
+/// Returns the path of the CA bundle that the settings name, otherwise of the one in `AWS_CA_BUNDLE`. A relative path
+/// in the settings begins at the folder of the settings file.
+pub(crate) fn ca_bundle(
+    settings: &NetworkSettings,
+    settings_file: &Path,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<PathBuf>> {
+    match variable("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
+        _ if !settings.ca_bundle.is_empty() => {
+            let path = resolve_user_path(OsStr::new(&settings.ca_bundle), settings_file.parent());
+            Ok(Some(path.context("[network] ca_bundle")?))
+        }
+        Some(path) => {
+            let current = std::env::current_dir().ok();
+            Ok(Some(resolve_user_path(OsStr::new(&path), current.as_deref()).context("AWS_CA_BUNDLE")?))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The proxy for calls to AWS.
+pub(crate) struct Proxy {
+    /// Its URL, which may have a password.
+    pub(crate) url: String,
+    /// The setting or the variable.
+    pub(crate) source: &'static str,
+}
+
+/// The variables that name a proxy for HTTPS, in the order in which they count.
+const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Returns the proxy that the settings name, otherwise the environment's.
+pub(crate) fn proxy(settings: &NetworkSettings, variable: impl Fn(&str) -> Option<String>) -> Option<Proxy> {
+    if !settings.proxy.is_empty() {
+        return Some(Proxy { url: settings.proxy.clone(), source: "[network] proxy in config.toml" });
+    }
+    PROXY_VARIABLES
+        .into_iter()
+        .find_map(|source| variable(source).filter(|url| !url.is_empty()).map(|url| Proxy { url, source }))
 }

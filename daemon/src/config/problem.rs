@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ssod_control::{Check, CheckState};
+use ssod_control::{Check, CheckGroup, CheckState};
 
 use crate::sentence::sentence;
 
@@ -34,6 +34,13 @@ impl Area {
             Self::KeyStore => "key store",
             Self::Vault => "vault",
             Self::Clock => "clock",
+        }
+    }
+
+    fn group(self) -> CheckGroup {
+        match self {
+            Self::AwsConfig | Self::Settings | Self::Restart | Self::Imds => CheckGroup::Files,
+            Self::KeyStore | Self::Vault | Self::Clock => CheckGroup::Daemon,
         }
     }
 
@@ -94,6 +101,7 @@ impl Problem {
         let location = self.location.as_ref().map(|location| format!("{location} ")).unwrap_or_default();
         let hint = self.remedy.clone().or_else(|| self.area.default_remedy().map(str::to_owned));
         Check {
+            group: self.area.group(),
             name: self.area.word().to_owned(),
             state: self.area.severity(),
             message: sentence(&format!("{location}{}", self.message)),

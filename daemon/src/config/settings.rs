@@ -142,7 +142,8 @@ impl Default for RefreshSettings {
 pub struct LoginSettings {
     /// The sign-in flow.
     pub flow: FlowSetting,
-    /// The command that opens the browser; `{url}` is replaced.
+    /// The command that opens the browser, in a shell's quoting; `{url}` is replaced.
+    #[serde(deserialize_with = "browser_command")]
     pub browser: String,
     /// How long a sign-in lasts, as the administrator set it; unknown if empty.
     #[serde(deserialize_with = "optional_duration")]
@@ -289,6 +290,15 @@ fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     Ok(Some(parsed))
 }
 
+fn browser_command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let command = String::deserialize(deserializer)?;
+    match shlex::split(&command) {
+        Some(words) if !words.is_empty() || command.trim().is_empty() => Ok(command),
+        Some(_) => Err(D::Error::custom(format!("browser = {command:?} names no program"))),
+        None => Err(D::Error::custom(format!("browser = {command:?} has a quote that is not closed"))),
+    }
+}
+
 fn key_store<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeyStoreChoice, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
@@ -358,6 +368,8 @@ mod tests {
         assert_eq!(some.notifications.before_expiry, Duration::from_mins(5));
         assert!(some.aws_cli.share_access_token && some.notifications.desktop);
         assert_eq!(Settings::parse("[lock]\nidle_after = \"\"\n").unwrap(), Settings::default());
+        let quoted = Settings::parse("[login]\nbrowser = \"'/opt/my browser/chrome' {url}\"\n").unwrap();
+        assert_eq!(quoted.login.browser, "'/opt/my browser/chrome' {url}");
     }
 
     #[test]
@@ -376,6 +388,11 @@ mod tests {
             ("[endpoint]\nport = 7\n[imds]\nprofiles = { a = 7 }\n", "must be different"),
             ("[network]\nportal_rate = 0\n", "line 2: 0 calls per second are too few"),
             ("[lock]\nidle_after = \"0s\"\n", "line 2: \"0s\" is shorter than a second"),
+            (
+                "[login]\nbrowser = \"'/opt/my browser {url}\"\n",
+                "line 2: browser = \"'/opt/my browser {url}\" has a quote",
+            ),
+            ("[login]\nbrowser = \"# firefox\"\n", "line 2: browser = \"# firefox\" names no program"),
             ("not toml", "line 1"),
         ] {
             let message = Settings::parse(text).unwrap_err();

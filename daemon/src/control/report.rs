@@ -67,6 +67,7 @@ impl Reporter {
         DaemonStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
+            home: self.paths.home.display().to_string(),
             port: self.facts.port,
             imds_ports: self.imds_ports.list(),
             key_store: vault.key_store().map(|store| store.to_string()).unwrap_or_default(),

@@ -10,6 +10,7 @@ use ssod_control::Paths;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::inherited::Inherited;
+use super::port_taken::{self, PortSetting};
 use crate::config::settings::{DEFAULT_PORT, Settings};
 use crate::state_file::StateFile;
 
@@ -46,7 +47,7 @@ pub(crate) fn endpoint(
                     // Open shells send their tokens there, so the next start renews the tokens.
                     state_file.save_port_was_taken(true)?;
                 }
-                return Err(port_taken(port, &error));
+                return Err(port_taken::error(PortSetting::Endpoint, port, &error));
             }
         };
         state_file.save_port(port)?;
@@ -93,18 +94,5 @@ pub(crate) fn bind(port: u16) -> io::Result<TcpListener> {
 
 /// Returns whether a program of this user holds the port. Such a program could read the tokens anyway.
 fn is_held_by_this_user(port: u16) -> bool {
-    ssod_peer::port_holder(port) == Some(ssod_peer::own_uid())
-}
-
-/// Returns the error for a port that another program holds.
-pub(crate) fn port_taken(port: u16, error: &io::Error) -> anyhow::Error {
-    let holder = match ssod_peer::port_holder(port) {
-        Some(uid) if uid == ssod_peer::own_uid() => "another program of yours holds it".to_owned(),
-        Some(uid) => format!("user {uid} holds it"),
-        None => error.to_string(),
-    };
-    anyhow::anyhow!(
-        "port {port} on 127.0.0.1 is taken: {holder}. End that program, or set another port in config.toml; \
-         ssod never changes its port automatically, because open shells would send their tokens to the old one"
-    )
+    ssod_peer::port_holder(port).is_some_and(|holder| holder.uid == ssod_peer::own_uid())
 }

@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::admit::admit;
-use super::bind::{bind, port_taken};
+use super::bind::bind;
 use super::inherited::Inherited;
+use super::port_taken::{self, PortSetting};
 use crate::audit::AuditLog;
 use crate::config::problem::{Area, Problem};
 use crate::live_broker::LiveBroker;
@@ -79,7 +80,7 @@ impl ImdsPorts {
             // If the task panicked, its port is closed, too, and the panic is in the log.
             let _ = task.await;
         }
-        let mut problems = Vec::new();
+        let (mut problems, mut taken) = (Vec::new(), Vec::new());
         for (name, port) in wanted {
             let mut open = self.open();
             if open.contains_key(name) {
@@ -92,9 +93,17 @@ impl ImdsPorts {
                     open.insert(name.clone(), self.serve(profile, *port, listener));
                 }
                 (Err(error), _) => problems.push(format!("[imds] profiles: {error}")),
-                (_, Err(error)) => problems.push(format!("{:#}", port_taken(*port, &error))),
+                (_, Err(error)) => taken.push((*port, error)),
             }
         }
+        // Another daemon may be asked who it is.
+        let explain = move || {
+            taken
+                .iter()
+                .map(|(port, error)| port_taken::error(PortSetting::Imds, *port, error).to_string())
+                .collect()
+        };
+        problems.extend(tokio::task::spawn_blocking(explain).await.unwrap_or_else(|_| Vec::new()));
         problems.extend(self.inherited().ports().map(|port| {
             format!(
                 "the service manager holds port {port}, which the settings do not name. Run: ssod service install"

@@ -1,18 +1,22 @@
 //! `GET /v1/doctor`: the checks that only the daemon can make. The client adds the checks of the shell.
 
+mod access;
+mod network;
+mod sign_ins;
+
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
-use ssod_control::{Check, CheckState, Paths};
-use ssod_model::CredentialSource;
+use ssod_control::{Check, CheckGroup, CheckState, Paths};
 use ssod_vault::KeyStore;
 use tokio::net::TcpStream;
 
+use self::access::{Need, Protected};
+use crate::config::live_settings::LiveSettings;
 use crate::config::problem::{Area, Problem};
 use crate::control::context::DaemonFacts;
 use crate::control::failure::RouteResult;
@@ -27,23 +31,46 @@ pub(in crate::control) async fn answer(
     State(reporter): State<Reporter>,
     State(broker): State<LiveBroker>,
     State(keeper): State<VaultKeeper>,
+    State(settings): State<LiveSettings>,
     State(paths): State<Arc<Paths>>,
     State(facts): State<Arc<DaemonFacts>>,
 ) -> RouteResult<Vec<Check>> {
-    let problems = reporter.problems();
-    let mut checks = port(facts.port).await;
-    checks.push(key_store(&keeper.state()));
-    let checked_paths = paths.clone();
-    let permissions = tokio::task::spawn_blocking(move || permissions(&checked_paths)).await;
-    checks.extend(permissions.unwrap_or_default());
-    checks.push(memory());
+    // The slowest check runs beside the others.
+    let reachability = tokio::spawn({
+        let broker = broker.clone();
+        async move { network::reachability(&broker).await }
+    });
+    let (problems, status) = (reporter.problems(), reporter.status());
+    let mut checks = machine(facts.port, &keeper.state(), &problems).await;
+    checks.extend(grouped(CheckGroup::SignIns, sign_ins::sessions(&status.sessions)));
+    checks.extend(grouped(CheckGroup::SignIns, sign_ins::profiles(&status.profiles)));
+    checks.extend(grouped(CheckGroup::Aws, reachability.await.unwrap_or_default()));
+    checks.extend(grouped(CheckGroup::Aws, network::overrides(&facts, &broker)));
+    let protected = protected(&paths, &facts, &settings.current().login.browser);
+    let home = paths.home.clone();
+    let access =
+        tokio::task::spawn_blocking(move || access::check(&protected, &home, ssod_peer::own_uid())).await;
+    checks.extend(grouped(CheckGroup::Files, access.unwrap_or_default()));
+    if !problems.iter().any(Problem::is_configuration) {
+        let names: Vec<_> = status.profiles.iter().map(|profile| profile.name.as_str()).collect();
+        checks.push(configuration(&names, &paths).in_group(CheckGroup::Files));
+    }
+    checks.extend(problems.iter().map(Problem::check));
+    Ok(Json(checks))
+}
+
+fn grouped(group: CheckGroup, checks: Vec<Check>) -> impl Iterator<Item = Check> {
+    checks.into_iter().map(move |check| check.in_group(group))
+}
+
+/// Checks the daemon and this machine.
+async fn machine(port_number: u16, vault: &VaultState, problems: &[Problem]) -> Vec<Check> {
+    let mut checks = port(port_number).await;
+    checks.extend([key_store(vault), memory()]);
     if !problems.iter().any(|problem| problem.area == Area::Clock) {
         checks.push(Check::ok("clock", "Nothing indicates that this machine's clock is wrong."));
     }
-    let is_configured = !problems.iter().any(Problem::is_configuration);
-    checks.extend(problems.iter().map(Problem::check));
-    checks.extend(profiles(&broker, &paths, is_configured));
-    Ok(Json(checks))
+    grouped(CheckGroup::Daemon, checks).collect()
 }
 
 /// Connects to the endpoint's port as an SDK does, and checks whether the kernel reports the caller's uid.
@@ -113,43 +140,27 @@ fn key_store(vault: &VaultState) -> Check {
     }
 }
 
-/// Checks that other users can neither access the files that ssod stores nor change the files that it reads.
-fn permissions(paths: &Paths) -> Vec<Check> {
-    let mut own =
+/// Returns what other users must not access or change.
+fn protected(paths: &Paths, facts: &DaemonFacts, browser: &str) -> Vec<Protected> {
+    let mut private =
         vec![paths.state.clone(), paths.vault(), paths.runtime.clone(), paths.tokens(), paths.socket.clone()];
     for folder in [paths.vault(), paths.tokens()] {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        own.extend(entries.map(|entry| entry.path()));
+        private.extend(entries.map(|entry| entry.path()));
     }
-    own.extend([paths.audit(), paths.memory(), paths.lock()]);
-    let open: Vec<PathBuf> = own.into_iter().filter(|path| is_accessible(path, 0o077)).collect();
-    // Settings are not secret, but a user who can change them can set the command that starts the browser.
-    let written: Vec<PathBuf> = [&paths.settings, &paths.aws_config]
+    private.extend([paths.audit(), Paths::before(&paths.audit()), paths.memory(), paths.lock(), paths.log()]);
+    // These are not secret, but a user who can write the settings chooses the program that runs as the browser, and a
+    // user who can write the certificates can read what ssod sends.
+    let mut unchanged = vec![paths.settings.clone(), paths.aws_config.clone(), paths.aws_credentials.clone()];
+    unchanged.extend(facts.ca_bundle.clone());
+    let program = shlex::split(browser).and_then(|words| words.into_iter().next()).map(PathBuf::from);
+    unchanged.extend(program.filter(|program| program.is_absolute()));
+    let with = |need| move |path| Protected { path, need };
+    private
         .into_iter()
-        .filter(|path| is_accessible(path, 0o022))
-        .cloned()
-        .collect();
-    if open.is_empty() && written.is_empty() {
-        return vec![Check::ok(
-            "permissions",
-            "Only you can read what ssod stores and change what it reads.",
-        )];
-    }
-    let others = |paths: &[PathBuf], can: &str, remedy: &str| {
-        (!paths.is_empty()).then(|| {
-            let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-            Check::failed("permissions", format!("Other users can {can} {}.", names.join(", ")), remedy)
-        })
-    };
-    let read =
-        others(&open, "access", "Remove their access: chmod go= FILE; for files that are not yours: chown");
-    read.into_iter().chain(others(&written, "change", "Remove their access: chmod go-w FILE")).collect()
-}
-
-/// Returns whether the file exists and another user has one of these rights to it, or owns it.
-fn is_accessible(path: &Path, rights: u32) -> bool {
-    std::fs::metadata(path)
-        .is_ok_and(|facts| facts.mode() & rights != 0 || facts.uid() != ssod_peer::own_uid())
+        .map(with(Need::Private))
+        .chain(unchanged.into_iter().map(with(Need::Unchanged)))
+        .collect()
 }
 
 #[cfg(target_os = "linux")]
@@ -176,27 +187,17 @@ fn memory() -> Check {
     Check::ok("memory", "The system keeps other processes out of the daemon's memory.")
 }
 
-/// Checks that the AWS config file has profiles for ssod, and reports the profiles for which `--profile` bypasses ssod.
-fn profiles(broker: &LiveBroker, paths: &Paths, is_configured: bool) -> Vec<Check> {
-    let mut checks = Vec::new();
-    let profiles: Vec<_> =
-        broker.profile_names().into_iter().filter_map(|name| broker.profile(&name)).collect();
+/// Returns which profiles the AWS config file has for ssod.
+fn configuration(profiles: &[&str], paths: &Paths) -> Check {
     let file = paths.aws_config.display();
-    if is_configured && profiles.is_empty() {
-        let message = format!("{file} has no profile for ssod.");
-        checks.push(Check::warning("configuration", message, "Add one: ssod configure"));
-    } else if is_configured {
-        let names: Vec<_> = profiles.iter().map(|profile| profile.name.as_str()).take(5).collect();
-        let more = if profiles.len() > names.len() { ", …" } else { "" };
-        checks.push(Check::ok("configuration", format!("{file} has {}{more} for ssod.", names.join(", "))));
+    if profiles.is_empty() {
+        return Check::warning(
+            "configuration",
+            format!("{file} has no profile for ssod."),
+            "Add one: ssod configure",
+        );
     }
-    for profile in profiles.iter().filter(|profile| profile.aws_form) {
-        let name = &profile.name;
-        checks.push(Check::warning(
-            "profile",
-            format!("Profile \"{name}\" is in AWS's own form, so --profile {name} bypasses ssod."),
-            format!("Convert it: ssod configure --convert {name}"),
-        ));
-    }
-    checks
+    let shown = profiles.get(..5).unwrap_or(profiles);
+    let more = if profiles.len() > shown.len() { ", …" } else { "" };
+    Check::ok("configuration", format!("{file} has {}{more} for ssod.", shown.join(", ")))
 }
