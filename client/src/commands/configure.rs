@@ -83,6 +83,7 @@ pub(crate) fn run(context: &Context, args: &ConfigureArgs) -> CommandResult<()> 
         role_name,
         region: Some(questions.profile_region(&session)?),
         aws_form: args.sso_keys,
+        endpoints: None,
     };
     questions.confirm_other_role(&profile)?;
     write_profile(context, args, &session, &profile)

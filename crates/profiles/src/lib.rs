@@ -13,14 +13,18 @@ mod environment;
 mod form;
 mod precedence;
 mod problem;
+mod reading;
 mod resolve;
 mod section;
 
-pub use document::{Broken, Document, Expected};
-pub use edit::{edit, remove_keys, set_keys};
+pub use document::{Document, Expected};
+pub use edit::{EditError, SectionEdit, edit, edit_sections, remove_keys, set_keys};
 pub use environment::Environment;
-pub use form::{ProfileForm, convert, profile_entries, session_entries, writable_name};
+pub use form::{
+    Conversion, ProfileForm, convert, plan_conversions, profile_entries, session_entries, writable_name,
+};
 pub use precedence::{CredentialSetting, SharedFile, SharedFiles};
 pub use problem::{Problem, ProblemKind};
+pub use reading::{Refusal, RefusalReason};
 pub use resolve::{Configuration, resolve};
 pub use section::Section;
