@@ -62,7 +62,7 @@ pub(crate) fn run(context: &Context, args: &ConfigureArgs) -> CommandResult<()> 
         interactive: context.interactive,
         answers: &args.answers,
         overwrite: if args.replace || args.dry_run { Overwrite::Allowed } else { Overwrite::Ask },
-        existing: aws_config::resolve(path, &before)?,
+        existing: aws_config::resolve(&before),
     };
     let session = questions.session()?;
     let (account_id, role_name) = match (&args.answers.account, &args.answers.role, client) {
@@ -102,7 +102,7 @@ fn write_profile(
     let (set, remove) = profile_entries(profile, &form);
     let section = Section::Profile(profile.name.to_string());
     let after = edit(&with_session(path, &before, session)?, &section, &set, remove)
-        .map_err(|error| aws_config::malformed(path, &error))?;
+        .map_err(|error| aws_config::not_changed(path, &error))?;
     if args.dry_run {
         return Ok(terminal::print(&difference(&before, &after))?);
     }

@@ -115,7 +115,8 @@ impl IdentityCenter {
         let url = format!("{}{path}", oidc_base(session));
         let body = serde_json::to_vec(body).map_err(|error| IdentityError::Rejected(error.to_string()))?;
         let request = self.http()?.post(url).header("content-type", "application/json").body(body);
-        self.send(Service::Oidc, request).await
+        let answer = self.send(Service::Oidc, request).await;
+        answer.map_err(|error| name_override(error, session.endpoints.oidc.as_deref()))
     }
 
     async fn portal(
@@ -128,7 +129,8 @@ impl IdentityCenter {
         let url = Url::parse_with_params(&format!("{}{path}", portal_base(session)), query)
             .map_err(|error| IdentityError::Rejected(format!("the portal's URL is not usable: {error}")))?;
         let request = self.http()?.get(url).headers(bearer(token)?);
-        self.send(Service::Portal, request).await
+        let answer = self.send(Service::Portal, request).await;
+        answer.map_err(|error| name_override(error, session.endpoints.portal.as_deref()))
     }
 
     /// When a life began that an answer brought, and the time now. It is counted from the question on; where the answer put a
@@ -331,7 +333,8 @@ impl IdentityProvider for IdentityCenter {
     async fn logout(&self, session: &SsoSession, access_token: &Secret) -> Result<(), IdentityError> {
         let request =
             self.http()?.post(format!("{}/logout", portal_base(session))).headers(bearer(access_token)?);
-        self.send(Service::Portal, request).await.map(drop)
+        let answer = self.send(Service::Portal, request).await;
+        answer.map(drop).map_err(|error| name_override(error, session.endpoints.portal.as_deref()))
     }
 }
 
@@ -364,6 +367,17 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
+/// Adds the endpoint to the error of a call that did not go to AWS: the user may not remember the override.
+fn name_override(error: IdentityError, endpoint: Option<&str>) -> IdentityError {
+    let Some(endpoint) = endpoint else { return error };
+    let named = |reason: String| format!("{reason} (the endpoint is overridden: {})", plain(endpoint));
+    match error {
+        IdentityError::Unavailable(reason) => IdentityError::Unavailable(named(reason)),
+        IdentityError::Rejected(reason) => IdentityError::Rejected(named(reason)),
+        error => error,
+    }
+}
+
 /// The network's failure in one sentence, without the URL, whose query can name accounts.
 fn unreachable(error: &reqwest::Error) -> IdentityError {
     let host = error.url().and_then(Url::host_str).unwrap_or("AWS").to_owned();
@@ -375,6 +389,15 @@ fn unreachable(error: &reqwest::Error) -> IdentityError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_of_an_overridden_endpoint_names_it() {
+        let failed = || IdentityError::Unavailable("no answer".to_owned());
+        assert_eq!(name_override(failed(), None), failed());
+        let named = name_override(failed(), Some("http://localhost:4566")).to_string();
+        assert_eq!(named, "no answer (the endpoint is overridden: http://localhost:4566)");
+        assert_eq!(name_override(IdentityError::NoAccess, Some("x")), IdentityError::NoAccess);
+    }
 
     #[test]
     fn awss_date_is_read_and_garbage_is_not() {

@@ -1,7 +1,10 @@
 //! The AWS config file: read, resolved, and given to the broker.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use ssod_model::ProfileName;
 use ssod_private_files::{FileError, ReadPolicy, read_to_string};
 use ssod_profiles::{Configuration, Document, Environment, resolve};
 
@@ -18,6 +21,8 @@ pub(crate) struct LiveAwsConfig {
     broker: LiveBroker,
     keeper: VaultKeeper,
     problems: Problems,
+    /// The profiles that assume a role, each with the profile that signs in for it.
+    sources: Arc<Mutex<BTreeMap<String, ProfileName>>>,
 }
 
 impl LiveAwsConfig {
@@ -29,7 +34,12 @@ impl LiveAwsConfig {
         keeper: VaultKeeper,
         problems: Problems,
     ) -> Self {
-        Self { path: path.to_owned(), environment, broker, keeper, problems }
+        Self { path: path.to_owned(), environment, broker, keeper, problems, sources: Arc::default() }
+    }
+
+    /// Returns the profile that signs in for a profile that assumes a role.
+    pub(crate) fn source_of(&self, profile: &str) -> Option<ProfileName> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).get(profile).cloned()
     }
 
     /// Reads the file and uses what it says now. A broken file changes only the problems.
@@ -55,6 +65,9 @@ impl LiveAwsConfig {
             }
             allowed
         });
+        let chained = configuration.sources.keys();
+        let sources = chained.filter_map(|name| Some((name.clone(), configuration.source_of(name)?.clone())));
+        *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources.collect();
         self.broker.configure(&configuration.sessions, &configuration.profiles);
         if let Err(error) = self.keeper.provide_tokens().await {
             problems.push(Problem::new(Area::AwsConfig, format!("{error:#}")));
@@ -74,7 +87,5 @@ fn load(path: &Path, environment: &Environment) -> Result<Configuration, String>
         Err(FileError::NotFound) => return Ok(Configuration::default()),
         Err(error) => return Err(format!("cannot be read: {error}. ssod keeps the profiles that it has")),
     };
-    let document =
-        Document::parse(&text).map_err(|broken| format!("{broken}. ssod keeps the profiles that it has"))?;
-    Ok(resolve(&document, environment))
+    Ok(resolve(&Document::parse(&text), environment))
 }
