@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ssod_profiles::{Configuration, Document, EditError, Environment};
 
-use crate::error::{CommandError, CommandResult};
+use crate::error::CommandError;
 
 /// Returns the sessions and profiles in the text, with the endpoint overrides of this shell.
 pub(crate) fn resolve(text: &str) -> Configuration {

@@ -142,7 +142,7 @@ fn lines_of_another_tool_and_a_byte_order_mark_are_reported_and_cost_no_profile(
 fn bytes_that_are_not_utf_8_are_reported_with_their_line() {
     let sandbox = Sandbox::configured(TestUser::ADMIN);
     let text = [&fs::read(sandbox.aws_config()).unwrap()[..], b"# caf\xe9\n"].concat();
-    let line = text.iter().filter(|byte| **byte == b'\n').count();
+    let line = text.trim_ascii_end().split(|byte| *byte == b'\n').count();
     fs::write(sandbox.aws_config(), &text).unwrap();
     let expected = format!("line {line} has bytes that are not UTF-8");
     wait_until("the daemon names the line", || sandbox.daemon().problems().join("\n").contains(&expected));

@@ -99,7 +99,7 @@ pub fn read(path: &Path, policy: &ReadPolicy) -> Result<Vec<u8>, FileError> {
 pub fn read_to_string(path: &Path, policy: &ReadPolicy) -> Result<String, FileError> {
     String::from_utf8(read(path, policy)?).map_err(|error| {
         let (valid, _) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
-        FileError::NotText { line: valid.iter().filter(|byte| **byte == b'\n').count() + 1 }
+        FileError::NotText { line: valid.split(|byte| *byte == b'\n').count() }
     })
 }
 
