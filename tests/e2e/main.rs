@@ -9,6 +9,7 @@
 mod as_root;
 mod audit;
 mod aws_cli_sign_in;
+mod aws_config_files;
 mod bad_input;
 mod browsers;
 mod clients;

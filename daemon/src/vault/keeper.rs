@@ -129,11 +129,24 @@ impl VaultKeeper {
         self.0.woken.notify_one();
     }
 
-    /// Creates the missing endpoint tokens and their files, if the vault is open. While it is closed, the existing
-    /// tokens are not known.
+    /// Creates the missing endpoint tokens, and writes the files that shells have asked for, if the vault is open. While
+    /// it is closed, the existing tokens are not known.
     pub(crate) async fn provide_tokens(&self) -> Result<()> {
         let _transition = self.lock_transition().await;
         if self.is_open() { self.provide_tokens_in_transition().await } else { Ok(()) }
+    }
+
+    /// Makes sure that the file with that owner's token is there.
+    pub(crate) async fn provide_token_file(&self, owner: &TokenOwner) -> Result<()> {
+        if self.0.services.tokens.has_file(owner) {
+            return Ok(());
+        }
+        let _transition = self.lock_transition().await;
+        if !self.is_open() {
+            return Ok(());
+        }
+        let (keeper, owner) = (self.clone(), owner.clone());
+        tokio::task::spawn_blocking(move || keeper.0.services.tokens.provide_file(&owner)).await?
     }
 
     /// Revokes the endpoint tokens of the owners that `is_revoked` chooses.

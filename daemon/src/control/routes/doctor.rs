@@ -190,13 +190,46 @@ fn profiles(broker: &LiveBroker, paths: &Paths, is_configured: bool) -> Vec<Chec
         let more = if profiles.len() > names.len() { ", …" } else { "" };
         checks.push(Check::ok("configuration", format!("{file} has {}{more} for ssod.", names.join(", "))));
     }
-    for profile in profiles.iter().filter(|profile| profile.aws_form) {
-        let name = &profile.name;
-        checks.push(Check::warning(
-            "profile",
+    let aws_form: Vec<_> =
+        profiles.iter().filter(|profile| profile.aws_form).map(|profile| profile.name.as_str()).collect();
+    checks.extend(in_aws_form(&aws_form));
+    checks
+}
+
+/// One check for all profiles that `--profile` takes past ssod: an organisation may have thousands.
+fn in_aws_form(profiles: &[&str]) -> Option<Check> {
+    let (message, hint) = match profiles {
+        [] => return None,
+        [name] => (
             format!("Profile \"{name}\" is in AWS's own form, so --profile {name} bypasses ssod."),
             format!("Convert it: ssod configure --convert {name}"),
-        ));
+        ),
+        [first, ..] => (
+            format!(
+                "{} profiles are in AWS's own form, so --profile {first}, for example, bypasses ssod.",
+                profiles.len()
+            ),
+            "Convert them: ssod configure --convert --all".to_owned(),
+        ),
+    };
+    Some(Check::warning("profile", message, hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_profiles_in_awss_form_are_one_line() {
+        assert_eq!(in_aws_form(&[]), None);
+        let one = in_aws_form(&["a"]).unwrap();
+        assert_eq!(one.hint.as_deref(), Some("Convert it: ssod configure --convert a"));
+        let many = in_aws_form(&["a"; 10_000]).unwrap();
+        assert!(
+            many.message.starts_with("10000 profiles are in AWS's own form, so --profile a,"),
+            "{}",
+            many.message
+        );
+        assert_eq!(many.hint.as_deref(), Some("Convert them: ssod configure --convert --all"));
     }
-    checks
 }
