@@ -81,10 +81,10 @@ pub struct Conversion {
 /// the same portal share.
 pub fn plan_conversions(configuration: &Configuration, profiles: &[&Profile]) -> Vec<Conversion> {
     let key = |session: &SsoSession| (session.start_url.portal().to_owned(), session.region.clone());
-    let named = configuration.sessions.values().filter(|session| !session.is_legacy());
-    let mut names: BTreeSet<_> = named.clone().map(|session| session.name.clone()).collect();
+    let with_section = configuration.sessions.values().filter(|session| !session.is_legacy());
+    let mut names: BTreeSet<_> = with_section.clone().map(|session| session.name.clone()).collect();
     let mut by_portal: HashMap<_, _> = HashMap::new();
-    for session in named {
+    for session in with_section {
         by_portal.entry(key(session)).or_insert_with(|| session.clone());
     }
     let mut conversions = Vec::with_capacity(profiles.len());
