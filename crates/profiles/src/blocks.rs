@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use ssod_model::InvalidName;
 
-use crate::document::{Expected, Header, LineKind, Setting, split_setting};
+use crate::document::{Expected, Header, LineKind, Setting};
 use crate::{Document, Problem, ProblemKind, Section};
 
 /// All sections of one name, merged.
@@ -158,8 +158,9 @@ impl BlockReader {
             value.text.push('\n');
             value.text.push_str(content);
         }
-        let (key, _, value) = split_setting(content).unwrap_or((content, '=', ""));
-        block.nested.insert(format!("{}.{}", self.outer, key.to_lowercase()), value.to_owned());
+        // botocore splits these lines at `=` only.
+        let (key, value) = content.split_once('=').unwrap_or((content, ""));
+        block.nested.insert(format!("{}.{}", self.outer, key.trim().to_lowercase()), value.trim().to_owned());
         if !self.is_nested && is_read_by_ssod(&self.outer) {
             let key = self.outer.clone();
             self.problem(line, ProblemKind::Continuation { key });
