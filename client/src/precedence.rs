@@ -1,7 +1,7 @@
 //! Makes sure that a shell gets the identity of the profile that it asked for, or none.
 //!
-//! AWS tools read the files of this shell before they ask ssod's endpoint. So either `AWS_PROFILE` selects a profile whose
-//! credentials come from ssod, or nothing in the files may come before the endpoint.
+//! AWS tools read the files of this shell before they ask ssod's endpoint. So either `AWS_PROFILE` selects a profile
+//! whose credentials come from ssod, or nothing in the files may come before the endpoint.
 
 use std::path::{Path, PathBuf};
 
@@ -54,8 +54,8 @@ impl AwsFiles {
         })
     }
 
-    /// Decides how AWS tools find the profile, or the active profile if `name` is `None`. Fails if they would find other
-    /// credentials first.
+    /// Decides how AWS tools find the profile, or the active profile if `name` is `None`. Fails if they would find
+    /// other credentials first.
     pub(crate) fn select(&self, name: Option<&str>) -> CommandResult<Selection> {
         let files = self.parse();
         if let Some(name) = name
@@ -69,8 +69,8 @@ impl AwsFiles {
         }
     }
 
-    /// Returns what AWS tools use instead of ssod, each as a sentence without its full stop: first for tools without a profile,
-    /// then for the profiles that are in ssod's form.
+    /// Returns what AWS tools use instead of ssod, each as a sentence without its full stop: first for tools without a
+    /// profile, then for the profiles that are in ssod's form.
     pub(crate) fn overriding(&self) -> Overriding {
         let files = self.parse();
         let shadowed =

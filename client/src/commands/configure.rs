@@ -185,8 +185,8 @@ fn choose_role(
     questions.role(&listed.accounts, session)
 }
 
-/// Checks that the role is assigned, if the user is signed in to the session. A profile can also be written before the first
-/// sign-in, without the daemon and without a network.
+/// Checks that the role is assigned, if the user is signed in to the session. A profile can also be written before the
+/// first sign-in, without the daemon and without a network.
 fn check_assigned(context: &CommandContext, session: &SsoSession, profile: &Profile) -> CommandResult<()> {
     let Some(client) = daemon_process::find_running(&context.paths) else { return Ok(()) };
     let status: Status = client.get("/v1/status")?;

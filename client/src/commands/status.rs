@@ -128,7 +128,8 @@ fn in_aws_form(profiles: &[ProfileStatus]) -> Option<String> {
     let first = names.next()?;
     Some(match names.count() {
         0 => format!(
-            "{first} uses AWS's own keys, so --profile {first} bypasses ssod. To convert it: ssod configure --convert {first}"
+            "{first} uses AWS's own keys, so --profile {first} bypasses ssod. To convert it: ssod configure --convert \
+             {first}"
         ),
         more => format!(
             "{} profiles use AWS's own keys, so --profile {first}, for example, bypasses ssod. To convert them: ssod \

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use ssod_model::InvalidName;
 
-use crate::document::{Expected, Header, LineKind, Setting, split_setting};
+use crate::document::{Expected, Header, LineKind, Setting};
 use crate::{ConfigProblem, Document, ProblemKind, Section};
 
 /// All sections of one name, merged.
@@ -74,7 +74,8 @@ pub(crate) struct BlockReader {
     by_section: HashMap<Section, usize>,
     /// Which block the next line belongs to; `None` above the first header.
     current: Option<usize>,
-    /// The key of the last setting, which the next continuation belongs to, and whether its value is on the lines below.
+    /// The key of the last setting, which the next continuation belongs to, and whether its value is on the lines
+    /// below.
     outer: String,
     is_nested: bool,
     has_indented_key: bool,
@@ -158,8 +159,9 @@ impl BlockReader {
             value.text.push('\n');
             value.text.push_str(content);
         }
-        let (key, _, value) = split_setting(content).unwrap_or((content, '=', ""));
-        block.nested.insert(format!("{}.{}", self.outer, key.to_lowercase()), value.to_owned());
+        // botocore splits these lines at `=` only.
+        let (key, value) = content.split_once('=').unwrap_or((content, ""));
+        block.nested.insert(format!("{}.{}", self.outer, key.trim().to_lowercase()), value.trim().to_owned());
         if !self.is_nested && is_read_by_ssod(&self.outer) {
             let key = self.outer.clone();
             self.problem(line, ProblemKind::Continuation { key });

@@ -1,8 +1,9 @@
 //! Parses the file into lines, each with its kind and its exact text.
 //!
-//! The lines are read by the rules of Python's configparser as botocore uses it, because the AWS CLI and most tools read
-//! the file with it: a line that is indented deeper than its setting continues the setting, `:` separates like `=`, and
-//! a header ends at the last `]`. No line makes the whole file unusable: what cannot be parsed is preserved and reported.
+//! The lines are read by the rules of Python's configparser as botocore uses it, because the AWS CLI and most tools
+//! read the file with it: a line that is indented deeper than its setting continues the setting, `:` separates like
+//! `=`, and a header ends at the last `]`. No line makes the whole file unusable: what cannot be parsed is preserved
+//! and reported.
 
 use std::fmt;
 

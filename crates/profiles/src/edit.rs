@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use thiserror::Error;
 
-use crate::document::{Expected, LineKind, Setting, SourceLine};
+use crate::document::{Expected, LineKind, Setting, SourceLine, is_space};
 use crate::reading::{Reading, Refusal, SectionReading};
 use crate::{Document, Section};
 
@@ -55,8 +55,8 @@ pub fn edit(
 
 /// Changes several sections, each at most once, in one pass.
 ///
-/// The result is parsed again. It fails if the AWS CLI could read the file before but not afterwards, or if anything else than
-/// these settings changed.
+/// The result is parsed again. It fails if the AWS CLI could read the file before but not afterwards, or if anything
+/// else than these settings changed.
 pub fn edit_sections(text: &str, edits: &[SectionEdit<'_>]) -> Result<String, EditError> {
     let document = Document::parse(text);
     let edited = Editor::new(&document, edits).run(text);
@@ -128,7 +128,10 @@ impl<'a> Editor<'a> {
                     let is_last = self.last_headers.get(&edit) == Some(&index);
                     Some(EditedBlock::new(self.edits.get(edit)?, is_last))
                 });
-                self.keep(line);
+                match &header.comment {
+                    Some(comment) if self.block.is_some() => self.move_comment(line, comment),
+                    _ => self.keep(line),
+                }
             }
             LineKind::Unknown(Expected::ClosingBracket) => {
                 self.end_block(line.indent());
@@ -163,6 +166,15 @@ impl<'a> Editor<'a> {
         self.output.push(line.text.to_owned());
     }
 
+    /// Moves the comment after a header to the line above, because configparser reads it as part of the name.
+    fn move_comment(&mut self, line: &SourceLine<'_>, comment: &str) {
+        let (indent, newline) = (line.indent(), self.newline);
+        let header = line.text.trim_matches(is_space);
+        let header = header.strip_suffix(comment).unwrap_or(header).trim_end_matches(is_space);
+        self.output.push(format!("{indent}{comment}{newline}"));
+        self.output.push(format!("{indent}{header}{newline}"));
+    }
+
     /// Writes the new value. An inline comment moves to the line above.
     fn replace(&mut self, line: &SourceLine<'_>, setting: &Setting, value: &str) {
         let (indent, newline) = (line.indent(), self.newline);
@@ -180,8 +192,8 @@ impl<'a> Editor<'a> {
         matches!(next, Some(LineKind::Continuation(_)))
     }
 
-    /// Inserts the keys that the block does not have. `next_indent` is the indentation of the line that ends the block: if
-    /// the block has no setting, the new keys must have the same, so that this line does not continue them.
+    /// Inserts the keys that the block does not have. `next_indent` is the indentation of the line that ends the block:
+    /// if the block has no setting, the new keys must have the same, so that this line does not continue them.
     fn end_block(&mut self, next_indent: &str) {
         let Some(block) = self.block.take().filter(|block| block.is_last) else { return };
         let indent = block.indent.unwrap_or(next_indent);
@@ -248,8 +260,8 @@ fn append_section(text: &mut String, edit: &SectionEdit<'_>, newline: &str) {
     }
 }
 
-/// Checks that the AWS CLI can still read the file, that the edited sections have what was asked for, and that nothing else
-/// changed.
+/// Checks that the AWS CLI can still read the file, that the edited sections have what was asked for, and that nothing
+/// else changed.
 fn check(before: &Document<'_>, after: &Document<'_>, edits: &[SectionEdit<'_>]) -> Result<(), EditError> {
     let (before, after) = (Reading::of(before), Reading::of(after));
     if let (None, Some(refusal)) = (before.refusal, after.refusal) {
@@ -287,6 +299,7 @@ fn last_of_each<'a>(reading: &'a Reading<'a>) -> HashMap<&'a Section, &'a Sectio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RefusalReason;
 
     fn profile(name: &str) -> Section {
         Section::Profile(name.to_owned())
@@ -314,6 +327,38 @@ mod tests {
             made,
             "# mine\n\n[profile a]  # first\n# why\nregion = new\noutput   =  json\ns3 =\n  max = 1\nssod_session = s\n\n; end\n[profile b]\nregion = keep\n"
         );
+    }
+
+    #[test]
+    fn new_keys_have_the_indentation_of_the_section() {
+        let set = [("k", "new".to_owned()), ("l", "new".to_owned())];
+        for (text, expected) in [
+            ("[profile a]\n  k = 1\n  m = 2\n", "[profile a]\n  k = new\n  m = 2\n  l = new\n"),
+            ("[profile a]\n\tm = 2", "[profile a]\n\tm = 2\n\tk = new\n\tl = new\n"),
+            ("[profile a]\n  [profile b]\n", "[profile a]\n  k = new\n  l = new\n  [profile b]\n"),
+            (
+                "[profile a]\nk =\n  # note\n  n = 1\nm = 2\n",
+                "[profile a]\nk = new\n  # note\nm = 2\nl = new\n",
+            ),
+            ("[profile a] # see [b]\nk: 1\n", "# see [b]\n[profile a]\nk = new\nl = new\n"),
+        ] {
+            assert_eq!(set_keys(text, &profile("a"), &set).unwrap(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_that_would_break_the_file_is_refused() {
+        let text = "[profile a]\nregion = x\n[profile b]\nregion = y\n";
+        let set = |value: &str| set_keys(text, &profile("a"), &[("region", value.to_owned())]);
+        let unreadable = |line, reason| Err(EditError::Unreadable(Refusal { line, reason }));
+        assert_eq!(set("x\nregion = z"), unreadable(3, RefusalReason::DuplicateKey));
+        assert_eq!(set("x\n[profile b]"), unreadable(4, RefusalReason::DuplicateSection));
+        assert_eq!(set("x\n[profile c]"), Err(EditError::OtherSection("[profile c]".to_owned())));
+        assert_eq!(set("x\noutput = json"), Err(EditError::NotSet("[profile a]".to_owned())));
+        assert_eq!(set(" padded "), Err(EditError::NotSet("[profile a]".to_owned())));
+        // Such a file is refused anyway, so it can still be changed.
+        let duplicate = format!("{text}region = z\n");
+        assert!(set_keys(&duplicate, &profile("a"), &[("region", "new".to_owned())]).is_ok());
     }
 
     #[test]

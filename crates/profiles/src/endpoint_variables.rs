@@ -25,8 +25,8 @@ impl EndpointVariables {
         "AWS_USE_DUALSTACK_ENDPOINT",
     ];
 
-    /// Reads the variables through `variable`. `AWS_ENDPOINT_URL`, which is meant for all services, is not among them: a
-    /// test of another service must not receive sign-ins.
+    /// Reads the variables through `variable`. `AWS_ENDPOINT_URL`, which is meant for all services, is not among them:
+    /// a test of another service must not receive sign-ins.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let text = |name: &str| variable(name).filter(|value| !value.is_empty());
         let flag = |name: &str| text(name).map(|value| value.eq_ignore_ascii_case("true"));

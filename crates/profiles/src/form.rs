@@ -77,14 +77,14 @@ pub struct Conversion {
 
 /// Plans the conversion of profiles from AWS's form to ssod's.
 ///
-/// A legacy profile has no session section. It gets an existing session of the same portal, else a new one, which profiles of
-/// the same portal share.
+/// A legacy profile has no session section. It gets an existing session of the same portal, else a new one, which
+/// profiles of the same portal share.
 pub fn plan_conversions(configuration: &Configuration, profiles: &[&Profile]) -> Vec<Conversion> {
     let key = |session: &SsoSession| (session.start_url.portal().to_owned(), session.region.clone());
-    let named = configuration.sessions.values().filter(|session| !session.is_legacy());
-    let mut names: BTreeSet<_> = named.clone().map(|session| session.name.clone()).collect();
+    let with_section = configuration.sessions.values().filter(|session| !session.is_legacy());
+    let mut names: BTreeSet<_> = with_section.clone().map(|session| session.name.clone()).collect();
     let mut by_portal: HashMap<_, _> = HashMap::new();
-    for session in named {
+    for session in with_section {
         by_portal.entry(key(session)).or_insert_with(|| session.clone());
     }
     let mut conversions = Vec::with_capacity(profiles.len());

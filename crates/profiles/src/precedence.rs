@@ -1,8 +1,8 @@
 //! What AWS tools find in a profile before they ask a credentials endpoint.
 //!
-//! Every SDK asks the profile, that is, its section in the AWS config file and its section in the credentials file, before
-//! it asks the container endpoint and IMDS. So a `[default]` with credentials overrides an endpoint that the environment
-//! names, unless `AWS_PROFILE` selects another profile.
+//! Every SDK asks the profile, that is, its section in the AWS config file and its section in the credentials file,
+//! before it asks the container endpoint and IMDS. So a `[default]` with credentials overrides an endpoint that the
+//! environment names, unless `AWS_PROFILE` selects another profile.
 
 use std::collections::BTreeMap;
 use std::fmt;

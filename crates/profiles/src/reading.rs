@@ -1,4 +1,5 @@
-//! What a whole file says, section by section, as Python's configparser and botocore read it. Edits are checked with it.
+//! What a whole file says, section by section, as Python's configparser and botocore read it. Edits are checked with
+//! it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;

@@ -82,7 +82,8 @@ const SSOD_KEYS: ProfileKeys = ProfileKeys {
 const MAX_CHAIN: usize = 5;
 
 impl Configuration {
-    /// Returns the profile that signs in for a chained profile: the first one of its chain that has an Identity Center role.
+    /// Returns the profile that signs in for a chained profile: the first one of its chain that has an Identity Center
+    /// role.
     pub fn source_of(&self, profile: &str) -> Option<&ProfileName> {
         let next = |name: &&String| self.sources.get(*name);
         let chain = std::iter::successors(self.sources.get(profile), next).take(MAX_CHAIN);
@@ -255,8 +256,8 @@ impl Resolver<'_> {
         Ok(name)
     }
 
-    /// Returns the endpoints of a profile, or of all sessions: a variable, else the `[services]` section that the profile names.
-    /// A bare `endpoint_url` is meant for other services.
+    /// Returns the endpoints of a profile, or of all sessions: a variable, else the `[services]` section that the
+    /// profile names. A bare `endpoint_url` is meant for other services.
     fn endpoints(&self, profile: Option<&Block>) -> ProfileEndpoints {
         let variables = self.variables;
         let is_ignored = variables.ignore_configured
@@ -277,8 +278,8 @@ impl Resolver<'_> {
         ProfileEndpoints { services: services.map(str::to_owned), endpoints }
     }
 
-    /// Gives a session the endpoints on which all its profiles agree; otherwise each profile has its own, for its own calls
-    /// only. So no profile redirects the sign-in or the calls of another.
+    /// Gives a session the endpoints on which all its profiles agree; otherwise each profile has its own, for its own
+    /// calls only. So no profile redirects the sign-in or the calls of another.
     fn share_endpoints(&mut self) {
         let mut of_session: BTreeMap<&SessionName, Vec<&ProfileEndpoints>> = BTreeMap::new();
         for profile in self.configuration.profiles.values() {

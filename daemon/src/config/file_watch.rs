@@ -146,7 +146,8 @@ mod tests {
         for path in [store.join("config"), other.join("config")] {
             fs::File::create(path).unwrap();
         }
-        // The file is a link to a link in a folder that is a link: config -> stow/config -> current/config, current -> store.
+        // The file is a link to a link in a folder that is a link: config -> stow/config -> current/config, current ->
+        // store.
         symlink("../stow/config", aws.join("config")).unwrap();
         symlink(home.path().join("current/config"), stow.join("config")).unwrap();
         symlink("store", home.path().join("current")).unwrap();

@@ -1,5 +1,5 @@
-//! The endpoint's tokens: they are stored in the vault, and as files in the runtime folder for SDKs that read files. Only
-//! the tokens that a shell has asked for are in files.
+//! The endpoint's tokens: they are stored in the vault, and as files in the runtime folder for SDKs that read files.
+//! Only the tokens that a shell has asked for are in files.
 
 use std::collections::HashSet;
 use std::ffi::OsString;

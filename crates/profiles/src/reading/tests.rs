@@ -45,8 +45,7 @@ fn configparser(text: &str) -> Option<Sections> {
         }
         let in_section = sections.get_mut(&section.clone()?)?;
         match value.find(['=', ':']) {
-            Some(0) => failed = true,
-            Some(at) => {
+            Some(at) if at > 0 => {
                 let key = strip(&value[..at]).to_lowercase();
                 let values = vec![strip(&value[at + 1..]).to_owned()];
                 if in_section.insert(key.clone(), values).is_some() {
@@ -54,7 +53,7 @@ fn configparser(text: &str) -> Option<Sections> {
                 }
                 option = Some(key);
             }
-            None => failed = true,
+            _ => failed = true,
         }
     }
     (!failed).then(|| nested(sections))?

@@ -295,7 +295,7 @@ fn lines_of_other_tools_cost_nothing_but_a_problem() {
         assert_eq!(read(&text).profiles.len(), 1, "{foreign}");
         match expected {
             Some(expected) => {
-                assert!(problems.len() == 1 && problems[0].starts_with(expected), "{problems:?}")
+                assert!(problems.len() == 1 && problems[0].starts_with(expected), "{problems:?}");
             }
             None => assert_eq!(problems, [""; 0], "{foreign}"),
         }

@@ -111,8 +111,8 @@ impl DaemonHandle {
         fs::read_to_string(self.token_file(profile)).unwrap()
     }
 
-    /// Returns the path of the file with a profile's authorization token. The daemon writes it for the first shell that asks
-    /// for it.
+    /// Returns the path of the file with a profile's authorization token. The daemon writes it for the first shell that
+    /// asks for it.
     pub fn token_file(&self, profile: &str) -> PathBuf {
         let file = self.runtime_folder().join(format!("tokens/profile-{profile}"));
         if !file.exists() {
