@@ -2,19 +2,18 @@
 
 use std::path::Path;
 
-use ssod_profiles::{Configuration, Document, EndpointVariables, ParseError};
+use ssod_profiles::{Configuration, Document, EditError, EndpointVariables};
 
-use crate::error::{CommandError, CommandResult};
+use crate::error::CommandError;
 
 /// Returns the sessions and profiles in the text, with the endpoint overrides of this shell.
-pub(crate) fn resolve(path: &Path, text: &str) -> CommandResult<Configuration> {
+pub(crate) fn resolve(text: &str) -> Configuration {
     let environment = EndpointVariables::from_variables(|name| std::env::var(name).ok());
-    let document = Document::parse(text).map_err(|error| malformed(path, &error))?;
-    Ok(ssod_profiles::resolve(&document, &environment))
+    ssod_profiles::resolve(&Document::parse(text), &environment)
 }
 
-/// Returns the error for a malformed file, which no AWS tool can read either. ssod does not edit such a file.
-pub(crate) fn malformed(path: &Path, error: &ParseError) -> CommandError {
-    CommandError::new(format!("{} is malformed: {error}.", path.display()))
-        .hint("Fix that line, then try again")
+/// Returns the error for a change that would break the file. ssod does not write it.
+pub(crate) fn not_changed(path: &Path, error: &EditError) -> CommandError {
+    CommandError::new(format!("{} was not changed: {error}.", path.display()))
+        .hint("Make the change in an editor, or simplify that section")
 }

@@ -1,7 +1,7 @@
 //! Makes sure that a shell gets the identity of the profile that it asked for, or none.
 //!
-//! AWS tools read the files of this shell before they ask ssod's endpoint. So either `AWS_PROFILE` selects a profile whose
-//! credentials come from ssod, or nothing in the files may come before the endpoint.
+//! AWS tools read the files of this shell before they ask ssod's endpoint. So either `AWS_PROFILE` selects a profile
+//! whose credentials come from ssod, or nothing in the files may come before the endpoint.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use ssod_control::Paths;
 use ssod_profiles::{CredentialSetting, Document, SharedFile, SharedFiles};
 
 use crate::error::{CommandError, CommandResult};
-use crate::{aws_config, user_file};
+use crate::user_file;
 
 /// How AWS tools find the profile's credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +54,10 @@ impl AwsFiles {
         })
     }
 
-    /// Decides how AWS tools find the profile, or the active profile if `name` is `None`. Fails if they would find other
-    /// credentials first.
+    /// Decides how AWS tools find the profile, or the active profile if `name` is `None`. Fails if they would find
+    /// other credentials first.
     pub(crate) fn select(&self, name: Option<&str>) -> CommandResult<Selection> {
-        let files = self.parse()?;
+        let files = self.parse();
         if let Some(name) = name
             && files.is_served_by_ssod(name)
         {
@@ -69,10 +69,10 @@ impl AwsFiles {
         }
     }
 
-    /// Returns what AWS tools use instead of ssod, each as a sentence without its full stop: first for tools without a profile,
-    /// then for the profiles that are in ssod's form.
-    pub(crate) fn overriding(&self) -> CommandResult<Overriding> {
-        let files = self.parse()?;
+    /// Returns what AWS tools use instead of ssod, each as a sentence without its full stop: first for tools without a
+    /// profile, then for the profiles that are in ssod's form.
+    pub(crate) fn overriding(&self) -> Overriding {
+        let files = self.parse();
         let shadowed =
             files.profiles().filter(|name| has_own_process(&files, name) && !files.is_served_by_ssod(name));
         let others = |name: &&str| {
@@ -82,12 +82,12 @@ impl AwsFiles {
         };
         let has_key =
             |name: &&str| files.credential_settings(name).any(|setting| setting.key == "aws_access_key_id");
-        Ok(Overriding {
+        Overriding {
             default: self.first_overriding(&files),
             is_default_served: files.is_served_by_ssod("default"),
             profiles: shadowed.map(|name| (name.to_owned(), others(&name))).collect(),
             with_access_keys: files.profiles().filter(has_key).map(str::to_owned).collect(),
-        })
+        }
     }
 
     fn first_overriding(&self, files: &SharedFiles) -> Option<String> {
@@ -104,11 +104,8 @@ impl AwsFiles {
         format!("{} in line {} of {}", setting.key, setting.line, file.display())
     }
 
-    fn parse(&self) -> CommandResult<SharedFiles> {
-        let parse =
-            |path: &Path, text| Document::parse(text).map_err(|error| aws_config::malformed(path, &error));
-        let config = parse(&self.config, self.config_text.as_str())?;
-        Ok(SharedFiles::read(&config, &parse(&self.credentials, self.credentials_text.as_str())?))
+    fn parse(&self) -> SharedFiles {
+        SharedFiles::read(&Document::parse(&self.config_text), &Document::parse(&self.credentials_text))
     }
 }
 

@@ -54,6 +54,9 @@ struct SavedState {
     /// How often each profile's endpoint token was revoked. The empty name stands for the token of the active profile.
     #[serde(rename = "revoked")]
     token_generations: BTreeMap<String, u32>,
+    /// The owners of endpoint tokens whose files a shell has asked for, by the same names. The files are written at
+    /// every start.
+    token_files: BTreeSet<String>,
     /// Another program had the daemon's port, so it may know the tokens that open shells sent there.
     port_was_taken: bool,
     /// The last notice that was shown about each session's end.
@@ -137,6 +140,21 @@ impl StateFile {
     /// Returns how often the owner's token was revoked.
     pub(crate) fn generation(&self, owner: &TokenOwner) -> u32 {
         self.state().token_generations.get(token_key(owner)).copied().unwrap_or(0)
+    }
+
+    /// Returns whether a shell has asked for the file with that owner's token.
+    pub(crate) fn has_token_file(&self, owner: &TokenOwner) -> bool {
+        self.state().token_files.contains(token_key(owner))
+    }
+
+    /// Records that the files with these tokens are needed from now on.
+    pub(crate) fn save_token_files<'a>(
+        &self,
+        owners: impl IntoIterator<Item = &'a TokenOwner>,
+    ) -> Result<()> {
+        self.change(|state| {
+            state.token_files.extend(owners.into_iter().map(|owner| token_key(owner).to_owned()));
+        })
     }
 
     /// Records that these tokens were revoked once more.

@@ -46,7 +46,7 @@ fn a_broken_config_file_and_a_profile_without_a_role_are_reported() {
         sandbox.ssod(&["status"]).stdout.contains("line 1: expected a closing ]")
     });
     let error = sandbox.ssod(&["configure", "--convert", "keys"]).failed_with(1);
-    assert!(error.contains("line 1: expected a closing ]"), "{error}");
+    assert!(error.contains("Perhaps because of line 1: expected a closing ]"), "{error}");
 }
 
 #[test]

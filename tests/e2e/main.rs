@@ -10,6 +10,7 @@ mod answers;
 mod as_root;
 mod audit;
 mod aws_cli_sign_in;
+mod aws_config_files;
 mod bad_input;
 mod browsers;
 mod clients;

@@ -68,6 +68,9 @@ pub(crate) fn run(context: &CommandContext, args: &ConfigureArgs) -> CommandResu
         key_store::offer_file(context, &connection::connect(&context.paths)?)?;
     }
     let session = questions.session()?;
+    // A change that would break the file is reported before the sign-in.
+    let path = &context.paths.aws_config;
+    with_session(path, &user_file::read(path)?, &session)?;
     let (account_id, role_name) = match (&args.answers.account, &args.answers.role, &client) {
         (Some(account), Some(role), _) => {
             (checked(AccountId::parse(account))?, checked(RoleName::parse(role))?)
@@ -82,6 +85,7 @@ pub(crate) fn run(context: &CommandContext, args: &ConfigureArgs) -> CommandResu
         role_name,
         region: Some(questions.profile_region(&session)?),
         aws_form: args.sso_keys,
+        endpoints: None,
     };
     questions.confirm_other_credentials(profile.name.as_str())?;
     questions.confirm_other_role(&profile)?;
@@ -107,8 +111,8 @@ fn prepare<'a>(
         interactive: context.interactive,
         answers: &args.answers,
         overwrite: if args.replace || args.dry_run { Overwrite::Allowed } else { Overwrite::Ask },
-        existing: aws_config::resolve(path, &text)?,
-        other_credentials: OtherCredentials::read(context, &text)?,
+        existing: aws_config::resolve(&text),
+        other_credentials: OtherCredentials::read(context, &text),
         agreed: Cell::new(false),
     };
     if !args.dry_run {
@@ -141,7 +145,7 @@ fn write_profile(
     let (set, remove) = profile_entries(profile, &form);
     let section = Section::Profile(profile.name.to_string());
     let after = edit(&with_session(path, &before, session)?, &section, &set, remove)
-        .map_err(|error| aws_config::malformed(path, &error))?;
+        .map_err(|error| aws_config::not_changed(path, &error))?;
     if args.dry_run {
         return Ok(terminal::print(&difference(&before, &after))?);
     }
@@ -181,8 +185,8 @@ fn choose_role(
     questions.role(&listed.accounts, session)
 }
 
-/// Checks that the role is assigned, if the user is signed in to the session. A profile can also be written before the first
-/// sign-in, without the daemon and without a network.
+/// Checks that the role is assigned, if the user is signed in to the session. A profile can also be written before the
+/// first sign-in, without the daemon and without a network.
 fn check_assigned(context: &CommandContext, session: &SsoSession, profile: &Profile) -> CommandResult<()> {
     let Some(client) = daemon_process::find_running(&context.paths) else { return Ok(()) };
     let status: Status = client.get("/v1/status")?;

@@ -152,7 +152,7 @@ fn check_proxy(variable: impl Fn(&str) -> Option<String>) -> Option<Check> {
 
 /// Checks what AWS tools find in this shell's files before they ask ssod.
 fn check_files(context: &CommandContext, variable: impl Fn(&str) -> Option<String>) -> Vec<Check> {
-    let overriding = match AwsFiles::read(&context.paths).and_then(|files| files.overriding()) {
+    let overriding = match AwsFiles::read(&context.paths).map(|files| files.overriding()) {
         Ok(overriding) => overriding,
         Err(error) => return vec![Check::failed("AWS files", error.message, error.hint.unwrap_or_default())],
     };

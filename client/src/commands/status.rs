@@ -1,5 +1,6 @@
 //! `ssod status`.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use clap::Args;
 use console::{Term, measure_text_width};
 
 use ssod_control::{
-    ActiveProfile, ControlClient, ProfileState, ProfileStatus, SessionState, SessionStatus, Status, Trouble,
+    ActiveProfile, ControlClient, EndpointOverride, ProfileState, ProfileStatus, SessionState, SessionStatus,
+    Status, Trouble,
 };
 
 use ssod_model::{Timestamp, TimestampExt, system_time};
@@ -19,6 +21,9 @@ use crate::error::CommandResult;
 use crate::table::Table;
 use crate::terminal::{self, Style, stdout_style};
 use crate::warnings::shell_profile;
+
+/// How many sessions and profiles a note names.
+const SHOWN_CALLERS: usize = 5;
 
 /// Show the state of sessions and profiles.
 ///
@@ -101,9 +106,8 @@ fn text(client: &ControlClient) -> CommandResult<String> {
     if let Some(profile) = shell_profile() {
         text.push_str(&format!("\nThis shell uses {profile}.\n"));
     }
-    for profile in status.profiles.iter().filter(|profile| profile.aws_form) {
-        let name = &profile.name;
-        text.push_str(&format!("\n{} {name} uses AWS's own keys, so --profile {name} bypasses ssod. To convert it: ssod configure --convert {name}\n", stdout_style(Style::Yellow, "note:")));
+    for note in overrides(&status.sessions).into_iter().chain(in_aws_form(&status.profiles)) {
+        text.push_str(&format!("\n{} {note}\n", stdout_style(Style::Yellow, "note:")));
     }
     let vault = &status.daemon.vault;
     if let (Some(reason), Some(hint)) = (&vault.reason, &vault.hint) {
@@ -116,6 +120,48 @@ fn text(client: &ControlClient) -> CommandResult<String> {
         text.push_str(&format!("\n{} {problem}\n", stdout_style(Style::Yellow, "problem:")));
     }
     Ok(text)
+}
+
+/// Returns one note for all profiles that `--profile` takes past ssod: an organisation may have thousands.
+fn in_aws_form(profiles: &[ProfileStatus]) -> Option<String> {
+    let mut names = profiles.iter().filter(|profile| profile.aws_form).map(|profile| &profile.name);
+    let first = names.next()?;
+    Some(match names.count() {
+        0 => format!(
+            "{first} uses AWS's own keys, so --profile {first} bypasses ssod. To convert it: ssod configure --convert \
+             {first}"
+        ),
+        more => format!(
+            "{} profiles use AWS's own keys, so --profile {first}, for example, bypasses ssod. To convert them: ssod \
+             configure --convert --all",
+            more + 1
+        ),
+    })
+}
+
+/// Returns one note for each endpoint that is not AWS's own.
+fn overrides(sessions: &[SessionStatus]) -> Vec<String> {
+    let mut callers: BTreeMap<(&str, &str, &str), Vec<String>> = BTreeMap::new();
+    for session in sessions {
+        for EndpointOverride { service, url, source, profiles } in &session.overrides {
+            let callers = callers.entry((service, url, source)).or_default();
+            if profiles.is_empty() {
+                callers.push(format!("session {}", session.name));
+            } else {
+                callers.extend(profiles.iter().map(|profile| format!("profile {profile}")));
+            }
+        }
+    }
+    let note = |((service, url, source), callers): ((&str, &str, &str), Vec<String>)| {
+        let what = if service == EndpointOverride::OIDC { "sign-ins" } else { "portal calls" };
+        let more = match callers.len().saturating_sub(SHOWN_CALLERS) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let shown: Vec<_> = callers.into_iter().take(SHOWN_CALLERS).collect();
+        format!("{source} sends the {what} of {}{more} to {url}, not to AWS.", shown.join(", "))
+    };
+    callers.into_iter().map(note).collect()
 }
 
 fn sessions(sessions: &[SessionStatus]) -> String {

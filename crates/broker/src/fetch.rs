@@ -57,8 +57,9 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         if self.state().session_at(&session.name, job.generation).is_none() {
             return Err(TokenError::Waiting);
         }
+        let endpoints = &profile.session_for_calls(session);
         self.call_portal(&session.name, permit, |token| async move {
-            self.0.provider.role_credentials(session, &token, &profile.account_id, &profile.role_name).await
+            self.0.provider.role_credentials(endpoints, &token, &profile.account_id, &profile.role_name).await
         })
         .await
     }

@@ -48,6 +48,7 @@ fn profile(name: &str, role: &str) -> Profile {
         role_name: RoleName::parse(role).unwrap(),
         region: None,
         aws_form: false,
+        endpoints: None,
     }
 }
 

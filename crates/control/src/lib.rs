@@ -19,8 +19,8 @@ pub use doctor::{Check, CheckGroup, CheckState};
 pub use message::*;
 pub use paths::{Paths, PathsError};
 pub use status::{
-    ActiveProfile, DaemonStatus, ImdsPort, ProfileState, ProfileStatus, SessionState, SessionStatus, Status,
-    Trouble, VaultStateKind, VaultStatus,
+    ActiveProfile, DaemonStatus, EndpointOverride, ImdsPort, ProfileState, ProfileStatus, SessionState,
+    SessionStatus, Status, Trouble, VaultStateKind, VaultStatus,
 };
 pub use user_path::{UserPathError, resolve_user_path};
 pub use version::{ALREADY_RUNS, API_HEADER, API_VERSION, VERSION};

@@ -176,6 +176,31 @@ pub struct SessionStatus {
     /// Why it cannot be renewed now.
     #[serde(default)]
     pub trouble: Option<Trouble>,
+    /// The endpoints that are called instead of AWS's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<EndpointOverride>,
+}
+
+/// An endpoint that is called instead of AWS's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointOverride {
+    /// [`PORTAL`](Self::PORTAL) or [`OIDC`](Self::OIDC).
+    pub service: String,
+    /// Its URL.
+    pub url: String,
+    /// What sets it: a variable, or a section of the AWS config file.
+    pub source: String,
+    /// The profiles whose calls go there; empty if all calls of the session do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<String>,
+}
+
+impl EndpointOverride {
+    /// The service that lists roles and issues their credentials.
+    pub const PORTAL: &'static str = "sso";
+    /// The service that signs in.
+    pub const OIDC: &'static str = "sso_oidc";
 }
 
 /// Why a session or credentials cannot be renewed now.

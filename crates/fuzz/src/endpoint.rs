@@ -167,6 +167,7 @@ fn services() -> Services<OneProfile> {
         role_name: RoleName::parse("AdminRole").unwrap(),
         region: None,
         aws_form: false,
+        endpoints: None,
     };
     let at = |second| Timestamp::from_second(second).unwrap();
     let credentials = RoleCredentials {

@@ -10,6 +10,7 @@ use ssod_model::{
 };
 
 use crate::answers::Page;
+use crate::errors::printable;
 use crate::http::{HttpClient, HttpOptions, SetupError};
 use crate::operation::Operation;
 use crate::{answers, oidc_base, portal_base, wire};
@@ -58,7 +59,8 @@ impl IdentityCenter {
         let url = format!("{}{path}", oidc_base(session));
         let body = serde_json::to_vec(body).map_err(|error| IdentityError::Rejected(error.to_string()))?;
         let request = self.http.client()?.post(url).header("content-type", "application/json").body(body);
-        self.http.send(operation, request).await
+        let answer = self.http.send(operation, request).await;
+        answer.map_err(|error| name_override(error, session.endpoints.oidc.as_deref()))
     }
 
     async fn get_portal(
@@ -72,7 +74,8 @@ impl IdentityCenter {
         let url = Url::parse_with_params(&format!("{}{path}", portal_base(session)), query)
             .map_err(|error| IdentityError::Rejected(format!("the portal's URL is not usable: {error}")))?;
         let request = self.http.client()?.get(url).headers(portal_authorization(access_token)?);
-        self.http.send(operation, request).await
+        let answer = self.http.send(operation, request).await;
+        answer.map_err(|error| name_override(error, session.endpoints.portal.as_deref()))
     }
 
     /// Reads all pages of a list.
@@ -254,7 +257,8 @@ impl IdentityProvider for IdentityCenter {
     async fn logout(&self, session: &SsoSession, access_token: &Secret) -> Result<(), IdentityError> {
         let url = format!("{}/logout", portal_base(session));
         let request = self.http.client()?.post(url).headers(portal_authorization(access_token)?);
-        self.http.send(Operation::Logout, request).await.map(drop)
+        let answer = self.http.send(Operation::Logout, request).await;
+        answer.map(drop).map_err(|error| name_override(error, session.endpoints.portal.as_deref()))
     }
 }
 
@@ -264,4 +268,32 @@ fn portal_authorization(access_token: &Secret) -> Result<HeaderMap, IdentityErro
         .map_err(|_| IdentityError::Rejected("the access token cannot be sent in a header".to_owned()))?;
     value.set_sensitive(true);
     Ok(HeaderMap::from_iter([(HeaderName::from_static("x-amz-sso_bearer_token"), value)]))
+}
+
+/// Adds the endpoint to the error of a call that did not go to AWS, because the user may not remember the override.
+fn name_override(error: IdentityError, endpoint: Option<&str>) -> IdentityError {
+    let Some(endpoint) = endpoint else { return error };
+    let named = |reason: String| format!("{reason} (the endpoint is overridden: {})", printable(endpoint));
+    match error {
+        IdentityError::Unavailable(reason) => IdentityError::Unavailable(named(reason)),
+        IdentityError::Rejected(reason) => IdentityError::Rejected(named(reason)),
+        IdentityError::NotFromAws { status, summary, retry_after } => {
+            IdentityError::NotFromAws { status, summary: named(summary), retry_after }
+        }
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_an_overridden_endpoint_names_it() {
+        let failed = || IdentityError::Unavailable("no answer".to_owned());
+        assert_eq!(name_override(failed(), None), failed());
+        let named = name_override(failed(), Some("http://localhost:4566")).to_string();
+        assert_eq!(named, "no answer (the endpoint is overridden: http://localhost:4566)");
+        assert_eq!(name_override(IdentityError::NoAccess, Some("x")), IdentityError::NoAccess);
+    }
 }

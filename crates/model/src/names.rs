@@ -110,6 +110,11 @@ impl StartUrl {
     pub fn is_loopback_http(&self) -> bool {
         is_loopback_http(&self.0)
     }
+
+    /// Returns the URL without the `/`, `/#` or `/#/` at its end: with and without them it is the same portal.
+    pub fn portal(&self) -> &str {
+        self.0.trim_end_matches(['/', '#'])
+    }
 }
 
 fn is_plain_name(text: &str) -> bool {
@@ -190,6 +195,14 @@ mod tests {
             "javascript:alert(1)",
         ] {
             assert!(StartUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_start_url_makes_no_other_portal() {
+        for end in ["", "/", "/#", "/#/", "#"] {
+            let url = StartUrl::parse(&format!("https://x.awsapps.com/start{end}")).unwrap();
+            assert_eq!(url.portal(), "https://x.awsapps.com/start", "{end}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! A profile: a role in an account, and the session to get its credentials through.
 
-use crate::{AccountId, ProfileName, Region, RoleName, SessionName};
+use std::borrow::Cow;
+
+use crate::{AccountId, Endpoints, ProfileName, Region, RoleName, SessionName, SsoSession};
 
 /// A `[profile NAME]` block that names an account and a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,4 +19,16 @@ pub struct Profile {
     pub region: Option<Region>,
     /// Whether it is in AWS's own format (`sso_account_id`), so `--profile` bypasses ssod.
     pub aws_form: bool,
+    /// The hosts of its own portal calls; `None` if they are its session's.
+    pub endpoints: Option<Endpoints>,
+}
+
+impl Profile {
+    /// Returns the session as the profile's own calls use it, with the profile's endpoints.
+    pub fn session_for_calls<'a>(&self, session: &'a SsoSession) -> Cow<'a, SsoSession> {
+        match &self.endpoints {
+            None => Cow::Borrowed(session),
+            Some(endpoints) => Cow::Owned(SsoSession { endpoints: endpoints.clone(), ..session.clone() }),
+        }
+    }
 }

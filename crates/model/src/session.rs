@@ -22,6 +22,13 @@ pub struct SsoSession {
     pub endpoints: Endpoints,
 }
 
+impl SsoSession {
+    /// Returns whether it is implied by profiles that have a start URL of their own, and no section of the file.
+    pub fn is_legacy(&self) -> bool {
+        self.name.as_str() == self.start_url.as_str()
+    }
+}
+
 /// Settings that change the hosts of the two services, which otherwise depend only on the region.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints {

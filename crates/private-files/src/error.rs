@@ -35,8 +35,11 @@ pub enum FileError {
         max_bytes: u64,
     },
     /// It is not UTF-8, but text is required.
-    #[error("it is not UTF-8 text")]
-    NotText,
+    #[error("line {line} has bytes that are not UTF-8; save the file as UTF-8 text")]
+    NotText {
+        /// The first such line, counted from 1.
+        line: usize,
+    },
     /// The operating system reports an error.
     #[error("{0}")]
     Io(io::Error),
@@ -64,7 +67,7 @@ impl From<FileError> for io::Error {
             FileError::Symlink | FileError::NotRegular => io::ErrorKind::InvalidInput,
             FileError::OtherOwner { .. } | FileError::TooOpen { .. } => io::ErrorKind::PermissionDenied,
             FileError::TooLarge { .. } => io::ErrorKind::FileTooLarge,
-            FileError::NotText => io::ErrorKind::InvalidData,
+            FileError::NotText { .. } => io::ErrorKind::InvalidData,
         };
         Self::new(kind, error)
     }

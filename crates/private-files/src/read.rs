@@ -104,7 +104,10 @@ pub fn read(path: &Path, policy: &ReadPolicy) -> Result<Vec<u8>, FileError> {
 
 /// Reads the whole file as UTF-8 text.
 pub fn read_to_string(path: &Path, policy: &ReadPolicy) -> Result<String, FileError> {
-    String::from_utf8(read(path, policy)?).map_err(|_| FileError::NotText)
+    String::from_utf8(read(path, policy)?).map_err(|error| {
+        let (valid, _) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+        FileError::NotText { line: valid.split(|byte| *byte == b'\n').count() }
+    })
 }
 
 #[cfg(test)]
@@ -135,8 +138,9 @@ pub(crate) mod tests {
         crate::write(&path, b"secret").unwrap();
         assert_eq!(read(&path, &ReadPolicy::private()).unwrap(), b"secret");
         assert_eq!(read_to_string(&path, &ReadPolicy::user_file()).unwrap(), "secret");
-        crate::write(&path, b"\xff").unwrap();
-        assert!(matches!(read_to_string(&path, &ReadPolicy::private()), Err(FileError::NotText)));
+        crate::write(&path, b"one\ntwo\n\xc3\xa4 \xff\n").unwrap();
+        let refused = read_to_string(&path, &ReadPolicy::private()).unwrap_err();
+        assert_eq!(refused.to_string(), "line 3 has bytes that are not UTF-8; save the file as UTF-8 text");
     }
 
     #[test]

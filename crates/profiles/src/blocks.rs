@@ -1,10 +1,10 @@
-//! Merges all sections of one name into a block, as the SDKs do.
+//! Merges all sections of one name into a block, as the AWS tools do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ssod_model::InvalidName;
 
-use crate::document::{HeaderSpelling, LineKind, Setting};
+use crate::document::{Expected, Header, LineKind, Setting};
 use crate::{ConfigProblem, Document, ProblemKind, Section};
 
 /// All sections of one name, merged.
@@ -15,6 +15,8 @@ pub(crate) struct Block {
     values: BTreeMap<String, Value>,
     /// The nested settings; the keys have the form `outer.inner`.
     nested: BTreeMap<String, String>,
+    /// The last spelling of its header.
+    name: String,
 }
 
 #[derive(Clone, Debug)]
@@ -24,8 +26,9 @@ struct Value {
 }
 
 impl Block {
-    fn new(section: Section, line: usize) -> Self {
-        Self { section, line, values: BTreeMap::new(), nested: BTreeMap::new() }
+    fn new(header: &Header, line: usize) -> Self {
+        let (section, name) = (header.section.clone(), header.name.clone());
+        Self { section, line, values: BTreeMap::new(), nested: BTreeMap::new(), name }
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {
@@ -33,7 +36,7 @@ impl Block {
     }
 
     pub(crate) fn has_prefix(&self, prefix: &str) -> bool {
-        self.values.keys().any(|key| key.starts_with(prefix))
+        self.values.range(prefix.to_owned()..).next().is_some_and(|(key, _)| key.starts_with(prefix))
     }
 
     /// Returns the value; an empty one counts as absent.
@@ -65,76 +68,111 @@ impl Block {
 #[derive(Default)]
 pub(crate) struct BlockReader {
     pub(crate) blocks: Vec<Block>,
-    /// Where the AWS CLI and the SDKs read the lines differently.
+    /// What an AWS tool cannot read, or reads differently.
     pub(crate) problems: Vec<ConfigProblem>,
+    /// The block of each section, so that a large file costs one look-up per header.
+    by_section: HashMap<Section, usize>,
     /// Which block the next line belongs to; `None` above the first header.
     current: Option<usize>,
-    /// The key that a nested line belongs to.
+    /// The key of the last setting, which the next continuation belongs to, and whether its value is on the lines
+    /// below.
     outer: String,
-    /// How the last header of the default profile is written.
-    default_spelling: Option<HeaderSpelling>,
+    is_nested: bool,
+    has_indented_key: bool,
 }
 
 impl BlockReader {
     pub(crate) fn read(document: &Document<'_>) -> Self {
         let mut reader = Self::default();
-        for (line, kind) in document.lines.iter().enumerate().map(|(index, line)| (index + 1, &line.kind)) {
-            match kind {
-                LineKind::Ignored => {}
-                LineKind::Header { section, spelling } => reader.header(line, section, *spelling),
-                LineKind::Setting(setting) => reader.setting(line, setting),
-                LineKind::Nested { key, value } => reader.nested(key, value),
+        if document.has_byte_order_mark {
+            reader.problem(1, ProblemKind::ByteOrderMark);
+        }
+        for (line, source) in document.lines.iter().enumerate().map(|(index, line)| (index + 1, line)) {
+            match &source.kind {
+                LineKind::Blank | LineKind::Comment => {}
+                LineKind::Header(header) => reader.header(line, header),
+                LineKind::Setting(setting) => reader.setting(line, setting, source.indent()),
+                LineKind::Continuation(content) => reader.continuation(line, content),
+                LineKind::Unknown(expected) => reader.unknown(line, *expected),
             }
         }
         reader
     }
 
-    fn header(&mut self, line: usize, section: &Section, spelling: HeaderSpelling) {
-        let known = self.blocks.iter().position(|block| block.section == *section);
-        let previous_spelling = match section {
-            Section::Profile(name) if name == "default" => self.default_spelling.replace(spelling),
-            _ => None,
-        };
-        if known.is_some() && !matches!(section, Section::Other(_)) {
-            self.problem(
-                line,
-                match previous_spelling {
-                    Some(previous) if previous != spelling => ProblemKind::TwoDefaults,
-                    _ => ProblemKind::DuplicateSection { header: section.header() },
-                },
-            );
+    fn header(&mut self, line: usize, header: &Header) {
+        if let Some(comment) = header.comment.clone() {
+            self.problem(line, ProblemKind::HeaderComment { comment });
         }
-        self.current = Some(known.unwrap_or_else(|| {
-            self.blocks.push(Block::new(section.clone(), line));
-            self.blocks.len() - 1
-        }));
+        let known = self.by_section.get(&header.section).copied();
+        let index = known.unwrap_or(self.blocks.len());
+        self.current = Some(index);
+        match self.blocks.get_mut(index) {
+            None => {
+                self.by_section.insert(header.section.clone(), index);
+                self.blocks.push(Block::new(header, line));
+            }
+            Some(block) if block.name == header.name => {
+                let header = format!("[{}]", header.name);
+                // configparser adds to a second [DEFAULT].
+                if header != "[DEFAULT]" {
+                    self.problem(line, ProblemKind::DuplicateSection { header });
+                }
+            }
+            Some(block) => {
+                let first = std::mem::replace(block, Block::new(header, line)).name;
+                self.problem(line, ProblemKind::TwoSpellings { first, second: header.name.clone() });
+            }
+        }
     }
 
-    fn setting(&mut self, line: usize, setting: &Setting) {
+    fn setting(&mut self, line: usize, setting: &Setting, indent: &str) {
         let Some(block) = self.current.and_then(|at| self.blocks.get_mut(at)) else { return };
         self.outer.clone_from(&setting.key);
-        let value = Value { line, text: setting.value.clone() };
-        let replaced = block.values.insert(setting.key.clone(), value);
-        let is_duplicate = replaced.is_some_and(|old| old.line > block.line);
-        if !is_read_by_ssod(&setting.key) {
-            return;
-        }
+        self.is_nested = setting.value().is_empty();
+        let value = Value { line, text: setting.value().to_owned() };
+        let is_duplicate = block.values.insert(setting.key.clone(), value).is_some();
         let key = &setting.key;
         if is_duplicate {
             self.problem(line, ProblemKind::DuplicateKey { key: key.clone() });
         }
-        if let Some(comment) = setting.comment.clone() {
-            self.problem(line, ProblemKind::InlineComment { key: key.clone(), comment });
+        if !is_read_by_ssod(key) {
+            return;
         }
-        if setting.value.len() > 1 && setting.value.starts_with(['"', '\'']) {
+        if let Some(comment) = setting.comment() {
+            self.problem(line, ProblemKind::InlineComment { key: key.clone(), comment: comment.to_owned() });
+        }
+        if setting.raw.len() > 1 && setting.raw.starts_with(['"', '\'']) {
             self.problem(line, ProblemKind::QuotedValue { key: key.clone() });
+        }
+        if setting.delimiter == ':' {
+            self.problem(line, ProblemKind::Colon { key: key.clone() });
+        }
+        // Once is enough: such files often indent every key.
+        if !indent.is_empty() && !std::mem::replace(&mut self.has_indented_key, true) {
+            self.problem(line, ProblemKind::IndentedKey { key: key.clone() });
         }
     }
 
-    fn nested(&mut self, key: &str, value: &str) {
-        if let Some(block) = self.current.and_then(|at| self.blocks.get_mut(at)) {
-            block.nested.insert(format!("{}.{key}", self.outer), value.to_owned());
+    fn continuation(&mut self, line: usize, content: &str) {
+        let Some(block) = self.current.and_then(|at| self.blocks.get_mut(at)) else { return };
+        if let Some(value) = block.values.get_mut(&self.outer) {
+            value.text.push('\n');
+            value.text.push_str(content);
         }
+        // botocore splits these lines at `=` only.
+        let (key, value) = content.split_once('=').unwrap_or((content, ""));
+        block.nested.insert(format!("{}.{}", self.outer, key.trim().to_lowercase()), value.trim().to_owned());
+        if !self.is_nested && is_read_by_ssod(&self.outer) {
+            let key = self.outer.clone();
+            self.problem(line, ProblemKind::Continuation { key });
+        }
+    }
+
+    fn unknown(&mut self, line: usize, expected: Expected) {
+        if expected == Expected::ClosingBracket {
+            self.current = None;
+        }
+        self.problem(line, ProblemKind::Unreadable(expected));
     }
 
     fn problem(&mut self, line: usize, kind: ProblemKind) {
@@ -142,7 +180,7 @@ impl BlockReader {
     }
 }
 
-/// Other keys belong to other tools, so ssod reports nothing about them.
+/// Other keys belong to other tools, so ssod reports nothing about how they are written.
 fn is_read_by_ssod(key: &str) -> bool {
     key.starts_with("sso_") || key.starts_with("ssod_") || key == "region"
 }

@@ -1,17 +1,13 @@
 //! Parses the file into lines, each with its kind and its exact text.
+//!
+//! The lines are read by the rules of Python's configparser as botocore uses it, because the AWS CLI and most tools
+//! read the file with it: a line that is indented deeper than its setting continues the setting, `:` separates like
+//! `=`, and a header ends at the last `]`. No line makes the whole file unusable: what cannot be parsed is preserved
+//! and reported.
 
 use std::fmt;
 
 use crate::Section;
-
-/// Why a file cannot be parsed. AWS tools cannot read it either, and the daemon keeps the last valid configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseError {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// What was expected there.
-    pub expected: Expected,
-}
 
 /// What a line that cannot be parsed should contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,44 +33,54 @@ impl fmt::Display for Expected {
     }
 }
 
-impl fmt::Display for ParseError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "line {}: expected {}", self.line, self.expected)
-    }
-}
-
-impl std::error::Error for ParseError {}
-
 /// The meaning of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LineKind {
-    /// A blank line, or a comment on its own line.
-    Ignored,
+    /// Only whitespace.
+    Blank,
+    /// A comment on its own line.
+    Comment,
     /// `[profile NAME]` and the like.
-    Header { section: Section, spelling: HeaderSpelling },
+    Header(Header),
     /// `key = value`, the key in lower case.
     Setting(Setting),
-    /// An indented `key = value` below a key with an empty value, or the continuation of a value.
-    Nested { key: String, value: String },
+    /// A line that is indented deeper than the setting above, without the whitespace around it.
+    Continuation(String),
+    /// A line that no rule covers. It may belong to a tool that ssod does not know, so it is kept.
+    Unknown(Expected),
 }
 
-/// How a header names its section: the default profile has two spellings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HeaderSpelling {
-    /// `[default]`.
-    Default,
-    /// The kind and the name, as in `[profile default]`.
-    Full,
+/// The line that begins a section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) section: Section,
+    /// The text between the brackets, which is the section's name for configparser. One section has several spellings:
+    /// `[default]` and `[profile default]`.
+    pub(crate) name: String,
+    /// A comment with a `]` in it, which makes configparser read it as part of the name.
+    pub(crate) comment: Option<String>,
 }
 
 /// A `key = value` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
     pub(crate) key: String,
-    /// The value as the SDKs read it.
-    pub(crate) value: String,
-    /// An inline comment, which the AWS CLI would read as part of the value.
-    pub(crate) comment: Option<String>,
+    /// The whole text after the delimiter, without the whitespace around it. That is the value for configparser.
+    pub(crate) raw: String,
+    /// `=` or `:`.
+    pub(crate) delimiter: char,
+}
+
+impl Setting {
+    /// Returns the value as the SDKs read it, without a comment.
+    pub(crate) fn value(&self) -> &str {
+        split_comment(&self.raw).0
+    }
+
+    /// Returns the inline comment, which the AWS CLI would read as part of the value.
+    pub(crate) fn comment(&self) -> Option<&str> {
+        split_comment(&self.raw).1
+    }
 }
 
 /// A line with its exact text, line ending included.
@@ -87,80 +93,117 @@ pub(crate) struct SourceLine<'a> {
 /// A parsed file that still has all its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document<'a> {
+    /// Whether the text begins with a byte-order mark, which belongs to no line.
+    pub(crate) has_byte_order_mark: bool,
     pub(crate) lines: Vec<SourceLine<'a>>,
 }
 
 impl<'a> Document<'a> {
-    /// Parses a whole file; fails at the first line that no AWS tool could read.
-    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut lines = Vec::new();
-        let mut position = Position::BeforeSections;
-        for (index, line) in text.split_inclusive('\n').enumerate() {
-            let kind =
-                parse_line(line, position).map_err(|expected| ParseError { line: index + 1, expected })?;
-            position = match &kind {
-                LineKind::Header { .. } => Position::AfterHeader,
-                LineKind::Setting(_) => Position::AfterSetting,
-                LineKind::Ignored | LineKind::Nested { .. } => position,
-            };
-            lines.push(SourceLine { text: line, kind });
-        }
-        Ok(Self { lines })
+    /// Reads a whole file.
+    pub fn parse(text: &'a str) -> Self {
+        let without_mark = text.strip_prefix(BYTE_ORDER_MARK);
+        let mut reader = Reader::default();
+        let lines = split_lines(without_mark.unwrap_or(text));
+        let lines = lines.map(|text| SourceLine { text, kind: reader.read(text) }).collect();
+        Self { has_byte_order_mark: without_mark.is_some(), lines }
     }
 
     /// Returns whether the file has the section.
     pub fn has(&self, section: &Section) -> bool {
-        self.lines.iter().any(|line| line.is_header_of(section))
+        self.lines.iter().any(|line| line.section() == Some(section))
     }
 }
+
+/// Some editors write it at the start of a file. The AWS CLI then refuses the file.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 impl SourceLine<'_> {
-    pub(crate) fn is_header_of(&self, wanted: &Section) -> bool {
-        matches!(&self.kind, LineKind::Header { section, .. } if section == wanted)
+    /// Returns the section that the line begins.
+    pub(crate) fn section(&self) -> Option<&Section> {
+        match &self.kind {
+            LineKind::Header(header) => Some(&header.section),
+            _ => None,
+        }
+    }
+
+    /// Returns the whitespace before the content.
+    pub(crate) fn indent(&self) -> &str {
+        let content = self.text.trim_start_matches(is_space);
+        &self.text[..self.text.len() - content.len()]
     }
 }
 
-/// What the lines above allow: an indented line continues a setting, and a setting needs a section.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Position {
-    BeforeSections,
-    AfterHeader,
-    AfterSetting,
+/// Splits `key = value` at its delimiter. configparser also takes a colon.
+pub(crate) fn split_setting(content: &str) -> Option<(&str, char, &str)> {
+    let (at, delimiter) = content.char_indices().find(|(_, character)| matches!(character, '=' | ':'))?;
+    Some((trim(&content[..at]), delimiter, trim(&content[at + 1..])))
 }
 
-fn parse_line(line: &str, position: Position) -> Result<LineKind, Expected> {
-    let content = line.trim();
-    if content.is_empty() || content.starts_with(['#', ';']) {
-        return Ok(LineKind::Ignored);
+/// What the lines above mean for the next one.
+#[derive(Default)]
+struct Reader {
+    has_section: bool,
+    /// Whether a deeper line continues a setting.
+    has_setting: bool,
+    /// The characters before the last header or setting.
+    indent: usize,
+}
+
+impl Reader {
+    fn read(&mut self, line: &str) -> LineKind {
+        let content = trim(line);
+        if content.is_empty() {
+            return LineKind::Blank;
+        }
+        if content.starts_with(['#', ';']) {
+            return LineKind::Comment;
+        }
+        let indent = line.chars().take_while(|character| is_space(*character)).count();
+        if self.has_setting && indent > self.indent {
+            return LineKind::Continuation(content.to_owned());
+        }
+        self.indent = indent;
+        if let Some(header) = parse_header(content) {
+            (self.has_section, self.has_setting) = (true, false);
+            return LineKind::Header(header);
+        }
+        match split_setting(content) {
+            Some((key, delimiter, value)) if self.has_section && !key.is_empty() => {
+                self.has_setting = true;
+                LineKind::Setting(Setting { key: key.to_lowercase(), raw: value.to_owned(), delimiter })
+            }
+            // The lines below belong to a section that nobody can name, so not to the one above.
+            _ if content.starts_with('[') => {
+                (self.has_section, self.has_setting) = (true, false);
+                LineKind::Unknown(Expected::ClosingBracket)
+            }
+            _ if !self.has_section => LineKind::Unknown(Expected::Section),
+            Some(_) => {
+                self.has_setting = false;
+                LineKind::Unknown(Expected::Key)
+            }
+            None => LineKind::Unknown(Expected::Setting),
+        }
     }
-    if line.starts_with([' ', '\t']) && position == Position::AfterSetting {
-        let (key, value) = content.split_once('=').unwrap_or((content, ""));
-        return Ok(LineKind::Nested { key: key.trim().to_ascii_lowercase(), value: value.trim().to_owned() });
-    }
-    if let Some(rest) = content.strip_prefix('[') {
-        let (inside, _after) = rest.split_once(']').ok_or(Expected::ClosingBracket)?;
-        let inside = inside.trim();
-        let is_default = inside.split(char::is_whitespace).next() == Some("default");
-        let spelling = if is_default { HeaderSpelling::Default } else { HeaderSpelling::Full };
-        return Ok(LineKind::Header { section: parse_section(inside), spelling });
-    }
-    if position == Position::BeforeSections {
-        return Err(Expected::Section);
-    }
-    let (key, value) = content.split_once('=').ok_or(Expected::Setting)?;
-    let key = key.trim();
-    if key.is_empty() {
-        return Err(Expected::Key);
-    }
-    let (value, comment) = split_comment(value);
-    Ok(LineKind::Setting(Setting { key: key.to_ascii_lowercase(), value: value.to_owned(), comment }))
+}
+
+/// Returns the header that the line is; `None` if it is none.
+fn parse_header(content: &str) -> Option<Header> {
+    let inside = content.strip_prefix('[')?;
+    let name = &inside[..inside.rfind(']').filter(|end| *end > 0)?];
+    // The SDKs remove a comment first. configparser does not, so a `]` in the comment ends the header.
+    let commented = name.match_indices(']').find(|(at, _)| trim(&name[at + 1..]).starts_with(['#', ';']));
+    let (inner, comment) = match commented {
+        Some((at, _)) => (&name[..at], Some(trim(&inside[at + 1..]).to_owned())),
+        None => (name, None),
+    };
+    Some(Header { section: parse_section(trim(inner)), name: name.to_owned(), comment })
 }
 
 /// Reads the text between a header's brackets.
 fn parse_section(inside: &str) -> Section {
-    let (kind, name) = inside.split_once(char::is_whitespace).unwrap_or((inside, ""));
-    let name = unquote(name.trim()).to_owned();
+    let (kind, name) = inside.split_once(is_space).unwrap_or((inside, ""));
+    let name = unquote(trim(name));
     match (kind, name.is_empty()) {
         ("default", true) => Section::Profile("default".to_owned()),
         ("profile", false) => Section::Profile(name),
@@ -170,73 +213,148 @@ fn parse_section(inside: &str) -> Section {
     }
 }
 
-/// Removes the quotes that the AWS CLI allows around a name in a header.
-fn unquote(name: &str) -> &str {
-    ['"', '\''].into_iter().find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(name)
+/// Removes the quotes of a name as the AWS CLI does, which splits the header by shell rules.
+fn unquote(name: &str) -> String {
+    let words = if name.contains(['"', '\'', '\\']) { shlex::split(name) } else { None };
+    match words.as_deref() {
+        Some([word]) => word.clone(),
+        _ => name.to_owned(),
+    }
 }
 
 /// Splits `value # comment` as the SDKs do: a comment starts at a `#` or `;` after whitespace.
-fn split_comment(value: &str) -> (&str, Option<String>) {
+fn split_comment(value: &str) -> (&str, Option<&str>) {
     let start = value
         .char_indices()
         .zip(value.chars().skip(1))
         .find(|((_, before), mark)| before.is_whitespace() && matches!(mark, '#' | ';'))
         .map(|((at, before), _)| at + before.len_utf8());
     match start {
-        Some(at) => (value[..at].trim(), Some(value[at..].trim().to_owned())),
-        None => (value.trim(), None),
+        Some(at) => (trim(&value[..at]), Some(trim(&value[at..]))),
+        // A comment right after the delimiter: the whitespace before it is already removed.
+        None if value.starts_with(['#', ';']) => ("", Some(value)),
+        None => (value, None),
     }
+}
+
+/// Splits the text after each `\n`, `\r\n` and lone `\r`, as Python does.
+fn split_lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end =
+            rest.find(['\n', '\r']).map(|at| if rest[at..].starts_with("\r\n") { at + 2 } else { at + 1 });
+        let (line, after) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = after;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
+/// Whether Python's `str.strip` removes the character.
+pub(crate) fn is_space(character: char) -> bool {
+    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches(is_space)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn error_of(text: &str) -> String {
-        Document::parse(text).unwrap_err().to_string()
+    fn kinds(text: &str) -> Vec<LineKind> {
+        Document::parse(text).lines.into_iter().map(|line| line.kind).collect()
+    }
+
+    fn setting(key: &str, raw: &str) -> LineKind {
+        LineKind::Setting(Setting { key: key.to_owned(), raw: raw.to_owned(), delimiter: '=' })
     }
 
     #[test]
-    fn an_unreadable_file_is_reported_with_its_line_and_what_was_expected() {
+    fn a_line_that_cannot_be_read_says_what_was_expected_and_the_rest_is_read() {
+        let section = "a section such as [profile NAME] before the first setting";
+        for (text, expected) in [
+            ("region = x\n", section),
+            ("[profile a\n", "a closing ] after the section's name"),
+            ("[profile a]\nregion\n", "KEY = VALUE, a [section], or a # comment"),
+            ("[default]\n = x", "a key before the ="),
+            ("[default]\n: x", "a key before the ="),
+        ] {
+            let document = format!("{text}\n[profile b]\noutput = json\n");
+            let kinds = kinds(&document);
+            let unknown = kinds.iter().find_map(|kind| match kind {
+                LineKind::Unknown(expected) => Some(expected.to_string()),
+                _ => None,
+            });
+            assert_eq!(unknown.as_deref(), Some(expected), "{text:?}");
+            assert_eq!(kinds.last(), Some(&setting("output", "json")), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn indentation_is_relative_to_the_setting_above() {
+        let continuation = |text: &str| LineKind::Continuation(text.to_owned());
         assert_eq!(
-            error_of("region = x\n"),
-            "line 1: expected a section such as [profile NAME] before the first setting"
+            kinds("[a]\n  k = 1\n\n   # c\n   more\n  l = 2\n m = 3\n")[1..],
+            [
+                setting("k", "1"),
+                LineKind::Blank,
+                LineKind::Comment,
+                continuation("more"),
+                setting("l", "2"),
+                setting("m", "3"),
+            ]
         );
-        assert_eq!(error_of("\n[profile a\n"), "line 2: expected a closing ] after the section's name");
-        assert_eq!(
-            error_of("[profile a]\n# fine\nregion\n"),
-            "line 3: expected KEY = VALUE, a [section], or a # comment"
-        );
-        assert_eq!(error_of("[default]\n = x"), "line 2: expected a key before the =");
+        // A header may be indented, too, unless it continues a setting.
+        assert!(matches!(kinds("[a]\n  [b]\n  k = 1\n")[1], LineKind::Header(_)));
+        assert_eq!(kinds("[a]\nk = 1\n  [b]\n")[2], continuation("[b]"));
+    }
+
+    #[test]
+    fn a_setting_ends_at_the_first_equals_sign_or_colon() {
+        let colon = LineKind::Setting(Setting { key: "k".into(), raw: "v = w".into(), delimiter: ':' });
+        assert_eq!(kinds("[a]\nK: v = w\n")[1], colon);
+        assert_eq!(kinds("[a]\nk=v:w\n")[1], setting("k", "v:w"));
+        // configparser reads a header that does not end as a setting if it has a delimiter.
+        assert_eq!(kinds("[a]\n[b = c\n")[1], setting("[b", "c"));
+    }
+
+    #[test]
+    fn lines_end_where_python_ends_them() {
+        let texts: Vec<_> = split_lines("a\r\nb\rc\n\rd").collect();
+        assert_eq!(texts, ["a\r\n", "b\r", "c\n", "\r", "d"]);
     }
 
     #[test]
     fn inline_comments_are_split_as_the_sdks_do() {
-        assert_eq!(split_comment(" us-east-1 # home"), ("us-east-1", Some("# home".to_owned())));
-        assert_eq!(split_comment(" us-east-1\t; home"), ("us-east-1", Some("; home".to_owned())));
-        assert_eq!(split_comment(" https://x/#/"), ("https://x/#/", None));
-        assert_eq!(split_comment(" # only"), ("", Some("# only".to_owned())));
+        assert_eq!(split_comment("us-east-1 # home"), ("us-east-1", Some("# home")));
+        assert_eq!(split_comment("us-east-1\t; home"), ("us-east-1", Some("; home")));
+        assert_eq!(split_comment("https://x/#/"), ("https://x/#/", None));
+        assert_eq!(split_comment("# only"), ("", Some("# only")));
     }
 
     #[test]
     fn headers_are_read_as_the_aws_tools_read_them() {
-        let header = |text| parse_line(text, Position::BeforeSections).unwrap();
-        let profile =
-            |name: &str, spelling| LineKind::Header { section: Section::Profile(name.to_owned()), spelling };
-        assert_eq!(header("[default]"), profile("default", HeaderSpelling::Default));
-        assert_eq!(header("[profile default]"), profile("default", HeaderSpelling::Full));
-        assert_eq!(header("[profile \"q w\"]"), profile("q w", HeaderSpelling::Full));
-        assert_eq!(parse_section("sso-session\tmy-sso"), Section::SsoSession("my-sso".to_owned()));
-        assert_eq!(parse_section("foo"), Section::Other("foo".to_owned()));
+        let section = |line: &str| parse_header(line).map(|header| header.section);
+        let profile = |name: &str| Some(Section::Profile(name.to_owned()));
+        assert_eq!(section("[default]"), profile("default"));
+        assert_eq!(section("[profile default]"), profile("default"));
+        assert_eq!(section("[profile \"q w\"]"), profile("q w"));
+        assert_eq!(section("[profile q\\ w]"), profile("q w"));
+        assert_eq!(section("[profile a-[b]/c]"), profile("a-[b]/c"));
+        assert_eq!(section("[profile a] and [more"), profile("a"));
+        assert_eq!(section("[profile a] # see [the] docs"), profile("a"));
+        assert_eq!(section("[sso-session\tmy-sso]"), Some(Section::SsoSession("my-sso".to_owned())));
+        assert_eq!(section("[foo]"), Some(Section::Other("foo".to_owned())));
+        assert_eq!(section("[]"), None);
+        assert_eq!(parse_header("[profile a] # see [the] docs").unwrap().name, "profile a] # see [the");
     }
 
     proptest::proptest! {
         #[test]
         fn parsing_never_panics_and_loses_no_byte(text in "(?s).{0,400}") {
-            if let Ok(document) = Document::parse(&text) {
-                let whole: String = document.lines.iter().map(|line| line.text).collect();
-                proptest::prop_assert_eq!(whole, text.strip_prefix('\u{feff}').unwrap_or(&text));
-            }
+            let whole: String = Document::parse(&text).lines.iter().map(|line| line.text).collect();
+            proptest::prop_assert_eq!(whole, text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text));
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The two forms of a profile, and the conversion from AWS's form to ssod's.
 
-use ssod_model::{Profile, SsoSession};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::{Document, ParseError, Section, edit, set_keys};
+use ssod_model::{Profile, SessionName, SsoSession};
+
+use crate::document::SourceLine;
+use crate::{Configuration, Document, EditError, Section, SectionEdit, edit_sections};
 
 /// How a profile is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,22 +66,74 @@ pub fn profile_entries(
     (set, remove)
 }
 
-/// Converts a profile from AWS's form to ssod's. For a legacy profile this adds the `[sso-session]`.
+/// A profile in AWS's form and the session that it gets.
+#[derive(Clone, Debug)]
+pub struct Conversion {
+    /// The profile, which names the session.
+    pub profile: Profile,
+    /// The session. If it is not in the file yet, it is added.
+    pub session: SsoSession,
+}
+
+/// Plans the conversion of profiles from AWS's form to ssod's.
+///
+/// A legacy profile has no session section. It gets an existing session of the same portal, else a new one, which
+/// profiles of the same portal share.
+pub fn plan_conversions(configuration: &Configuration, profiles: &[&Profile]) -> Vec<Conversion> {
+    let key = |session: &SsoSession| (session.start_url.portal().to_owned(), session.region.clone());
+    let with_section = configuration.sessions.values().filter(|session| !session.is_legacy());
+    let mut names: BTreeSet<_> = with_section.clone().map(|session| session.name.clone()).collect();
+    let mut by_portal: HashMap<_, _> = HashMap::new();
+    for session in with_section {
+        by_portal.entry(key(session)).or_insert_with(|| session.clone());
+    }
+    let mut conversions = Vec::with_capacity(profiles.len());
+    for profile in profiles {
+        let Some(session) = configuration.sessions.get(&profile.session) else { continue };
+        let session = if session.is_legacy() {
+            let portal = by_portal.entry(key(session));
+            let new = || SsoSession { name: free_name(profile, &names), ..session.clone() };
+            portal.or_insert_with(new).clone()
+        } else {
+            session.clone()
+        };
+        names.insert(session.name.clone());
+        let profile = Profile { session: session.name.clone(), ..(*profile).clone() };
+        conversions.push(Conversion { profile, session });
+    }
+    conversions
+}
+
+/// Returns a name for a session, after its first profile, that every AWS tool can read and that no other session has.
+fn free_name(profile: &Profile, taken: &BTreeSet<SessionName>) -> SessionName {
+    let readable = |character: char| if is_writable_name(&character.to_string()) { character } else { '-' };
+    let name: String = profile.name.as_str().chars().take(64).map(readable).collect();
+    let numbered = (2..).map(|number| format!("sso-session-{name}-{number}"));
+    let candidates = std::iter::once(format!("sso-session-{name}")).chain(numbered);
+    let mut names = candidates.filter_map(|name| SessionName::parse(&name).ok());
+    names.find(|name| !taken.contains(name)).unwrap_or_else(|| profile.session.clone())
+}
+
+/// Converts profiles from AWS's form to ssod's, all in one pass.
 pub fn convert_to_ssod_form(
     text: &str,
-    profile: &Profile,
-    session: &SsoSession,
+    conversions: &[Conversion],
     program: &str,
-) -> Result<String, ParseError> {
+) -> Result<String, EditError> {
     let form = ProfileForm::Ssod { program: program.to_owned() };
-    let (set, remove) = profile_entries(profile, &form);
-    let section = Section::SsoSession(session.name.to_string());
-    let text = if Document::parse(text)?.has(&section) {
-        text.to_owned()
-    } else {
-        set_keys(text, &section, &session_entries(session))?
-    };
-    edit(&text, &Section::Profile(profile.name.to_string()), &set, remove)
+    let document = Document::parse(text);
+    let mut known: HashSet<Section> =
+        document.lines.iter().filter_map(SourceLine::section).cloned().collect();
+    let mut edits = Vec::new();
+    for Conversion { profile, session } in conversions {
+        let section = Section::SsoSession(session.name.to_string());
+        if known.insert(section.clone()) {
+            edits.push(SectionEdit { section, set: session_entries(session), remove: &[] });
+        }
+        let (set, remove) = profile_entries(profile, &form);
+        edits.push(SectionEdit { section: Section::Profile(profile.name.to_string()), set, remove });
+    }
+    edit_sections(text, &edits)
 }
 
 /// Returns whether every AWS tool can read a section of this name; the Rust SDK allows the fewest characters.
@@ -108,19 +163,47 @@ mod tests {
     use super::*;
     use crate::{EndpointVariables, resolve};
 
+    fn convert_all(text: &str, program: &str) -> String {
+        let read = resolve(&Document::parse(text), &EndpointVariables::default());
+        let profiles: Vec<_> = read.profiles.values().collect();
+        convert_to_ssod_form(text, &plan_conversions(&read, &profiles), program).unwrap()
+    }
+
+    #[test]
+    fn legacy_profiles_get_the_session_of_their_portal() {
+        let legacy = |name: &str, url: &str| {
+            format!(
+                "[profile {name}]\nsso_start_url = {url}\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = R\n"
+            )
+        };
+        let (x, y, z) =
+            ("https://x.awsapps.com/start", "https://y.awsapps.com/start", "https://z.awsapps.com/start");
+        let text = [
+            format!("[sso-session work]\nsso_start_url = {x}/#/\nsso_region = us-east-1\n"),
+            format!("[sso-session sso-session-c]\nsso_start_url = {z}\nsso_region = us-east-1\n"),
+            legacy("a", x),
+            legacy("c", y),
+            legacy("\"d e\"", &format!("{y}/")),
+        ]
+        .concat();
+        let read = resolve(&Document::parse(&convert_all(&text, "/opt/ssod")), &EndpointVariables::default());
+        let sessions: Vec<_> =
+            read.profiles.values().map(|one| (one.name.as_str(), one.session.as_str())).collect();
+        // The name after the profile c is taken by a session of another portal.
+        assert_eq!(sessions, [("a", "work"), ("c", "sso-session-c-2"), ("d e", "sso-session-c-2")]);
+        assert_eq!(read.sessions.len(), 3);
+        assert_eq!(read.problems, []);
+    }
+
     #[test]
     fn converting_changes_only_the_profiles_sso_keys() {
         let text = "[sso-session s]\nsso_start_url = https://x.awsapps.com/start\nsso_region = us-east-1\n\n[profile a]\n# keep\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = R\noutput = json\n";
-        let read = resolve(&Document::parse(text).unwrap(), &EndpointVariables::default());
-        let profile = read.profiles.values().next().unwrap();
-        let made =
-            convert_to_ssod_form(text, profile, &read.sessions[&profile.session], "/opt/my tools/ssod")
-                .unwrap();
+        let made = convert_all(text, "/opt/my tools/ssod");
         assert_eq!(
             made,
             "[sso-session s]\nsso_start_url = https://x.awsapps.com/start\nsso_region = us-east-1\n\n[profile a]\n# keep\noutput = json\ncredential_process = '/opt/my tools/ssod' credential-process a\nssod_session = s\nssod_account_id = 123456789012\nssod_role_name = R\n"
         );
-        let again = resolve(&Document::parse(&made).unwrap(), &EndpointVariables::default());
+        let again = resolve(&Document::parse(&made), &EndpointVariables::default());
         assert_eq!(again.problems, []);
         assert!(!again.profiles.values().next().unwrap().aws_form);
     }

@@ -14,14 +14,19 @@ mod endpoint_variables;
 mod form;
 mod precedence;
 mod problem;
+mod reading;
 mod resolve;
 mod section;
 
-pub use document::{Document, Expected, ParseError};
-pub use edit::{edit, remove_keys, set_keys};
+pub use document::{Document, Expected};
+pub use edit::{EditError, SectionEdit, edit, edit_sections, remove_keys, set_keys};
 pub use endpoint_variables::EndpointVariables;
-pub use form::{ProfileForm, convert_to_ssod_form, is_writable_name, profile_entries, session_entries};
+pub use form::{
+    Conversion, ProfileForm, convert_to_ssod_form, is_writable_name, plan_conversions, profile_entries,
+    session_entries,
+};
 pub use precedence::{CredentialSetting, SharedFile, SharedFiles};
 pub use problem::{ConfigProblem, ProblemKind};
+pub use reading::{Refusal, RefusalReason};
 pub use resolve::{Configuration, resolve};
 pub use section::Section;

@@ -1,13 +1,13 @@
 //! What AWS tools find in a profile before they ask a credentials endpoint.
 //!
-//! Every SDK asks the profile, that is, its section in the AWS config file and its section in the credentials file, before
-//! it asks the container endpoint and IMDS. So a `[default]` with credentials overrides an endpoint that the environment
-//! names, unless `AWS_PROFILE` selects another profile.
+//! Every SDK asks the profile, that is, its section in the AWS config file and its section in the credentials file,
+//! before it asks the container endpoint and IMDS. So a `[default]` with credentials overrides an endpoint that the
+//! environment names, unless `AWS_PROFILE` selects another profile.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::document::LineKind;
+use crate::document::{LineKind, split_setting};
 use crate::{Document, Section};
 
 /// The keys that give a profile credentials, in any form that an SDK knows.
@@ -100,34 +100,47 @@ impl SharedFiles {
     }
 
     fn add(&mut self, file: SharedFile, document: &Document<'_>) {
-        // The profile that the line belongs to, and whether lines below belong to its last setting.
         let mut profile = None;
-        let mut is_continued = false;
-        for (index, line) in document.lines.iter().enumerate() {
-            match (&line.kind, profile) {
-                (LineKind::Header { section, .. }, _) => {
-                    profile = profile_of(section);
+        // Whether lines below belong to the last credential setting, and whether they are nested below a key.
+        let (mut is_continued, mut is_nested) = (false, false);
+        for (line, kind) in document.lines.iter().enumerate().map(|(index, line)| (index + 1, &line.kind)) {
+            match (kind, profile) {
+                (LineKind::Header(header), _) => {
+                    profile = profile_of(&header.section);
                     is_continued = false;
                 }
                 (LineKind::Setting(setting), Some(profile)) => {
+                    is_nested = setting.value().is_empty();
                     is_continued = CREDENTIAL_KEYS.contains(&setting.key.as_str());
                     if is_continued {
-                        let value = setting.comment.is_none().then(|| setting.value.clone());
-                        let setting = CredentialSetting { file, line: index + 1, key: setting.key.clone() };
-                        self.profiles
-                            .entry(profile.to_owned())
-                            .or_default()
-                            .push(FoundSetting { setting, value });
+                        let value = setting.comment().is_none().then(|| setting.raw.clone());
+                        self.found(
+                            profile,
+                            CredentialSetting { file, line, key: setting.key.clone() },
+                            value,
+                        );
                     }
                 }
-                (LineKind::Nested { .. }, Some(profile)) if is_continued => {
-                    if let Some(last) = self.profiles.get_mut(profile).and_then(|found| found.last_mut()) {
+                (LineKind::Continuation(content), Some(profile)) => {
+                    if is_continued
+                        && let Some(last) = self.profiles.get_mut(profile).and_then(|found| found.last_mut())
+                    {
                         last.value = None;
+                    }
+                    // JavaScript's SDK takes an indented line for a setting, unless it is below a key without a value.
+                    let key = split_setting(content).map(|(key, ..)| key.to_lowercase());
+                    let is_setting = |key: &String| !is_nested && CREDENTIAL_KEYS.contains(&key.as_str());
+                    if let Some(key) = key.filter(is_setting) {
+                        self.found(profile, CredentialSetting { file, line, key }, None);
                     }
                 }
                 _ => {}
             }
         }
+    }
+
+    fn found(&mut self, profile: &str, setting: CredentialSetting, value: Option<String>) {
+        self.profiles.entry(profile.to_owned()).or_default().push(FoundSetting { setting, value });
     }
 }
 
@@ -160,7 +173,7 @@ mod tests {
     const OURS: &str = "[profile a]\ncredential_process = /opt/ssod credential-process a\nssod_session = s\n";
 
     fn files(config: &str, credentials: &str) -> SharedFiles {
-        SharedFiles::read(&Document::parse(config).unwrap(), &Document::parse(credentials).unwrap())
+        SharedFiles::read(&Document::parse(config), &Document::parse(credentials))
     }
 
     fn found(config: &str, credentials: &str) -> Vec<CredentialSetting> {
@@ -201,6 +214,8 @@ mod tests {
             ("another command", "[profile a]\ncredential_process = /opt/ssod env a\n", ""),
             ("two commands", "[profile a]\ncredential_process = /opt/ssod credential-process a; x\n", ""),
             ("an open quote", "[profile a]\ncredential_process = /opt/ssod credential-process 'a\n", ""),
+            ("keys below another setting", &format!("{OURS}region = x\n  aws_access_key_id = x\n"), ""),
+            ("a key with a colon", &format!("{OURS}aws_access_key_id: x\n"), ""),
             ("a line below", "[profile a]\ncredential_process = /opt/ssod credential-process a\n  b\n", ""),
             ("a comment", "[profile a]\ncredential_process = /opt/ssod credential-process a # b\n", ""),
             ("keys in the credentials file", OURS, "[a]\naws_access_key_id = x\n"),

@@ -4,6 +4,8 @@ use std::fmt;
 
 use ssod_model::InvalidName;
 
+use crate::Expected;
+
 /// A mistake at a line. The rest of the file is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
@@ -16,8 +18,22 @@ pub struct ConfigProblem {
 /// A mistake that the AWS CLI, an SDK or ssod cannot accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// The file has both `[default]` and `[profile default]`.
-    TwoDefaults,
+    /// A byte-order mark at the start of the file.
+    ByteOrderMark,
+    /// A line that no AWS tool can read.
+    Unreadable(Expected),
+    /// A comment after a header, with a `]` in it.
+    HeaderComment {
+        /// The comment, with its sign.
+        comment: String,
+    },
+    /// The same section with two spellings, such as `[default]` and `[profile default]`.
+    TwoSpellings {
+        /// The text between the brackets of the earlier header.
+        first: String,
+        /// The text between the brackets of the later one.
+        second: String,
+    },
     /// A section that already exists.
     DuplicateSection {
         /// Its header.
@@ -34,6 +50,21 @@ pub enum ProblemKind {
         key: String,
         /// The comment, with its `#` or `;`.
         comment: String,
+    },
+    /// A key that ends with a colon instead of an equals sign.
+    Colon {
+        /// The key.
+        key: String,
+    },
+    /// A key that is indented, although it is not nested.
+    IndentedKey {
+        /// The key.
+        key: String,
+    },
+    /// A line that is indented deeper than the setting above, and so is part of its value.
+    Continuation {
+        /// The key of the setting.
+        key: String,
     },
     /// A value in quotes.
     QuotedValue {
@@ -77,6 +108,13 @@ pub enum ProblemKind {
         /// The session that it names.
         session: String,
     },
+    /// A profile whose start URL another profile has with another region.
+    TwoRegions {
+        /// The profile's name.
+        profile: String,
+        /// The region of the other profile.
+        region: String,
+    },
     /// A profile that has a start URL of its own, but no region for it.
     NoSsoRegion {
         /// The profile's name.
@@ -96,8 +134,20 @@ impl fmt::Display for ConfigProblem {
 impl fmt::Display for ProblemKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TwoDefaults => formatter.write_str(
-                "[default] and [profile default] are both in the file; the AWS CLI uses only the later one. Keep one",
+            Self::ByteOrderMark => formatter.write_str(
+                "the file begins with a byte-order mark, so the AWS CLI refuses the whole file. Save it as UTF-8 \
+                 without a BOM, or type: sed -i '1s/^\\xEF\\xBB\\xBF//' FILE",
+            ),
+            Self::Unreadable(expected) => {
+                write!(formatter, "expected {expected}. Most AWS tools refuse the whole file because of this line")
+            }
+            Self::HeaderComment { comment } => write!(
+                formatter,
+                "the AWS CLI reads {comment:?} as part of the section's name; put the comment on a line of its own"
+            ),
+            Self::TwoSpellings { first, second } => write!(
+                formatter,
+                "[{first}] and [{second}] are both in the file; the AWS CLI uses only the later one. Keep one"
             ),
             Self::DuplicateSection { header } => {
                 write!(formatter, "a second {header}: the AWS CLI refuses the whole file. Merge the two")
@@ -108,6 +158,18 @@ impl fmt::Display for ProblemKind {
             Self::InlineComment { key, comment } => write!(
                 formatter,
                 "the AWS CLI reads {comment:?} as part of {key}'s value; put the comment on a line of its own"
+            ),
+            Self::Colon { key } => {
+                write!(formatter, "only the AWS CLI and Python's SDK read a colon; write {key} = VALUE")
+            }
+            Self::IndentedKey { key } => write!(
+                formatter,
+                "{key} is indented, and other SDKs than Python's refuse the whole file because of that; remove the \
+                 spaces before this and other keys"
+            ),
+            Self::Continuation { key } => write!(
+                formatter,
+                "this line is indented deeper than {key}, so it is part of {key}'s value; indent both alike"
             ),
             Self::QuotedValue { key } => write!(
                 formatter,
@@ -131,6 +193,11 @@ impl fmt::Display for ProblemKind {
             Self::UnknownSession { profile, session } => {
                 write!(formatter, "profile {profile}: there is no complete [sso-session {session}] in the file")
             }
+            Self::TwoRegions { profile, region } => write!(
+                formatter,
+                "profile {profile}: another profile has the same start URL with sso_region {region}, which ssod uses; \
+                 correct one of them"
+            ),
             Self::NoSsoRegion { profile } => {
                 write!(formatter, "profile {profile} needs sso_region beside sso_start_url")
             }

@@ -1,6 +1,6 @@
 //! Resolves the blocks of a file to sessions and profiles, and reports their problems.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ssod_model::{
     AccountId, Endpoints, InvalidName, Profile, ProfileName, Region, RoleName, SessionName, SsoSession,
@@ -20,6 +20,8 @@ pub struct Configuration {
     pub sessions: BTreeMap<SessionName, SsoSession>,
     /// Every profile that names an account and a role through one of these sessions.
     pub profiles: BTreeMap<ProfileName, Profile>,
+    /// The profiles that assume a role with the credentials of another profile, with the name of that one.
+    pub sources: BTreeMap<String, String>,
     /// The problems, in the order of their lines.
     pub problems: Vec<ConfigProblem>,
 }
@@ -32,7 +34,13 @@ pub fn resolve(document: &Document<'_>, variables: &EndpointVariables) -> Config
         _ => None,
     });
     let configuration = Configuration { problems, ..Configuration::default() };
-    let mut resolver = Resolver { variables, services: services.collect(), configuration };
+    let mut resolver = Resolver {
+        variables,
+        services: services.collect(),
+        configuration,
+        endpoints: BTreeMap::new(),
+        portals: HashMap::new(),
+    };
     // Sessions first, because profiles refer to them.
     for block in &blocks {
         if let Section::SsoSession(name) = &block.section {
@@ -44,6 +52,7 @@ pub fn resolve(document: &Document<'_>, variables: &EndpointVariables) -> Config
             resolver.profile(name, block);
         }
     }
+    resolver.share_endpoints();
     resolver.configuration.problems.sort_by_key(|problem| problem.line);
     resolver.configuration
 }
@@ -69,6 +78,20 @@ const SSOD_KEYS: ProfileKeys = ProfileKeys {
     role: "ssod_role_name",
 };
 
+/// How many profiles a chain may have before the one that has credentials.
+const MAX_CHAIN: usize = 5;
+
+impl Configuration {
+    /// Returns the profile that signs in for a chained profile: the first one of its chain that has an Identity Center
+    /// role.
+    pub fn source_of(&self, profile: &str) -> Option<&ProfileName> {
+        let next = |name: &&String| self.sources.get(*name);
+        let chain = std::iter::successors(self.sources.get(profile), next).take(MAX_CHAIN);
+        let found = |name: &String| self.profiles.get_key_value(&ProfileName::parse(name).ok()?);
+        chain.into_iter().find_map(found).map(|(name, _)| name)
+    }
+}
+
 impl ProfileKeys {
     /// Returns the keys of the profile's form; `None` if it does not use Identity Center.
     fn of(block: &Block) -> Option<&'static Self> {
@@ -83,6 +106,18 @@ struct Resolver<'a> {
     variables: &'a EndpointVariables,
     services: BTreeMap<&'a str, &'a Block>,
     configuration: Configuration,
+    /// What each profile says about its endpoints.
+    endpoints: BTreeMap<ProfileName, ProfileEndpoints>,
+    /// The sessions of the profiles that have a start URL of their own, by portal.
+    portals: HashMap<String, SessionName>,
+}
+
+/// A profile's endpoints.
+#[derive(Clone, PartialEq, Eq)]
+struct ProfileEndpoints {
+    /// The `[services]` section that it names.
+    services: Option<String>,
+    endpoints: Endpoints,
 }
 
 impl Resolver<'_> {
@@ -119,15 +154,18 @@ impl Resolver<'_> {
             start_url: StartUrl::parse(url).map_err(block.invalid("sso_start_url"))?,
             region: Region::parse(region).map_err(block.invalid("sso_region"))?,
             scopes,
-            endpoints: self.endpoints(None),
+            endpoints: self.endpoints(None).endpoints,
         })
     }
 
     fn profile(&mut self, name: &str, block: &Block) {
+        if let (Some(_), Some(source)) = (block.text("role_arn"), block.text("source_profile")) {
+            self.configuration.sources.insert(name.to_owned(), source.to_owned());
+        }
         let Some(keys) = ProfileKeys::of(block) else { return };
         match self.build_profile(name, keys, block) {
             Ok(profile) => {
-                self.add_endpoints(&profile.session, block);
+                self.endpoints.insert(profile.name.clone(), self.endpoints(Some(block)));
                 self.configuration.profiles.insert(profile.name.clone(), profile);
             }
             Err(problem) => self.configuration.problems.push(problem),
@@ -164,6 +202,7 @@ impl Resolver<'_> {
             role_name: RoleName::parse(role).map_err(block.invalid(keys.role))?,
             region,
             aws_form: keys.is_aws_form,
+            endpoints: None,
         })
     }
 
@@ -194,54 +233,84 @@ impl Resolver<'_> {
         }
     }
 
-    /// Adds the session that a profile with its own start URL implies. Profiles with the same start URL share it, as
-    /// they share the AWS CLI's token.
+    /// Adds the session that a profile with its own start URL implies. Profiles with the same portal share it. It is
+    /// named after the start URL that comes first in the file, as the AWS CLI's token is.
     fn legacy_session(
         &mut self,
         profile: String,
         url: &str,
         block: &Block,
     ) -> Result<SessionName, ConfigProblem> {
-        let region = block
-            .text("sso_region")
-            .ok_or(ConfigProblem { line: block.line, kind: ProblemKind::NoSsoRegion { profile } })?;
+        let region = block.text("sso_region").ok_or(ConfigProblem {
+            line: block.line,
+            kind: ProblemKind::NoSsoRegion { profile: profile.clone() },
+        })?;
         let session = self.build_session(url, url, region, vec![DEFAULT_SCOPE.to_owned()], block)?;
-        let name = session.name.clone();
-        self.configuration.sessions.entry(name.clone()).or_insert(session);
+        let portal = session.start_url.portal().to_owned();
+        let name = self.portals.entry(portal).or_insert_with(|| session.name.clone()).clone();
+        let shared = self.configuration.sessions.entry(name.clone()).or_insert_with(|| session.clone());
+        if shared.region != session.region {
+            let kind = ProblemKind::TwoRegions { profile, region: shared.region.to_string() };
+            self.problem(block.line_of("sso_region"), kind);
+        }
         Ok(name)
     }
 
-    /// Applies a profile's endpoint settings to its session, because a session's section cannot have any.
-    fn add_endpoints(&mut self, session: &SessionName, block: &Block) {
-        let endpoints = self.endpoints(Some(block));
-        if let Some(session) = self.configuration.sessions.get_mut(session) {
-            let known = &mut session.endpoints;
-            known.portal = known.portal.take().or(endpoints.portal);
-            known.oidc = known.oidc.take().or(endpoints.oidc);
-            known.fips |= endpoints.fips;
-            known.dual_stack |= endpoints.dual_stack;
-        }
-    }
-
-    /// Returns the endpoints in the SDKs' order: variables, then `[services]`, then the profile's `endpoint_url`.
-    fn endpoints(&self, profile: Option<&Block>) -> Endpoints {
+    /// Returns the endpoints of a profile, or of all sessions: a variable, else the `[services]` section that the
+    /// profile names. A bare `endpoint_url` is meant for other services.
+    fn endpoints(&self, profile: Option<&Block>) -> ProfileEndpoints {
         let variables = self.variables;
         let is_ignored = variables.ignore_configured
             || profile.and_then(|block| block.flag("ignore_configured_endpoint_urls")).unwrap_or(false);
-        let services = profile.and_then(|block| self.services.get(block.text("services")?));
+        let services = profile.and_then(|block| block.text("services")).filter(|_| !is_ignored);
+        let section = services.and_then(|name| self.services.get(name));
         let configured = |service: &str| {
-            let nested = services.and_then(|block| block.nested(service, "endpoint_url"));
-            nested.or_else(|| profile?.text("endpoint_url")).filter(|_| !is_ignored).map(str::to_owned)
+            section.and_then(|block| block.nested(service, "endpoint_url")).map(str::to_owned)
         };
         let flag =
             |variable: Option<bool>, key: &str| variable.or_else(|| profile?.flag(key)).unwrap_or(false);
-        Endpoints {
+        let endpoints = Endpoints {
             portal: variables.portal.clone().or_else(|| configured("sso")),
             oidc: variables.oidc.clone().or_else(|| configured("sso_oidc")),
             fips: flag(variables.fips, "use_fips_endpoint"),
             dual_stack: flag(variables.dual_stack, "use_dualstack_endpoint"),
+        };
+        ProfileEndpoints { services: services.map(str::to_owned), endpoints }
+    }
+
+    /// Gives a session the endpoints on which all its profiles agree; otherwise each profile has its own, for its own
+    /// calls only. So no profile redirects the sign-in or the calls of another.
+    fn share_endpoints(&mut self) {
+        let mut of_session: BTreeMap<&SessionName, Vec<&ProfileEndpoints>> = BTreeMap::new();
+        for profile in self.configuration.profiles.values() {
+            of_session.entry(&profile.session).or_default().extend(self.endpoints.get(&profile.name));
+        }
+        for (session, profiles) in of_session {
+            if let Some(session) = self.configuration.sessions.get_mut(session) {
+                share(&mut session.endpoints, &profiles);
+            }
+        }
+        for profile in self.configuration.profiles.values_mut() {
+            let (Some(own), Some(session)) =
+                (self.endpoints.get(&profile.name), self.configuration.sessions.get(&profile.session))
+            else {
+                continue;
+            };
+            let own = Endpoints { oidc: session.endpoints.oidc.clone(), ..own.endpoints.clone() };
+            profile.endpoints = (own != session.endpoints).then_some(own);
         }
     }
+}
+
+/// Changes a session's endpoints to those on which all its profiles agree.
+fn share(session: &mut Endpoints, profiles: &[&ProfileEndpoints]) {
+    let Some((first, others)) = profiles.split_first() else { return };
+    if others.iter().all(|other| other.services == first.services) {
+        session.portal.clone_from(&first.endpoints.portal);
+        session.oidc.clone_from(&first.endpoints.oidc);
+    }
+    session.fips = profiles.iter().all(|profile| profile.endpoints.fips);
+    session.dual_stack = profiles.iter().all(|profile| profile.endpoints.dual_stack);
 }
 
 /// Turns a section name that is not valid into a problem at its header.

@@ -80,6 +80,7 @@ pub(crate) fn profiles(setup: &Setup) -> BTreeMap<ProfileName, Profile> {
         role_name: RoleName::parse(&role(profile)).unwrap(),
         region: None,
         aws_form: false,
+        endpoints: None,
     };
     all.map(profile).map(|profile| (profile.name.clone(), profile)).collect()
 }

@@ -199,9 +199,12 @@ impl Sandbox {
         run(&mut command).succeeded();
     }
 
-    /// Signs the user in: runs `ssod login` and approves it as the user would in a browser.
+    /// Signs the user in: runs `ssod login` and approves it as the user would in a browser. Then the file with the
+    /// profile's token exists, as in a shell.
     pub fn login(&self, user: TestUser) -> CommandOutput {
-        self.login_with(user.profile, &[], |event| self.fake.approve(event, user.name))
+        let output = self.login_with(user.profile, &[], |event| self.fake.approve(event, user.name));
+        self.daemon.token_file(user.profile);
+        output
     }
 
     /// Runs `ssod login --json --no-browser`, and calls the closure with its first event unless the event is a failure.

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measures speeds as ratios to a named baseline from the same run.
 
+mod config_file;
 mod scale;
 
 use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -26,6 +27,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     for open_connections in [0, 100, 1_000] {
         measure_caller_check(open_connections)?;
     }
+    config_file::run()?;
     scale::storms(if bench.long { 20_000 } else { 2_000 })?;
     scale::simulated()?;
     build_programs(BuildProfile::Release)?;

@@ -1,12 +1,12 @@
 //! The AWS config file: read, resolved, and given to the broker.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use ssod_model::SsoSession;
+use ssod_model::{ProfileName, SsoSession};
 use ssod_private_files::{FileError, ReadPolicy, read_to_string};
 use ssod_profiles::{Configuration, Document, EndpointVariables, resolve};
-use tokio::sync::Mutex;
 
 use super::draft_sessions::{DraftId, DraftSessions};
 use super::problem::{Area, Problem, Problems};
@@ -23,8 +23,10 @@ pub(crate) struct LiveAwsConfig {
     keeper: VaultKeeper,
     problems: Problems,
     drafts: DraftSessions,
+    /// The profiles that assume a role, each with the profile that signs in for it.
+    sources: Arc<Mutex<BTreeMap<String, ProfileName>>>,
     /// Orders the reloads, so that an older reading of the file never replaces a newer one.
-    reloading: Arc<Mutex<()>>,
+    reloading: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl LiveAwsConfig {
@@ -43,8 +45,14 @@ impl LiveAwsConfig {
             keeper,
             problems,
             drafts: DraftSessions::default(),
+            sources: Arc::default(),
             reloading: Arc::default(),
         }
+    }
+
+    /// Returns the profile that signs in for a profile that assumes a role.
+    pub(crate) fn source_of(&self, profile: &str) -> Option<ProfileName> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).get(profile).cloned()
     }
 
     /// Reads the file and applies it. An unusable file changes only the list of problems.
@@ -78,6 +86,9 @@ impl LiveAwsConfig {
             }
             allowed
         });
+        let chained = configuration.sources.keys();
+        let sources = chained.filter_map(|name| Some((name.clone(), configuration.source_of(name)?.clone())));
+        *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources.collect();
         self.broker.configure(&configuration.sessions, &configuration.profiles);
         if let Err(error) = self.keeper.provide_tokens().await {
             problems.push(Problem::new(Area::AwsConfig, format!("{error:#}")));
@@ -119,7 +130,5 @@ fn load(
         Err(error) => return Err(format!("cannot be read: {error}. ssod keeps the profiles that it has")),
     };
     let text = drafts.apply(text);
-    let document =
-        Document::parse(&text).map_err(|broken| format!("{broken}. ssod keeps the profiles that it has"))?;
-    Ok(resolve(&document, environment))
+    Ok(resolve(&Document::parse(&text), environment))
 }

@@ -1,5 +1,5 @@
-//! Sessions that `ssod configure` is about to write to the AWS config file. A user can sign in to such a session before it is
-//! in the file, so that the file is written once, at the end, or not at all.
+//! Sessions that `ssod configure` is about to write to the AWS config file. A user can sign in to such a session before
+//! it is in the file, so that the file is written once, at the end, or not at all.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,7 @@ impl DraftSessions {
         self.drafts().retain(|(id, _)| *id != draft.0);
     }
 
-    /// Returns the text of the file as it will be with the drafts. A text that no AWS tool can read stays as it is.
+    /// Returns the text of the file as it will be with the drafts. A draft that would break the file is left out.
     pub(crate) fn apply(&self, text: String) -> String {
         let drafts = self.drafts();
         drafts.iter().fold(text, |text, (_, session)| {
@@ -71,6 +71,8 @@ mod tests {
         let text = drafts.apply("[default]\n".to_owned());
         assert!(text.contains("[sso-session one]\nsso_start_url = https://x.awsapps.com/start\n"), "{text}");
         assert!(text.contains("[sso-session other]"), "{text}");
+        let text = drafts.apply("nonsense".to_owned());
+        assert!(text.starts_with("nonsense\n") && text.contains("[sso-session one]"), "{text}");
         drafts.remove(&one);
         assert!(!drafts.apply(String::new()).contains("[sso-session one]"));
         drafts.remove(&other);

@@ -1,8 +1,9 @@
 //! Watches files. A file or its folder may be missing, replaced by an editor, or a symlink into the user's dotfiles, so
 //! the folders are watched, and the set of folders is determined again after each change.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -10,6 +11,9 @@ use tokio::sync::mpsc;
 
 /// An editor makes several changes for one save; events within this time count as one change.
 const SETTLE: Duration = Duration::from_millis(80);
+
+/// The kernel follows as many symlinks in one path.
+const MAX_LINKS: usize = 40;
 
 /// Watches a set of files.
 pub(crate) struct FileWatch {
@@ -62,19 +66,48 @@ impl FileWatch {
     }
 }
 
-/// Returns the nearest existing folder above the file, the same for the target of a symlink, and the parent of each
-/// folder in the path that is itself a symlink.
-fn folders_of(file: &Path) -> Vec<PathBuf> {
-    let nearest = |path: &Path| path.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_owned);
-    let target = file.canonicalize().ok();
-    let links = file.ancestors().skip(1).filter(|folder| folder.is_symlink()).filter_map(Path::parent);
-    let links = links.map(Path::to_owned).collect::<Vec<_>>();
-    nearest(file).into_iter().chain(target.as_deref().and_then(nearest)).chain(links).collect()
+/// Returns the folders in which a change can change what the path leads to: that of each symlink on the way, also where
+/// a folder is a symlink, and that of the file. If something on the way is missing, the nearest existing folder counts.
+fn folders_of(file: &Path) -> BTreeSet<PathBuf> {
+    let mut folders = BTreeSet::new();
+    let mut resolved = PathBuf::new();
+    let mut rest: VecDeque<OsString> = components(file).collect();
+    let mut links = 0;
+    while let Some(component) = rest.pop_front() {
+        if component == ".." {
+            resolved.pop();
+            continue;
+        }
+        let path = resolved.join(&component);
+        match std::fs::read_link(&path) {
+            Ok(target) if links < MAX_LINKS => {
+                links += 1;
+                folders.insert(resolved.clone());
+                for component in components(&target).collect::<Vec<_>>().into_iter().rev() {
+                    rest.push_front(component);
+                }
+                if target.is_absolute() {
+                    resolved = PathBuf::new();
+                }
+            }
+            _ if !rest.is_empty() && path.is_dir() => resolved = path,
+            // The file, or the first component that is missing.
+            _ => break,
+        }
+    }
+    folders.insert(resolved);
+    folders
+}
+
+fn components(path: &Path) -> impl Iterator<Item = OsString> {
+    let components = path.components().filter(|component| *component != Component::CurDir);
+    components.map(|component| component.as_os_str().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -99,6 +132,77 @@ mod tests {
         watch.changed().await;
         assert!(notices(&mut watch, || fs::rename(&new, &file).unwrap()).await, "the file is replaced");
         assert!(notices(&mut watch, || fs::remove_file(&file).unwrap()).await, "the file is removed");
+    }
+
+    #[tokio::test]
+    async fn a_change_behind_any_link_of_a_chain_is_noticed() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let path = home.path().join(name);
+            fs::create_dir(&path).unwrap();
+            path
+        };
+        let (aws, stow, store, other) = (folder(".aws"), folder("stow"), folder("store"), folder("other"));
+        for path in [store.join("config"), other.join("config")] {
+            fs::File::create(path).unwrap();
+        }
+        // The file is a link to a link in a folder that is a link: config -> stow/config -> current/config, current ->
+        // store.
+        symlink("../stow/config", aws.join("config")).unwrap();
+        symlink(home.path().join("current/config"), stow.join("config")).unwrap();
+        symlink("store", home.path().join("current")).unwrap();
+        let mut watch = FileWatch::new(vec![aws.join("config")]).unwrap();
+        let replace_link = |target: &Path, link: PathBuf| {
+            let new = home.path().join("other/new-link");
+            symlink(target, &new).unwrap();
+            fs::rename(new, link).unwrap();
+        };
+        let write = |path: PathBuf| File::options().write(true).open(path).unwrap().set_len(3).unwrap();
+        assert!(notices(&mut watch, || write(store.join("config"))).await, "the file is written");
+        assert!(
+            notices(&mut watch, || replace_link(&other, home.path().join("current"))).await,
+            "the folder's link"
+        );
+        assert!(notices(&mut watch, || write(other.join("config"))).await, "the file behind the new link");
+        // The renames in `other` are changes there, too.
+        while notices(&mut watch, || {}).await {}
+        let direct = store.join("config");
+        let (link, new) = (stow.join("config"), stow.join("new-link"));
+        symlink(&direct, &new).unwrap();
+        assert!(notices(&mut watch, || fs::rename(&new, &link).unwrap()).await, "the link in the middle");
+        while notices(&mut watch, || {}).await {}
+        assert!(notices(&mut watch, || write(direct)).await, "the file behind the link in the middle");
+    }
+
+    #[tokio::test]
+    async fn the_swap_of_a_mounted_volume_is_noticed() {
+        // Kubernetes: config -> ..data/config, ..data -> a folder with a time stamp, swapped by a rename.
+        let mount = tempfile::tempdir().unwrap();
+        let version = |name: &str| {
+            fs::create_dir(mount.path().join(name)).unwrap();
+            fs::File::create(mount.path().join(name).join("config")).unwrap();
+        };
+        version("..1");
+        symlink("..1", mount.path().join("..data")).unwrap();
+        symlink("..data/config", mount.path().join("config")).unwrap();
+        let mut watch = FileWatch::new(vec![mount.path().join("config")]).unwrap();
+        version("..2");
+        symlink("..2", mount.path().join("..data_tmp")).unwrap();
+        while notices(&mut watch, || {}).await {}
+        let swap = || fs::rename(mount.path().join("..data_tmp"), mount.path().join("..data")).unwrap();
+        assert!(notices(&mut watch, swap).await);
+        let path = mount.path().join("..2/config");
+        assert!(
+            notices(&mut watch, || File::options().write(true).open(path).unwrap().set_len(3).unwrap()).await
+        );
+    }
+
+    #[test]
+    fn a_loop_of_links_ends() {
+        let home = tempfile::tempdir().unwrap();
+        symlink("two", home.path().join("one")).unwrap();
+        symlink("one", home.path().join("two")).unwrap();
+        assert!(folders_of(&home.path().join("one/config")).contains(home.path()));
     }
 
     #[tokio::test]

@@ -61,6 +61,14 @@ impl Failure {
         Self::new(StatusCode::FORBIDDEN, "LoginRequired", message, Some(format!("Run: ssod login {session}")))
     }
 
+    /// The profile assumes a role with the credentials of another profile, so only that one can sign in.
+    pub(crate) fn chained(profile: &str, source: &str) -> Self {
+        let message =
+            format!("Profile \"{profile}\" has no sign-in of its own; it uses that of profile \"{source}\".");
+        let hint = format!("Sign in to its source: ssod login {source}");
+        Self::new(StatusCode::NOT_FOUND, "ProfileNotFound", message, Some(hint))
+    }
+
     /// The name is neither a profile nor a session.
     pub(crate) fn unknown(name: &str) -> Self {
         let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();

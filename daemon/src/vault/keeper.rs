@@ -129,11 +129,24 @@ impl VaultKeeper {
         self.0.woken.notify_one();
     }
 
-    /// Creates the missing endpoint tokens and their files, if the vault is open. While it is closed, the existing
-    /// tokens are not known.
+    /// Creates the missing endpoint tokens, and writes the files that shells have asked for, if the vault is open.
+    /// While it is closed, the existing tokens are not known.
     pub(crate) async fn provide_tokens(&self) -> Result<()> {
         let _transition = self.lock_transition().await;
         if self.is_open() { self.provide_tokens_in_transition().await } else { Ok(()) }
+    }
+
+    /// Makes sure that the file with that owner's token is there.
+    pub(crate) async fn provide_token_file(&self, owner: &TokenOwner) -> Result<()> {
+        if self.0.services.tokens.has_file(owner) {
+            return Ok(());
+        }
+        let _transition = self.lock_transition().await;
+        if !self.is_open() {
+            return Ok(());
+        }
+        let (keeper, owner) = (self.clone(), owner.clone());
+        tokio::task::spawn_blocking(move || keeper.0.services.tokens.provide_file(&owner)).await?
     }
 
     /// Revokes the endpoint tokens of the owners that `is_revoked` chooses.
@@ -230,7 +243,8 @@ impl VaultKeeper {
         self.open_in_transition(self.0.services.settings.current().vault.key).await
     }
 
-    /// The caller holds the transition lock, and the vault is closed. A vault without a key gets one in the chosen store.
+    /// The caller holds the transition lock, and the vault is closed. A vault without a key gets one in the chosen
+    /// store.
     async fn open_in_transition(&self, choice: KeyStoreChoice) -> VaultState {
         let services = &self.0.services;
         let keeper = self.clone();
@@ -332,8 +346,8 @@ impl VaultKeeper {
         Ok(state)
     }
 
-    /// Makes a new key, in that store or where the key is now, and returns where it is. No sign-in is lost, and no request waits.
-    /// A vault that has no key yet gets its first one in that store, and is opened.
+    /// Makes a new key, in that store or where the key is now, and returns where it is. No sign-in is lost, and no
+    /// request waits. A vault that has no key yet gets its first one in that store, and is opened.
     pub(crate) async fn rekey(&self, store: Option<KeyStore>) -> Result<NewKey, RekeyFailure> {
         let vault = &self.0.services.vault;
         let _transition = self.lock_transition().await;

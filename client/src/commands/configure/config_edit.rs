@@ -13,7 +13,7 @@ use crate::{aws_config, daemon_process, user_file};
 /// Returns the text with the session's section added or changed.
 pub(super) fn with_session(path: &Path, text: &str, session: &SsoSession) -> CommandResult<String> {
     let section = Section::SsoSession(session.name.to_string());
-    set_keys(text, &section, &session_entries(session)).map_err(|error| aws_config::malformed(path, &error))
+    set_keys(text, &section, &session_entries(session)).map_err(|error| aws_config::not_changed(path, &error))
 }
 
 /// Writes the file if its text changed, and asks a running daemon to reload it at once.

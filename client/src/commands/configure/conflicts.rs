@@ -3,8 +3,8 @@
 use ssod_profiles::{Configuration, CredentialSetting, Document, SharedFile, SharedFiles};
 
 use crate::context::CommandContext;
-use crate::error::{CommandError, CommandResult};
-use crate::{aws_config, user_file};
+use crate::error::CommandError;
+use crate::user_file;
 
 /// The keys that `configure` replaces or removes in the profile.
 const REPLACED: [&str; 5] =
@@ -24,16 +24,10 @@ pub(super) enum Conflict {
 
 impl OtherCredentials {
     /// Reads the credentials file; the config file has that text.
-    pub(super) fn read(context: &CommandContext, config: &str) -> CommandResult<Self> {
-        let config = Document::parse(config)
-            .map_err(|error| aws_config::malformed(&context.paths.aws_config, &error))?;
-        let text = user_file::read(&context.paths.aws_credentials).unwrap_or_default();
-        // `configure` does not change the credentials file, so a mistake there does not stop it.
-        let empty = Document::parse("");
-        Ok(Self(match (Document::parse(&text), empty) {
-            (Ok(credentials), _) | (Err(_), Ok(credentials)) => SharedFiles::read(&config, &credentials),
-            (Err(_), Err(_)) => SharedFiles::default(),
-        }))
+    pub(super) fn read(context: &CommandContext, config: &str) -> Self {
+        // `configure` does not change the credentials file, so it continues if that file cannot be read.
+        let credentials = user_file::read(&context.paths.aws_credentials).unwrap_or_default();
+        Self(SharedFiles::read(&Document::parse(config), &Document::parse(&credentials)))
     }
 
     /// Returns what conflicts with a new profile of that name.
@@ -66,8 +60,8 @@ mod tests {
     use super::*;
 
     fn conflict(config: &str, credentials: &str) -> Option<Conflict> {
-        let config = Document::parse(config).unwrap();
-        let files = SharedFiles::read(&config, &Document::parse(credentials).unwrap());
+        let config = Document::parse(config);
+        let files = SharedFiles::read(&config, &Document::parse(credentials));
         OtherCredentials(files).conflict("a", &resolve(&config, &EndpointVariables::default()))
     }
 

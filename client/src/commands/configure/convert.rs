@@ -1,7 +1,7 @@
 //! `ssod configure --convert`: makes profiles with AWS's own SSO keys use ssod.
 
-use ssod_model::{Profile, SessionName, SsoSession};
-use ssod_profiles::{Configuration, convert_to_ssod_form};
+use ssod_model::Profile;
+use ssod_profiles::{ConfigProblem, Configuration, ProblemKind, convert_to_ssod_form, plan_conversions};
 
 use super::config_edit::{difference, own_program, save};
 use crate::context::CommandContext;
@@ -23,16 +23,11 @@ pub(super) fn run(
 ) -> CommandResult<()> {
     let path = &context.paths.aws_config;
     let before = user_file::read(path)?;
-    let existing = aws_config::resolve(path, &before)?;
+    let existing = aws_config::resolve(&before);
     let selected = select(&existing, selection)?;
-    let program = own_program()?;
-    let mut after = before.clone();
-    for profile in &selected {
-        let session = session_of(&existing, profile)?;
-        let profile = Profile { session: session.name.clone(), ..(*profile).clone() };
-        after = convert_to_ssod_form(&after, &profile, &session, &program)
-            .map_err(|error| aws_config::malformed(path, &error))?;
-    }
+    let conversions = plan_conversions(&existing, &selected);
+    let after = convert_to_ssod_form(&before, &conversions, &own_program()?)
+        .map_err(|error| aws_config::not_changed(path, &error))?;
     if dry_run {
         return Ok(terminal::print(&difference(&before, &after))?);
     }
@@ -65,25 +60,14 @@ fn select<'a>(
         None => Err(CommandError::new(format!(
             "There is no profile \"{name}\" with SSO keys in the AWS config file."
         ))
-        .hint("To list the profiles: ssod status")),
+        .hint(match existing.problems.iter().find(|problem| is_unreadable(problem)) {
+            Some(problem) => format!("Perhaps because of {problem}"),
+            None => "To list the profiles: ssod status".to_owned(),
+        })),
     }
 }
 
-/// Returns the session for the converted profile. A legacy profile has no session section, and its session is named
-/// after the start URL, which is not a valid section name. Such a profile gets an existing session with the same start
-/// URL and region, else a new one that is named after the profile.
-fn session_of(existing: &Configuration, profile: &Profile) -> CommandResult<SsoSession> {
-    let missing = || CommandError::new(format!("Profile \"{}\" has no usable sso-session.", profile.name));
-    let session = existing.sessions.get(&profile.session).ok_or_else(missing)?;
-    if session.name.as_str() != session.start_url.as_str() {
-        return Ok(session.clone());
-    }
-    let is_same_portal = |other: &&SsoSession| {
-        other.name != session.name && other.start_url == session.start_url && other.region == session.region
-    };
-    if let Some(same) = existing.sessions.values().find(is_same_portal) {
-        return Ok(same.clone());
-    }
-    let name = SessionName::parse(&format!("sso-session-{}", profile.name)).map_err(|_| missing())?;
-    Ok(SsoSession { name, ..session.clone() })
+/// Returns whether the line may have been meant to name a profile or a setting.
+fn is_unreadable(problem: &ConfigProblem) -> bool {
+    matches!(problem.kind, ProblemKind::Unreadable(_))
 }

@@ -111,9 +111,15 @@ impl DaemonHandle {
         fs::read_to_string(self.token_file(profile)).unwrap()
     }
 
-    /// Returns the path of the file with a profile's authorization token.
+    /// Returns the path of the file with a profile's authorization token. The daemon writes it for the first shell that
+    /// asks for it.
     pub fn token_file(&self, profile: &str) -> PathBuf {
-        self.runtime_folder().join(format!("tokens/profile-{profile}"))
+        let file = self.runtime_folder().join(format!("tokens/profile-{profile}"));
+        if !file.exists() {
+            // It fails if the daemon has no such profile; the caller then finds no file.
+            self.environment.ssod(&["env", profile]);
+        }
+        file
     }
 
     /// Requests a profile's container credentials with its token.

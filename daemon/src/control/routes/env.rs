@@ -54,6 +54,7 @@ pub(in crate::control) async fn answer(
         let text = name.map(ProfileName::as_str);
         let route = Paths::credentials_route(text);
         environment.credentials_uri = Some(format!("http://127.0.0.1:{}{route}", facts.port));
+        keeper.provide_token_file(&owner).await.map_err(|error| Failure::broken(&error))?;
         environment.token = tokens.in_force().of(&owner).map(|token| token.expose().to_owned());
         environment.token_file = Some(tokens.file(&owner).display().to_string());
     }

@@ -18,6 +18,7 @@ use ssod_model::{
 use ssod_sign_in::{FlowError, sign_in_with_browser, sign_in_with_device_code};
 use tokio::sync::mpsc;
 
+use crate::config::aws_config::LiveAwsConfig;
 use crate::config::live_settings::LiveSettings;
 use crate::config::settings::FlowSetting;
 use crate::control::failure::Failure;
@@ -35,10 +36,14 @@ pub(in crate::control) async fn answer(
     State(keeper): State<VaultKeeper>,
     State(settings): State<LiveSettings>,
     State(clock): State<Clock>,
+    State(aws_config): State<LiveAwsConfig>,
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Failure> {
     require_open(&keeper)?;
-    let (session, profile) = find(&broker, &request.name)?;
+    let (session, profile) = find(&broker, &request.name).map_err(|unknown| {
+        let source = aws_config.source_of(&request.name);
+        source.map_or(unknown, |source| Failure::chained(&request.name, source.as_str()))
+    })?;
     let flow = match (request.flow, settings.current().login.flow) {
         (Some(LoginFlow::Pkce), _) | (None, FlowSetting::Pkce) => SignInFlow::Browser,
         (None, FlowSetting::Auto) if request.has_browser => SignInFlow::Browser,

@@ -143,6 +143,7 @@ mod tests {
 
     fn session_in(state: SessionState, reason: Option<&str>, trouble: Option<Trouble>) -> SessionStatus {
         SessionStatus {
+            overrides: Vec::new(),
             name: "s".to_owned(),
             state,
             reason: reason.map(str::to_owned),
