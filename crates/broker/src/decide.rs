@@ -45,9 +45,9 @@ impl Lifetime {
         now >= self.expires_at
     }
 
-    /// Returns the time that remains; once it has expired, no margin depends on it.
-    fn left(self, now: Timestamp) -> Duration {
-        if self.has_expired(now) { Duration::MAX } else { self.expires_at.since_or_zero(now) }
+    /// Returns the time that remains at that time; once it has expired, no margin depends on it.
+    fn left(self, at: Timestamp) -> Duration {
+        if self.has_expired(at) { Duration::MAX } else { self.expires_at.since_or_zero(at) }
     }
 
     /// Returns the longest wait between two tries to replace what is held. It is a third of the time that remains, so some
@@ -199,7 +199,8 @@ pub fn renew_token(now: Timestamp, session: &SessionFacts) -> Renew {
         TokenState::SignedIn { token, refreshable: true } => {
             let margin = TOKEN_MARGIN.min(token.half());
             let due = token.expires_at.minus(margin + jitter(margin, session.seed));
-            Renew::At(batched(not_before(now, due, session.retry_at), margin.min(token.left(now))))
+            let due = not_before(now, due, session.retry_at);
+            Renew::At(batched(due, margin.min(token.left(due))))
         }
         TokenState::SignedIn { refreshable: false, .. } | TokenState::SignedOut => Renew::Never,
     }
@@ -268,7 +269,7 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
         }),
     );
     // A retry shortly before the end cannot wait for a whole second.
-    let margin = profile.held.map_or(margin, |held| margin.min(held.left(now)));
+    let margin = profile.held.map_or(margin, |held| margin.min(held.left(due)));
     let due = batched(due, margin);
     if !refreshable && due.max(now) >= token.expires_at {
         return Renew::Never;

@@ -271,9 +271,9 @@ mod tests {
     fn what_arrived_instead_is_named() {
         let foreign = |status, content_type, redirect_host, error_type| {
             classify(&ErrorAnswer {
+                error_type,
                 content_type,
                 redirect_host,
-                error_type,
                 ..answer(Operation::GetRoleCredentials, status)
             })
             .to_string()

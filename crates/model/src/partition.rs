@@ -115,7 +115,7 @@ impl Partition {
         let is_below = |domain: &&str| {
             host.strip_suffix(*domain).is_some_and(|name| name.len() > 1 && name.ends_with('.'))
         };
-        self.issuers.contains(&host) || self.portals.iter().any(|domain| is_below(&domain))
+        self.issuers.contains(&host) || self.portals.iter().any(is_below)
     }
 }
 
@@ -128,7 +128,10 @@ mod tests {
     }
 
     /// Partition, a region, the OIDC host, the dual-stack one, the page for device codes, and portals.
-    const EXPECTED: [(&str, &str, &str, &str, &str, &[&str]); 8] = [
+    type Expected =
+        (&'static str, &'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
+
+    const EXPECTED: [Expected; 8] = [
         (
             "aws",
             "us-east-1",
