@@ -112,7 +112,7 @@ mod tests {
     fn one_account_that_fails_hides_no_other_and_is_shown() {
         let partly = session(vec![account("1", None), account("2", Some("Admin"))]);
         assert_eq!(
-            table(&[partly.clone()]),
+            table(std::slice::from_ref(&partly)),
             "SESSION  ACCOUNT  NAME  ROLE\ns        1        n     The roles in account 1 cannot be listed.\ns        2        n     Admin\n"
         );
         assert_eq!(account_errors(&partly).count(), 1);

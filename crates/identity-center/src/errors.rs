@@ -271,9 +271,9 @@ mod tests {
     fn the_error_describes_what_arrived_instead() {
         let foreign = |status, content_type, redirect_host, error_type| {
             classify(&ErrorAnswer {
+                error_type,
                 content_type,
                 redirect_host,
-                error_type,
                 ..answer(Operation::GetRoleCredentials, status)
             })
             .to_string()

@@ -128,7 +128,10 @@ mod tests {
     }
 
     /// Partition, a region, the OIDC host, the dual-stack one, the page for device codes, and portals.
-    const EXPECTED: [(&str, &str, &str, &str, &str, &[&str]); 8] = [
+    type Expected =
+        (&'static str, &'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
+
+    const EXPECTED: [Expected; 8] = [
         (
             "aws",
             "us-east-1",
