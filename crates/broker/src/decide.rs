@@ -149,8 +149,8 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
         .map_or(Timestamp::MIN, |held| held.expires_at.minus(margin + jitter(margin, profile.seed)));
     let due = not_before(now, due, profile.failure.map(FetchFailure::retry_at));
     // A retry shortly before the end cannot wait for the next whole second.
-    let batch = |due| batched(due, profile.held.map_or(margin, |held| margin.min(held.remaining(due))));
-    let due = batch(due);
+    let margin = profile.held.map_or(margin, |held| margin.min(held.remaining(due)));
+    let due = batched(due, margin);
     if !refreshable && due.max(now) >= token.expires_at {
         return Renew::Never;
     }
@@ -160,7 +160,7 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
     } else {
         due
     };
-    Renew::At(batch(due))
+    Renew::At(batched(due, margin))
 }
 
 fn next_step(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts, renew: Renew) -> NextStep {

@@ -128,10 +128,10 @@ mod tests {
     }
 
     /// Partition, a region, the OIDC host, the dual-stack one, the page for device codes, and portals.
-    type Row =
+    type Expected =
         (&'static str, &'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
 
-    const EXPECTED: [Row; 8] = [
+    const EXPECTED: [Expected; 8] = [
         (
             "aws",
             "us-east-1",

@@ -27,9 +27,9 @@ impl Lifetime {
         now >= self.expires_at
     }
 
-    /// Returns the time that remains at `now`. After the end, no margin depends on it, so it is unlimited.
-    pub(super) fn remaining(self, now: Timestamp) -> Duration {
-        if self.has_expired(now) { Duration::MAX } else { self.expires_at.since_or_zero(now) }
+    /// Returns the time that remains at that time. After the end, no margin depends on it, so it is unlimited.
+    pub(super) fn remaining(self, at: Timestamp) -> Duration {
+        if self.has_expired(at) { Duration::MAX } else { self.expires_at.since_or_zero(at) }
     }
 
     /// Returns the longest wait between two attempts to replace what has this lifetime. It is a third of the time that
