@@ -254,7 +254,7 @@ mod tests {
         let root = fs::canonicalize(root.path()).unwrap();
         fs::create_dir_all(root.join("home/.aws")).unwrap();
         fs::create_dir_all(root.join("dotfiles/aws")).unwrap();
-        fs::write(root.join("dotfiles/aws/real"), "").unwrap();
+        fs::File::create(root.join("dotfiles/aws/real")).unwrap();
         symlink("real", root.join("dotfiles/aws/config")).unwrap();
         symlink("../../dotfiles/./aws/config", root.join("home/.aws/config")).unwrap();
         let visited: Vec<_> = entries_to(&root.join("home/.aws/config"))
@@ -286,7 +286,7 @@ mod tests {
         let (aws, vault) = (home.join(".aws"), home.join("vault"));
         fs::create_dir_all(&aws).unwrap();
         fs::create_dir(&vault).unwrap();
-        fs::write(aws.join("config"), "").unwrap();
+        fs::File::create(aws.join("config")).unwrap();
         let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         // What is above the home folder is not ssod's business.
         mode(root.path(), 0o777);
