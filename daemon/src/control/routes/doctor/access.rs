@@ -286,11 +286,7 @@ mod tests {
         let (aws, vault) = (home.join(".aws"), home.join("vault"));
         fs::create_dir_all(&aws).unwrap();
         fs::create_dir(&vault).unwrap();
-<<<<<<< HEAD
         fs::File::create_new(aws.join("config")).unwrap();
-=======
-        fs::File::create(aws.join("config")).unwrap();
->>>>>>> i-doctor
         let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         // What is above the home folder is not ssod's business.
         mode(root.path(), 0o777);
