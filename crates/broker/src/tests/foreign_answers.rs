@@ -31,6 +31,7 @@ async fn a_page_blocks_no_profile_and_the_next_attempt_follows_soon() {
         assert_eq!(reason, format!("an answer that is not AWS's: {status} text/html"));
         let wait = retry_at.since_or_zero(test.clock.now());
         assert!(wait <= Duration::from_secs(30), "{status}: {wait:?}");
+        assert_eq!(test.state(), SignInState::Active);
         test.aws.set_foreign_answer(None);
         if status == 429 {
             // The limiter pauses all calls for as long, by a clock that the test does not advance.
