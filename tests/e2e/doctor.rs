@@ -67,7 +67,7 @@ fn credentials_that_take_precedence_over_ssod_are_found() {
         fs::write(&credentials, text).unwrap();
     };
     // Tools with a profile use ssod, so another source of credentials is only a warning if the shell has no endpoint.
-    fs::write(&credentials, "[default]\ncredential_process = other\n").unwrap();
+    fs::write(&credentials, "[default]\nrole_arn = arn:aws:iam::1:role/x\n").unwrap();
     let elsewhere = doctor(&sandbox, &[]);
     assert_eq!(elsewhere.status, 0, "{}", elsewhere.stdout);
     assert!(elsewhere.stdout.contains("AWS tools without a profile do not use ssod"), "{}", elsewhere.stdout);
@@ -139,7 +139,8 @@ fn sign_ins_that_are_needed_are_warnings_and_blocked_profiles_fail() {
     for text in [format!("Session {session} is signed out."), format!("Sign in: ssod login {session}")] {
         assert!(signed_out.stdout.contains(&text), "{text} is not in {}", signed_out.stdout);
     }
-    sandbox.login(TestUser::READ_ONLY).succeeded();
+    let login = sandbox.login(TestUser::READ_ONLY).failed_with(1);
+    assert!(login.contains("does not have AdminRole"), "{login}");
     assert_eq!(sandbox.daemon().credentials(TestUser::READ_ONLY.profile).status, 403);
     let not_assigned = format!("{} cannot be used: the role is not assigned", TestUser::READ_ONLY.profile);
     assert_finds(&sandbox, &[], &[&not_assigned, "ssod list"]);
