@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures speeds as ratios to a named baseline from the same run.
 
 mod config_file;
+mod row;
 mod scale;
 
 use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use self::row::print_row;
 use crate::workspace::{BuildProfile, build_programs};
 
 /// The number of repetitions of each measurement, of which the median is reported.
@@ -56,15 +58,6 @@ fn measure_caller_check(open_connections: usize) -> Result<()> {
     })?;
     print_row(&format!("caller's uid, {open_connections} others / a connection"), query, connection);
     Ok(())
-}
-
-fn print_row(name: &str, measured: Duration, baseline: Duration) {
-    let ratio = measured.as_secs_f64() / baseline.as_secs_f64();
-    println!("{name:44} {:>10} {:>10} {ratio:>8.2}", microseconds(measured), microseconds(baseline));
-}
-
-fn microseconds(duration: Duration) -> String {
-    format!("{:.1} µs", duration.as_secs_f64() * 1e6)
 }
 
 fn median_duration(mut measure: impl FnMut() -> Result<()>) -> Result<Duration> {

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use ssod_profiles::{Document, EndpointVariables, convert_to_ssod_form, plan_conversions, resolve};
 
+use super::row::print_row;
+
 const FEW: u32 = 1_000;
 const MANY: u32 = 10_000;
 const REPETITIONS: usize = 7;
@@ -16,7 +18,7 @@ pub(super) fn run() -> Result<()> {
     let works: [(&str, Work); 2] = [("read", read_all), ("convert", convert_all)];
     for (name, work) in works {
         let [few, many] = [per_profile(FEW, work)?, per_profile(MANY, work)?];
-        super::print_row(&format!("{name} the config file: a profile of {MANY} / of {FEW}"), many, few);
+        print_row(&format!("{name} the config file: a profile of {MANY} / of {FEW}"), many, few);
     }
     Ok(())
 }
