@@ -1,4 +1,5 @@
-//! The composition root: what starts in which order, and how it stops. It imports every module, and no module imports it.
+//! The composition root: what starts in which order, and how it stops. It imports every module, and no module imports
+//! it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::config::problem::Problems;
 use crate::config::reload::ConfigReloader;
 use crate::config::settings::Settings;
 use crate::control::api;
-use crate::control::context::{Context as ControlContext, DaemonFacts};
+use crate::control::context::{ControlContext, DaemonFacts};
 use crate::listen::admit::admit;
 use crate::listen::imds_ports::ImdsPorts;
 use crate::listen::inherited::Inherited;
@@ -38,33 +39,33 @@ use crate::shutdown::Shutdown;
 use crate::state_file::StateFile;
 use crate::system::folders;
 use crate::system::instance_lock::InstanceLock;
-use crate::system::service_manager::ServiceManager;
+use crate::system::service_manager::ServiceManagerReporter;
 #[cfg(target_os = "linux")]
 use crate::system::{network_watch, resume};
-use crate::vault::endpoint_tokens::EndpointTokens;
+use crate::vault::endpoint_tokens::LiveEndpointTokens;
 use crate::vault::keeper::{VaultKeeper, VaultServices};
 
-/// How long a stop may take in all: requests that end, renewals that arrive, the last write.
+/// The time limit of a stop as a whole: requests that end, renewals that arrive, the last write.
 const STOP_TIMEOUT: Duration = Duration::from_millis(900);
-/// How long the stop waits for the audit log's last lines.
+/// The time limit for the audit log's last lines.
 const AUDIT_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What a daemon is started with.
+/// The inputs of a daemon.
 pub struct Options {
-    /// Where everything is.
+    /// The paths on disk.
     pub paths: Paths,
-    /// The settings, read.
+    /// The settings at the start.
     pub settings: Settings,
     /// Reads an environment variable.
-    pub variable: Variables,
+    pub variable: VariableReader,
     /// Sockets that a service manager opened.
     pub inherited: Inherited,
 }
 
 /// Reads an environment variable.
-pub type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+pub type VariableReader = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// A daemon that listens.
+/// A daemon whose sockets are bound.
 pub struct App {
     context: ControlContext,
     imds_enabled: Arc<AtomicBool>,
@@ -79,11 +80,11 @@ pub struct App {
 struct Sockets {
     endpoint: TcpListener,
     control: UnixListener,
-    /// Whether the control socket's file is ours to remove.
+    /// Whether the daemon created the control socket's file, and so removes it at the stop.
     owns_control: bool,
 }
 
-/// What every other part is built on.
+/// The parts that all other parts depend on.
 struct Foundation {
     paths: Arc<Paths>,
     clock: Clock,
@@ -94,18 +95,18 @@ struct Foundation {
 }
 
 impl App {
-    /// Reads the files and binds the sockets. Nothing is served yet, and the vault is not open yet. The error is one sentence that
-    /// says what to do.
+    /// Reads the files and binds the sockets. It does not open the vault and serves nothing yet. The error is one
+    /// sentence that says what to do.
     pub async fn start(options: Options, clock: Clock) -> Result<Self> {
         let Options { paths, settings, variable, mut inherited } = options;
-        let instance_lock = take_folders(&paths)?;
-        let foundation = Foundation::lay(paths, &settings, &variable, clock)?;
+        let instance_lock = prepare_folders(&paths)?;
+        let foundation = Foundation::new(paths, &settings, &variable, clock)?;
         let sockets = Sockets::bind(&foundation, settings.endpoint.port, &mut inherited)?;
         let facts =
             DaemonFacts { port: sockets.endpoint.local_addr()?.port(), overrides: overrides(&variable) };
         let (limits, shutdown) = (limits::by_descriptors(), Shutdown::default());
         let imds_enabled = Arc::new(AtomicBool::new(settings.imds.enabled));
-        let tokens = EndpointTokens::new(foundation.state_file.clone(), foundation.paths.clone());
+        let tokens = LiveEndpointTokens::new(foundation.state_file.clone(), foundation.paths.clone());
         let services = foundation.services(&tokens)?;
         let main_port = Port::Main { imds: imds_enabled.clone() };
         let endpoint = Endpoint::new(services.clone(), main_port, facts.port);
@@ -117,12 +118,12 @@ impl App {
         Ok(Self { context, imds_enabled, endpoint, limits, sockets, shutdown, instance_lock })
     }
 
-    /// The port of the endpoint.
+    /// Returns the endpoint's port.
     pub fn port(&self) -> u16 {
         self.context.facts.port
     }
 
-    /// Serves and renews until `stop` ends; then stops within a second.
+    /// Serves and renews until `stop` ends, then stops within a second.
     pub async fn run_until(self, stop: impl Future<Output = ()> + Send) {
         let ControlContext { broker, keeper, audit, paths, facts, .. } = self.context.clone();
         let (shutdown, owns_socket) = (self.shutdown.clone(), self.sockets.owns_control);
@@ -132,7 +133,7 @@ impl App {
         }
         let vault_task = tokio::spawn(keeper.clone().run(shutdown.clone()));
         let mut stop = std::pin::pin!(stop);
-        // Clients that connect meanwhile wait in the backlog until the vault is open.
+        // Clients that connect meanwhile wait in the backlog.
         let stopped_early = tokio::select! {
             () = keeper.started() => false,
             () = &mut stop => true,
@@ -145,19 +146,19 @@ impl App {
         }
         tracing::info!("stopping");
         shutdown.begin();
-        let in_order = async {
+        let orderly_stop = async {
             broker.finish().await;
             for task in tasks {
-                // A task that panicked has logged it; the others still end in order.
+                // The panic of a task is in the log already, and the other tasks still need to end.
                 let _ = task.await;
             }
         };
-        if tokio::time::timeout(STOP_TIMEOUT, in_order).await.is_err() {
-            tracing::warn!("something took too long to end; the next start may fetch credentials again");
+        if tokio::time::timeout(STOP_TIMEOUT, orderly_stop).await.is_err() {
+            tracing::warn!("the stop took too long; the next start may fetch credentials again");
         }
         audit.finish(AUDIT_TIMEOUT);
         if owns_socket {
-            // The next daemon removes a stale socket, too.
+            // If this fails, the next daemon removes the stale socket.
             let _ = std::fs::remove_file(&paths.socket);
         }
     }
@@ -168,8 +169,11 @@ impl App {
         let (timeouts, admit) = (Timeouts::default(), admit(endpoint, context.audit.clone()));
         let endpoint = serve(sockets.endpoint, limits.endpoint, timeouts, admit, shutdown.begun());
         let refresher = refresher::run(broker.clone(), clock.clone(), shutdown.begun());
-        let service_manager =
-            ServiceManager { broker: broker.clone(), keeper: keeper.clone(), port: context.facts.port };
+        let service_manager = ServiceManagerReporter {
+            broker: broker.clone(),
+            keeper: keeper.clone(),
+            port: context.facts.port,
+        };
         let notices = Notices {
             broker: broker.clone(),
             settings: settings.clone(),
@@ -189,7 +193,7 @@ impl App {
             tokio::spawn(notices.run(shutdown.begun())),
             tokio::spawn(service_manager.run(shutdown.begun())),
             tokio::spawn(sharing.run(shutdown.begun())),
-            tokio::spawn(end_pointless_waits(broker, shutdown)),
+            tokio::spawn(retry_after_network_changes(broker, shutdown)),
         ]);
         instance_lock
     }
@@ -205,7 +209,7 @@ impl Sockets {
 }
 
 impl Foundation {
-    fn lay(paths: Paths, settings: &Settings, variable: &Variables, clock: Clock) -> Result<Self> {
+    fn new(paths: Paths, settings: &Settings, variable: &VariableReader, clock: Clock) -> Result<Self> {
         let paths = Arc::new(paths);
         let vault = Arc::new(Vault::new(&paths.vault()).context("cannot open the vault's folder")?);
         let network = network::load(&settings.network, &paths.settings, variable)?;
@@ -217,8 +221,8 @@ impl Foundation {
         Ok(Self { paths, clock, vault, broker, state_file, audit })
     }
 
-    /// Returns what the endpoint's ports share.
-    fn services(&self, tokens: &EndpointTokens) -> Result<Services<LiveBroker>> {
+    /// Returns the services that the endpoint's ports share.
+    fn services(&self, tokens: &LiveEndpointTokens) -> Result<Services<LiveBroker>> {
         Ok(Services {
             source: self.broker.clone(),
             clock: self.clock.clone(),
@@ -232,7 +236,7 @@ impl Foundation {
     fn context(
         self,
         settings: LiveSettings,
-        tokens: EndpointTokens,
+        tokens: LiveEndpointTokens,
         environment: Environment,
         imds_ports: ImdsPorts,
         facts: DaemonFacts,
@@ -275,8 +279,8 @@ impl Foundation {
     }
 }
 
-/// Makes the private folders and takes the lock of the one daemon that may use them.
-fn take_folders(paths: &Paths) -> Result<InstanceLock> {
+/// Creates the private folders and takes the instance lock.
+fn prepare_folders(paths: &Paths) -> Result<InstanceLock> {
     folders::private(&paths.state)?;
     folders::private(&paths.runtime)?;
     let lock = InstanceLock::take(&paths.lock())?;
@@ -306,22 +310,22 @@ fn start_audit(paths: &Paths, broker: &LiveBroker) -> Result<Arc<AuditLog>> {
 }
 
 /// Returns the variables that override where Identity Center is called.
-fn overrides(variable: &Variables) -> Vec<(String, String)> {
+fn overrides(variable: &VariableReader) -> Vec<(String, String)> {
     let set = Environment::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
     set.filter(|(_, value)| !value.is_empty()).collect()
 }
 
-/// Ends waits for AWS's answer that are pointless after the network changed or the machine resumed.
-async fn end_pointless_waits(broker: LiveBroker, shutdown: Shutdown) {
+/// Drops the connections to AWS and retries failed calls after the network changed or the machine resumed.
+async fn retry_after_network_changes(broker: LiveBroker, shutdown: Shutdown) {
     let try_again = || {
-        // The old connections lead nowhere, and a call on one of them would wait for fifteen seconds.
+        // The old connections are dead, and a call on one of them would wait for fifteen seconds.
         broker.provider().disconnect();
         broker.try_again();
     };
     let watches = async {
         #[cfg(target_os = "linux")]
         tokio::join!(network_watch::watch(try_again), resume::watch(try_again));
-        // Elsewhere the calls end by their own time limits.
+        // On other systems, the calls end by their own time limits.
         #[cfg(not(target_os = "linux"))]
         let _ = try_again;
         std::future::pending::<()>().await;

@@ -1,5 +1,5 @@
-//! The audit log: which caller got which profile's credentials, and which caller was refused. Each line is one JSON object, so
-//! nothing in a program's name can forge a line.
+//! The audit log: which caller got which profile's credentials, and which caller was refused. Each line is one JSON
+//! object, so nothing in a program's name can forge a line.
 
 mod log;
 mod log_file;

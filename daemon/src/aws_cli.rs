@@ -1,5 +1,6 @@
-//! Shares access tokens with the AWS CLI, if the user opted in: each session's access token is also in the AWS CLI's token file,
-//! for tools that know nothing else. A sign-in or a sign-out with the AWS CLI is one of ssod's, too.
+//! Shares access tokens with the AWS CLI, if the user opted in: each session's access token is also written to the AWS
+//! CLI's token file, for tools that read only that file. ssod adopts a sign-in or sign-out that the user makes with the
+//! AWS CLI.
 
 mod token_file;
 
@@ -14,19 +15,20 @@ use ssod_model::{CredentialSource, Secret, SessionName, SsoSession, Timestamp};
 use ssod_private_files::{FileError, ReadPolicy};
 use tokio::sync::broadcast::error::RecvError;
 
-use self::token_file::{Content, Known, SharedToken, Step, decide, is_ours, path};
+use self::token_file::{Content, FileStep, SharedToken, SharingFacts, decide, is_own, path};
 use crate::config::FileWatch;
 use crate::config::live_settings::LiveSettings;
 use crate::live_broker::LiveBroker;
 use crate::state_file::StateFile;
 use crate::vault::keeper::VaultKeeper;
 
-/// Some programs truncate a file before they write it, so a strange file is read again, this often and after this delay.
+/// Some programs truncate a file before they write it, so an unreadable file is read up to this often.
 const READ_ATTEMPTS: usize = 5;
+/// The delay between two of these reads.
 const READ_DELAY: Duration = Duration::from_millis(100);
 /// The delay after a failure.
 const RETRY_DELAY: Duration = Duration::from_secs(30);
-/// The limit for a token file, which has about two kilobytes.
+/// The maximum size of a token file; a normal one has about two kilobytes.
 const MAX_TOKEN_FILE: u64 = 64 * 1024;
 
 /// What the sharing of access tokens depends on.
@@ -48,12 +50,12 @@ impl AwsCliSharing {
         loop {
             let is_on = settings.borrow_and_update().aws_cli.share_access_token;
             if !is_on {
-                // What was shared before must not remain.
+                // Tokens that were shared before must not remain in the files.
                 self.broker.session_names().iter().for_each(|name| self.remove(name));
             }
             tokio::select! {
                 () = &mut stop => return,
-                // The settings keep the sender.
+                // An error is impossible: `self.settings` keeps the sender.
                 _ = settings.changed() => {}
                 () = self.share(), if is_on => {}
             }
@@ -63,9 +65,9 @@ impl AwsCliSharing {
     /// Checks every file whenever a token, a file or the vault may have changed.
     async fn share(&self) {
         let (mut events, mut vault) = (self.broker.events(), self.keeper.changes());
-        // The folder is made first, so that no folder above it must be watched.
-        let made = make_folder(&self.folder);
-        let watched = made.and_then(|()| Ok(FileWatch::new(vec![self.folder.join("any.json")])?));
+        // The folder is created first, so that its parents need not be watched.
+        let created = create_folder(&self.folder);
+        let watched = created.and_then(|()| Ok(FileWatch::new(vec![self.folder.join("any.json")])?));
         let mut watch = match watched {
             Ok(watch) => watch,
             Err(error) => {
@@ -81,7 +83,7 @@ impl AwsCliSharing {
                     failed = true;
                 }
             }
-            // A failed attempt leaves changes in the folder, which must not cause the next attempt.
+            // A failed attempt may itself change the folder, which must not cause the next attempt at once.
             let changed = async {
                 if failed {
                     tokio::time::sleep(RETRY_DELAY).await;
@@ -90,7 +92,7 @@ impl AwsCliSharing {
             };
             tokio::select! {
                 () = changed => {}
-                // The keeper keeps the sender.
+                // An error is impossible: the keeper keeps the sender.
                 _ = vault.changed() => {}
                 event = events.recv() => match event {
                     Ok(Event::SignedOut(session)) => self.remove(&session),
@@ -102,7 +104,7 @@ impl AwsCliSharing {
         }
     }
 
-    /// Makes one session's file and the session agree.
+    /// Brings one session and its file into agreement.
     async fn synchronise(&self, name: &SessionName) -> Result<()> {
         let Some(session) = self.broker.session(name) else { return Ok(()) };
         for _ in 0..READ_ATTEMPTS {
@@ -112,50 +114,52 @@ impl AwsCliSharing {
             }
             let file = path(&self.folder, name);
             let content = read(&file)?;
-            let ours = self.broker.access_token(name);
-            let ours = ours.as_ref().map(|(token, end)| (token, *end));
-            let known = Known { session: &session, ours, was_shared: self.state_file.is_shared(name) };
-            match decide(self.clock.now(), &known, &content) {
-                Step::Rest => return Ok(()),
-                Step::Forget => return self.state_file.keep_shared(name, false),
-                Step::Remove => {
+            let own_token = self.broker.access_token(name);
+            let own_token = own_token.as_ref().map(|(token, end)| (token, *end));
+            let was_shared = self.state_file.is_shared(name);
+            let facts = SharingFacts { session: &session, own_token, was_shared };
+            match decide(self.clock.now(), &facts, &content) {
+                FileStep::Nothing => return Ok(()),
+                FileStep::Forget => return self.state_file.save_shared(name, false),
+                FileStep::Remove => {
                     self.remove(name);
                     return Ok(());
                 }
-                Step::Write => {
-                    let Some((token, end)) = ours else { return Ok(()) };
-                    // Recorded first: after a crash in between, the user signs in once too often. In the other order, a crash
-                    // would undo a sign-out.
-                    self.state_file.keep_shared(name, true)?;
+                FileStep::Write => {
+                    let Some((token, end)) = own_token else { return Ok(()) };
+                    // The record is saved before the file: a crash in between only costs the user a sign-in. In the
+                    // other order, a crash could undo a sign-out.
+                    self.state_file.save_shared(name, true)?;
                     return write(&self.folder, &session, token, end, &content);
                 }
-                Step::SignOut => {
+                FileStep::SignOut => {
                     tracing::info!(session = %name, "the user signed out with the AWS CLI");
-                    // The record goes at the next check: a crash in between must not put the file back.
+                    // The record is removed at the next check. If it were removed first, a crash in between would write
+                    // the file again.
                     self.broker.logout(name).await?;
                 }
-                Step::Adopt(tokens) => {
+                FileStep::Adopt(tokens) => {
                     tracing::info!(session = %name, "the user signed in with the AWS CLI");
                     self.broker.begin_sign_in(name)?.complete(*tokens, None).await?;
-                    self.state_file.keep_shared(name, true)?;
+                    self.state_file.save_shared(name, true)?;
                 }
-                Step::LookAgain => tokio::time::sleep(READ_DELAY).await,
+                FileStep::ReadAgain => tokio::time::sleep(READ_DELAY).await,
             }
         }
         Ok(())
     }
 
-    /// Removes the file that ssod wrote, but no file that another program wrote.
+    /// Removes the session's file if ssod wrote it.
     fn remove(&self, session: &SessionName) {
         if !self.state_file.is_shared(session) {
             return;
         }
         let file = path(&self.folder, session);
         let remove = || {
-            if is_ours(&read(&file)?) {
+            if is_own(&read(&file)?) {
                 std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
             }
-            self.state_file.keep_shared(session, false)
+            self.state_file.save_shared(session, false)
         };
         if let Err(error) = remove() {
             tracing::warn!(%session, "{error:#}");
@@ -163,11 +167,12 @@ impl AwsCliSharing {
     }
 }
 
-fn make_folder(folder: &Path) -> Result<()> {
-    ssod_private_files::create_folder(folder).with_context(|| format!("cannot make {}", folder.display()))
+fn create_folder(folder: &Path) -> Result<()> {
+    ssod_private_files::create_folder(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
-/// The AWS CLI and other tools write these files, too, so any mode and any owner is read; a symlink is not.
+/// Reads a token file. The AWS CLI and other tools write these files, too, so any mode and any owner is accepted; a
+/// symlink is not.
 fn read(file: &Path) -> Result<Content> {
     let policy = ReadPolicy::private().allow_others(0o077).any_owner().max_bytes(MAX_TOKEN_FILE);
     match ssod_private_files::read(file, &policy) {
@@ -185,7 +190,7 @@ fn write(
     before: &Content,
 ) -> Result<()> {
     let file = path(folder, &session.name);
-    make_folder(folder)?;
+    create_folder(folder)?;
     let text = zeroize::Zeroizing::new(serde_json::to_vec(&SharedToken::of(session, token, end, before))?);
     ssod_private_files::write(&file, &text).with_context(|| format!("cannot write {}", file.display()))
 }

@@ -1,4 +1,4 @@
-//! What the daemon is configured by: its settings, the AWS config file, and the changes of both.
+//! The daemon's configuration: its settings, the AWS config file, and the watch on both.
 
 pub(crate) mod aws_config;
 mod file_watch;

@@ -1,5 +1,5 @@
-//! The control API: HTTP and JSON on a Unix socket, for this user's clients. `routes` lists every route,
-//! each of which has a file of its own.
+//! The control API: HTTP and JSON on a Unix socket, for this user's clients. `routes` lists all routes; each one has
+//! its own file.
 
 pub(crate) mod api;
 pub(crate) mod context;

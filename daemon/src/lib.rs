@@ -1,5 +1,5 @@
-//! The daemon as a library: the wiring of all crates, and the effects that none of them has. A short `main` runs it; tests start
-//! it in their own process with their own clock.
+//! The daemon as a library: it connects all crates, and has the side effects that none of them has. `main` runs it;
+//! tests start it in their own process with their own clock.
 
 mod app;
 mod audit;
@@ -17,7 +17,7 @@ mod state_file;
 mod system;
 mod vault;
 
-pub use app::{App, Options, Variables};
+pub use app::{App, Options, VariableReader};
 pub use config::settings::{Settings, SettingsError};
 pub use listen::bind::ports;
 pub use listen::inherited::Inherited;

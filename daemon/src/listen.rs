@@ -1,5 +1,5 @@
-//! The sockets: bound to loopback or taken over from a service manager, with limits, and with a check of each caller's uid
-//! before a byte is read.
+//! The sockets: bound to loopback or taken over from a service manager, with connection limits, and with a check of
+//! each caller's uid before any byte is read.
 
 pub(crate) mod admit;
 pub(crate) mod bind;

@@ -4,5 +4,5 @@ use ssod_broker::Broker;
 use ssod_identity_center::IdentityCenter;
 use ssod_vault::Vault;
 
-/// The broker as the daemon has it.
+/// The broker that calls AWS and stores in the vault.
 pub(crate) type LiveBroker = Broker<IdentityCenter, Vault>;

@@ -27,7 +27,7 @@ struct Arguments {
     print_ports: bool,
 }
 
-/// Wipes freed memory, because libraries copy secrets into their own buffers for answers and JSON.
+/// Wipes freed memory, because libraries copy secrets into their own buffers, for example for responses and JSON.
 #[global_allocator]
 static WIPING: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
     zeroizing_alloc::ZeroAlloc(std::alloc::System);
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     match if arguments.print_ports { print_ports() } else { start() } {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line: a client that started this daemon shows the last line of its log.
+            // The error is one line, because a client that started this daemon shows the last line of its log.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             if error.is::<AlreadyRuns>() {
                 ExitCode::from(ssod_control::ALREADY_RUNS)
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<()> {
-    // Before any thread starts, because it removes variables from the environment.
+    // This must run before any thread starts, because it removes environment variables.
     let inherited = Inherited::from_environment()?;
     let paths = Paths::from_environment()?;
     let settings = Settings::load(&paths.settings)?;
@@ -61,7 +61,7 @@ fn start() -> Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let outcome = runtime.block_on(run(paths, settings, inherited));
-    // A key store's hidden prompt may still block a thread; the exit does not wait for it.
+    // A hidden prompt of a key store may still block a thread; the exit does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
 }

@@ -1,10 +1,10 @@
-//! Desktop notices: a session ends soon, and a session has ended. Each is shown once.
+//! Desktop notices that a session ends soon or has ended. Each is shown once.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ssod_broker::{Event, SessionStatus};
+use ssod_broker::{BrokerSessionStatus, Event};
 use ssod_clock::Clock;
 use ssod_model::{SessionName, Timestamp, TimestampExt};
 use tokio::sync::broadcast::error::RecvError;
@@ -15,7 +15,7 @@ use crate::state_file::{NoticeKind, StateFile};
 use crate::system::desktop;
 use crate::vault::keeper::VaultKeeper;
 
-/// How long a desktop may take to answer.
+/// The time limit for the desktop's answer.
 const DESKTOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A notice.
@@ -46,7 +46,7 @@ impl Notice {
     }
 }
 
-/// What the notices depend on.
+/// Shows notices. The fields are what it depends on.
 pub(crate) struct Notices {
     pub(crate) broker: LiveBroker,
     pub(crate) settings: LiveSettings,
@@ -55,7 +55,7 @@ pub(crate) struct Notices {
     pub(crate) clock: Clock,
 }
 
-/// The notices that this run has shown, even if saving that failed: the same notice is never shown twice.
+/// The notices that this run has shown. It prevents repeats even if the state file cannot be written.
 #[derive(Default)]
 struct Shown(HashSet<(SessionName, Timestamp, NoticeKind)>);
 
@@ -76,7 +76,7 @@ impl Notices {
                     | Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
-                // The settings and the keeper keep the senders.
+                // Errors are impossible: the settings and the keeper keep the senders.
                 _ = settings.changed() => {}
                 _ = vault.changed() => {}
                 () = self.clock.sleep_until(next) => {}
@@ -84,28 +84,28 @@ impl Notices {
         }
     }
 
-    /// Shows the notices of sessions that end soon or have ended by the clock, and returns when the next one is due.
+    /// Shows the due notices of sessions whose end is known, and returns when the next one is due.
     fn show_due(&self, shown: &mut Shown) -> Option<Timestamp> {
         let (now, before) = (self.clock.now(), self.settings.current().notifications.before_expiry);
         let mut next = None::<Timestamp>;
         for session in self.broker.sessions() {
             let Some(ends_at) = session.ends_at else { continue };
             let name = session.name.clone();
-            // AWS reports the end of a sign-in that can be renewed. Any other sign-in ends by the clock, without a report.
+            // AWS reports the end of a renewable sign-in. Any other sign-in ends at a known time, without a report.
             let mut due = vec![(warning_at(&session, ends_at, before), NoticeKind::EndsSoon)];
             if !session.renewable {
                 due.push((ends_at, NoticeKind::Ended));
             }
             let passed: Vec<_> = due.iter().filter(|(at, _)| *at <= now).map(|(_, kind)| *kind).collect();
             next = due.iter().map(|(at, _)| *at).filter(|at| *at > now).chain(next).min();
-            // Only the latest one is news.
+            // Of several due notices, only the latest is shown.
             let Some(kind) = passed.last().copied() else { continue };
             if !shown.0.insert((name.clone(), ends_at, kind))
-                || self.state_file.was_told_of(&name, ends_at, kind)
+                || self.state_file.was_shown(&name, ends_at, kind)
             {
                 continue;
             }
-            if let Err(error) = self.state_file.keep_told_of(&name, ends_at, kind) {
+            if let Err(error) = self.state_file.save_shown_notice(&name, ends_at, kind) {
                 tracing::warn!("{error:#}");
             }
             let reason = "This kind of sign-in cannot be renewed".to_owned();
@@ -131,8 +131,8 @@ impl Notices {
     }
 }
 
-/// Returns when to warn: that long before the end, but at most half of the session's length before it.
-fn warning_at(session: &SessionStatus, ends_at: Timestamp, before: Duration) -> Timestamp {
+/// Returns when to warn: the given time before the end, but at most half of the session's length before it.
+fn warning_at(session: &BrokerSessionStatus, ends_at: Timestamp, before: Duration) -> Timestamp {
     let half = session.signed_in_at.map(|began| ends_at.since_or_zero(began) / 2);
     ends_at.minus(half.map_or(before, |half| before.min(half)))
 }

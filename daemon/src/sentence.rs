@@ -1,4 +1,4 @@
-//! Error texts as sentences.
+//! Formats error texts as sentences.
 
 /// Returns the text with a capital at its start and a full stop at its end.
 pub(crate) fn sentence(text: &str) -> String {

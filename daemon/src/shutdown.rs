@@ -1,8 +1,8 @@
-//! The stop of the daemon, as every task waits for it.
+//! The stop of the daemon, which every task waits for.
 
 use tokio::sync::watch;
 
-/// Tells every task that the daemon stops. Clones share one state.
+/// Signals to every task that the daemon stops. Clones share one state.
 #[derive(Clone, Debug)]
 pub(crate) struct Shutdown(watch::Sender<bool>);
 
@@ -22,7 +22,7 @@ impl Shutdown {
     pub(crate) fn begun(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut stop = self.0.subscribe();
         async move {
-            // An error means that every sender is gone, which is a stop, too.
+            // An error means that all senders were dropped, which is a stop, too.
             let _ = stop.wait_for(|stopping| *stopping).await;
         }
     }

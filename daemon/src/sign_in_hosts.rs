@@ -26,7 +26,7 @@ pub(crate) fn allows(session: &SsoSession, url: &str) -> bool {
     if !url.username().is_empty() || url.password().is_some() {
         return false;
     }
-    // An endpoint override on loopback is a test against a fake; only then is http on loopback allowed.
+    // An endpoint override on loopback is a test with a fake Identity Center. Only then is http on loopback allowed.
     if session.endpoints.oidc.is_some() && is_loopback(&oidc) && is_loopback(&url) {
         return matches!(url.scheme(), "http" | "https");
     }

@@ -1,4 +1,5 @@
-//! The state file: what the daemon saves that is not secret, such as its port, the active profile and the lock.
+//! The state file: the part of the daemon's state that is saved and not secret, such as its port, the active profile
+//! and the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use ssod_broker::Active;
+use ssod_broker::{ProfileChoice, Revert};
 use ssod_endpoint::TokenOwner;
 use ssod_model::{ProfileName, SessionName, Timestamp};
 use ssod_private_files::{FileError, ReadPolicy};
@@ -21,7 +22,8 @@ pub(crate) enum NoticeKind {
 }
 
 impl NoticeKind {
-    /// Returns the word in the file. It is read as text, so that a word of a newer version does not damage the file.
+    /// Returns the word in the file. The file is read as text, so that an unknown word of a newer version is not an
+    /// error.
     fn as_str(self) -> &'static str {
         match self {
             Self::EndsSoon => "soon",
@@ -30,44 +32,49 @@ impl NoticeKind {
     }
 }
 
-/// The daemon's state, saved with every change.
+/// The saved state, which is written at every change.
 #[derive(Debug)]
 pub(crate) struct StateFile {
     path: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<SavedState>,
 }
 
 /// The file's content. Unknown fields are ignored, missing ones have defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct State {
+struct SavedState {
     port: Option<u16>,
     /// The active profile.
     active: Option<String>,
     /// When the active profile changes to `then`.
     until: Option<Timestamp>,
     then: Option<String>,
-    /// `ssod lock` stays in effect over a restart.
+    /// Whether ssod is locked; a restart does not unlock it.
     locked: bool,
-    /// How often each profile's endpoint token was revoked. The empty name is the token of the active profile.
-    revoked: BTreeMap<String, u32>,
+    /// How often each profile's endpoint token was revoked. The empty name stands for the token of the active profile.
+    #[serde(rename = "revoked")]
+    token_generations: BTreeMap<String, u32>,
     /// Another program had the daemon's port, so it may know the tokens that open shells sent there.
     port_was_taken: bool,
     /// The last notice that was shown about each session's end.
-    told_of: BTreeMap<String, ShownNotice>,
-    /// The sessions whose access token the daemon wrote for the AWS CLI. If such a file is gone, the user signed out with
-    /// the CLI.
-    shared: BTreeSet<String>,
+    #[serde(rename = "told_of")]
+    shown_notices: BTreeMap<String, ShownNotice>,
+    /// The sessions whose access token the daemon wrote for the AWS CLI. If such a file is missing, the user signed out
+    /// with the CLI.
+    #[serde(rename = "shared")]
+    shared_sessions: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct ShownNotice {
     end: Timestamp,
-    what: String,
+    #[serde(rename = "what")]
+    kind: String,
 }
 
 impl StateFile {
-    /// Loads what the last run saved. A file that cannot be read is an error: without it, the port could change.
+    /// Loads the state that the last run saved. An unreadable file is an error, because without it the port could
+    /// change.
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let shown = path.display();
         // Earlier versions wrote the file with the umask's mode.
@@ -78,7 +85,7 @@ impl StateFile {
                     "{shown} is damaged; it holds the port and the active profile. Remove it and start again"
                 )
             })?,
-            Err(FileError::NotFound) => State::default(),
+            Err(FileError::NotFound) => SavedState::default(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
         };
         Ok(Self { path: path.to_owned(), state: Mutex::new(state) })
@@ -88,7 +95,7 @@ impl StateFile {
         self.state().port
     }
 
-    pub(crate) fn keep_port(&self, port: u16) -> Result<()> {
+    pub(crate) fn save_port(&self, port: u16) -> Result<()> {
         self.change(|state| state.port = Some(port))
     }
 
@@ -96,23 +103,25 @@ impl StateFile {
         self.state().port_was_taken
     }
 
-    pub(crate) fn keep_port_was_taken(&self, taken: bool) -> Result<()> {
+    pub(crate) fn save_port_was_taken(&self, taken: bool) -> Result<()> {
         self.change(|state| state.port_was_taken = taken)
     }
 
-    pub(crate) fn active(&self) -> Active {
+    pub(crate) fn active(&self) -> ProfileChoice {
         let state = self.state();
         let name = |text: &Option<String>| text.as_deref().and_then(|text| ProfileName::parse(text).ok());
-        Active { profile: name(&state.active), revert: state.until.map(|until| (until, name(&state.then))) }
+        let revert = state.until.map(|at| Revert { at, to: name(&state.then) });
+        ProfileChoice { profile: name(&state.active), revert }
     }
 
-    /// Chooses and saves in one step, so that of two concurrent choices the later one is also the saved one.
-    pub(crate) fn keep_active(&self, choose: impl FnOnce() -> Active) -> Result<Active> {
+    /// Chooses and saves in one step, so that the later of two concurrent choices is also the saved one.
+    pub(crate) fn save_active(&self, choose: impl FnOnce() -> ProfileChoice) -> Result<ProfileChoice> {
         self.change(|state| {
             let active = choose();
             state.active = active.profile.as_ref().map(ToString::to_string);
-            state.until = active.revert.as_ref().map(|(until, _)| *until);
-            state.then = active.revert.as_ref().and_then(|(_, then)| then.as_ref().map(ToString::to_string));
+            state.until = active.revert.as_ref().map(|revert| revert.at);
+            state.then =
+                active.revert.as_ref().and_then(|revert| revert.to.as_ref().map(ToString::to_string));
             active
         })
     }
@@ -121,59 +130,64 @@ impl StateFile {
         self.state().locked
     }
 
-    pub(crate) fn keep_locked(&self, locked: bool) -> Result<()> {
+    pub(crate) fn save_locked(&self, locked: bool) -> Result<()> {
         self.change(|state| state.locked = locked)
     }
 
-    /// Returns how often the profile's token was revoked; `None` stands for the active profile's token.
+    /// Returns how often the owner's token was revoked.
     pub(crate) fn generation(&self, owner: &TokenOwner) -> u32 {
-        self.state().revoked.get(token_key(owner)).copied().unwrap_or(0)
+        self.state().token_generations.get(token_key(owner)).copied().unwrap_or(0)
     }
 
-    /// Revokes these tokens once more.
-    pub(crate) fn keep_revoked(&self, revoked: &[TokenOwner]) -> Result<()> {
+    /// Records that these tokens were revoked once more.
+    pub(crate) fn save_revoked(&self, revoked: &[TokenOwner]) -> Result<()> {
         self.change(|state| {
             for owner in revoked {
-                *state.revoked.entry(token_key(owner).to_owned()).or_default() += 1;
+                *state.token_generations.entry(token_key(owner).to_owned()).or_default() += 1;
             }
         })
     }
 
-    /// Returns whether this notice about this end of the session was the last one shown. Compares whole seconds, because
-    /// the vault stores times in milliseconds.
-    pub(crate) fn was_told_of(&self, session: &SessionName, end: Timestamp, kind: NoticeKind) -> bool {
+    /// Returns whether this notice about this end of the session was the last one shown. Compares whole seconds,
+    /// because the vault stores times in milliseconds.
+    pub(crate) fn was_shown(&self, session: &SessionName, end: Timestamp, kind: NoticeKind) -> bool {
         let state = self.state();
-        let shown = state.told_of.get(session.as_str());
-        shown.is_some_and(|shown| shown.end.as_second() == end.as_second() && shown.what == kind.as_str())
+        let shown = state.shown_notices.get(session.as_str());
+        shown.is_some_and(|shown| shown.end.as_second() == end.as_second() && shown.kind == kind.as_str())
     }
 
-    pub(crate) fn keep_told_of(&self, session: &SessionName, end: Timestamp, kind: NoticeKind) -> Result<()> {
-        let shown = ShownNotice { end, what: kind.as_str().to_owned() };
+    pub(crate) fn save_shown_notice(
+        &self,
+        session: &SessionName,
+        end: Timestamp,
+        kind: NoticeKind,
+    ) -> Result<()> {
+        let shown = ShownNotice { end, kind: kind.as_str().to_owned() };
         self.change(|state| {
-            state.told_of.insert(session.to_string(), shown);
+            state.shown_notices.insert(session.to_string(), shown);
         })
     }
 
     /// Returns whether the session's access token was shared with the AWS CLI.
     pub(crate) fn is_shared(&self, session: &SessionName) -> bool {
-        self.state().shared.contains(session.as_str())
+        self.state().shared_sessions.contains(session.as_str())
     }
 
-    pub(crate) fn keep_shared(&self, session: &SessionName, shared: bool) -> Result<()> {
+    pub(crate) fn save_shared(&self, session: &SessionName, shared: bool) -> Result<()> {
         self.change(|state| {
             if shared {
-                state.shared.insert(session.to_string());
+                state.shared_sessions.insert(session.to_string());
             } else {
-                state.shared.remove(session.as_str());
+                state.shared_sessions.remove(session.as_str());
             }
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SavedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
+    fn change<T>(&self, change: impl FnOnce(&mut SavedState) -> T) -> Result<T> {
         let mut state = self.state();
         let before = state.clone();
         let changed = change(&mut state);
@@ -181,19 +195,19 @@ impl StateFile {
             return Ok(changed);
         }
         if let Err(error) = self.write(&state) {
-            // The memory must equal the file; otherwise the same change later would find nothing to write.
+            // The state in memory must equal the file; otherwise a retry of the same change would not be written.
             *state = before;
             return Err(error).with_context(|| format!("cannot write {}", self.path.display()));
         }
         Ok(changed)
     }
 
-    fn write(&self, state: &State) -> Result<()> {
+    fn write(&self, state: &SavedState) -> Result<()> {
         Ok(ssod_private_files::write(&self.path, &serde_json::to_vec_pretty(state)?)?)
     }
 }
 
-/// Returns the key of a token in [`State::revoked`]; the active profile's is empty.
+/// Returns the key of a token in [`SavedState::token_generations`]; the active profile's is empty.
 fn token_key(owner: &TokenOwner) -> &str {
     owner.profile().map_or("", ProfileName::as_str)
 }
@@ -207,13 +221,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("remembered.json");
         let name = |text| Some(ProfileName::parse(text).unwrap());
-        let active = Active {
+        let active = ProfileChoice {
             profile: name("adminUser"),
-            revert: Some((Timestamp::from_second(9).unwrap(), name("readOnlyUser"))),
+            revert: Some(Revert { at: Timestamp::from_second(9).unwrap(), to: name("readOnlyUser") }),
         };
         let state_file = StateFile::load(&path).unwrap();
-        state_file.keep_port(7746).unwrap();
-        state_file.keep_active(|| active.clone()).unwrap();
+        state_file.save_port(7746).unwrap();
+        state_file.save_active(|| active.clone()).unwrap();
         let loaded = StateFile::load(&path).unwrap();
         assert_eq!((loaded.port(), loaded.active()), (Some(7746), active));
     }

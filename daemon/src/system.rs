@@ -1,4 +1,4 @@
-//! What the operating system asks of a daemon and tells it.
+//! The interface to the operating system.
 
 pub(crate) mod desktop;
 pub(crate) mod folders;

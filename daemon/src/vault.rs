@@ -1,4 +1,4 @@
-//! The vault as the daemon keeps it: opened, locked, rekeyed; and the endpoint's tokens that it holds.
+//! Opens, locks and rekeys the vault, and manages the endpoint's tokens, which are stored in it.
 
 pub(crate) mod endpoint_tokens;
 pub(crate) mod keeper;

@@ -61,7 +61,7 @@ fn a_second_daemon_reports_the_first_and_exits() {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     let pid = sandbox.daemon().pid().to_string();
     let error = run(&mut sandbox.daemon_command()).failed_with(3);
-    assert!(error.contains("runs already") && error.contains(&pid), "{error}");
+    assert!(error.contains("is already running") && error.contains(&pid), "{error}");
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200, "the first daemon is affected");
 }
 

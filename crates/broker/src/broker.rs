@@ -12,7 +12,7 @@ use ssod_model::{
 };
 use tokio::sync::{Notify, broadcast, watch};
 
-use crate::active::Active;
+use crate::choice::ProfileChoice;
 use crate::event::Event;
 use crate::policy::Policy;
 use crate::portal::limiter::Limiter;
@@ -22,7 +22,7 @@ use crate::state::{SealReason, State};
 const EVENTS: usize = 256;
 
 /// Decides what callers get and what is renewed. Clones share one state.
-pub struct Broker<P, S>(pub(crate) Arc<Inner<P, S>>);
+pub struct Broker<P, S>(pub(crate) Arc<BrokerInner<P, S>>);
 
 impl<P, S> Clone for Broker<P, S> {
     fn clone(&self) -> Self {
@@ -30,11 +30,11 @@ impl<P, S> Clone for Broker<P, S> {
     }
 }
 
-pub(crate) struct Inner<P, S> {
+pub(crate) struct BrokerInner<P, S> {
     pub(crate) provider: P,
     pub(crate) store: Arc<S>,
     pub(crate) clock: Clock,
-    /// It is never locked across an await.
+    /// Never locked across an await.
     state: Mutex<State>,
     policy: Mutex<Arc<Policy>>,
     /// Notified when a deadline may have become earlier.
@@ -43,15 +43,15 @@ pub(crate) struct Inner<P, S> {
     pub(crate) busy_ticks: AtomicU64,
     pub(crate) ticks: watch::Sender<u64>,
     pub(crate) limiter: Arc<Limiter>,
-    /// Orders the writes to the store, so an older snapshot never replaces a newer one. It is locked while the disk
-    /// works; the state is not.
+    /// Orders the writes to the store, so an older state never replaces a newer one. It is locked during a write; the
+    /// state is not.
     pub(crate) disk: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     /// Creates a broker that serves nothing until [`open`](Self::open).
     pub fn new(provider: P, store: Arc<S>, clock: Clock, policy: Policy) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(BrokerInner {
             provider,
             store,
             clock,
@@ -84,12 +84,12 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.0.changed.notify_one();
     }
 
-    /// Ends when a deadline may have changed: call [`renew_due`](Self::renew_due) again.
+    /// Ends when a deadline may have changed, so [`renew_due`](Self::renew_due) must be called again.
     pub async fn changed(&self) {
         self.0.changed.notified().await;
     }
 
-    /// Subscribes to what happens to sessions from now on.
+    /// Subscribes to the events of sessions from now on.
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.0.events.subscribe()
     }
@@ -99,12 +99,12 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         let _ = self.0.events.send(event);
     }
 
-    /// Returns Identity Center, for code that performs a sign-in.
+    /// Returns the client of Identity Center, for code that performs a sign-in.
     pub fn provider(&self) -> &P {
         &self.0.provider
     }
 
-    /// Returns how many ticks found work that was due. All other ticks were unnecessary.
+    /// Returns how many ticks found due work. All other ticks were unnecessary.
     pub fn busy_ticks(&self) -> u64 {
         self.0.busy_ticks.load(Ordering::Relaxed)
     }
@@ -122,8 +122,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.wake();
     }
 
-    /// Takes the sessions and profiles of the AWS config file. Removed ones are no longer served, but nothing of them
-    /// is lost if they return.
+    /// Applies the sessions and profiles of the AWS config file. Removed ones are no longer served, but their tokens
+    /// and credentials are kept, so nothing is lost if they are added again.
     pub fn configure(
         &self,
         sessions: &BTreeMap<SessionName, SsoSession>,
@@ -134,7 +134,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.send(Event::Configured);
     }
 
-    /// Loads what is stored. It blocks on the disk. If the store cannot be read, the broker stays as it is.
+    /// Loads the stored sessions and credentials; blocks on the disk. If the store cannot be read, nothing changes.
     pub fn open(&self) -> Result<(), StoreError> {
         let (sessions, credentials) = (self.0.store.load_sessions()?, self.0.store.load_credentials()?);
         self.state().opened(sessions, credentials);
@@ -142,14 +142,14 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         Ok(())
     }
 
-    /// Serves nothing from now on. What is in memory stays until [`seal`](Self::seal).
+    /// Stops serving. The secrets stay in memory until [`seal`](Self::seal).
     pub fn begin_sealing(&self, why: SealReason) {
         self.state().begin_sealing(why);
     }
 
-    /// Serves nothing from now on, waits for what must not be interrupted (a renewal may carry the only refresh token
-    /// that is still valid), saves everything, then drops every secret. Returns the sessions whose renewed sign-in
-    /// could not be saved, and is lost.
+    /// Stops serving, waits for the renewals in progress (each may carry the only refresh token that is still valid),
+    /// saves everything, then drops every secret. Returns the sessions whose renewed sign-in could not be saved, and is
+    /// lost.
     pub async fn seal(&self, why: SealReason) -> Vec<SessionName> {
         self.begin_sealing(why.clone());
         self.finish_renewals().await;
@@ -158,7 +158,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.state().sealed(why)
     }
 
-    /// Whether sealing would undo something: a sign-in under way, or one that is not saved yet.
+    /// Returns whether sealing would lose something: a sign-in in progress, or one that is not saved yet.
     pub fn is_busy(&self) -> bool {
         self.state().sessions().any(|(_, session)| session.is_signing_in() || session.save_at().is_some())
     }
@@ -186,26 +186,26 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         sorted(state.profiles().filter(|(_, entry)| entry.config().is_some()))
     }
 
-    /// Chooses the active profile, permanently or for the given time.
-    pub fn choose(&self, profile: Option<ProfileName>, lasting: Option<Duration>) -> Active {
+    /// Chooses the active profile, permanently or for the given duration.
+    pub fn choose(&self, profile: Option<ProfileName>, duration: Option<Duration>) -> ProfileChoice {
         let now = self.now();
         let mut state = self.state();
-        state.selection_mut().choose(now, profile, lasting.map(|lasting| now.plus(lasting)));
-        state.selection().at(now)
+        state.choice_mut().choose(now, profile, duration.map(|duration| now.plus(duration)));
+        state.choice().at(now)
     }
 
     /// Restores the choice of an earlier run.
-    pub fn restore_choice(&self, active: Active) {
-        self.state().selection_mut().restore(active);
+    pub fn restore_choice(&self, choice: ProfileChoice) {
+        self.state().choice_mut().restore(choice);
     }
 
-    /// Returns the active profile.
-    pub fn choice(&self) -> Active {
+    /// Returns the choice of the active profile.
+    pub fn choice(&self) -> ProfileChoice {
         let now = self.now();
-        self.state().selection().at(now)
+        self.state().choice().at(now)
     }
 
-    /// Records which program used a profile, if that becomes known after the use.
+    /// Records which program used a profile, which may become known only after the use.
     pub fn used_by(&self, name: &ProfileName, program: &str) {
         self.state().used_by(name, program);
     }

@@ -1,115 +1,31 @@
 //! The whole policy, as pure functions of the time and the facts.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+mod facts;
+mod waits;
+
 use std::time::Duration;
 
 use ssod_model::{Floor, Timestamp, TimestampExt};
 
-/// Access tokens are renewed with this much left. SDKs that read the AWS CLI's file renew at 15 minutes, so
-/// none of them ever does it before ssod.
+pub use facts::{FetchFailure, Lifetime, ProfileFacts, SessionFacts, TokenState};
+pub(crate) use waits::jitter;
+pub use waits::{REFUSED_RETRY, RETRY_MAX, RETRY_MIN, backoff, is_waiting, seed};
+
+use waits::not_before;
+
+/// Access tokens are renewed with this much left. SDKs that read the AWS CLI's file renew at 15 minutes, so they never
+/// renew before ssod does.
 pub const TOKEN_MARGIN: Duration = Duration::from_mins(20);
-/// The shortest and the longest wait between two tries after a transient failure.
-pub const RETRY_MIN: Duration = Duration::from_secs(1);
-/// See [`RETRY_MIN`].
-pub const RETRY_MAX: Duration = Duration::from_mins(5);
-/// After a refusal (the user has no such role), the next try starts after this at the earliest.
-pub const REFUSED_RETRY: Duration = Duration::from_mins(5);
-/// Two threads may read the time in the other order than they use it, so that much of a difference counts as the same
-/// moment.
-const SAME_MOMENT: Duration = Duration::from_secs(2);
-/// Renewals are moved earlier by up to this share of the margin, so that profiles do not all renew at once.
-const JITTER_PERCENT: u32 = 10;
-/// Margins of at least this length lose nothing by waiting for the next whole second, and all work of one second wakes
-/// the process once.
+/// Renewals with at least this margin can wait for the next whole second, so that all work of one second wakes the
+/// process once.
 const BATCHED_MARGIN: Duration = Duration::from_secs(20);
-
-/// When credentials or a token were issued, and when they expire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lifetime {
-    /// When they were received.
-    pub issued_at: Timestamp,
-    /// When they expire.
-    pub expires_at: Timestamp,
-}
-
-impl Lifetime {
-    fn half(self) -> Duration {
-        self.expires_at.since_or_zero(self.issued_at) / 2
-    }
-
-    fn has_expired(self, now: Timestamp) -> bool {
-        now >= self.expires_at
-    }
-
-    /// Whether at least `floor` remains. Half of the life is enough, so short lives work, too.
-    fn has(self, now: Timestamp, floor: Duration) -> bool {
-        self.expires_at.since_or_zero(now) >= floor.min(self.half())
-    }
-}
-
-/// Whether a session has tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenState {
-    /// There are none; the user must sign in.
-    SignedOut,
-    /// There are some.
-    SignedIn {
-        /// The lifetime of the access token.
-        token: Lifetime,
-        /// Whether there is a refresh token.
-        refreshable: bool,
-    },
-}
-
-/// What the policy needs to know about a session.
-#[derive(Clone, Copy, Debug)]
-pub struct SessionFacts {
-    /// Its tokens.
-    pub token: TokenState,
-    /// After a failed renewal: the next one starts at this time at the earliest.
-    pub retry_at: Option<Timestamp>,
-    /// Whether a renewal of the token is under way.
-    pub renewing: bool,
-    /// Spreads renewals over time; it is constant for one session.
-    pub seed: u64,
-}
-
-/// What went wrong with renewing a profile's credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Setback {
-    /// A retry may succeed.
-    Transient {
-        /// The next try starts at this time at the earliest.
-        retry_at: Timestamp,
-    },
-    /// AWS refused.
-    Refused {
-        /// The next try starts at this time at the earliest.
-        retry_at: Timestamp,
-    },
-}
-
-/// What the policy needs to know about a profile.
-#[derive(Clone, Copy, Debug)]
-pub struct ProfileFacts {
-    /// The credentials in memory.
-    pub held: Option<Lifetime>,
-    /// The last failure, if no success followed.
-    pub setback: Option<Setback>,
-    /// Whether the timer keeps it fresh; other profiles are fetched on request.
-    pub kept_fresh: bool,
-    /// Whether a fetch is under way.
-    pub fetching: bool,
-    /// Spreads renewals over time; it is constant for one profile.
-    pub seed: u64,
-}
 
 /// What a caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Serve {
     /// The credentials in memory.
     Held,
-    /// New credentials if they arrive within the caller's patience, else those in memory, which are valid but expire
+    /// New credentials if they arrive within the caller's time limit, else those in memory, which are valid but expire
     /// soon.
     HeldOrNewer,
     /// The result of a fetch.
@@ -134,11 +50,11 @@ pub enum Renew {
 /// What the timer does for a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
-    /// Nothing: the timer does not renew it, or a fetch is under way.
+    /// Nothing: the timer does not renew it, or a fetch is in progress.
     Nothing,
     /// Nothing before this time.
     WaitUntil(Timestamp),
-    /// Nothing until the renewal of the session's token, which is under way, has ended.
+    /// Nothing until the renewal of the session's token, which is in progress, has ended.
     AwaitRenewal,
     /// Nothing until the session has a usable token again.
     AwaitToken,
@@ -150,30 +66,35 @@ pub enum NextStep {
 
 /// The decision for one profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
+pub struct ProfileDecision {
     /// What a caller gets now.
     pub serve: Serve,
-    /// Whether a fetch may bring credentials now: the user need not sign in, and no wait is under way.
+    /// Whether a fetch may return credentials now: the user need not sign in, and no wait is in progress.
     pub may_fetch: bool,
-    /// When the timer renews the credentials, whatever is under way.
+    /// When the timer renews the credentials, even if a fetch or a renewal is in progress.
     pub renew: Renew,
     /// What the timer does now.
     pub next: NextStep,
 }
 
 /// Decides everything about one profile, for requests and the timer.
-pub fn decide(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts, floor: Floor) -> Decision {
+pub fn decide(
+    now: Timestamp,
+    session: &SessionFacts,
+    profile: &ProfileFacts,
+    floor: Floor,
+) -> ProfileDecision {
     let held = profile.held.filter(|held| !held.has_expired(now));
     let fetch = can_fetch(now, session, profile);
     let serve = match (held, fetch) {
-        (Some(held), _) if held.has(now, floor.0) => Serve::Held,
+        (Some(held), _) if held.has_remaining(now, floor.0) => Serve::Held,
         (Some(_), Ok(())) => Serve::HeldOrNewer,
         (Some(_), Err(_)) => Serve::Held,
         (None, Ok(())) => Serve::Fetch,
         (None, Err(refusal)) => refusal,
     };
     let renew = renew_credentials(now, session, profile);
-    Decision { serve, may_fetch: fetch.is_ok(), renew, next: next_step(now, session, profile, renew) }
+    ProfileDecision { serve, may_fetch: fetch.is_ok(), renew, next: next_step(now, session, profile, renew) }
 }
 
 /// Returns when to renew the session's tokens.
@@ -188,27 +109,10 @@ pub fn renew_token(now: Timestamp, session: &SessionFacts) -> Renew {
     }
 }
 
-/// Whether the access token may be sent to the portal. A token that could expire during the call is renewed first.
+/// Returns whether the access token may be sent to the portal. A token that could expire during the call is renewed
+/// first.
 pub fn token_usable(now: Timestamp, token: Lifetime) -> bool {
-    token.has(now, Duration::from_mins(1).min(token.half() / 2).max(Duration::from_millis(1)))
-}
-
-/// Returns how long to wait after the given number of failures in a row: full jitter, doubling from [`RETRY_MIN`] to
-/// [`RETRY_MAX`], and at most half of a short life.
-pub fn backoff(failures: u32, asked: Option<Duration>, life: Option<Duration>, seed: u64) -> Duration {
-    let upper = RETRY_MIN.saturating_mul(1 << failures.min(10)).min(RETRY_MAX);
-    let upper = life.map_or(upper, |life| upper.min((life / 2).max(Duration::from_millis(100))));
-    let drawn = upper.mul_f64(fraction(seed));
-    let wait = drawn.max(RETRY_MIN.min(upper));
-    // A server may ask for an absurd wait; the cap limits it.
-    asked.map_or(wait, |asked| wait.max(asked.min(RETRY_MAX)))
-}
-
-/// Returns a number that is equal for equal values and evenly distributed over different ones.
-pub fn seed(of: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    hasher.finish()
+    token.has_remaining(now, Duration::from_mins(1).min(token.half() / 2).max(Duration::from_millis(1)))
 }
 
 fn can_fetch(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts) -> Result<(), Serve> {
@@ -225,14 +129,14 @@ fn can_fetch(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts) -> 
         }
         TokenState::SignedIn { .. } => {}
     }
-    match profile.setback {
-        Some(Setback::Refused { retry_at }) if waits(retry_at) => Err(Serve::NoAccess),
-        Some(Setback::Transient { retry_at }) if waits(retry_at) => Err(Serve::Retrying),
+    match profile.failure {
+        Some(FetchFailure::Refused { retry_at }) if waits(retry_at) => Err(Serve::NoAccess),
+        Some(FetchFailure::Transient { retry_at }) if waits(retry_at) => Err(Serve::Retrying),
         _ => Ok(()),
     }
 }
 
-/// Returns when to renew credentials: at half of their life, so an outage of a quarter of it stays invisible.
+/// Returns when to renew credentials: at half of their lifetime, so callers do not notice an outage of a quarter of it.
 fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts) -> Renew {
     let TokenState::SignedIn { token, refreshable } = session.token else { return Renew::Never };
     if !profile.kept_fresh {
@@ -242,18 +146,12 @@ fn renew_credentials(now: Timestamp, session: &SessionFacts, profile: &ProfileFa
     let due = profile
         .held
         .map_or(Timestamp::MIN, |held| held.expires_at.minus(margin + jitter(margin, profile.seed)));
-    let due = not_before(
-        now,
-        due,
-        profile.setback.map(|setback| match setback {
-            Setback::Refused { retry_at } | Setback::Transient { retry_at } => retry_at,
-        }),
-    );
+    let due = not_before(now, due, profile.failure.map(FetchFailure::retry_at));
     let due = batched(due, margin);
     if !refreshable && due.max(now) >= token.expires_at {
         return Renew::Never;
     }
-    // If no token will be usable by then (a timer may fire a moment late), the wait of the session counts, too.
+    // If the token has expired by then (a timer may fire a moment late), the session's wait counts, too.
     let due = if token.has_expired(due.max(now).plus(RETRY_MIN)) {
         not_before(now, due, session.retry_at)
     } else {
@@ -274,8 +172,8 @@ fn next_step(now: Timestamp, session: &SessionFacts, profile: &ProfileFacts, ren
     }
 }
 
-/// Returns what a background fetch at that time needs first. Only the timer asks: a caller that waits for an answer
-/// joins the renewal.
+/// Returns the first step of a background fetch at that time. Only the timer uses it: a caller that waits for an
+/// answer joins the renewal.
 fn token_step(at: Timestamp, session: &SessionFacts) -> NextStep {
     match session.token {
         TokenState::SignedOut => NextStep::AwaitToken,
@@ -291,36 +189,15 @@ fn token_step(at: Timestamp, session: &SessionFacts) -> NextStep {
     }
 }
 
-/// Returns the next whole second, if the margin is long enough for that not to matter.
+/// Returns the next whole second if the margin is long enough, else the time itself.
 fn batched(at: Timestamp, margin: Duration) -> Timestamp {
     let left = Duration::from_nanos(u64::from(at.subsec_nanosecond().unsigned_abs()).abs_diff(1_000_000_000));
-    // Before 1970 the fraction is negative; work that is due since then is due now.
+    // Before 1970 the fraction of a second is negative. Work with such a deadline is due now anyway.
     if margin < BATCHED_MARGIN || left.as_secs() == 1 || at < Timestamp::UNIX_EPOCH {
         at
     } else {
         at.plus(left)
     }
-}
-
-/// Whether a wait is under way. No wait is longer than its cap: a longer one was set by a clock that has been set back
-/// since, so it does not count.
-pub fn is_waiting(now: Timestamp, retry_at: Timestamp) -> bool {
-    now < retry_at && retry_at <= now.plus(RETRY_MAX + SAME_MOMENT)
-}
-
-fn not_before(now: Timestamp, due: Timestamp, retry_at: Option<Timestamp>) -> Timestamp {
-    retry_at.filter(|retry_at| is_waiting(now, *retry_at)).map_or(due, |retry_at| due.max(retry_at))
-}
-
-/// Returns a share of a margin that depends on the seed.
-pub(crate) fn jitter(of: Duration, seed: u64) -> Duration {
-    (of * JITTER_PERCENT / 100).mul_f64(fraction(seed))
-}
-
-/// Returns the seed as a number from 0 to 1.
-#[expect(clippy::cast_precision_loss, reason = "jitter needs no more than a float's precision")]
-fn fraction(seed: u64) -> f64 {
-    (seed >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -348,44 +225,44 @@ mod tests {
         }
     }
 
-    fn holding(held: Option<Lifetime>, setback: Option<Setback>) -> ProfileFacts {
-        ProfileFacts { held, setback, kept_fresh: true, fetching: false, seed: 0 }
+    fn holding(held: Option<Lifetime>, failure: Option<FetchFailure>) -> ProfileFacts {
+        ProfileFacts { held, failure, kept_fresh: true, fetching: false, seed: 0 }
     }
 
     #[test]
-    fn what_a_caller_gets() {
-        let alive = signed_in(life(0, HOUR));
-        let out = SessionFacts { token: TokenState::SignedOut, ..alive };
+    fn callers_get_the_best_answer_that_the_facts_allow() {
+        let valid = signed_in(life(0, HOUR));
+        let out = SessionFacts { token: TokenState::SignedOut, ..valid };
         let legacy = SessionFacts {
             token: TokenState::SignedIn { token: life(0, HOUR), refreshable: false },
-            ..alive
+            ..valid
         };
         let hour = Some(life(0, HOUR));
-        let retry = |retry_at| Some(Setback::Transient { retry_at: at(retry_at) });
-        let refused = |retry_at| Some(Setback::Refused { retry_at: at(retry_at) });
-        for (name, now, session, held, setback, serve) in [
-            ("fresh credentials", 0, alive, hour, None, Serve::Held),
-            ("exactly the floor", HOUR - 900, alive, hour, None, Serve::Held),
-            ("under the floor", HOUR - 899, alive, hour, None, Serve::HeldOrNewer),
+        let retry = |retry_at| Some(FetchFailure::Transient { retry_at: at(retry_at) });
+        let refused = |retry_at| Some(FetchFailure::Refused { retry_at: at(retry_at) });
+        for (name, now, session, held, failure, serve) in [
+            ("fresh credentials", 0, valid, hour, None, Serve::Held),
+            ("exactly the floor", HOUR - 900, valid, hour, None, Serve::Held),
+            ("under the floor", HOUR - 899, valid, hour, None, Serve::HeldOrNewer),
             ("under the floor, signed out", HOUR - 1, out, hour, None, Serve::Held),
-            ("under the floor, AWS unreachable", HOUR - 1, alive, hour, retry(HOUR), Serve::Held),
-            ("expired this second", HOUR, alive, hour, None, Serve::Fetch),
+            ("under the floor, AWS unreachable", HOUR - 1, valid, hour, retry(HOUR), Serve::Held),
+            ("expired this second", HOUR, valid, hour, None, Serve::Fetch),
             ("expired and signed out", HOUR, out, hour, None, Serve::LoginRequired),
-            ("a wait that a wrong clock set", 0, alive, None, retry(7_200), Serve::Fetch),
-            ("nothing yet", 0, alive, None, None, Serve::Fetch),
-            ("nothing, AWS unreachable", 0, alive, None, retry(1), Serve::Retrying),
-            ("nothing, time to retry", 1, alive, None, retry(1), Serve::Fetch),
-            ("not assigned", 0, alive, None, refused(300), Serve::NoAccess),
-            ("not assigned, retried later", 300, alive, None, refused(300), Serve::Fetch),
+            ("a wait that a wrong clock set", 0, valid, None, retry(7_200), Serve::Fetch),
+            ("nothing yet", 0, valid, None, None, Serve::Fetch),
+            ("nothing, AWS unreachable", 0, valid, None, retry(1), Serve::Retrying),
+            ("nothing, time to retry", 1, valid, None, retry(1), Serve::Fetch),
+            ("not assigned", 0, valid, None, refused(300), Serve::NoAccess),
+            ("not assigned, retried later", 300, valid, None, refused(300), Serve::Fetch),
             ("an expired legacy token", HOUR, legacy, None, None, Serve::LoginRequired),
         ] {
-            let decision = decide(at(now), &session, &holding(held, setback), Floor::CONTAINER);
+            let decision = decide(at(now), &session, &holding(held, failure), Floor::CONTAINER);
             assert_eq!(decision.serve, serve, "{name}");
         }
     }
 
     #[test]
-    fn credentials_are_renewed_at_half_of_their_life_and_tokens_with_twenty_minutes_left() {
+    fn credentials_are_renewed_at_half_of_their_lifetime_and_tokens_with_twenty_minutes_left() {
         let session = signed_in(life(0, HOUR));
         let decision = decide(at(0), &session, &holding(Some(life(0, HOUR)), None), Floor::IMDS);
         assert_eq!(decision.renew, Renew::At(at(HOUR / 2)));
@@ -393,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_back_off_delays_renewals_and_an_unused_profile_has_none() {
+    fn a_back_off_delays_renewals_and_an_unused_profile_is_not_renewed() {
         let session = SessionFacts { retry_at: Some(at(HOUR)), ..signed_in(life(0, HOUR)) };
         assert_eq!(renew_token(at(HOUR - 60), &session), Renew::At(at(HOUR)));
         let unused = ProfileFacts { kept_fresh: false, ..holding(None, None) };
@@ -401,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn renewals_wake_at_whole_seconds_unless_lives_are_short() {
+    fn renewals_wake_at_whole_seconds_unless_lifetimes_are_short() {
         let begun = Timestamp::from_millisecond(1_000_000_400).unwrap();
         let life =
             |seconds| Lifetime { issued_at: begun, expires_at: begun.plus(Duration::from_secs(seconds)) };
@@ -417,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn profiles_that_were_fetched_at_once_are_not_all_renewed_at_once() {
+    fn profiles_that_were_fetched_together_are_not_all_renewed_together() {
         let due = |number: u64| {
             let facts = ProfileFacts { seed: super::seed(number), ..holding(Some(life(0, HOUR)), None) };
             decide(at(0), &signed_in(life(0, HOUR)), &facts, Floor::IMDS).renew
@@ -436,13 +313,13 @@ mod tests {
 
     #[test]
     fn a_background_fetch_first_renews_a_token_that_is_about_to_expire() {
-        let alive = signed_in(life(0, HOUR));
-        let waits = SessionFacts { retry_at: Some(at(HOUR + 60)), ..alive };
-        let out = SessionFacts { token: TokenState::SignedOut, ..alive };
+        let valid = signed_in(life(0, HOUR));
+        let waits = SessionFacts { retry_at: Some(at(HOUR + 60)), ..valid };
+        let out = SessionFacts { token: TokenState::SignedOut, ..valid };
         for (name, now, session, step) in [
-            ("a good token", 0, alive, NextStep::Fetch),
-            ("seconds left", HOUR - 10, alive, NextStep::RenewToken),
-            ("expired", HOUR, alive, NextStep::RenewToken),
+            ("a good token", 0, valid, NextStep::Fetch),
+            ("seconds left", HOUR - 10, valid, NextStep::RenewToken),
+            ("expired", HOUR, valid, NextStep::RenewToken),
             ("seconds left, and renewing failed", HOUR - 10, waits, NextStep::Fetch),
             ("expired, and renewing failed", HOUR, waits, NextStep::AwaitToken),
             ("signed out", 0, out, NextStep::AwaitToken),
@@ -452,16 +329,16 @@ mod tests {
     }
 
     #[test]
-    fn the_timer_does_one_thing_at_a_time() {
-        let alive = signed_in(life(0, HOUR));
-        let renewing = SessionFacts { renewing: true, ..alive };
+    fn the_timer_starts_one_step_at_a_time() {
+        let valid = signed_in(life(0, HOUR));
+        let renewing = SessionFacts { renewing: true, ..valid };
         let nothing = holding(None, None);
         let fetching = ProfileFacts { fetching: true, ..nothing };
         let fresh = holding(Some(life(0, HOUR)), None);
         for (name, now, session, profile, step) in [
-            ("nothing held", 0, alive, nothing, NextStep::Fetch),
-            ("a fetch is under way", 0, alive, fetching, NextStep::Nothing),
-            ("held and fresh", 0, alive, fresh, NextStep::WaitUntil(at(HOUR / 2))),
+            ("nothing held", 0, valid, nothing, NextStep::Fetch),
+            ("a fetch is in progress", 0, valid, fetching, NextStep::Nothing),
+            ("held and fresh", 0, valid, fresh, NextStep::WaitUntil(at(HOUR / 2))),
             ("the token was renewed early", 0, renewing, nothing, NextStep::Fetch),
             ("the token is being renewed", HOUR - 10, renewing, nothing, NextStep::AwaitRenewal),
         ] {
@@ -470,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn short_lives_halve_every_margin() {
+    fn short_lifetimes_halve_every_margin() {
         let session = signed_in(life(0, 6));
         assert_eq!(renew_token(at(0), &session), Renew::At(at(3)));
         let facts = holding(Some(life(0, 6)), None);
@@ -486,9 +363,9 @@ mod tests {
         ) {
             let session = SessionFacts { retry_at: retry.map(at), seed, ..signed_in(life(issued, issued + token_span)) };
             let held = life(issued, issued + span);
-            let setback = retry.map(|retry_at| Setback::Transient { retry_at: at(retry_at) });
+            let failure = retry.map(|retry_at| FetchFailure::Transient { retry_at: at(retry_at) });
             for floor in [Floor::CONTAINER, Floor::IMDS] {
-                let decision = decide(at(now), &session, &holding(Some(held), setback), floor);
+                let decision = decide(at(now), &session, &holding(Some(held), failure), floor);
                 if matches!(decision.serve, Serve::Held | Serve::HeldOrNewer) {
                     prop_assert!(at(now) < held.expires_at);
                 }
@@ -496,18 +373,12 @@ mod tests {
         }
 
         #[test]
-        fn renewal_comes_between_forty_and_fifty_percent_of_a_life(span in 60i64..100_000, seed: u64) {
+        fn renewals_are_due_between_forty_and_fifty_percent_of_a_lifetime(span in 60i64..100_000, seed: u64) {
             let profile = ProfileFacts { seed, ..holding(Some(life(0, span)), None) };
             let Renew::At(due) = decide(at(0), &signed_in(life(0, span)), &profile, Floor::IMDS).renew else {
                 return Err(TestCaseError::fail("no renewal"));
             };
             prop_assert!(due <= at(span / 2 + 1) && due >= at(span * 44 / 100), "{due}");
-        }
-
-        #[test]
-        fn back_off_stays_in_its_bounds(failures in 0u32..100, asked in prop::option::of(0u64..100_000), seed: u64) {
-            let wait = backoff(failures, asked.map(Duration::from_secs), None, seed);
-            prop_assert!((RETRY_MIN..=RETRY_MAX).contains(&wait), "{wait:?}");
         }
     }
 }

@@ -2,19 +2,19 @@
 
 use ssod_model::SessionName;
 
-/// An event.
+/// An event of a session, or of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The user signed in, or the sign-in was renewed: there is another access token.
+    /// The session has a new access token: the user signed in, or the sign-in was renewed.
     TokenChanged(SessionName),
-    /// AWS ended the session. It is sent once.
+    /// AWS ended the session. Sent once for each end.
     Ended {
         /// The session.
         session: SessionName,
         /// The reason, as part of a sentence.
         reason: String,
     },
-    /// The sessions and profiles may have changed.
+    /// The AWS config file was applied, so the sessions and profiles may have changed.
     Configured,
     /// The user signed out.
     SignedOut(SessionName),

@@ -9,13 +9,14 @@ use crate::state::{Completion, FetchJob, OnDrop, State};
 use crate::tokens::TokenError;
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
-    /// Joins the fetch under way, or starts one if it may help, for a caller that waits for it.
+    /// Joins the fetch in progress, or starts one if it may succeed, for a caller that waits for it.
     pub(crate) fn start_fetch(&self, name: &ProfileName) -> Option<Completion> {
         let (now, policy) = (self.now(), self.policy());
         self.begin_fetch(&mut self.state(), name, now, &policy, None)
     }
 
-    /// Does the same while the state is locked. The timer passes its permit; without one, the task waits for a permit.
+    /// Does the same as [`start_fetch`](Self::start_fetch) with the locked state. The timer passes its permit; without
+    /// one, the task waits for a permit.
     pub(crate) fn begin_fetch(
         &self,
         state: &mut State,
@@ -52,7 +53,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         permit: Option<Permit>,
     ) -> Result<RoleCredentials, TokenError> {
         let (session, profile) = (&job.session, &job.profile);
-        // The user signed in or out before this task first ran, so its answer would be void.
+        // The user signed in or out before this task first ran, so its result would be discarded.
         if self.state().session_at(&session.name, job.generation).is_none() {
             return Err(TokenError::Waiting);
         }
@@ -71,8 +72,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
             return;
         }
         match outcome {
-            // The machine was suspended, or the daemon stopped, until they had expired. That says nothing about the clock, so the
-            // next fetch may start at once.
+            // The answer took longer than its credentials live, because the machine was suspended or the daemon was
+            // stopped. The clock may be right, so the next fetch may start at once.
             Ok(credentials)
                 if credentials.remaining(now).is_zero()
                     && !credentials.life().is_zero()
@@ -90,11 +91,11 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
                 tracing::debug!(profile = %name, expiration = %credentials.expiration, "credentials fetched");
                 state.fetched(job, credentials, now);
             }
-            // The state of the session explains it.
+            // The session's own state shows the reason.
             Err(TokenError::SignedOut | TokenError::NotRenewable) => {}
             Err(TokenError::Waiting) => state.fetch_lacked_token(job, now),
             Err(TokenError::Identity(error)) => {
-                if let Some(retry) = state.failed(name, &error, now) {
+                if let Some(retry) = state.fetch_failed(name, &error, now) {
                     let retry_at = retry.retry_at();
                     tracing::warn!(profile = %name, %error, %retry_at, "cannot fetch credentials");
                 }

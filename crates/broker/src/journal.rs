@@ -1,5 +1,5 @@
-//! What is saved, and when. The disk works on a blocking thread, one write after another: each write holds the permit
-//! until the disk has finished, even if its caller stopped waiting.
+//! Writes to the store. They run on a blocking thread, one after another: each write holds the permit until it is
+//! complete, even if its caller stopped waiting.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use tokio::sync::OwnedMutexGuard;
 use crate::broker::Broker;
 use crate::state::{SessionEntry, State};
 
-/// A failed write is retried after this.
+/// The delay before a failed write is retried.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// The right to write to the store. Only one exists at a time.
+/// The permission to write to the store. Only one exists at a time.
 pub(crate) type WritePermit = OwnedMutexGuard<()>;
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
-    /// Stops in an orderly way: starts nothing new, waits for the renewals under way (each may carry the only refresh
-    /// token that is still valid), and writes everything. The caller sets the time limit.
+    /// Completes all work before the daemon stops: starts nothing new, waits for the renewals in progress (each may
+    /// carry the only refresh token that is still valid), and writes everything. The caller sets the time limit.
     pub async fn finish(&self) {
         self.state().stopping();
         self.finish_renewals().await;
-        // This also waits for a write that is under way.
+        // This also waits for a write that is in progress.
         self.write_credentials().await;
     }
 
-    /// Waits for the renewals under way, and saves the records that are not saved yet.
+    /// Waits for the renewals in progress, and saves the records that are not saved yet.
     pub(crate) async fn finish_renewals(&self) {
         let renewals: Vec<_> = self.state().sessions().filter_map(|(_, session)| session.renewal()).collect();
         for renewal in renewals {
@@ -71,8 +71,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.wake();
     }
 
-    /// Changes a session's record on disk first, then in memory by `publish`, which returns whether the change still
-    /// counts: a sign-out meanwhile wins.
+    /// Changes a session's record on disk, then in memory by `publish`, which returns whether the change was applied:
+    /// it is not if the user signed out meanwhile.
     pub(crate) async fn update_record(
         &self,
         session: &SsoSession,
@@ -87,16 +87,16 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         if publish(&mut self.state(), generation, record) {
             Ok(())
         } else {
-            // The sign-out waits for the permit now, and will remove what was just saved.
+            // The sign-out waits for the permit, and will remove the record that was just saved.
             Err(StoreError(format!("session \"{}\" was signed out meanwhile", session.name)))
         }
     }
 
-    /// Removes the cached credentials that a session issued from the disk.
+    /// Removes the cached credentials of a session from the disk.
     pub(crate) async fn forget_cached(&self, name: &SessionName) -> Result<(), StoreError> {
         let permit = self.write_permit().await;
         let mut cached = self.state().cached_credentials(self.now());
-        cached.retain(|one| one.session != *name);
+        cached.retain(|credentials| credentials.session != *name);
         let store = self.0.store.clone();
         on_disk(permit, store, move |store| store.save_credentials(&cached)).await.1
     }
@@ -111,7 +111,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         on_disk(permit, store, move |store| store.save_session(&record)).await
     }
 
-    /// Starts to save a record again that is newer in memory than on disk.
+    /// Starts a task that saves a record whose last save failed.
     pub(crate) fn start_saving_again(&self, state: &mut State, name: &SessionName) {
         state.record_save_started(name);
         let (broker, name) = (self.clone(), name.clone());
@@ -169,7 +169,7 @@ async fn on_disk<S: SecretStore>(
     let working = tokio::task::spawn_blocking(move || (permit, work(&store)));
     match working.await {
         Ok(finished) => finished,
-        // The process ends, or the store panicked; in both cases the write was not acknowledged.
+        // The process ends, or the store panicked. In both cases the write was not acknowledged.
         Err(error) => {
             (Arc::new(tokio::sync::Mutex::new(())).lock_owned().await, Err(StoreError(error.to_string())))
         }

@@ -1,12 +1,12 @@
 //! Every decision and all state: which sessions are signed in, which role credentials are held, what is renewed when,
-//! and what each caller gets. It does no HTTP and opens no files: Identity Center, the store and the clock are
+//! and what each caller gets. It uses no HTTP and no files: Identity Center, the store and the clock are
 //! arguments, behind the traits of `ssod_model` and `ssod_clock`.
 //!
 //! The whole policy is in [`decide`](mod@decide); everything else carries out its decisions. The state has one owner,
 //! and changes only through methods that are named after events.
 
-mod active;
 mod broker;
+mod choice;
 pub mod decide;
 mod event;
 mod fetch;
@@ -20,15 +20,15 @@ mod state;
 mod status;
 mod tokens;
 
-pub use active::Active;
 pub use broker::Broker;
+pub use choice::{ProfileChoice, Revert};
 pub use event::Event;
 pub use policy::{KeepFresh, Policy};
 pub use portal::limiter;
 pub use schedule::Tick;
 pub use sign_in::{Logout, SignInError, SigningIn};
 pub use state::{NotOpen, SealReason};
-pub use status::{ProfileStatus, SessionState, SessionStatus, Status, TroubleStatus};
+pub use status::{BrokerProfileStatus, BrokerSessionStatus, BrokerStatus, SignInState, TroubleStatus};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! What the user can set.
+//! The settings of the broker.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use ssod_model::ProfileName;
 /// Which profiles the timer keeps fresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeepFresh {
-    /// Those that were used within [`Policy::idle_after`].
+    /// The profiles that were used within [`Policy::idle_after`].
     Used,
-    /// All of them.
+    /// All profiles.
     All,
-    /// These.
+    /// The listed profiles.
     Listed(BTreeSet<ProfileName>),
 }
 
 impl KeepFresh {
-    /// Whether the timer keeps that profile fresh.
+    /// Returns whether the timer keeps that profile fresh.
     pub(crate) fn covers(&self, name: &ProfileName, used_recently: bool) -> bool {
         match self {
             Self::Used => used_recently,
@@ -27,7 +27,7 @@ impl KeepFresh {
     }
 }
 
-/// What the user can set.
+/// The settings of the broker, which the user can change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Which profiles the timer keeps fresh.

@@ -1,4 +1,4 @@
-//! What is due when, and what the refresher does about it.
+//! When work is due, and the tick that starts it.
 
 pub(crate) mod deadlines;
 mod tick;

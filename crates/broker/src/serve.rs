@@ -1,4 +1,4 @@
-//! What callers get: from memory at once, or by a fetch that all callers share.
+//! What callers get: credentials from memory, or the result of a fetch that all callers of a profile share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,11 +38,12 @@ impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
     async fn fetch(&self, name: &ProfileName, floor: Floor) -> Result<Arc<RoleCredentials>, Refusal> {
         match self.cached(name, floor) {
             Cached::Ready(credentials) => return Ok(credentials),
-            // The caller gets nothing now, even if a fetch is under way.
+            // A fetch in progress does not change a refusal.
             Cached::Refused(refusal) => return Err(refusal),
             Cached::Fetch => {}
         }
-        // A sign-in or a change of configuration voids a fetch under way; then a second one is needed.
+        // The result of a fetch that started before a sign-in or a change of configuration is discarded, so a second
+        // fetch may be needed.
         for _ in 0..2 {
             if let Some(fetch) = self.start_fetch(name) {
                 fetch.wait().await;
@@ -72,13 +73,13 @@ impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
         &self,
         name: &ProfileName,
         floor: Floor,
-        patience: Duration,
+        time_limit: Duration,
     ) -> Result<Arc<RoleCredentials>, Refusal> {
-        match tokio::time::timeout(patience, self.fetch(name, floor)).await {
+        match tokio::time::timeout(time_limit, self.fetch(name, floor)).await {
             Ok(outcome) => outcome,
             Err(_) => self.held(name).ok_or_else(|| Refusal::Unavailable {
                 profile: name.clone(),
-                reason: format!("AWS did not answer within {} seconds", patience.as_secs_f64()),
+                reason: format!("AWS did not answer within {} seconds", time_limit.as_secs_f64()),
             }),
         }
     }
@@ -106,7 +107,7 @@ impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
     }
 }
 
-/// Returns the refusal for a decision that is not to serve.
+/// Returns the refusal for a decision not to serve.
 fn refusal(serve: Serve, state: &State, profile: &Profile) -> Refusal {
     match serve {
         Serve::LoginRequired => {

@@ -1,4 +1,4 @@
-//! Signing in and out: replaces and drops a session's tokens.
+//! Sign-in and sign-out: they replace or drop a session's tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,13 +22,13 @@ pub enum SignInError {
     /// The session is not configured (any more).
     #[error("session \"{0}\" is not in the AWS config file")]
     NoSession(SessionName),
-    /// Nothing can be saved now: the vault is sealed, or not open yet.
+    /// Nothing can be saved: the vault is sealed, or not open yet.
     #[error("the vault is not open")]
     NotOpen(NotOpen),
     /// Identity Center refused, or did not answer.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The sign-in could not be saved, so it does not count.
+    /// The sign-in could not be saved, so it has no effect.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -40,13 +40,13 @@ pub struct Logout {
     pub session: SessionName,
     /// Whether it was signed in.
     pub was_signed_in: bool,
-    /// Issued credentials, which cannot be revoked, with their expiration.
+    /// The issued credentials that AWS still accepts, because they cannot be revoked, with their expiration.
     pub still_valid: Vec<(ProfileName, Timestamp)>,
-    /// Why the session could not be ended at AWS, if it could not.
-    pub not_told: Option<String>,
+    /// Why the session could not be ended at AWS; `None` if it was ended.
+    pub not_ended_at_aws: Option<String>,
 }
 
-/// A sign-in under way. The status of the session shows it until this is dropped.
+/// A sign-in in progress. The session's status shows it until this is dropped.
 pub struct SigningIn<P: IdentityProvider, S: SecretStore> {
     broker: Broker<P, S>,
     session: Arc<SsoSession>,
@@ -70,8 +70,8 @@ impl<P: IdentityProvider, S: SecretStore> SigningIn<P, S> {
             return Ok(client);
         }
         let client = self.broker.0.provider.register_client(&self.session, flow).await?;
-        let made = client.clone();
-        let add = |record: &mut SessionRecord| drop(record.registrations.insert(flow, made));
+        let new = client.clone();
+        let add = |record: &mut SessionRecord| drop(record.registrations.insert(flow, new));
         self.broker.update_record(&self.session, add, State::record_saved).await?;
         Ok(client)
     }
@@ -82,9 +82,9 @@ impl<P: IdentityProvider, S: SecretStore> SigningIn<P, S> {
         self.broker.update_record(&self.session, remove, State::record_saved).await
     }
 
-    /// Completes the sign-in with its tokens. Credentials of the previous sign-in are dropped. The profile that the
-    /// user named counts as used, so its credentials are there when they are requested. All of it happens even if the
-    /// caller stops waiting.
+    /// Completes the sign-in with its tokens, and drops the credentials of the previous sign-in. The profile that the
+    /// user named counts as used, so its credentials are fetched before they are requested. The work completes even if
+    /// the caller stops waiting.
     pub async fn complete(
         self,
         tokens: SessionTokens,
@@ -97,7 +97,7 @@ impl<P: IdentityProvider, S: SecretStore> SigningIn<P, S> {
                 record.tokens = Some(tokens);
                 record.signed_in_at = Some(now);
             };
-            // This is first, so a crash never leaves credentials of the previous user beside the new sign-in.
+            // The first step, so a crash never leaves credentials of the previous user together with the new sign-in.
             broker.forget_cached(name).await?;
             let publish = |state: &mut State, generation, record| state.signed_in(generation, record, now);
             broker.update_record(&self.session, replace, publish).await?;
@@ -120,7 +120,7 @@ impl<P: IdentityProvider, S: SecretStore> Drop for SigningIn<P, S> {
 }
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
-    /// Starts a sign-in. Until it is complete, callers get the same as before.
+    /// Starts a sign-in. Until it is complete, callers get the same answers as before.
     pub fn begin_sign_in(&self, name: &SessionName) -> Result<SigningIn<P, S>, SignInError> {
         let mut state = self.state();
         if let Some(not_open) = state.not_open() {
@@ -130,8 +130,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         Ok(SigningIn { broker: self.clone(), session })
     }
 
-    /// Signs out: the credentials are no longer served, then they are removed from the disk, then the session is ended
-    /// at AWS. All of it happens even if the caller stops waiting.
+    /// Signs out: stops serving the credentials, removes them from the disk, then ends the session at AWS. The work
+    /// completes even if the caller stops waiting.
     pub async fn logout(&self, name: &SessionName) -> Result<Logout, StoreError> {
         let (broker, name) = (self.clone(), name.clone());
         let signing_out = tokio::spawn(async move { broker.sign_out(&name).await });
@@ -145,25 +145,25 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
                 session: name.clone(),
                 was_signed_in: false,
                 still_valid: vec![],
-                not_told: None,
+                not_ended_at_aws: None,
             });
         };
         self.send(Event::SignedOut(name.clone()));
         let forgotten = self.forget_on_disk(name).await;
-        let not_told = match (&config, &tokens) {
+        let not_ended_at_aws = match (&config, &tokens) {
             (Some(session), Some(tokens)) => {
                 self.log_out_at_aws(session, tokens).await.err().map(|error| error.to_string())
             }
             (None, Some(_)) => Some("the session is no longer in the AWS config file".to_owned()),
             (_, None) => None,
         };
-        // A failure of the disk must not prevent the logout at AWS, so it is returned only now.
+        // A disk error must not prevent the logout at AWS, so it is returned only now.
         forgotten?;
         tracing::info!(session = %name, "signed out");
-        Ok(Logout { session: name.clone(), was_signed_in: tokens.is_some(), still_valid, not_told })
+        Ok(Logout { session: name.clone(), was_signed_in: tokens.is_some(), still_valid, not_ended_at_aws })
     }
 
-    /// Ends the session at AWS. The portal requires a valid access token, so an expired one is renewed for this.
+    /// Ends the session at AWS. The portal requires a valid access token, so an expired one is renewed first.
     async fn log_out_at_aws(
         &self,
         session: &SsoSession,

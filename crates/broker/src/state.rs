@@ -1,5 +1,5 @@
-//! Everything that the broker knows. Other modules read it, and change it through methods that are named after events,
-//! so each transition is in one place.
+//! The broker's state. Other modules read it, and change it through methods that are named after events, so each
+//! transition is in one place.
 
 mod due;
 mod in_flight;
@@ -16,8 +16,8 @@ use std::collections::HashMap;
 
 use ssod_model::{CachedCredentials, Floor, ProfileName, SessionName, Timestamp};
 
-use crate::active::Selection;
-use crate::decide::{Decision, decide};
+use crate::choice::CurrentChoice;
+use crate::decide::{ProfileDecision, decide};
 use crate::policy::Policy;
 use crate::schedule::deadlines::Deadlines;
 
@@ -35,7 +35,7 @@ use unsaved::UnsavedCredentials;
 pub(crate) struct State {
     sessions: HashMap<SessionName, SessionEntry>,
     profiles: HashMap<ProfileName, ProfileEntry>,
-    selection: Selection,
+    choice: CurrentChoice,
     deadlines: Deadlines,
     /// How far the cached credentials on disk are behind those in memory.
     unsaved_credentials: Option<UnsavedCredentials>,
@@ -78,44 +78,44 @@ impl State {
     }
 
     /// Returns the choice of the active profile.
-    pub(crate) fn selection(&self) -> &Selection {
-        &self.selection
+    pub(crate) fn choice(&self) -> &CurrentChoice {
+        &self.choice
     }
 
     /// Returns the choice of the active profile, to change it.
-    pub(crate) fn selection_mut(&mut self) -> &mut Selection {
-        &mut self.selection
+    pub(crate) fn choice_mut(&mut self) -> &mut CurrentChoice {
+        &mut self.choice
     }
 
-    /// Whether new work may start.
+    /// Returns whether new work may start.
     pub(crate) fn accepts_work(&self) -> bool {
         self.phase.accepts_work()
     }
 
-    /// Whether the stored secrets are in memory.
+    /// Returns whether the stored secrets are in memory.
     pub(crate) fn holds_secrets(&self) -> bool {
         self.phase.holds_secrets()
     }
 
-    /// Returns why nothing is served, if nothing is.
+    /// Returns why nothing is served; `None` if the broker serves.
     pub(crate) fn not_open(&self) -> Option<NotOpen> {
         self.phase.not_open()
     }
 
-    /// Decides for a configured profile; returns `None` for any other.
+    /// Returns the decision for a configured profile; `None` for any other.
     pub(crate) fn decide(
         &self,
         now: Timestamp,
         name: &ProfileName,
         floor: Floor,
         policy: &Policy,
-    ) -> Option<Decision> {
+    ) -> Option<ProfileDecision> {
         let profile = self.profiles.get(name)?;
         let session = self.sessions.get(&profile.config.as_ref()?.session)?;
         Some(decide(now, &session.facts(), &profile.facts(now, policy), floor))
     }
 
-    /// Returns the credentials that are worth saving.
+    /// Returns the unexpired credentials, as they are saved.
     pub(crate) fn cached_credentials(&self, now: Timestamp) -> Vec<CachedCredentials> {
         self.profiles.iter().filter_map(|(name, profile)| profile.cached(name, now)).collect()
     }

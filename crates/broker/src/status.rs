@@ -1,37 +1,37 @@
-//! What the user sees.
+//! The status of sessions and profiles, as the user sees it.
 
 use ssod_model::{
     AccountId, Floor, IdentityProvider, ProfileName, Region, RoleName, SecretStore, SessionName, StartUrl,
     Timestamp, TimestampExt,
 };
 
-use crate::active::Active;
 use crate::broker::Broker;
+use crate::choice::ProfileChoice;
 use crate::decide::{RETRY_MIN, Renew, TokenState, renew_token};
 use crate::policy::Policy;
 use crate::state::{ProfileEntry, RetryState, SessionEntry, State};
 
-/// The state of everything at one time.
+/// The status of all sessions and profiles at one time.
 #[derive(Clone, Debug)]
-pub struct Status {
-    /// That time.
+pub struct BrokerStatus {
+    /// The time of this status.
     pub now: Timestamp,
     /// The chosen profile.
-    pub active: Active,
+    pub active: ProfileChoice,
     /// The sessions, by name.
-    pub sessions: Vec<SessionStatus>,
+    pub sessions: Vec<BrokerSessionStatus>,
     /// The profiles, by name.
-    pub profiles: Vec<ProfileStatus>,
+    pub profiles: Vec<BrokerProfileStatus>,
 }
 
-/// The state of a session as the user sees it.
+/// Whether the user is signed in to a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SessionState {
+pub enum SignInState {
     /// Unknown, because the vault is sealed.
     Locked,
     /// The user is signed out.
     SignedOut,
-    /// A sign-in waits for the approval of the user.
+    /// A sign-in waits for the user's approval.
     SigningIn,
     /// The user is signed in.
     Active,
@@ -42,17 +42,17 @@ pub enum SessionState {
     },
 }
 
-/// One session.
+/// The status of one session.
 #[derive(Clone, Debug)]
-pub struct SessionStatus {
+pub struct BrokerSessionStatus {
     /// Its name.
     pub name: SessionName,
-    /// Where users sign in.
+    /// The page where the user signs in.
     pub start_url: StartUrl,
     /// Its region.
     pub region: Region,
     /// Its state.
-    pub state: SessionState,
+    pub state: SignInState,
     /// When the access token expires.
     pub token_expires_at: Option<Timestamp>,
     /// When the user signed in.
@@ -63,7 +63,7 @@ pub struct SessionStatus {
     pub renewable: bool,
     /// When the token is renewed next.
     pub next_renewal: Option<Timestamp>,
-    /// Why it was not renewed.
+    /// Why it was not renewed, if the last renewal failed.
     pub trouble: Option<TroubleStatus>,
 }
 
@@ -85,9 +85,9 @@ pub enum TroubleStatus {
     Locked,
 }
 
-/// One profile.
+/// The status of one profile.
 #[derive(Clone, Debug)]
-pub struct ProfileStatus {
+pub struct BrokerProfileStatus {
     /// Its name.
     pub name: ProfileName,
     /// Its session.
@@ -98,40 +98,40 @@ pub struct ProfileStatus {
     pub role_name: RoleName,
     /// Its region.
     pub region: Option<Region>,
-    /// Whether `--profile` bypasses ssod.
+    /// Whether the profile has AWS's own form, so that `--profile` bypasses ssod.
     pub aws_form: bool,
     /// When the held credentials expire; `None` if none are held.
     pub expiration: Option<Timestamp>,
     /// When they are renewed next.
     pub next_renewal: Option<Timestamp>,
-    /// Why they were not renewed.
+    /// Why they were not renewed, if the last renewal failed.
     pub trouble: Option<TroubleStatus>,
     /// When a caller last requested them.
     pub last_used: Option<Timestamp>,
-    /// The program that requested them, if it is known.
+    /// The program that last requested them, if it is known.
     pub used_by: Option<String>,
 }
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
-    /// Returns the sessions, by name.
-    pub fn sessions(&self) -> Vec<SessionStatus> {
+    /// Returns the status of the sessions, by name.
+    pub fn sessions(&self) -> Vec<BrokerSessionStatus> {
         let (now, policy) = (self.now(), self.policy());
         sessions(&self.state(), now, &policy)
     }
 
-    /// Returns the state of everything.
-    pub fn status(&self) -> Status {
+    /// Returns the status of all sessions and profiles.
+    pub fn status(&self) -> BrokerStatus {
         let (now, policy) = (self.now(), self.policy());
         let state = self.state();
         let sessions = sessions(&state, now, &policy);
         let profile = |(name, entry)| profile_status(&state, name, entry, now, &policy);
         let mut profiles: Vec<_> = state.profiles().filter_map(profile).collect();
         profiles.sort_by(|one, other| one.name.cmp(&other.name));
-        Status { now, active: state.selection().at(now), sessions, profiles }
+        BrokerStatus { now, active: state.choice().at(now), sessions, profiles }
     }
 }
 
-fn sessions(state: &State, now: Timestamp, policy: &Policy) -> Vec<SessionStatus> {
+fn sessions(state: &State, now: Timestamp, policy: &Policy) -> Vec<BrokerSessionStatus> {
     let is_sealed = state.not_open().is_some();
     let mut sessions: Vec<_> =
         state.sessions().filter_map(|(_, entry)| session_status(entry, now, policy, is_sealed)).collect();
@@ -144,41 +144,41 @@ fn session_status(
     now: Timestamp,
     policy: &Policy,
     is_sealed: bool,
-) -> Option<SessionStatus> {
+) -> Option<BrokerSessionStatus> {
     let config = entry.config()?;
     let facts = entry.facts();
     let (state, token_expires_at) = match facts.token {
-        _ if is_sealed => (SessionState::Locked, None),
+        _ if is_sealed => (SignInState::Locked, None),
         TokenState::SignedIn { token, refreshable } if refreshable || now < token.expires_at => {
-            (SessionState::Active, Some(token.expires_at))
+            (SignInState::Active, Some(token.expires_at))
         }
         TokenState::SignedIn { .. } => {
-            (SessionState::Expired { reason: "this kind of sign-in cannot be renewed".to_owned() }, None)
+            (SignInState::Expired { reason: "this kind of sign-in cannot be renewed".to_owned() }, None)
         }
-        TokenState::SignedOut if entry.is_signing_in() => (SessionState::SigningIn, None),
+        TokenState::SignedOut if entry.is_signing_in() => (SignInState::SigningIn, None),
         TokenState::SignedOut => match entry.ended() {
-            Some(reason) => (SessionState::Expired { reason: reason.to_string() }, None),
-            None => (SessionState::SignedOut, None),
+            Some(reason) => (SignInState::Expired { reason: reason.to_string() }, None),
+            None => (SignInState::SignedOut, None),
         },
     };
-    let retry = entry.retry().filter(|retry| causes(retry, renew_token(now, &facts)));
+    let retry = entry.retry().filter(|retry| determines_renewal(retry, renew_token(now, &facts)));
     let signed_in_at = entry.record().and_then(|record| record.signed_in_at);
     let ends_at = match facts.token {
         TokenState::SignedIn { token, refreshable: false } => Some(token.expires_at),
         _ => signed_in_at.zip(policy.session_length).map(|(at, length)| at.plus(length)),
     };
     let renewable = !matches!(facts.token, TokenState::SignedIn { refreshable: false, .. });
-    let ends_at = ends_at.filter(|_| state == SessionState::Active || !renewable && !is_sealed);
-    Some(SessionStatus {
+    let ends_at = ends_at.filter(|_| state == SignInState::Active || !renewable && !is_sealed);
+    Some(BrokerSessionStatus {
         renewable,
-        signed_in_at: signed_in_at.filter(|_| state == SessionState::Active),
+        signed_in_at: signed_in_at.filter(|_| state == SignInState::Active),
         ends_at,
         name: config.name.clone(),
         start_url: config.start_url.clone(),
         region: config.region.clone(),
         state,
         token_expires_at,
-        next_renewal: instant(renew_token(now, &facts)),
+        next_renewal: renewal_time(renew_token(now, &facts)),
         trouble: retry.map(retrying),
     })
 }
@@ -189,7 +189,7 @@ fn profile_status(
     entry: &ProfileEntry,
     now: Timestamp,
     policy: &Policy,
-) -> Option<ProfileStatus> {
+) -> Option<BrokerProfileStatus> {
     let config = entry.config()?;
     let decision = state.decide(now, name, Floor::CONTAINER, policy)?;
     let session = state.session(&config.session).map(SessionEntry::facts);
@@ -197,14 +197,14 @@ fn profile_status(
         TokenState::SignedOut => true,
         TokenState::SignedIn { token, refreshable } => !refreshable && now >= token.expires_at,
     });
-    let trouble = match entry.retry().filter(|retry| causes(retry, decision.renew)) {
+    let trouble = match entry.retry().filter(|retry| determines_renewal(retry, decision.renew)) {
         _ if state.not_open().is_some() => Some(TroubleStatus::Locked),
         _ if signed_out => Some(TroubleStatus::SignInNeeded),
         Some(retry) if retry.is_refusal() => Some(TroubleStatus::NoAccess),
         Some(retry) => Some(retrying(retry)),
         None => None,
     };
-    Some(ProfileStatus {
+    Some(BrokerProfileStatus {
         name: name.clone(),
         session: config.session.clone(),
         account_id: config.account_id.clone(),
@@ -212,7 +212,7 @@ fn profile_status(
         region: config.region.clone(),
         aws_form: config.aws_form,
         expiration: entry.credentials().map(|held| held.expiration).filter(|expiration| *expiration > now),
-        next_renewal: instant(decision.renew),
+        next_renewal: renewal_time(decision.renew),
         trouble,
         last_used: entry.last_used(),
         used_by: entry.used_by().map(str::to_owned),
@@ -223,15 +223,15 @@ fn retrying(retry: &RetryState) -> TroubleStatus {
     TroubleStatus::Retrying { reason: retry.reason().to_owned(), retry_at: retry.retry_at() }
 }
 
-/// Whether the next renewal is the retry of the last one. A failure that is older than the renewal is no longer shown.
-fn causes(retry: &RetryState, renew: Renew) -> bool {
+/// Returns whether the next renewal is the retry of that failure. Otherwise the failure is no longer shown.
+fn determines_renewal(retry: &RetryState, renew: Renew) -> bool {
     match renew {
         Renew::At(at) => at <= retry.retry_at().plus(RETRY_MIN),
         Renew::Never => true,
     }
 }
 
-fn instant(renew: Renew) -> Option<Timestamp> {
+fn renewal_time(renew: Renew) -> Option<Timestamp> {
     match renew {
         Renew::At(at) => Some(at),
         Renew::Never => None,

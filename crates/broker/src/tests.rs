@@ -16,12 +16,13 @@ use ssod_model::{
 };
 use ssod_testkit::{ManualClock, MemoryStore, SimulatedIdentityCenter};
 
-use crate::{Broker, KeepFresh, Policy, SessionState};
+use crate::{Broker, KeepFresh, Policy, SignInState};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-struct World {
+/// A broker, with everything that it depends on.
+struct TestBroker {
     clock: ManualClock,
     aws: SimulatedIdentityCenter,
     store: Arc<MemoryStore>,
@@ -53,7 +54,7 @@ fn admin() -> ProfileName {
     ProfileName::parse("adminUser").unwrap()
 }
 
-impl World {
+impl TestBroker {
     fn new() -> Self {
         let clock = ManualClock::at(1_800_000_000);
         let lifetimes = Lifetimes { portal_session: 100 * HOUR, ..Lifetimes::default() };
@@ -88,23 +89,23 @@ impl World {
         Ok(fetched.access_key_id.clone())
     }
 
-    /// Does what the timer does while time passes, in steps of ten seconds. Returns how many pieces of work it started.
-    async fn live(&self, how_long: Duration) -> usize {
-        let end = self.clock.now().plus(how_long);
-        let mut acted = 0;
+    /// Runs the timer while time passes in steps of ten seconds. Returns the number of ticks that started work.
+    async fn run_for(&self, duration: Duration) -> usize {
+        let end = self.clock.now().plus(duration);
+        let mut busy_ticks = 0;
         while self.clock.now() < end {
             self.clock.advance(Duration::from_secs(10));
             while self.broker.renew_due().started > 0 {
-                acted += 1;
-                assert!(acted < 100_000, "the timer never stops");
+                busy_ticks += 1;
+                assert!(busy_ticks < 100_000, "the timer never stops");
                 settle().await;
             }
             self.assert_deadlines();
         }
-        acted
+        busy_ticks
     }
 
-    /// The queue of deadlines agrees with the decision for each profile.
+    /// Checks that the queue of deadlines agrees with the decision for each profile.
     fn assert_deadlines(&self) {
         let (now, policy) = (self.clock.now(), self.broker.policy());
         let mut state = self.broker.state();
@@ -118,12 +119,12 @@ impl World {
         }
     }
 
-    fn state(&self) -> SessionState {
+    fn state(&self) -> SignInState {
         self.broker.status().sessions[0].state.clone()
     }
 }
 
-/// Lets tasks and the blocking pool run; the tests wait for nothing else.
+/// Lets tasks and the blocking pool run until they have nothing to do.
 async fn settle() {
     for _ in 0..4 {
         tokio::task::yield_now().await;

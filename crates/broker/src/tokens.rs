@@ -1,5 +1,5 @@
-//! A session's tokens: used for calls to the portal, renewed in one task per session, removed when AWS ends the
-//! session.
+//! A session's tokens: they are used for calls to the portal, renewed in one task per session, and removed when AWS
+//! ends the session.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::decide::{Lifetime, is_waiting, token_usable};
 use crate::event::Event;
 use crate::state::{Completion, EndReason, OnDrop, RetryState, SessionEntry, State};
 
-/// If the record of renewed tokens cannot be saved, the first retry is after this time.
+/// The delay before the first retry if the record of renewed tokens cannot be saved.
 const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Why there is no token to call the portal with.
@@ -29,10 +29,10 @@ pub(crate) enum TokenError {
     Identity(IdentityError),
 }
 
-/// An access token from memory.
-struct AccessToken {
+/// The access token in memory.
+struct HeldToken {
     secret: Secret,
-    /// Whether it lasts for a call.
+    /// Whether it stays valid for the duration of a call.
     usable: bool,
 }
 
@@ -61,8 +61,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         }
     }
 
-    /// Returns another token than this one: from the renewal under way, or from a new renewal. A token that was renewed
-    /// before the machine was suspended has expired when it arrives, so it is renewed once more.
+    /// Returns a token other than `old`: from the renewal in progress, or from a new renewal. If the machine was
+    /// suspended during the renewal, the new token may have expired when it arrives, so there is a second attempt.
     pub(crate) async fn token_instead_of(
         &self,
         name: &SessionName,
@@ -86,7 +86,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         }
     }
 
-    /// Joins the renewal under way, or starts one.
+    /// Joins the renewal in progress, or starts one.
     pub(crate) fn begin_renewal(
         &self,
         state: &mut State,
@@ -96,7 +96,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         if let Some(completion) = entry.joinable_renewal() {
             return Ok(completion);
         }
-        // Sealing and a stop wait for the renewals under way; another one would end too late to be saved.
+        // Sealing and a stop wait only for the renewals in progress; a new one would end too late to be saved.
         if !state.accepts_work() {
             return Err(TokenError::Waiting);
         }
@@ -144,10 +144,9 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     }
 
     /// Saves renewed tokens before anything uses them. AWS invalidates a single-use refresh token when it answers, so a
-    /// crash between its answer and the end of this save loses the sign-in. Nothing on this side can change that; the
+    /// crash between its answer and the end of this save loses the sign-in. A client cannot prevent that; the
     /// simulation kills the daemon at each step around it and finds no other loss. If the disk fails, the tokens are
-    /// used nevertheless (the old refresh token is no longer valid, so holding them back would lose the sign-in), and
-    /// saving is retried.
+    /// used nevertheless, because the old refresh token is no longer valid, and saving is retried.
     async fn store_renewed(&self, session: &SsoSession, generation: u64, tokens: SessionTokens) {
         let name = &session.name;
         let permit = self.write_permit().await;
@@ -171,27 +170,27 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.send(Event::TokenChanged(name.clone()));
     }
 
-    /// Records that AWS ended a session. Credentials that it issued are served until they expire.
+    /// Records that AWS ended a session. Its credentials are served until they expire.
     pub(crate) async fn end_session(&self, name: &SessionName, generation: u64, why: EndReason) {
         let permit = self.write_permit().await;
         let Some(record) = self.state().session_ended(name, generation, why) else { return };
         tracing::warn!(session = %name, %why, "the session has ended; the user must sign in");
         if let (_permit, Err(error)) = self.save_record(permit, &record).await {
-            tracing::error!(session = %name, %error, "the session's end is in memory only");
+            tracing::error!(session = %name, %error, "the end of the session is in memory only");
         }
         self.send(Event::Ended { session: name.clone(), reason: why.to_string() });
     }
 
     /// Returns the token from memory; fails if there is none, or if it has expired and cannot be renewed.
-    fn token(&self, name: &SessionName) -> Result<AccessToken, TokenError> {
+    fn token(&self, name: &SessionName) -> Result<HeldToken, TokenError> {
         let now = self.now();
         let state = self.state();
         let tokens = state.session(name).and_then(SessionEntry::tokens).ok_or(TokenError::SignedOut)?;
         let secret = tokens.access_token.clone();
         let life = Lifetime { issued_at: tokens.issued_at, expires_at: tokens.expires_at };
         match tokens.refresh_token {
-            Some(_) => Ok(AccessToken { secret, usable: token_usable(now, life) }),
-            None if now < tokens.expires_at => Ok(AccessToken { secret, usable: true }),
+            Some(_) => Ok(HeldToken { secret, usable: token_usable(now, life) }),
+            None if now < tokens.expires_at => Ok(HeldToken { secret, usable: true }),
             None => Err(TokenError::SignedOut),
         }
     }

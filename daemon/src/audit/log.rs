@@ -14,31 +14,32 @@ use ssod_peer::UnixPeer;
 use super::note::{CallerProcess, Message, Note};
 use super::writer::{OnUse, Writer};
 
-/// Notes that wait to be written. More of them are only counted.
-const QUEUE: usize = 4_096;
+/// The maximum number of notes that wait to be written. Further notes are only counted.
+const QUEUE_CAPACITY: usize = 4_096;
 /// The delay between two attempts to reach a full queue.
 const FULL_QUEUE_DELAY: Duration = Duration::from_millis(1);
 
-/// Takes notes for the audit log's file.
+/// Accepts notes for the audit log's file.
 pub(crate) struct AuditLog {
     queue: SyncSender<Message>,
     lost: AtomicU64,
-    /// In milliseconds since 1970.
+    /// When a caller last got credentials, in milliseconds since 1970.
     last_served: AtomicI64,
 }
 
 impl AuditLog {
-    /// Opens the file and starts the thread that writes it. `on_use` is told which program used a profile.
+    /// Opens the file and starts the thread that writes it. The thread calls `on_use` with the program that used a
+    /// profile.
     pub(crate) fn start(path: &Path, on_use: OnUse) -> io::Result<Self> {
         let writer = Writer::new(path, on_use)?;
-        let (queue, notes) = mpsc::sync_channel(QUEUE);
+        let (queue, notes) = mpsc::sync_channel(QUEUE_CAPACITY);
         std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&notes))?;
         Ok(Self { queue, lost: AtomicU64::new(0), last_served: AtomicI64::new(i64::MIN) })
     }
 
-    /// Notes a new connection of this user's, because its program may have ended when the request is answered.
+    /// Notes a new connection of this user, so that its program is found before it ends.
     pub(crate) fn opened(&self, inode: u32) {
-        // If the queue is full, the program is searched later, or not found.
+        // If the queue is full, the program is searched for when the request is noted.
         let _ = self.queue.try_send(Message::Opened { inode, at: Instant::now() });
     }
 
@@ -59,9 +60,9 @@ impl AuditLog {
 
     /// Writes the notes that wait, within the given time.
     pub(crate) fn finish(&self, timeout: Duration) {
-        let (done, finished) = mpsc::sync_channel(1);
+        let (finished_sender, finished) = mpsc::sync_channel(1);
         let deadline = Instant::now() + timeout;
-        let mut message = Message::Finish(done);
+        let mut message = Message::Finish(finished_sender);
         while let Err(TrySendError::Full(back)) = self.queue.try_send(message) {
             if Instant::now() >= deadline {
                 return;
@@ -69,7 +70,7 @@ impl AuditLog {
             message = back;
             std::thread::sleep(FULL_QUEUE_DELAY);
         }
-        // Nothing more can be done if the thread did not finish in time.
+        // If the thread does not finish in time, there is nothing more to do.
         let _ = finished.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 
@@ -126,10 +127,10 @@ mod tests {
         Outcome::Refused { reason: reason.to_owned() }
     }
 
-    fn written(folder: &Path, tell: impl FnOnce(&AuditLog)) -> Vec<AuditEntry> {
+    fn written(folder: &Path, note: impl FnOnce(&AuditLog)) -> Vec<AuditEntry> {
         let path = folder.join("audit.jsonl");
         let log = AuditLog::start(&path, Box::new(|_, _| {})).unwrap();
-        tell(&log);
+        note(&log);
         log.finish(Duration::from_secs(5));
         let text = std::fs::read_to_string(path).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn repeats_of_several_processes_name_none_of_them_and_are_written_without_another_note() {
+    fn a_line_for_repeats_of_several_processes_names_none_of_them() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let log = AuditLog::start(&path, Box::new(|_, _| {})).unwrap();
@@ -171,7 +172,7 @@ mod tests {
         }
         log.note(access("adminUser", 7, None));
         log.note(access("adminUser", 7, None));
-        // The repeat of a grant is written after a second, although nothing else happens.
+        // The repeat of a grant is written after a second, even if no other note follows.
         let lines = || std::fs::read_to_string(&path).unwrap_or_default().lines().count();
         let deadline = Instant::now() + Duration::from_secs(10);
         while lines() < 3 && Instant::now() < deadline {
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_name_forges_a_line() {
+    fn a_program_name_cannot_forge_a_line() {
         let folder = tempfile::tempdir().unwrap();
         let forged = "x\n{\"at\":\"now\",\"outcome\":\"served\",\"profile\":\"adminUser\"}";
         let lines = written(folder.path(), |log| {

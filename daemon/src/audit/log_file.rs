@@ -1,4 +1,4 @@
-//! The audit log's file: rotated by size, and created again after it was removed.
+//! The audit log's file: it is rotated by size, and created again if it was removed.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ssod_control::Paths;
 
-/// The rotated file is as large, so the log takes at most twice this.
+/// The maximum size of the file. The rotated file is as large, so the log takes at most twice this.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;
 
 /// The open file.
@@ -19,11 +19,11 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
-    /// Opens or creates the file, and ends a line that was cut off.
+    /// Opens or creates the file, and completes a truncated last line with a newline.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut file = ssod_private_files::open_for_append(path)?;
         let (inode, mut size) = (file.metadata()?.ino(), file.metadata()?.len());
-        // A crash may have cut off the last line. Without an end, it would make the next line unreadable too.
+        // A crash may have truncated the last line. Without a newline, the next line would be unreadable, too.
         if size > 0 {
             let mut last = [0];
             file.seek(SeekFrom::End(-1))?;
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_is_rotated_by_size_and_a_cut_off_line_is_ended() {
+    fn the_file_is_rotated_by_size_and_a_truncated_line_is_completed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let mut file = LogFile::open(&path).unwrap();

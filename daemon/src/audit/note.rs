@@ -1,4 +1,4 @@
-//! What the audit log is told about one request.
+//! The messages to the thread that writes the audit log.
 
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
@@ -9,11 +9,11 @@ use ssod_model::{ProfileName, Program, Timestamp};
 
 /// A message to the thread that writes the log.
 pub(super) enum Message {
-    /// This user opened a connection. Its program is best found while the connection is open.
+    /// This user opened a connection. Its program is searched for at once, while the connection is open.
     Opened { inode: u32, at: Instant },
-    /// A request.
+    /// A request was answered.
     Note(Box<Note>),
-    /// Write everything, then answer.
+    /// Write everything, then reply.
     Finish(SyncSender<()>),
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Note {
     pub(super) program: Option<Program>,
     pub(super) profile: Option<ProfileName>,
     pub(super) outcome: Outcome,
-    /// The number of notes before this one that found a full queue.
+    /// The number of earlier notes that were lost, because the queue was full.
     pub(super) lost: u64,
 }
 
@@ -36,6 +36,6 @@ pub(super) struct Note {
 pub(super) enum CallerProcess {
     /// The process that holds the socket of that inode.
     Socket(u32),
-    /// The process of that id; it may have ended.
+    /// The process with that id; it may have ended.
     Pid(u32),
 }

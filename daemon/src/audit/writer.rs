@@ -1,5 +1,5 @@
-//! The thread that writes the audit log: it finds the program behind each connection, counts repeats into one line, writes in
-//! batches, and rotates by size. It does not wake if there is nothing to write.
+//! The thread that writes the audit log: it finds the program behind each connection, counts repeats into one line,
+//! writes in batches, and rotates by size. It does not wake while there is nothing to write.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,32 +15,32 @@ use super::log_file::LogFile;
 use super::note::{CallerProcess, Message, Note};
 use super::programs::Programs;
 
-/// A line waits at most this long until it is written.
-const BATCH: Duration = Duration::from_millis(500);
-/// The same refusal within this time is counted.
+/// The maximum delay before a line is written.
+const MAX_WRITE_DELAY: Duration = Duration::from_millis(500);
+/// A refusal that repeats within this time is counted instead of written.
 const REFUSAL_WINDOW: Duration = Duration::from_mins(1);
-/// The same process that gets the same credentials within this time is counted.
+/// A grant of the same credentials to the same process within this time is counted instead of written.
 const GRANT_WINDOW: Duration = Duration::from_secs(1);
-/// The number of different requests that are remembered at the same time.
+/// The maximum number of requests whose repeats are counted at the same time.
 const MAX_REPEATS: usize = 512;
 
-/// Is told which program used a profile.
+/// Called with the program that used a profile.
 pub(crate) type OnUse = Box<dyn Fn(&ProfileName, &Program) + Send>;
 
 pub(super) struct Writer {
     file: LogFile,
     on_use: OnUse,
-    repeats: HashMap<Key, Repeat>,
+    repeats: HashMap<RepeatKey, Repeat>,
     programs: Programs,
     lines: Vec<u8>,
 }
 
-/// Two notes with the same key are the same request again.
+/// Identifies repeats: two notes with the same key are repeats of one request.
 #[derive(PartialEq, Eq, Hash)]
-struct Key {
+struct RepeatKey {
     via: AuditVia,
     uid: Option<u32>,
-    /// Not for refusals: a refused caller may make a new connection each time.
+    /// `None` for refusals, because a refused caller may make a new connection each time.
     caller: Option<CallerProcess>,
     profile: Option<ProfileName>,
     outcome: Outcome,
@@ -52,7 +52,7 @@ struct Repeat {
     /// The first caller.
     caller: CallerProcess,
     count: u64,
-    /// Notes that found a full queue meanwhile.
+    /// The number of notes that were lost meanwhile, because the queue was full.
     lost: u64,
     until: Instant,
 }
@@ -63,7 +63,7 @@ impl Writer {
         Ok(Self { file, on_use, repeats: HashMap::new(), programs, lines: Vec::new() })
     }
 
-    /// Writes until the queue's senders are gone.
+    /// Writes until all senders of the queue are dropped.
     pub(super) fn run(mut self, notes: &Receiver<Message>) {
         let mut write_at: Option<Instant> = None;
         loop {
@@ -76,12 +76,12 @@ impl Writer {
                 Ok(Message::Opened { inode, at }) => self.programs.look_up(inode, at),
                 Ok(Message::Note(note)) => {
                     self.record(*note);
-                    write_at.get_or_insert_with(|| Instant::now() + BATCH);
+                    write_at.get_or_insert_with(|| Instant::now() + MAX_WRITE_DELAY);
                 }
                 Ok(Message::Finish(done)) => {
                     self.end_repeats(|_| true);
                     self.write();
-                    // The caller may have given up.
+                    // The caller may no longer wait.
                     let _ = done.send(());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -89,7 +89,7 @@ impl Writer {
             }
             let now = Instant::now();
             self.end_repeats(|repeat| repeat.until <= now);
-            // A line about repeats is written at once: it has waited long enough.
+            // A line about repeats is written at once, because it has waited for its window already.
             if write_at.is_none_or(|at| at <= now) {
                 self.write();
                 write_at = None;
@@ -101,7 +101,7 @@ impl Writer {
 
     fn record(&mut self, note: Note) {
         let is_refusal = note.outcome != Outcome::Served;
-        let key = Key {
+        let key = RepeatKey {
             via: note.via,
             uid: note.uid,
             caller: (!is_refusal).then_some(note.caller),
@@ -132,7 +132,7 @@ impl Writer {
         self.repeats.insert(key, Repeat { entry, caller, count: 0, lost: 0, until });
     }
 
-    /// Ends the counting of these; those that were repeated get one line.
+    /// Ends the counting of the repeats that `has_ended` selects, and writes one line for each that occurred.
     fn end_repeats(&mut self, has_ended: impl Fn(&Repeat) -> bool) {
         let ended: Vec<Repeat> =
             self.repeats.extract_if(|_, repeat| has_ended(repeat)).map(|(_, repeat)| repeat).collect();
@@ -142,7 +142,7 @@ impl Writer {
     }
 
     fn push_line(&mut self, entry: &AuditEntry) {
-        // Cannot fail: the entry has only texts and numbers.
+        // This cannot fail: the entry has only strings and numbers.
         if serde_json::to_writer(&mut self.lines, entry).is_ok() {
             self.lines.push(b'\n');
         }
@@ -156,7 +156,8 @@ impl Writer {
             let lost = self.lines.split(|byte| *byte == b'\n').count() - 1;
             let path = self.file.path.clone();
             tracing::error!(%error, lost, path = %path.display(), "the audit log cannot be written");
-            // Half a line may be in the file. Opening the file again ends that line, so it does not swallow the next one.
+            // The file may end in a truncated line. Opening the file again completes it, so that the next line is
+            // readable.
             if let Ok(file) = LogFile::open(&path) {
                 self.file = file;
             }

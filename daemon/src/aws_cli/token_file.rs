@@ -1,5 +1,5 @@
-//! The AWS CLI's token file: its name, its fields, and the decision what the daemon does with it. The format is that of
-//! botocore's `SSOTokenLoader` and of the AWS SDKs' reference ("SSO token provider").
+//! The AWS CLI's token file: its name, its fields, and the decision what the daemon does with it. The format is the one
+//! of botocore's `SSOTokenLoader` and of the AWS SDKs' reference ("SSO token provider").
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use sha1::{Digest, Sha1};
 use ssod_model::{ClientRegistration, Secret, SessionName, SessionTokens, SsoSession, Timestamp};
 
-/// Returns the file in which the CLI caches the session's token. Its name is derived from the session's name, or, for a legacy
-/// profile, from the start URL, which is also the name that ssod gives to such a session.
+/// Returns the file in which the CLI caches the session's token. Its name is derived from the session's name, or, for a
+/// legacy profile, from the start URL, which is also the name that ssod gives to such a session.
 pub(super) fn path(folder: &Path, session: &SessionName) -> PathBuf {
     folder.join(format!("{}.json", base16ct::lower::encode_string(&Sha1::digest(session.as_str()))))
 }
@@ -19,7 +19,7 @@ pub(super) fn path(folder: &Path, session: &SessionName) -> PathBuf {
 pub(super) enum Content {
     /// There is no file.
     Missing,
-    /// Not a token, or only part of one: some programs truncate the file before they write it.
+    /// The file is not a complete token: some programs truncate the file before they write it.
     Unreadable,
     /// A token.
     Token(Box<SharedToken>),
@@ -43,7 +43,7 @@ pub(super) struct SharedToken {
     refresh_token: Option<String>,
     /// Fields of other tools.
     #[serde(flatten)]
-    more: Map<String, Value>,
+    other_fields: Map<String, Value>,
 }
 
 impl Content {
@@ -56,8 +56,8 @@ impl Content {
 impl SharedToken {
     /// Returns a token with only the session's access token. Fields that other tools added to the file are preserved.
     pub(super) fn of(session: &SsoSession, token: &Secret, expires_at: Timestamp, before: &Content) -> Self {
-        let more = match before {
-            Content::Token(token) => token.more.clone(),
+        let other_fields = match before {
+            Content::Token(token) => token.other_fields.clone(),
             Content::Missing | Content::Unreadable => Map::new(),
         };
         Self {
@@ -69,12 +69,12 @@ impl SharedToken {
             client_secret: None,
             registration_expires_at: None,
             refresh_token: None,
-            more,
+            other_fields,
         }
     }
 
     /// Returns whether the file contains this access token.
-    fn is(&self, token: &Secret) -> bool {
+    fn contains(&self, token: &Secret) -> bool {
         self.access_token == token.expose()
     }
 
@@ -85,7 +85,7 @@ impl SharedToken {
     }
 
     fn expires_at(&self) -> Option<Timestamp> {
-        instant(&self.expires_at)
+        parse_time(&self.expires_at)
     }
 
     /// Returns the sign-in of another program; `None` if it has expired or cannot be renewed.
@@ -98,22 +98,22 @@ impl SharedToken {
             client: ClientRegistration {
                 client_id: self.client_id.clone()?,
                 client_secret: Secret::new(self.client_secret.clone()?),
-                expires_at: instant(self.registration_expires_at.as_deref()?)?,
+                expires_at: parse_time(self.registration_expires_at.as_deref()?)?,
             },
         })
     }
 }
 
 /// Parses a time; older programs write `UTC` instead of `Z`.
-fn instant(text: &str) -> Option<Timestamp> {
+fn parse_time(text: &str) -> Option<Timestamp> {
     text.parse().or_else(|_| text.replace("UTC", "Z").parse()).ok()
 }
 
 /// The next step for a session's file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum FileStep {
     /// Nothing to do.
-    Rest,
+    Nothing,
     /// Write the daemon's access token.
     Write,
     /// Record that the daemon's token is no longer in the file.
@@ -122,60 +122,61 @@ pub(super) enum Step {
     Remove,
     /// Sign out: the file with the daemon's token is gone, so the user signed out with the CLI.
     SignOut,
-    /// Take over the sign-in that the user made with the CLI.
+    /// Adopt the sign-in that the user made with the CLI.
     Adopt(Box<SessionTokens>),
     /// Read again: the file may be partly written.
-    LookAgain,
+    ReadAgain,
 }
 
-/// The daemon's own state of the session.
-pub(super) struct Known<'a> {
+/// What the daemon knows about the session.
+pub(super) struct SharingFacts<'a> {
     pub(super) session: &'a SsoSession,
     /// The daemon's access token and when it expires, if the user is signed in.
-    pub(super) ours: Option<(&'a Secret, Timestamp)>,
+    pub(super) own_token: Option<(&'a Secret, Timestamp)>,
     /// Whether the daemon wrote a token to the file before.
     pub(super) was_shared: bool,
 }
 
 /// Decides the next step.
-pub(super) fn decide(now: Timestamp, known: &Known<'_>, content: &Content) -> Step {
-    let theirs = match content {
-        Content::Unreadable => return Step::LookAgain,
+pub(super) fn decide(now: Timestamp, facts: &SharingFacts<'_>, content: &Content) -> FileStep {
+    let file_token = match content {
+        Content::Unreadable => return FileStep::ReadAgain,
         Content::Missing => {
-            return match (known.ours, known.was_shared) {
-                (Some(_), true) => Step::SignOut,
-                (Some((_, end)), false) if end > now => Step::Write,
-                (None, true) => Step::Forget,
-                (Some(_) | None, false) => Step::Rest,
+            return match (facts.own_token, facts.was_shared) {
+                (Some(_), true) => FileStep::SignOut,
+                (Some((_, end)), false) if end > now => FileStep::Write,
+                (None, true) => FileStep::Forget,
+                (Some(_) | None, false) => FileStep::Nothing,
             };
         }
-        Content::Token(theirs) => theirs,
+        Content::Token(token) => token,
     };
     // The daemon never writes a refresh token, so a file with one is another program's sign-in.
-    let sign_in = theirs.sign_in(now).filter(|_| theirs.belongs_to(known.session));
-    let Some((ours, end)) = known.ours else {
+    let sign_in = file_token.sign_in(now).filter(|_| file_token.belongs_to(facts.session));
+    let Some((own_token, end)) = facts.own_token else {
         return match sign_in {
-            Some(tokens) => Step::Adopt(Box::new(tokens)),
-            None if known.was_shared && theirs.refresh_token.is_none() => Step::Remove,
-            None => Step::Rest,
+            Some(tokens) => FileStep::Adopt(Box::new(tokens)),
+            None if facts.was_shared && file_token.refresh_token.is_none() => FileStep::Remove,
+            None => FileStep::Nothing,
         };
     };
     match sign_in {
-        // The daemon has taken over this refresh token. If two programs renewed with it, the session would end.
-        _ if theirs.is(ours) && theirs.refresh_token.is_some() => Step::Write,
-        _ if theirs.is(ours) => Step::Rest,
-        Some(tokens) if known.was_shared || tokens.expires_at > end => Step::Adopt(Box::new(tokens)),
+        // The daemon adopted this sign-in. If two programs renewed with its refresh token, the session would end, so
+        // the token is removed from the file.
+        _ if file_token.contains(own_token) && file_token.refresh_token.is_some() => FileStep::Write,
+        _ if file_token.contains(own_token) => FileStep::Nothing,
+        Some(tokens) if facts.was_shared || tokens.expires_at > end => FileStep::Adopt(Box::new(tokens)),
         // A token that cannot be renewed is replaced only by one that expires later.
-        _ if theirs.belongs_to(known.session) && theirs.expires_at().is_some_and(|theirs| theirs > end) => {
-            Step::Rest
+        _ if file_token.belongs_to(facts.session) && file_token.expires_at().is_some_and(|at| at > end) => {
+            FileStep::Nothing
         }
-        _ if end > now => Step::Write,
-        _ => Step::Rest,
+        _ if end > now => FileStep::Write,
+        _ => FileStep::Nothing,
     }
 }
 
-/// Returns whether the daemon wrote the file, so that it is not another program's sign-in.
-pub(super) fn is_ours(content: &Content) -> bool {
+/// Returns whether the daemon wrote the file. The daemon never writes a refresh token, and other programs do.
+pub(super) fn is_own(content: &Content) -> bool {
     matches!(content, Content::Token(token) if token.refresh_token.is_none())
 }
 
@@ -193,7 +194,7 @@ mod tests {
         let expires_at = at(expires_in).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut text = serde_json::json!({
             "startUrl": "https://x.awsapps.com/start", "region": "us-east-1", "accessToken": token,
-            "expiresAt": expires_at, "toolOfTomorrow": 7,
+            "expiresAt": expires_at, "fieldOfAnotherTool": 7,
         });
         if !refresh_token.is_empty() {
             text["refreshToken"] = refresh_token.into();
@@ -222,101 +223,92 @@ mod tests {
         }
     }
 
-    #[test]
-    fn each_state_of_the_file_has_its_step() {
-        let (session, token) = (session(), Secret::new("ours".to_owned()));
-        let (ours, expired) = (Some((&token, at(3_600))), Some((&token, at(-1))));
-        let elsewhere =
-            SsoSession { region: ssod_model::Region::parse("eu-west-1").unwrap(), ..session.clone() };
-        for (name, session, ours, was_shared, content, step) in [
-            ("the first time", &session, ours, false, Content::Missing, "write"),
-            ("the first time, with an expired token", &session, expired, false, Content::Missing, "rest"),
-            ("gone, though it was there", &session, ours, true, Content::Missing, "sign out"),
-            (
-                "gone, and our token has expired for the moment",
-                &session,
-                expired,
-                true,
-                Content::Missing,
-                "sign out",
-            ),
-            ("gone, and the user is not signed in", &session, None, true, Content::Missing, "forget"),
-            ("no file, and not signed in", &session, None, false, Content::Missing, "rest"),
-            ("ours", &session, ours, true, file("ours", 3_600, ""), "rest"),
-            ("ours, with a refresh token beside it", &session, ours, true, file("ours", 3_600, "r"), "write"),
-            ("an older one of ours", &session, ours, true, file("old", 600, ""), "write"),
-            (
-                "a sign-in by the CLI whose clock is behind",
-                &session,
-                ours,
-                true,
-                file("new", 600, "r"),
-                "adopt",
-            ),
-            (
-                "an older sign-in by the CLI, before we shared",
-                &session,
-                ours,
-                false,
-                file("old", 600, "r"),
-                "write",
-            ),
-            ("a newer sign-in by the CLI", &session, ours, false, file("new", 3_700, "r"), "adopt"),
-            (
-                "a token that cannot be renewed and expires later",
-                &session,
-                ours,
-                true,
-                file("new", 9_000, ""),
-                "rest",
-            ),
-            (
-                "a sign-in by the CLI while the user is not signed in",
-                &session,
-                None,
-                false,
-                file("new", 3_600, "r"),
-                "adopt",
-            ),
-            ("a sign-in elsewhere", &elsewhere, None, false, file("new", 3_600, "r"), "rest"),
-            (
-                "a sign-in elsewhere, while we are signed in",
-                &elsewhere,
-                ours,
-                true,
-                file("new", 9_000, "r"),
-                "write",
-            ),
-            ("ours, after the session ended", &session, None, true, file("old", 600, ""), "remove"),
-            (
-                "a token of the CLI that cannot be renewed",
-                &session,
-                None,
-                false,
-                file("new", 3_600, ""),
-                "rest",
-            ),
-            ("an expired sign-in", &session, None, false, file("new", -1, "r"), "rest"),
-            ("half a file", &session, ours, true, Content::parse(b"{\"startUrl\": "), "look again"),
-        ] {
-            let decided = match decide(at(0), &Known { session, ours, was_shared }, &content) {
-                Step::Rest => "rest",
-                Step::Write => "write",
-                Step::Forget => "forget",
-                Step::Remove => "remove",
-                Step::SignOut => "sign out",
-                Step::Adopt(_) => "adopt",
-                Step::LookAgain => "look again",
-            };
-            assert_eq!(decided, step, "{name}");
+    /// Returns the step that adopts the sign-in in the file.
+    fn adopt(content: &Content) -> FileStep {
+        let Content::Token(token) = content else { panic!("the file has no token") };
+        FileStep::Adopt(Box::new(token.sign_in(at(0)).unwrap()))
+    }
+
+    /// Checks the steps for files (name, content, whether the daemon wrote it before, step).
+    fn assert_steps<const N: usize>(
+        session: &SsoSession,
+        own_token: Option<(&Secret, Timestamp)>,
+        cases: [(&str, Content, bool, FileStep); N],
+    ) {
+        for (name, content, was_shared, step) in cases {
+            let facts = SharingFacts { session, own_token, was_shared };
+            assert_eq!(decide(at(0), &facts, &content), step, "{name}");
         }
+    }
+
+    #[test]
+    fn the_steps_while_the_user_is_signed_in() {
+        let token = Secret::new("own".to_owned());
+        let partly_written = Content::parse(b"{\"startUrl\": ");
+        let new = |expires_in| file("new", expires_in, "r");
+        assert_steps(
+            &session(),
+            Some((&token, at(3_600))),
+            [
+                ("no file yet", Content::Missing, false, FileStep::Write),
+                ("the file is gone", Content::Missing, true, FileStep::SignOut),
+                ("the own token", file("own", 3_600, ""), true, FileStep::Nothing),
+                ("the own token with a refresh token", file("own", 3_600, "r"), true, FileStep::Write),
+                ("an older own token", file("old", 600, ""), true, FileStep::Write),
+                ("a CLI sign-in by a clock that is behind", new(600), true, adopt(&new(600))),
+                ("an older CLI sign-in from before the sharing", new(600), false, FileStep::Write),
+                ("a newer CLI sign-in", new(3_700), false, adopt(&new(3_700))),
+                ("a later token that is not renewable", file("new", 9_000, ""), true, FileStep::Nothing),
+                ("a partly written file", partly_written, true, FileStep::ReadAgain),
+            ],
+        );
+        assert_steps(
+            &session(),
+            Some((&token, at(-1))),
+            [
+                ("no file yet, and an expired own token", Content::Missing, false, FileStep::Nothing),
+                (
+                    "the file is gone, and the own token has expired",
+                    Content::Missing,
+                    true,
+                    FileStep::SignOut,
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_steps_while_the_user_is_signed_out() {
+        let new = || file("new", 3_600, "r");
+        assert_steps(
+            &session(),
+            None,
+            [
+                ("the file is gone", Content::Missing, true, FileStep::Forget),
+                ("no file", Content::Missing, false, FileStep::Nothing),
+                ("a CLI sign-in", new(), false, adopt(&new())),
+                ("the own token of a session that ended", file("old", 600, ""), true, FileStep::Remove),
+                ("a CLI token that is not renewable", file("new", 3_600, ""), false, FileStep::Nothing),
+                ("an expired CLI sign-in", file("new", -1, "r"), false, FileStep::Nothing),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_sign_in_at_another_location_is_not_adopted() {
+        let elsewhere = SsoSession { region: ssod_model::Region::parse("eu-west-1").unwrap(), ..session() };
+        let token = Secret::new("own".to_owned());
+        let signed_out = ("signed out", file("new", 3_600, "r"), false, FileStep::Nothing);
+        assert_steps(&elsewhere, None, [signed_out]);
+        let signed_in = ("signed in", file("new", 9_000, "r"), true, FileStep::Write);
+        assert_steps(&elsewhere, Some((&token, at(3_600))), [signed_in]);
     }
 
     #[test]
     fn only_the_access_token_is_written_and_other_fields_are_preserved() {
         let session = session();
         let written =
-            SharedToken::of(&session, &Secret::new("ours".to_owned()), at(0), &file("old", 600, "REFRESH"));
-        insta::assert_snapshot!(serde_json::to_string(&written).unwrap(), @r#"{"startUrl":"https://x.awsapps.com/start","region":"us-east-1","accessToken":"ours","expiresAt":"2027-01-15T08:00:00Z","toolOfTomorrow":7}"#);
+            SharedToken::of(&session, &Secret::new("own".to_owned()), at(0), &file("old", 600, "REFRESH"));
+        insta::assert_snapshot!(serde_json::to_string(&written).unwrap(), @r#"{"startUrl":"https://x.awsapps.com/start","region":"us-east-1","accessToken":"own","expiresAt":"2027-01-15T08:00:00Z","fieldOfAnotherTool":7}"#);
     }
 }

@@ -10,7 +10,7 @@ use crate::live_broker::LiveBroker;
 use crate::sign_in_hosts;
 use crate::vault::keeper::VaultKeeper;
 
-/// The AWS config file as it is on disk now.
+/// The AWS config file, which may change while the daemon runs.
 #[derive(Clone)]
 pub(crate) struct LiveAwsConfig {
     path: PathBuf,
@@ -21,7 +21,7 @@ pub(crate) struct LiveAwsConfig {
 }
 
 impl LiveAwsConfig {
-    /// Reads nothing yet.
+    /// Creates the handle; [`reload`](Self::reload) reads the file.
     pub(crate) fn new(
         path: &Path,
         environment: Environment,
@@ -32,7 +32,7 @@ impl LiveAwsConfig {
         Self { path: path.to_owned(), environment, broker, keeper, problems }
     }
 
-    /// Reads the file and uses what it says now. A broken file changes only the problems.
+    /// Reads the file and applies it. An unusable file changes only the list of problems.
     pub(crate) async fn reload(&self) {
         let (path, environment) = (self.path.clone(), self.environment.clone());
         let read = tokio::task::spawn_blocking(move || load(&path, &environment)).await;
@@ -67,7 +67,7 @@ impl LiveAwsConfig {
     }
 }
 
-/// Returns what the file says; a missing file is an empty one. The error continues the file's name.
+/// Loads the file; a missing file is the same as an empty one. The error is a text that follows the file's name.
 fn load(path: &Path, environment: &Environment) -> Result<Configuration, String> {
     let text = match read_to_string(path, &ReadPolicy::user_file()) {
         Ok(text) => text,

@@ -1,5 +1,5 @@
-//! Watches files. A file or its folder may be missing, replaced by an editor, or a symlink into the user's dotfiles, so the
-//! folders are watched, and the set of folders is determined again after each change.
+//! Watches files. A file or its folder may be missing, replaced by an editor, or a symlink into the user's dotfiles, so
+//! the folders are watched, and the set of folders is determined again after each change.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-/// An editor writes, renames and touches a file at once; events within this time are one change.
+/// An editor makes several changes for one save; events within this time count as one change.
 const SETTLE: Duration = Duration::from_millis(80);
 
 /// Watches a set of files.
@@ -26,7 +26,7 @@ impl FileWatch {
         let (changed, events) = mpsc::channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if !event.is_ok_and(|event| event.kind.is_access()) {
-                // A full queue is fine, see above.
+                // A full queue already has an event that covers this one.
                 let _ = changed.try_send(());
             }
         })?;
@@ -35,7 +35,8 @@ impl FileWatch {
         Ok(watch)
     }
 
-    /// Waits until something changed in the folders and settled. The caller checks whether its files changed.
+    /// Waits until something has changed in the folders and no event followed for a moment. The caller checks whether
+    /// its files changed.
     pub(crate) async fn changed(&mut self) {
         if self.events.recv().await.is_none() {
             return std::future::pending().await;
@@ -48,7 +49,7 @@ impl FileWatch {
     fn watch_folders(&mut self) {
         let wanted: BTreeSet<PathBuf> = self.files.iter().flat_map(|file| folders_of(file)).collect();
         for gone in self.watched.difference(&wanted) {
-            // Fails if the folder was removed, which ends the watch too.
+            // This fails if the folder was removed, which ended the watch already.
             let _ = self.watcher.unwatch(gone);
         }
         for folder in &wanted {
@@ -61,8 +62,8 @@ impl FileWatch {
     }
 }
 
-/// Returns the nearest existing folder above the file, the same for the target of a symlink, and the parent of each folder in
-/// the path that is itself a symlink.
+/// Returns the nearest existing folder above the file, the same for the target of a symlink, and the parent of each
+/// folder in the path that is itself a symlink.
 fn folders_of(file: &Path) -> Vec<PathBuf> {
     let nearest = |path: &Path| path.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_owned);
     let target = file.canonicalize().ok();
@@ -77,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    async fn sees(watch: &mut FileWatch, change: impl FnOnce()) -> bool {
+    async fn notices(watch: &mut FileWatch, change: impl FnOnce()) -> bool {
         change();
         tokio::time::timeout(Duration::from_secs(2), watch.changed()).await.is_ok()
     }
@@ -88,13 +89,16 @@ mod tests {
         let folder = home.path().join(".aws");
         let file = folder.join("config");
         let mut watch = FileWatch::new(vec![file.clone()]).unwrap();
-        assert!(sees(&mut watch, || fs::create_dir(&folder).unwrap()).await, "the missing folder is created");
-        assert!(sees(&mut watch, || drop(fs::File::create(&file).unwrap())).await, "the file is created");
+        assert!(
+            notices(&mut watch, || fs::create_dir(&folder).unwrap()).await,
+            "the missing folder is created"
+        );
+        assert!(notices(&mut watch, || drop(fs::File::create(&file).unwrap())).await, "the file is created");
         let new = folder.join("config.new");
         fs::File::create(&new).unwrap();
         watch.changed().await;
-        assert!(sees(&mut watch, || fs::rename(&new, &file).unwrap()).await, "the file is replaced");
-        assert!(sees(&mut watch, || fs::remove_file(&file).unwrap()).await, "the file is removed");
+        assert!(notices(&mut watch, || fs::rename(&new, &file).unwrap()).await, "the file is replaced");
+        assert!(notices(&mut watch, || fs::remove_file(&file).unwrap()).await, "the file is removed");
     }
 
     #[tokio::test]
@@ -108,7 +112,7 @@ mod tests {
         std::os::unix::fs::symlink(&target, folder.join("config")).unwrap();
         let mut watch = FileWatch::new(vec![folder.join("config")]).unwrap();
         assert!(
-            sees(&mut watch, || fs::OpenOptions::new()
+            notices(&mut watch, || fs::OpenOptions::new()
                 .write(true)
                 .open(&target)
                 .unwrap()

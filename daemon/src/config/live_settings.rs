@@ -1,4 +1,4 @@
-//! The settings as they are at present: `config.toml` may change while the daemon runs.
+//! The present settings: `config.toml` may change while the daemon runs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use super::settings::{Settings, SettingsError};
 #[derive(Clone, Debug)]
 pub(crate) struct LiveSettings {
     current: watch::Sender<Arc<Settings>>,
-    /// Some settings take effect at the start only.
+    /// The settings of the start, because some take effect only then.
     started_with: Arc<Settings>,
 }
 
 impl LiveSettings {
-    /// The settings of the start.
+    /// Creates the handle with the settings of the start.
     pub(crate) fn new(settings: Settings) -> Self {
         let settings = Arc::new(settings);
         Self { current: watch::channel(settings.clone()).0, started_with: settings }
@@ -32,7 +32,8 @@ impl LiveSettings {
         self.current.subscribe()
     }
 
-    /// Reads the file again, and returns which changes need a restart, if there are any. An unusable file changes nothing.
+    /// Reads the file again, and returns which changes need a restart, if there are any. An unusable file changes
+    /// nothing.
     pub(crate) fn reload(&self, path: &Path) -> Result<Option<String>, SettingsError> {
         let new = Settings::load(path)?;
         let needs_restart = self.started_with.needs_restart(&new);

@@ -1,4 +1,4 @@
-//! What is wrong at present, as `ssod status` and `ssod doctor` show it.
+//! The present problems, as `ssod status` and `ssod doctor` show them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,18 +7,18 @@ use ssod_control::{Check, CheckState};
 
 use crate::sentence::sentence;
 
-/// What a problem is about. `Display` is the word that `ssod doctor` shows.
+/// The area that a problem concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Area {
     /// The AWS config file.
     AwsConfig,
     /// `config.toml`.
     Settings,
-    /// Settings that take effect at the next start only.
+    /// Changed settings that take effect only at the next start.
     Restart,
     /// The IMDS ports.
     Imds,
-    /// Where the vault's key is.
+    /// The store of the vault's key.
     KeyStore,
     /// The vault's files.
     Vault,
@@ -27,6 +27,7 @@ pub(crate) enum Area {
 }
 
 impl Area {
+    /// Returns the word that `ssod doctor` shows.
     fn word(self) -> &'static str {
         match self {
             Self::AwsConfig | Self::Settings | Self::Restart | Self::Imds => "configuration",
@@ -44,32 +45,32 @@ impl Area {
     }
 }
 
-/// One thing that is wrong, and what the user can do about it.
+/// One problem, and what the user can do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// What it is about.
+    /// The area that it concerns.
     pub(crate) area: Area,
     /// The file and the line, if there are any: "~/.aws/config line 7".
     pub(crate) location: Option<String>,
-    /// What is wrong, without a full stop.
+    /// The problem, without a full stop.
     pub(crate) message: String,
-    /// What to do. `None` if the message says it already.
+    /// What the user can do; `None` if the message says it already.
     pub(crate) remedy: Option<String>,
 }
 
 impl Problem {
-    /// A problem whose message says what to do.
+    /// Creates a problem whose message says what to do.
     pub(crate) fn new(area: Area, message: impl Into<String>) -> Self {
         Self { area, location: None, message: message.into(), remedy: None }
     }
 
-    /// Adds where it is.
+    /// Adds the location.
     pub(crate) fn at(self, location: impl Into<String>) -> Self {
         Self { location: Some(location.into()), ..self }
     }
 
-    /// Adds what to do.
-    pub(crate) fn fix(self, remedy: impl Into<String>) -> Self {
+    /// Adds what the user can do.
+    pub(crate) fn with_remedy(self, remedy: impl Into<String>) -> Self {
         Self { remedy: Some(remedy.into()), ..self }
     }
 
@@ -102,7 +103,7 @@ impl Problem {
 }
 
 impl Area {
-    /// What to do about a problem that does not say it.
+    /// Returns the remedy for problems that have none of their own.
     fn default_remedy(self) -> Option<&'static str> {
         match self {
             Self::AwsConfig | Self::Settings | Self::Imds => Some("Fix it; ssod reloads the file at once"),
@@ -119,7 +120,7 @@ impl Area {
 pub(crate) struct Problems(Arc<Mutex<BTreeMap<Area, Vec<Problem>>>>);
 
 impl Problems {
-    /// Replaces the problems of one area, and logs those that are new.
+    /// Replaces the problems of one area, and logs the new ones.
     pub(crate) fn replace(&self, area: Area, problems: Vec<Problem>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.get(&area).map_or(&[][..], Vec::as_slice);
@@ -129,7 +130,7 @@ impl Problems {
         all.insert(area, problems);
     }
 
-    /// Returns all of them.
+    /// Returns all problems.
     pub(crate) fn all(&self) -> Vec<Problem> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().flatten().cloned().collect()
     }

@@ -1,4 +1,4 @@
-//! Reloads both files when they change on disk.
+//! Reloads `config.toml` and the AWS config file when they change on disk.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::live_broker::LiveBroker;
 use crate::shutdown::Shutdown;
 use crate::vault::keeper::VaultKeeper;
 
-/// What a change of the files affects.
+/// Reloads changed configuration files. The fields are what a change affects.
 pub(crate) struct ConfigReloader {
     pub(crate) paths: Arc<Paths>,
     pub(crate) aws_config: LiveAwsConfig,
@@ -28,7 +28,7 @@ pub(crate) struct ConfigReloader {
 }
 
 impl ConfigReloader {
-    /// Reloads changed files until the stop. It compares contents, because an editor makes many events for one change.
+    /// Reloads changed files until the stop. It compares contents, because one change can cause many events.
     pub(crate) async fn run(self, shutdown: Shutdown) {
         let files = vec![self.paths.aws_config.clone(), self.paths.settings.clone()];
         let mut watch = match FileWatch::new(files.clone()) {
@@ -40,8 +40,8 @@ impl ConfigReloader {
             }
         };
         let content = |file: &PathBuf| std::fs::read(file).ok();
-        let mut seen: Vec<_> = files.iter().map(content).collect();
-        // A file may have changed between its first reading and the start of the watch.
+        let mut before: Vec<_> = files.iter().map(content).collect();
+        // A file may have changed after it was first read and before the watch started.
         self.aws_config.reload().await;
         self.reload_settings();
         self.apply_imds_ports().await;
@@ -51,14 +51,14 @@ impl ConfigReloader {
                 () = watch.changed() => {}
             }
             let now: Vec<_> = files.iter().map(content).collect();
-            if now[0] != seen[0] {
+            if now[0] != before[0] {
                 self.aws_config.reload().await;
             }
-            if now[1] != seen[1] {
+            if now[1] != before[1] {
                 self.reload_settings();
                 self.apply_imds_ports().await;
             }
-            seen = now;
+            before = now;
         }
     }
 

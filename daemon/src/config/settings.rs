@@ -1,4 +1,4 @@
-//! `config.toml`. Every setting is optional. An unknown key or a wrong value is an error that names its line.
+//! `config.toml`. Every setting is optional. An unknown key or an invalid value is an error that names its line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::system::logging::LogFormat;
 
-/// The port unless the settings name one. At the very first start the daemon may choose another one.
+/// The port if the settings name none. At the very first start, the daemon may choose another one.
 pub(crate) const DEFAULT_PORT: u16 = 7746;
 
 /// Why the settings cannot be used.
@@ -26,15 +26,15 @@ pub enum SettingsError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         error: io::Error,
     },
-    /// The file has a wrong key or value.
+    /// The file has an unknown key or an invalid value.
     #[error("{} {message}", .path.display())]
-    Wrong {
+    Invalid {
         /// The file.
         path: PathBuf,
-        /// The line and what is wrong there.
+        /// The line and the error.
         message: String,
     },
 }
@@ -61,7 +61,7 @@ pub struct Settings {
     pub log: LogSettings,
     /// Notifications on the desktop.
     pub notifications: NotificationSettings,
-    /// What is shared with the AWS CLI.
+    /// The sharing with the AWS CLI.
     pub aws_cli: AwsCliSettings,
 }
 
@@ -79,7 +79,7 @@ pub struct EndpointSettings {
 pub struct ImdsSettings {
     /// Whether the endpoint serves the active profile over IMDS.
     pub enabled: bool,
-    /// A port of its own for each of these profiles.
+    /// The profiles that have their own port, with that port.
     pub profiles: BTreeMap<String, u16>,
 }
 
@@ -166,7 +166,7 @@ pub enum FlowSetting {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LockSettings {
-    /// The daemon locks itself when no caller got credentials for this long; never if empty.
+    /// The daemon locks itself if no caller got credentials for this long; never if empty.
     #[serde(deserialize_with = "optional_duration")]
     pub idle_after: Option<Duration>,
 }
@@ -208,15 +208,14 @@ impl Settings {
     /// Loads the file. Without a file, every setting has its default.
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
         match std::fs::read_to_string(path) {
-            Ok(text) => {
-                Self::parse(&text).map_err(|message| SettingsError::Wrong { path: path.to_owned(), message })
-            }
+            Ok(text) => Self::parse(&text)
+                .map_err(|message| SettingsError::Invalid { path: path.to_owned(), message }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(SettingsError::Unreadable { path: path.to_owned(), error }),
         }
     }
 
-    /// Parses the text; fails with the line and what is wrong there.
+    /// Parses the text; the error names the line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let settings: Self = toml::from_str(text).map_err(|error| {
             let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
@@ -294,7 +293,7 @@ fn key_store<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeyStoreChoic
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
-/// Reads a word or a list. The names are parsed here, so that a wrong one is reported with the line of the setting.
+/// Reads a word or a list. The names are parsed here, so that an invalid one is reported with the line of the setting.
 fn keep_fresh<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeepFresh, D::Error> {
     deserializer.deserialize_any(KeepFreshVisitor)
 }
@@ -363,7 +362,7 @@ mod tests {
 
     #[test]
     fn an_error_names_its_line() {
-        for (text, words) in [
+        for (text, expected) in [
             ("[vault]\nkee = \"file\"\n", "line 2: unknown field `kee`"),
             ("\n[vault]\nkey = \"floppy\"\n", "line 3: \"floppy\" is not a key store"),
             ("[refresh]\nidle_after = \"soon\"\n", "line 2: \"soon\" is not a duration"),
@@ -380,7 +379,7 @@ mod tests {
             ("not toml", "line 1"),
         ] {
             let message = Settings::parse(text).unwrap_err();
-            assert!(message.contains(words), "{text:?}: {message}");
+            assert!(message.contains(expected), "{text:?}: {message}");
         }
     }
 }

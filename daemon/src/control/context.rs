@@ -1,4 +1,4 @@
-//! What the routes may use. Each route names the parts that it needs in its signature.
+//! The handles that routes may use. The signature of each route names the ones that it needs.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use crate::config::problem::Problems;
 use crate::listen::imds_ports::ImdsPorts;
 use crate::live_broker::LiveBroker;
 use crate::state_file::StateFile;
-use crate::vault::endpoint_tokens::EndpointTokens;
+use crate::vault::endpoint_tokens::LiveEndpointTokens;
 use crate::vault::keeper::VaultKeeper;
 
-/// The parts of the daemon that a route can ask for (`State<VaultKeeper>`). All are cheap handles.
+/// The handles that a route can take as an argument, for example `State<VaultKeeper>`. They are cheap to clone.
 #[derive(Clone, FromRef)]
-pub(crate) struct Context {
+pub(crate) struct ControlContext {
     pub(crate) broker: LiveBroker,
     pub(crate) clock: Clock,
     pub(crate) settings: LiveSettings,
     pub(crate) keeper: VaultKeeper,
-    pub(crate) tokens: EndpointTokens,
+    pub(crate) tokens: LiveEndpointTokens,
     pub(crate) state_file: Arc<StateFile>,
     pub(crate) aws_config: LiveAwsConfig,
     pub(crate) imds_ports: ImdsPorts,
@@ -33,7 +33,7 @@ pub(crate) struct Context {
     pub(crate) facts: Arc<DaemonFacts>,
 }
 
-/// What does not change while the daemon runs.
+/// Facts that do not change while the daemon runs.
 pub(crate) struct DaemonFacts {
     /// The endpoint's port on 127.0.0.1.
     pub(crate) port: u16,

@@ -1,4 +1,4 @@
-//! The one place that turns errors into answers of the control API.
+//! Converts errors into responses of the control API.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -10,7 +10,7 @@ use ssod_model::{IdentityError, Refusal, StoreError};
 use crate::sentence::sentence;
 use crate::vault::state::VaultState;
 
-/// An answer that is not a success.
+/// An error response of the control API.
 #[derive(Debug)]
 pub(crate) struct Failure {
     status: StatusCode,
@@ -31,7 +31,7 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "NotFound", message, None)
     }
 
-    /// The vault is locked, failed, or is being opened.
+    /// Returns the error of a vault that is locked, failed, or being opened.
     pub(crate) fn closed(vault: &VaultState) -> Self {
         let SealReason { reason, remedy } = vault.closed_reason().unwrap_or_else(|| SealReason {
             reason: "The vault is being opened.".to_owned(),
@@ -40,12 +40,12 @@ impl Failure {
         Self::new(StatusCode::FORBIDDEN, "Locked", reason, Some(remedy))
     }
 
-    /// An error of this machine or of ssod itself.
+    /// Returns the error for a failure of this machine or of ssod itself.
     pub(crate) fn broken(error: &anyhow::Error) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Broken", sentence(&format!("{error:#}")), None)
     }
 
-    /// The client named a session, but the route needs a profile.
+    /// Returns the error for a session's name where the route needs a profile.
     pub(crate) fn needs_profile(session: &str, profiles: &[String]) -> Self {
         let hint = match profiles {
             [] => format!("It has no profiles yet. Add one: ssod configure --session {session}"),
@@ -55,7 +55,7 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "ProfileNotFound", message, Some(hint))
     }
 
-    /// The name is neither a profile nor a session.
+    /// Returns the error for a name that is neither a profile nor a session.
     pub(crate) fn unknown(name: &str) -> Self {
         let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
         Self::new(
@@ -138,5 +138,5 @@ impl IntoResponse for Failure {
     }
 }
 
-/// What every route returns.
-pub(crate) type Answer<T> = Result<Json<T>, Failure>;
+/// The result of a route.
+pub(crate) type RouteResult<T> = Result<Json<T>, Failure>;

@@ -8,8 +8,8 @@ use ssod_control::{API_HEADER, API_VERSION};
 
 use super::failure::Failure;
 
-/// A client names the protocol version that it speaks. A web page cannot send that header, even if something forwards its
-/// requests to the socket.
+/// Passes a request on only if it has the header with the client's protocol version. A web page cannot send that
+/// header, even if a proxy forwards its requests to the socket.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
     let refused = |code: &str, message: &str, hint: Option<&str>| {
         Failure::new(StatusCode::BAD_REQUEST, code, message, hint.map(str::to_owned)).into_response()

@@ -1,4 +1,4 @@
-//! Finds what a client names.
+//! Finds the profile or session that a client names, and the program that calls.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::failure::Failure;
 use crate::live_broker::LiveBroker;
 use crate::vault::keeper::VaultKeeper;
 
-/// Fails while the vault is closed: which sessions are signed in is not known then.
+/// Fails while the vault is closed, because it is not known then which sessions are signed in.
 pub(super) fn require_open(keeper: &VaultKeeper) -> Result<(), Failure> {
     let state = keeper.state();
     if state.is_open() { Ok(()) } else { Err(Failure::closed(&state)) }
@@ -39,7 +39,7 @@ pub(super) fn find(broker: &LiveBroker, name: &str) -> Result<(SessionName, Opti
     session.map(|session| (session, None)).ok_or_else(|| Failure::unknown(name))
 }
 
-/// Returns the program for which a client calls: the one that started the client.
+/// Returns the program that started the client, which is the one that uses the credentials.
 pub(super) fn caller(peer: &UnixPeer) -> Option<Program> {
     peer.process.parent()?.program()
 }

@@ -1,12 +1,9 @@
-//! The state of the whole daemon, for `ssod status`, `ssod doctor` and the metrics. All of them show the same list of problems.
+//! The state of the whole daemon, for `ssod status`, `ssod doctor` and the metrics. All three show the same problems.
 
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use ssod_broker::{
-    Active, ProfileStatus as BrokerProfile, SessionState as BrokerState, SessionStatus as BrokerSession,
-    TroubleStatus,
-};
+use ssod_broker::{BrokerProfileStatus, BrokerSessionStatus, ProfileChoice, SignInState, TroubleStatus};
 use ssod_clock::{Clock, describe_clock_error};
 use ssod_control::{
     ActiveProfile, DaemonStatus, Paths, ProfileState, ProfileStatus, SessionState, SessionStatus, Status,
@@ -15,7 +12,7 @@ use ssod_control::{
 use ssod_model::{Timestamp, TimestampExt};
 use ssod_vault::KeyStoreChoice;
 
-use super::context::{Context, DaemonFacts};
+use super::context::{ControlContext, DaemonFacts};
 use super::time::whole_seconds;
 use crate::config::live_settings::LiveSettings;
 use crate::config::problem::{Area, Problem, Problems};
@@ -36,8 +33,8 @@ pub(super) struct Reporter {
     facts: Arc<DaemonFacts>,
 }
 
-impl FromRef<Context> for Reporter {
-    fn from_ref(context: &Context) -> Self {
+impl FromRef<ControlContext> for Reporter {
+    fn from_ref(context: &ControlContext) -> Self {
         Self {
             broker: context.broker.clone(),
             keeper: context.keeper.clone(),
@@ -59,8 +56,8 @@ impl Reporter {
         Status {
             daemon: self.daemon(),
             active: active_profile(&status.active),
-            sessions: status.sessions.into_iter().map(|one| session(one, now)).collect(),
-            profiles: status.profiles.into_iter().map(|one| profile(one, now)).collect(),
+            sessions: status.sessions.into_iter().map(|status| session(status, now)).collect(),
+            profiles: status.profiles.into_iter().map(|status| profile(status, now)).collect(),
         }
     }
 
@@ -80,7 +77,7 @@ impl Reporter {
         }
     }
 
-    /// Returns everything that is wrong at present.
+    /// Returns all present problems.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = self.problems.all();
         let files = self.keeper.file_problems();
@@ -92,31 +89,31 @@ impl Reporter {
                 "This machine's clock is {error}. ssod uses AWS's time, but SDKs sign with this clock"
             );
             Problem::new(Area::Clock, message)
-                .fix("Set it, on most systems by: sudo timedatectl set-ntp true")
+                .with_remedy("Set it, on most systems by: sudo timedatectl set-ntp true")
         }));
         problems
     }
 
-    /// The key is not where the settings say.
+    /// Returns a problem if the key is not in the store that the settings name.
     fn misplaced_key(&self) -> Option<Problem> {
         match (self.keeper.state().key_store(), self.settings.current().vault.key) {
             (Some(actual), KeyStoreChoice::Only(configured)) if actual != configured => {
                 let message = format!("[vault] key says {configured}, but the vault's key is in {actual}");
                 let remedy = format!("Move it: ssod vault move {configured}");
-                Some(Problem::new(Area::KeyStore, message).fix(remedy))
+                Some(Problem::new(Area::KeyStore, message).with_remedy(remedy))
             }
             _ => None,
         }
     }
 }
 
-fn session(session: BrokerSession, now: Timestamp) -> SessionStatus {
+fn session(session: BrokerSessionStatus, now: Timestamp) -> SessionStatus {
     let (state, reason) = match session.state {
-        BrokerState::Locked => (SessionState::Locked, None),
-        BrokerState::SignedOut => (SessionState::SignedOut, None),
-        BrokerState::SigningIn => (SessionState::SigningIn, None),
-        BrokerState::Active => (SessionState::Active, None),
-        BrokerState::Expired { reason } => (SessionState::Expired, Some(reason)),
+        SignInState::Locked => (SessionState::Locked, None),
+        SignInState::SignedOut => (SessionState::SignedOut, None),
+        SignInState::SigningIn => (SessionState::SigningIn, None),
+        SignInState::Active => (SessionState::Active, None),
+        SignInState::Expired { reason } => (SessionState::Expired, Some(reason)),
     };
     SessionStatus {
         name: session.name.to_string(),
@@ -128,11 +125,11 @@ fn session(session: BrokerSession, now: Timestamp) -> SessionStatus {
         remaining: session.token_expires_at.map(|at| at.since_or_zero(now).as_secs()),
         ends_in: session.ends_at.filter(|at| *at > now).map(|at| at.since_or_zero(now).as_secs()),
         renews_in: session.next_renewal.map(|at| at.since_or_zero(now).as_secs()),
-        trouble: session.trouble.map(|one| trouble(one, now)),
+        trouble: session.trouble.map(|reason| trouble(reason, now)),
     }
 }
 
-fn profile(profile: BrokerProfile, now: Timestamp) -> ProfileStatus {
+fn profile(profile: BrokerProfileStatus, now: Timestamp) -> ProfileStatus {
     let state = match (&profile.expiration, &profile.trouble) {
         (Some(_), _) => ProfileState::Ready,
         (None, None) => ProfileState::OnDemand,
@@ -148,7 +145,7 @@ fn profile(profile: BrokerProfile, now: Timestamp) -> ProfileStatus {
         expires_at: profile.expiration.map(whole_seconds),
         remaining: profile.expiration.map(|at| at.since_or_zero(now).as_secs()),
         renews_in: profile.next_renewal.map(|at| at.since_or_zero(now).as_secs()),
-        trouble: profile.trouble.map(|one| trouble(one, now)),
+        trouble: profile.trouble.map(|reason| trouble(reason, now)),
         used_ago: profile.last_used.map(|at| now.since_or_zero(at).as_secs()),
         used_by: profile.used_by,
         aws_form: profile.aws_form,
@@ -166,11 +163,11 @@ fn trouble(trouble: TroubleStatus, now: Timestamp) -> Trouble {
     }
 }
 
-/// Returns the active profile as the control API writes it.
-pub(super) fn active_profile(active: &Active) -> ActiveProfile {
+/// Returns the active profile in the format of the control API.
+pub(super) fn active_profile(active: &ProfileChoice) -> ActiveProfile {
     ActiveProfile {
         profile: active.profile.as_ref().map(ToString::to_string),
-        until: active.revert.as_ref().map(|(until, _)| whole_seconds(*until)),
-        then: active.revert.as_ref().and_then(|(_, then)| then.as_ref().map(ToString::to_string)),
+        until: active.revert.as_ref().map(|revert| whole_seconds(revert.at)),
+        then: active.revert.as_ref().and_then(|revert| revert.to.as_ref().map(ToString::to_string)),
     }
 }

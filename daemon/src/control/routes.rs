@@ -1,4 +1,4 @@
-//! The list of all routes. Each route has a file of its own.
+//! The list of all routes. Each route has its own file.
 
 mod audit;
 mod credentials;
@@ -21,15 +21,15 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use ssod_control::{API_HEADER, API_VERSION};
 
-use super::context::Context;
+use super::context::ControlContext;
 use super::failure::Failure;
 use super::guard::guard;
 
-/// Every message has less than a few hundred bytes.
+/// The maximum size of a request; a normal one has at most a few hundred bytes.
 const MAX_BODY: usize = 64 * 1024;
 
 /// Returns the router of the control API.
-pub(super) fn router() -> Router<Context> {
+pub(super) fn router() -> Router<ControlContext> {
     Router::new()
         .route("/v1/status", get(status::answer))
         .route("/v1/daemon", get(status::daemon))

@@ -1,4 +1,4 @@
-//! Who may connect to the endpoint's ports.
+//! Checks which user connects to the endpoint's ports.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use tokio::net::TcpStream;
 use crate::audit::AuditLog;
 use crate::live_broker::LiveBroker;
 
-/// Asks the kernel once which user made a connection, before a byte of it is read. The guard decides what that means for a
-/// request; here it decides which share of the connections it takes. If the kernel does not answer, the connection counts as
-/// another user's.
+/// Asks the kernel once which user made a connection, before any byte of it is read. The uid decides from which share
+/// of the connection limit the connection gets its slot; the guard uses the uid for each request. If the kernel does
+/// not answer, the connection counts as another user's.
 pub(crate) fn admit(
     endpoint: Endpoint<LiveBroker>,
     audit: Arc<AuditLog>,
@@ -20,10 +20,10 @@ pub(crate) fn admit(
         let (SocketAddr::V4(client), Ok(SocketAddr::V4(server))) = (client, connection.local_addr()) else {
             return Admission::Closed;
         };
-        // An answer is one small write, so waiting to batch it would only delay it.
+        // A response is one small write, so Nagle's algorithm would only delay it.
         let _ = connection.set_nodelay(true);
         let peer = ssod_peer::tcp_peer(*client, server).unwrap_or_else(|error| {
-            tracing::error!(%error, "the kernel does not tell which user made a connection, so it is refused");
+            tracing::error!(%error, "the kernel does not report which user made a connection, so it is refused");
             None
         });
         let (uid, inode) = (peer.map(|peer| peer.uid), peer.map_or(0, |peer| peer.inode));

@@ -1,4 +1,4 @@
-//! The ports that serve one profile's IMDS each, as `[imds] profiles` names them.
+//! The IMDS ports of single profiles, which `[imds] profiles` names.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,14 +18,14 @@ use crate::config::problem::{Area, Problem};
 use crate::live_broker::LiveBroker;
 use crate::shutdown::Shutdown;
 
-/// The open IMDS ports. Clones share them.
+/// The open IMDS ports. Clones share one state.
 #[derive(Clone)]
-pub(crate) struct ImdsPorts(Arc<Inner>);
+pub(crate) struct ImdsPorts(Arc<ImdsPortsInner>);
 
-struct Inner {
+struct ImdsPortsInner {
     /// By profile.
     open: Mutex<BTreeMap<String, ImdsListener>>,
-    /// Ports that the service manager holds and that are not in use yet.
+    /// The sockets of the service manager that are not in use yet.
     inherited: Mutex<Inherited>,
     services: Services<LiveBroker>,
     audit: Arc<AuditLog>,
@@ -41,7 +41,7 @@ struct ImdsListener {
 }
 
 impl ImdsPorts {
-    /// No port is open yet.
+    /// Creates the handle without any open port.
     pub(crate) fn new(
         inherited: Inherited,
         services: Services<LiveBroker>,
@@ -50,7 +50,7 @@ impl ImdsPorts {
         shutdown: Shutdown,
     ) -> Self {
         let (open, inherited) = (Mutex::default(), Mutex::new(inherited));
-        Self(Arc::new(Inner { open, inherited, services, audit, capacity, shutdown }))
+        Self(Arc::new(ImdsPortsInner { open, inherited, services, audit, capacity, shutdown }))
     }
 
     /// Returns the port that serves that profile.
@@ -66,8 +66,8 @@ impl ImdsPorts {
             .collect()
     }
 
-    /// Opens and closes ports until the open ones are those that are wanted, and returns what prevented it. It closes first,
-    /// so that a port can change its profile.
+    /// Opens and closes ports so that exactly the wanted ones are open, and returns the problems. It closes first, so
+    /// that a port can change its profile.
     pub(crate) async fn apply(&self, wanted: &BTreeMap<String, u16>) -> Vec<Problem> {
         let closing: Vec<ImdsListener> = self
             .open()
@@ -76,7 +76,7 @@ impl ImdsPorts {
             .collect();
         for ImdsListener { stop, task, .. } in closing {
             drop(stop);
-            // A task that panicked has logged it, and its port is closed, too.
+            // If the task panicked, its port is closed, too, and the panic is in the log.
             let _ = task.await;
         }
         let mut problems = Vec::new();
@@ -110,7 +110,7 @@ impl ImdsPorts {
         let until = async move {
             tokio::select! {
                 () = shutdown => {}
-                // Nothing is ever sent: the sender is dropped.
+                // No value is ever sent; dropping the sender closes the port.
                 _ = closed => {}
             }
         };

@@ -1,5 +1,5 @@
-//! Sockets that a service manager opened and keeps open over a restart of the daemon, so that no connection is refused and no
-//! other program gets the port meanwhile. A socket is identified by its address.
+//! Sockets that a service manager opened and keeps open while the daemon restarts, so that no connection is refused and
+//! no other program gets the port meanwhile. A socket is identified by its address.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use listenfd::ListenFd;
 
-/// The inherited sockets that were not taken yet.
+/// The inherited sockets that have not been taken yet.
 #[derive(Debug, Default)]
 pub struct Inherited {
     control: Vec<UnixListener>,
@@ -17,16 +17,16 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// Takes the sockets that the environment names (`LISTEN_FDS`, sd_listen_fds(3)), and clears those variables, so it must
-    /// run before any thread is started. Fails if a socket is not on 127.0.0.1.
+    /// Takes the sockets that the environment names (`LISTEN_FDS`, sd_listen_fds(3)), and clears those variables, so it
+    /// must run before any thread starts. Fails if a socket is not on 127.0.0.1.
     pub fn from_environment() -> Result<Self> {
-        let inherited = Self::sort(ListenFd::from_env())?;
+        let inherited = Self::classify(ListenFd::from_env())?;
         #[cfg(target_os = "macos")]
         let inherited = if inherited.has_ports() { inherited } else { launchd::sockets() };
         Ok(inherited)
     }
 
-    fn sort(mut all: ListenFd) -> Result<Self> {
+    fn classify(mut all: ListenFd) -> Result<Self> {
         let mut inherited = Self::default();
         for index in 0..all.len() {
             // A socket of another kind stays open and unused.
@@ -77,7 +77,7 @@ impl Inherited {
     }
 }
 
-/// The sockets that the agent's plist names. Not tested on a Mac.
+/// The sockets that the launchd plist names. This is not tested on a Mac.
 #[cfg(target_os = "macos")]
 mod launchd {
     use std::fs::OpenOptions;
@@ -101,8 +101,8 @@ mod launchd {
         inherited
     }
 
-    /// Returns the sockets with the given name; none without launchd. launchd returns bare numbers; opening /dev/fd/N creates an
-    /// owned descriptor for the same socket (fd(4)) without `unsafe`.
+    /// Returns the sockets with the given name; none without launchd. launchd returns bare numbers; opening /dev/fd/N
+    /// creates an owned descriptor for the same socket (fd(4)) without `unsafe`.
     fn descriptors(name: &str) -> impl Iterator<Item = OwnedFd> {
         let numbers = raunch::activate_socket(name).unwrap_or_default();
         let open = |number| OpenOptions::new().read(true).write(true).open(format!("/dev/fd/{number}"));

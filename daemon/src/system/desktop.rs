@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-/// Shows the texts as they are, without markup. Fails where there is no desktop.
+/// Shows the texts literally, without markup. Fails if there is no desktop.
 #[cfg(target_os = "linux")]
 pub(crate) async fn show(summary: &str, body: &str) -> Result<()> {
     use std::collections::HashMap;
@@ -18,7 +18,7 @@ pub(crate) async fn show(summary: &str, body: &str) -> Result<()> {
     Ok(())
 }
 
-/// Shows the texts as they are. Fails where there is no desktop.
+/// Shows the texts literally. Fails if there is no desktop.
 #[cfg(not(target_os = "linux"))]
 pub(crate) async fn show(summary: &str, body: &str) -> Result<()> {
     let mut notification = notify_rust::Notification::new();
@@ -28,16 +28,16 @@ pub(crate) async fn show(summary: &str, body: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether the desktop parses the body as markup. One that does not would show an escaped body with its escapes.
+/// Returns whether the desktop parses the body as markup. A desktop that does not would show the escapes.
 #[cfg(target_os = "linux")]
 async fn parses_markup(connection: &zbus::Connection) -> bool {
     let reply = call(connection, "GetCapabilities", &()).await;
     let capabilities = reply.and_then(|reply| reply.body().deserialize::<Vec<String>>());
-    // Without an answer, a stray escape is the smaller harm.
+    // Without an answer, markup is assumed: a visible escape is better than interpreted markup.
     capabilities.map_or(true, |capabilities| capabilities.iter().any(|name| name == "body-markup"))
 }
 
-/// Calls a method of the Desktop Notifications Specification's one interface.
+/// Calls a method of the interface of the Desktop Notifications Specification.
 #[cfg(target_os = "linux")]
 async fn call<B>(connection: &zbus::Connection, method: &str, arguments: &B) -> zbus::Result<zbus::Message>
 where
@@ -47,7 +47,7 @@ where
     connection.call_method(Some(name), path, Some(name), method, arguments).await
 }
 
-/// Escapes what the specification's markup, a subset of XML, treats as special in a text.
+/// Escapes the characters that are special in the specification's markup, a subset of XML.
 #[cfg(target_os = "linux")]
 fn escape_markup(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")

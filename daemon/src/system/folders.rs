@@ -1,23 +1,24 @@
-//! Folders that only this user may enter.
+//! Folders that only this user may access.
 
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use ssod_private_files::{FolderError, FolderState, private_folder};
 
-/// Makes the folder with mode 0700, or fixes the mode of our own. Refuses a symlink and another user's folder.
+/// Creates the folder with mode 0700, or corrects the mode of this user's folder. Fails for a symlink and for another
+/// user's folder.
 pub(crate) fn private(path: &Path) -> Result<()> {
     let shown = path.display();
     match private_folder(path) {
         Ok(FolderState::Created | FolderState::AlreadyPrivate) => Ok(()),
         Ok(FolderState::MadePrivate { .. }) => {
-            tracing::warn!(folder = %shown, "other users could enter this folder; its mode is 0700 now");
+            tracing::warn!(folder = %shown, "other users could access this folder; its mode is 0700 now");
             Ok(())
         }
         Err(error @ FolderError::NotFolder) => Err(anyhow!("{shown}: {error}. Remove it and start again")),
         Err(error @ FolderError::OtherOwner { .. }) => {
             Err(anyhow!("{shown}: {error}. Remove it, or set XDG_RUNTIME_DIR to a folder of yours"))
         }
-        Err(FolderError::Io(error)) => Err(anyhow!("cannot make {shown}: {error}")),
+        Err(FolderError::Io(error)) => Err(anyhow!("cannot create {shown}: {error}")),
     }
 }

@@ -1,11 +1,11 @@
-//! What protects the daemon's memory and files before anything secret is read.
+//! Protects the daemon's memory and files before any secret is read.
 
-/// More than all listeners together use.
+/// The limit of descriptors, which is more than all listeners together use.
 #[cfg(target_os = "linux")]
 const MAX_DESCRIPTORS: u64 = 65_536;
 
-/// Disables core dumps, prevents other processes of this user from reading this process's memory, and makes every new file
-/// private. Call it first in `main`.
+/// Disables core dumps, prevents other processes of this user from reading this process's memory, and makes every new
+/// file private. It must be the first call in `main`.
 pub fn harden() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! One daemon for each user: the daemon that holds the lock may remove a stale socket and write the vault.
+//! The instance lock, because each user has one daemon. Its holder may remove a stale socket and write the vault.
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -8,15 +8,17 @@ use anyhow::{Context, Result};
 use fs4::{FileExt, TryLockError};
 use thiserror::Error;
 
-/// Another daemon runs already.
+/// Another daemon is already running.
 #[derive(Debug, Error)]
-#[error("another ssod-daemon runs already (process {pid}); there is one for each user. See: ssod status")]
+#[error(
+    "another ssod-daemon is already running (process {pid}); there is one for each user. See: ssod status"
+)]
 pub struct AlreadyRuns {
-    /// Its process id, as it wrote it into the lock file.
+    /// Its process id, which it wrote to the lock file.
     pid: String,
 }
 
-/// Held until dropped. The kernel releases it when the process ends, however it ends.
+/// The lock, which is held until it is dropped. The kernel releases it when the process ends, even by a crash.
 #[derive(Debug)]
 pub struct InstanceLock(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
 
@@ -29,7 +31,7 @@ impl InstanceLock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
-                // Only for the message.
+                // The process id is only for the message, so an error does not matter.
                 let _ = file.read_to_string(&mut pid);
                 return Err(AlreadyRuns { pid: pid.trim().to_owned() }.into());
             }

@@ -1,4 +1,4 @@
-//! The daemon's log: its filter, its format and where it goes.
+//! The daemon's log: its filter, its format and its destination.
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -26,11 +26,12 @@ pub enum LogFormat {
 pub fn init(format: LogFormat) {
     let filter =
         EnvFilter::builder().with_env_var("SSOD_LOG").with_default_directive(tracing::Level::INFO.into());
-    // notify logs each change in a watched folder. If the log file is in such a folder, each line would cause the next one.
-    let quiet = "notify=info".parse().unwrap_or_else(|_| tracing::Level::INFO.into());
-    let filter = filter.from_env_lossy().add_directive(quiet);
+    // At level debug, the crate notify logs each change in a watched folder. If the log file is in such a folder, each
+    // line would cause the next one.
+    let notify_limit = "notify=info".parse().unwrap_or_else(|_| tracing::Level::INFO.into());
+    let filter = filter.from_env_lossy().add_directive(notify_limit);
     let under_journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    // Each try_init fails only if logging was started already.
+    // try_init fails only if logging was started already.
     if format == LogFormat::Journald || format == LogFormat::Auto && under_journal {
         if let Ok(journal) = tracing_journald::layer() {
             let journal = journal.with_field_prefix(None);

@@ -1,5 +1,5 @@
-//! Reports that the network may have changed: the kernel announces changes of addresses and routes (rtnetlink(7)). Linux only;
-//! on other systems a request that waits for AWS ends with its own timeout.
+//! Reports that the network may have changed: the kernel announces changes of addresses and routes (rtnetlink(7)). This
+//! is for Linux only; on other systems, a request that waits for AWS ends by its own time limit.
 
 use std::io;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 /// `RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE` of `linux/rtnetlink.h`.
 const GROUPS: u32 = 0x10 | 0x40 | 0x100 | 0x400;
-/// Joining a network causes several announcements; within this time they are one change.
+/// Joining a network causes several announcements; those within this time count as one change.
 const SETTLE: Duration = Duration::from_millis(500);
 /// Limits how often an unstable network is reported.
 const MIN_INTERVAL: Duration = Duration::from_secs(5);

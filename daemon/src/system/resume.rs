@@ -1,5 +1,6 @@
-//! Reports that the machine woke from sleep, as logind announces it (PrepareForSleep, org.freedesktop.login1(5)). The timer on
-//! the wall clock needs no such report; it is for requests that still wait for AWS. Linux only.
+//! Reports that the machine resumed from a suspend, as logind announces it (PrepareForSleep,
+//! org.freedesktop.login1(5)). It is for requests that still wait for AWS; the timer on the wall clock does not need
+//! it. This is for Linux only.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,18 +11,18 @@ use zbus::{Connection, MatchRule, MessageStream};
 
 /// The system bus unless the environment names another one.
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
-/// Limits how often a wake-up is reported, also if another program forges the signal.
+/// Limits how often a resume is reported, even if another program forges the signal.
 const MIN_INTERVAL: Duration = Duration::from_secs(5);
-/// Signals that may be queued.
+/// The maximum number of queued signals.
 const QUEUE_CAPACITY: usize = 8;
 
-/// Calls `on_resume` after each wake-up. Returns at once if there is no system bus.
+/// Calls `on_resume` after each resume. Returns at once if there is no system bus.
 pub(crate) async fn watch(on_resume: impl Fn()) {
     if std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS").is_none() && !Path::new(SYSTEM_BUS).exists() {
         return;
     }
     if let Err(error) = listen(on_resume).await {
-        tracing::debug!(%error, "the system bus does not report when the machine wakes");
+        tracing::debug!(%error, "the system bus does not report when the machine resumes");
     }
 }
 
@@ -36,9 +37,9 @@ async fn listen(on_resume: impl Fn()) -> zbus::Result<()> {
     let mut signals = MessageStream::for_match_rule(rule, &connection, Some(QUEUE_CAPACITY)).await?;
     while let Some(signal) = signals.next().await {
         if let Ok(false) = signal?.body().deserialize::<bool>() {
-            tracing::info!("the machine woke from sleep");
+            tracing::info!("the machine resumed");
             on_resume();
-            // Signals meanwhile wait in the queue, or are dropped when it is full.
+            // Meanwhile, signals wait in the queue, or are dropped if it is full.
             tokio::time::sleep(MIN_INTERVAL).await;
         }
     }

@@ -1,25 +1,25 @@
-//! Reports to a service manager (sd_notify(3)): ready, a status text, the watchdog's pings, stopping. Without a service manager
-//! all of this does nothing.
+//! Reports to a service manager (sd_notify(3)): ready, a status text, pings for the watchdog, stopping. Without a
+//! service manager it does nothing.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use ssod_broker::SessionState;
+use ssod_broker::SignInState;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::live_broker::LiveBroker;
 use crate::vault::keeper::VaultKeeper;
 
 /// Reports to the service manager.
-pub(crate) struct ServiceManager {
+pub(crate) struct ServiceManagerReporter {
     pub(crate) broker: LiveBroker,
     pub(crate) keeper: VaultKeeper,
     /// The endpoint's port, for the status text.
     pub(crate) port: u16,
 }
 
-impl ServiceManager {
-    /// Reports until the stop. The daemon is ready when this begins.
+impl ServiceManagerReporter {
+    /// Reports until the stop. The daemon must be ready before the call.
     pub(crate) async fn run(self, stop: impl Future<Output = ()> + Send) {
         notify(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
         tokio::select! {
@@ -35,14 +35,14 @@ impl ServiceManager {
         loop {
             tokio::select! {
                 event = events.recv() => if matches!(event, Err(RecvError::Closed)) { return },
-                // The keeper keeps the sender.
+                // An error is impossible: the keeper keeps the sender.
                 _ = vault.changed() => {}
             }
             notify(&[NotifyState::Status(&self.status())]);
         }
     }
 
-    /// Returns "2 of 3 sessions signed in, 5 profiles; port 7746".
+    /// Returns the status text, for example "2 of 3 sessions signed in, 5 profiles; port 7746".
     fn status(&self) -> String {
         let (sessions, vault) = (self.broker.sessions(), self.keeper.state());
         if !vault.is_open() {
@@ -51,13 +51,13 @@ impl ServiceManager {
                 closed.map_or_else(|| "the vault is being opened".to_owned(), |closed| closed.reason);
             return format!("{reason} (port {})", self.port);
         }
-        let active = sessions.iter().filter(|session| session.state == SessionState::Active).count();
+        let active = sessions.iter().filter(|session| session.state == SignInState::Active).count();
         let (all, profiles) = (sessions.len(), self.broker.profile_names().len());
         format!("{active} of {all} sessions signed in, {profiles} profiles; port {}", self.port)
     }
 
-    /// Pings the watchdog, if there is one, each time that the refresher's loop has completed a tick on request. A loop that hangs
-    /// completes none, so the service manager restarts the daemon.
+    /// Pings the watchdog, if there is one, each time the refresher's loop has completed a tick on request. If the loop
+    /// hangs, it completes none, so the service manager restarts the daemon.
     async fn ping_watchdog(&self) {
         let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
         loop {
@@ -74,7 +74,7 @@ impl ServiceManager {
         let mut ticks = self.broker.ticks();
         ticks.mark_unchanged();
         self.broker.wake();
-        // The broker keeps the sender.
+        // Only the timeout can be an error: the broker keeps the sender.
         tokio::time::timeout(timeout, ticks.changed()).await.is_ok()
     }
 }

@@ -1,4 +1,4 @@
-//! The endpoint's tokens: kept in the vault, and as files in the runtime folder for the SDKs that read files.
+//! The endpoint's tokens: they are stored in the vault, and as files in the runtime folder for SDKs that read files.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use ssod_model::{ProfileName, SecretStore};
 use crate::state_file::StateFile;
 use crate::system::folders;
 
-/// The endpoint's tokens and their files. Clones share them.
+/// The endpoint's tokens in force, and their files. Clones share one state.
 #[derive(Clone)]
-pub(crate) struct EndpointTokens {
+pub(crate) struct LiveEndpointTokens {
     tokens: Arc<Tokens>,
     state_file: Arc<StateFile>,
     paths: Arc<Paths>,
 }
 
-impl EndpointTokens {
-    /// There are no tokens before the vault is open.
+impl LiveEndpointTokens {
+    /// Creates the handle without tokens, because the vault is not open yet.
     pub(crate) fn new(state_file: Arc<StateFile>, paths: Arc<Paths>) -> Self {
         Self { tokens: Arc::default(), state_file, paths }
     }
@@ -30,15 +30,15 @@ impl EndpointTokens {
         &self.tokens
     }
 
-    /// Returns the file that has that owner's token at present.
+    /// Returns the file of that owner's present token.
     pub(crate) fn file(&self, owner: &TokenOwner) -> PathBuf {
         self.paths.token(owner.profile().map(ProfileName::as_str), self.state_file.generation(owner))
     }
 
-    /// Makes the tokens that are missing, saves them in the vault, and writes their files. Blocks on the disk.
+    /// Creates the missing tokens, saves them in the vault, and writes their files. Blocks on the disk.
     pub(crate) fn provide(&self, profiles: &[ProfileName], vault: &impl SecretStore) -> Result<()> {
         if self.tokens.ensure(profiles)? {
-            tracing::debug!("endpoint tokens were made");
+            tracing::debug!("endpoint tokens were created");
         }
         self.tokens.save(|all| vault.save_endpoint_tokens(all))?;
         folders::private(&self.paths.tokens())?;
@@ -48,8 +48,8 @@ impl EndpointTokens {
         Ok(())
     }
 
-    /// Makes the present tokens of these owners worthless. New ones are in force and in files when it returns.
-    /// Blocks on the disk; the caller holds the vault's transition lock.
+    /// Revokes the present tokens of these owners, and puts new ones in force and into files. Blocks on the disk; the
+    /// caller must hold the vault's transition lock.
     pub(crate) fn revoke(
         &self,
         revoked: &[TokenOwner],
@@ -57,16 +57,17 @@ impl EndpointTokens {
         vault: &impl SecretStore,
     ) -> Result<()> {
         let old: Vec<_> = revoked.iter().map(|owner| self.file(owner)).collect();
-        self.state_file.keep_revoked(revoked)?;
+        self.state_file.save_revoked(revoked)?;
         for file in old {
-            // Shells read the new token from a file of another name, so failing to remove the old file is harmless.
+            // The old token is about to become invalid, so it is harmless if its file cannot be removed.
             let _ = std::fs::remove_file(file);
         }
         self.tokens.renew(|owner| revoked.contains(owner))?;
         self.provide(profiles, vault)
     }
 
-    /// The file has no newline at its end: most SDKs would take it as part of the token, or refuse it.
+    /// Writes the owner's token to its file, without a newline at the end: most SDKs would take a newline as part of
+    /// the token, or refuse it.
     fn write(&self, owner: &TokenOwner) -> Result<()> {
         let Some(token) = self.tokens.of(owner) else { return Ok(()) };
         let (path, token) = (self.file(owner), token.expose().as_bytes());

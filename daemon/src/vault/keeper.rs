@@ -1,4 +1,5 @@
-//! Opens the vault outside any request, retries after a failure, and locks it when the user asks for it or was idle.
+//! Opens the vault independently of requests, retries after a failure, and locks it when the user asks for it or was
+//! idle.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use ssod_model::{SecretStore, SessionName, Timestamp, TimestampExt};
 use ssod_vault::{KeyStore, KeyStoreError, RekeyError, Vault, find_or_create_key};
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 
-use super::endpoint_tokens::EndpointTokens;
+use super::endpoint_tokens::LiveEndpointTokens;
 use super::state::{VaultState, locked_reason};
 use crate::audit::AuditLog;
 use crate::config::live_settings::LiveSettings;
@@ -21,26 +22,27 @@ use crate::live_broker::LiveBroker;
 use crate::shutdown::Shutdown;
 use crate::state_file::StateFile;
 
-/// How long the start waits for the key before SDKs are told that the vault is being opened. Key stores take up to a quarter of
-/// a second.
+/// How long the start waits for the key before SDKs get the refusal that the vault is being opened. A key store
+/// normally takes up to a quarter of a second.
 const START_TIMEOUT: Duration = Duration::from_secs(2);
-/// The shortest and the longest delay before a key store that failed is asked again.
+/// The shortest delay before a failed key store is tried again.
 const RETRY_MIN: Duration = Duration::from_secs(1);
+/// The longest delay before a failed key store is tried again.
 const RETRY_MAX: Duration = Duration::from_mins(1);
-/// The idle lock waits this long for a sign-in that is in progress.
+/// The interval at which the idle lock checks again whether a sign-in is still in progress.
 const BUSY_DELAY: Duration = Duration::from_secs(30);
-/// The kernel forgets a key that was not used for three days (keyrings(7)).
+/// How often the key is read: the kernel deletes a key that was not used for three days (keyrings(7)).
 const TOUCH_INTERVAL: Duration = Duration::from_hours(24);
 
-/// Opens, locks and rekeys the vault. Clones share it.
+/// Opens, locks and rekeys the vault. Clones share one state.
 #[derive(Clone)]
-pub(crate) struct VaultKeeper(Arc<Inner>);
+pub(crate) struct VaultKeeper(Arc<VaultKeeperInner>);
 
-/// What the keeper works with.
+/// The parts of the daemon that the keeper uses.
 pub(crate) struct VaultServices {
     pub(crate) vault: Arc<Vault>,
     pub(crate) broker: LiveBroker,
-    pub(crate) tokens: EndpointTokens,
+    pub(crate) tokens: LiveEndpointTokens,
     pub(crate) state_file: Arc<StateFile>,
     pub(crate) settings: LiveSettings,
     pub(crate) audit: Arc<AuditLog>,
@@ -48,23 +50,23 @@ pub(crate) struct VaultServices {
     pub(crate) paths: Arc<Paths>,
 }
 
-struct Inner {
+struct VaultKeeperInner {
     services: VaultServices,
     state: watch::Sender<VaultState>,
     /// Held during each transition, so that there is one at a time.
     transition: Mutex<()>,
-    /// The user wants it locked, so an opening that is in progress stops.
+    /// Whether the user asked for a lock, which cancels an opening in progress.
     lock_requested: AtomicBool,
     /// Wakes the loop.
     woken: Notify,
-    /// Becomes true after the first attempt.
+    /// Whether the first attempt to open the vault has ended.
     attempted: watch::Sender<bool>,
-    /// The last opening or sign-in, in milliseconds since 1970.
+    /// When the vault was last opened or the user last signed in, in milliseconds since 1970.
     used_at: AtomicI64,
 }
 
-/// Why there is no new key.
-pub(crate) enum NotRekeyed {
+/// Why a rekey failed.
+pub(crate) enum RekeyFailure {
     /// The vault is not open.
     Closed(VaultState),
     /// The key store or the disk failed.
@@ -72,10 +74,10 @@ pub(crate) enum NotRekeyed {
 }
 
 impl VaultKeeper {
-    /// The vault is closed until [`run`](Self::run) opens it.
+    /// Creates a keeper of a closed vault; [`run`](Self::run) opens it.
     pub(crate) fn new(services: VaultServices) -> Self {
         let used_at = AtomicI64::new(services.clock.now().as_millisecond());
-        Self(Arc::new(Inner {
+        Self(Arc::new(VaultKeeperInner {
             services,
             state: watch::channel(VaultState::Opening).0,
             transition: Mutex::default(),
@@ -96,12 +98,12 @@ impl VaultKeeper {
         self.state().is_open()
     }
 
-    /// Returns whether a rekey was interrupted, so some files are still under the former key.
+    /// Returns whether a rekey was interrupted, so some files are still encrypted under the old key.
     pub(crate) fn is_changing_key(&self) -> bool {
         self.0.services.vault.is_changing_key()
     }
 
-    /// Returns what is wrong with the vault's files.
+    /// Returns the problems of the vault's files.
     pub(crate) fn file_problems(&self) -> Vec<String> {
         self.0.services.vault.problems()
     }
@@ -113,14 +115,14 @@ impl VaultKeeper {
 
     /// Ends when the vault is no longer open.
     pub(crate) async fn closed(&self) {
-        // The keeper keeps the sender.
+        // An error is impossible: the keeper keeps the sender.
         let _ = self.changes().wait_for(|state| !state.is_open()).await;
     }
 
-    /// Ends when the vault is open, or the first attempt has failed, or took too long.
+    /// Ends when the first attempt to open the vault has succeeded, failed or taken too long.
     pub(crate) async fn started(&self) {
         let mut attempted = self.0.attempted.subscribe();
-        // After that time, SDKs are told that the vault is being opened.
+        // After the timeout, SDKs get the refusal that the vault is being opened.
         let _ = tokio::time::timeout(START_TIMEOUT, attempted.wait_for(|attempted| *attempted)).await;
     }
 
@@ -134,7 +136,8 @@ impl VaultKeeper {
         self.0.woken.notify_one();
     }
 
-    /// Makes the endpoint tokens that are missing, and their files. While the vault is locked, it is not known which are.
+    /// Creates the missing endpoint tokens and their files, if the vault is open. While it is closed, the existing
+    /// tokens are not known.
     pub(crate) async fn provide_tokens(&self) -> Result<()> {
         let _transition = self.lock_transition().await;
         if self.is_open() { self.provide_tokens_in_transition().await } else { Ok(()) }
@@ -145,7 +148,7 @@ impl VaultKeeper {
         &self,
         is_revoked: impl Fn(&TokenOwner) -> bool,
     ) -> Result<(), RevokeError> {
-        // Ordered with a lock: after a lock there are no tokens that could be revoked.
+        // Not concurrent with a lock, after which there are no tokens to revoke.
         let _transition = self.lock_transition().await;
         let state = self.state();
         if !state.is_open() {
@@ -158,12 +161,12 @@ impl VaultKeeper {
             let services = &keeper.0.services;
             services.tokens.revoke(&revoked, &profiles, services.vault.as_ref())
         });
-        revoking.await.map_err(anyhow::Error::from).and_then(|done| done).map_err(RevokeError::Failed)
+        revoking.await.map_err(anyhow::Error::from).and_then(|revoked| revoked).map_err(RevokeError::Failed)
     }
 
-    /// Keeps the vault open until the user locks it or was idle, until the stop.
+    /// Keeps the vault open, except while it is locked, until the stop.
     pub(crate) async fn run(self, shutdown: Shutdown) {
-        let Inner { services, woken, attempted, .. } = self.0.as_ref();
+        let VaultKeeperInner { services, woken, attempted, .. } = self.0.as_ref();
         let mut stopped = std::pin::pin!(shutdown.begun());
         let mut failures = 0;
         if services.state_file.is_locked() {
@@ -201,7 +204,7 @@ impl VaultKeeper {
         let state = self.open().await;
         if state.is_open() {
             *failures = 0;
-            // Not during a sign-in, and not while a sign-in is in memory only.
+            // No lock while a sign-in is in progress or not saved yet.
             let busy = services.broker.is_busy().then(|| now.plus(BUSY_DELAY));
             let lock = self.idle_lock_at().map(|at| busy.map_or(at, |busy| at.max(busy)));
             return touch().into_iter().chain(lock).min();
@@ -211,7 +214,7 @@ impl VaultKeeper {
         state.is_retryable().then(|| now.plus(delay))
     }
 
-    /// Returns when the vault will have been idle for as long as the settings allow.
+    /// Returns when the idle lock is due, if the settings enable it.
     fn idle_lock_at(&self) -> Option<Timestamp> {
         let services = &self.0.services;
         let idle_after = services.settings.current().lock.idle_after?;
@@ -220,12 +223,12 @@ impl VaultKeeper {
         Some(last.plus(idle_after))
     }
 
-    /// Returns whether the key is in the kernel's keyring, which forgets unused keys.
+    /// Returns whether the key is in the kernel's keyring, which deletes unused keys.
     fn key_needs_touch(&self) -> bool {
         self.0.services.vault.key_store() == Some(KeyStore::Keyutils)
     }
 
-    /// Opens the vault if it is closed, and returns the state. Key stores are asked on a thread of their own.
+    /// Opens the vault if it is closed, and returns the state. Key stores are called on a blocking thread.
     async fn open(&self) -> VaultState {
         let services = &self.0.services;
         let _transition = self.lock_transition().await;
@@ -242,13 +245,13 @@ impl VaultKeeper {
         if state.is_open() {
             self.used(services.clock.now());
             let provided = match self.provide_tokens_in_transition().await {
-                Ok(()) => services.state_file.keep_port_was_taken(false),
+                Ok(()) => services.state_file.save_port_was_taken(false),
                 error => error,
             };
             if let Err(error) = provided {
                 tracing::warn!("{error:#}");
             }
-            // Published last, so that a client that sees an open vault finds every token.
+            // The state is published last, so that a client that sees an open vault also finds all tokens.
             self.set_state(state.clone());
             return state;
         }
@@ -269,7 +272,7 @@ impl VaultKeeper {
         let found =
             find_or_create_key(&paths.vault(), settings.current().vault.key).map_err(VaultState::Failed)?;
         let store = found.store;
-        // A key store may take its time, and the user may have locked ssod meanwhile.
+        // A key store may be slow, so the user may have locked ssod meanwhile.
         if self.0.lock_requested.load(Ordering::SeqCst) {
             return Err(VaultState::Locked);
         }
@@ -277,8 +280,8 @@ impl VaultKeeper {
         let load = || {
             let saved = vault.load_endpoint_tokens().map_err(|error| broken(&error))?;
             tokens.in_force().replace(saved);
-            // Another user may know these tokens: if that user held our port, open shells sent them there; and if the caller's
-            // uid cannot be checked, they were in use while no daemon held the port.
+            // Another user may know these tokens: if another user's program held the port, open shells sent the tokens
+            // to it. On a system that does not report the caller's uid, that may have happened unnoticed.
             if state_file.port_was_taken() || !ssod_peer::TELLS_TCP_PEERS {
                 tracing::warn!(
                     "the endpoint's tokens are renewed; open shells need a new environment: eval \"$(ssod env PROFILE)\""
@@ -294,11 +297,12 @@ impl VaultKeeper {
         Ok(store)
     }
 
-    /// Removes every secret from memory, also after a restart. Handing out stops at once; the rest may wait for a renewal that is
-    /// in progress. Returns the sessions whose renewed sign-in could not be saved and is lost; fails if a restart would unlock.
+    /// Removes every secret from memory, and stays locked after a restart. Serving stops at once; the rest may wait for
+    /// a renewal in progress. Returns the sessions whose renewed sign-in could not be saved and is lost; fails if a
+    /// restart would unlock.
     pub(crate) async fn lock(&self) -> Result<Vec<SessionName>> {
         let lost = self.lock_now().await;
-        let saved = self.0.services.state_file.keep_locked(true);
+        let saved = self.0.services.state_file.save_locked(true);
         saved.context("ssod is locked, but a restart would unlock it")?;
         Ok(lost)
     }
@@ -310,7 +314,7 @@ impl VaultKeeper {
         let _transition = self.lock_transition().await;
         let lost = broker.seal(locked_reason()).await;
         for session in &lost {
-            tracing::error!(%session, "the renewed sign-in could not be saved, and is lost by the lock");
+            tracing::error!(%session, "the renewed sign-in could not be saved, so the lock loses it");
         }
         tokens.in_force().forget();
         broker.provider().disconnect();
@@ -321,20 +325,21 @@ impl VaultKeeper {
         lost
     }
 
-    /// Opens the vault again after a lock, and returns the state that this led to.
+    /// Opens the vault again after a lock, and returns the resulting state.
     pub(crate) async fn unlock(&self) -> Result<VaultState> {
-        self.0.services.state_file.keep_locked(false)?;
+        self.0.services.state_file.save_locked(false)?;
         self.0.lock_requested.store(false, Ordering::SeqCst);
         let state = self.open().await;
         self.wake();
         Ok(state)
     }
 
-    /// Makes a new key, in that store or where the key is now, and returns where it is. No sign-in is lost, and no request waits.
-    pub(crate) async fn rekey(&self, store: Option<KeyStore>) -> Result<KeyStore, NotRekeyed> {
+    /// Creates a new key, in that store or in the present one, and returns its store. No sign-in is lost, and no
+    /// request waits.
+    pub(crate) async fn rekey(&self, store: Option<KeyStore>) -> Result<KeyStore, RekeyFailure> {
         let vault = &self.0.services.vault;
         let _transition = self.lock_transition().await;
-        let VaultState::Open(current) = self.state() else { return Err(NotRekeyed::Closed(self.state())) };
+        let VaultState::Open(current) = self.state() else { return Err(RekeyFailure::Closed(self.state())) };
         let store = store.unwrap_or(current);
         let rekeying = vault.clone();
         let rekeyed = tokio::task::spawn_blocking(move || rekeying.rekey(store)).await;
@@ -346,7 +351,7 @@ impl VaultKeeper {
             let is_changing = vault.is_changing_key();
             Err(if is_changing { RekeyError::Incomplete(error) } else { RekeyError::NotStarted(error) })
         });
-        rekeyed.map(|()| store).map_err(NotRekeyed::Failed)
+        rekeyed.map(|()| store).map_err(RekeyFailure::Failed)
     }
 
     /// Reads the key, so that the kernel keeps it.
@@ -354,11 +359,11 @@ impl VaultKeeper {
         let _transition = self.lock_transition().await;
         let vault = self.0.services.vault.clone();
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || vault.touch_key()).await {
-            tracing::warn!(%error, "the vault's key is no longer in its store; after a restart the vault may not open");
+            tracing::warn!(%error, "the vault's key is no longer in its store; after a restart, the vault may not open");
         }
     }
 
-    /// The caller holds the transition lock.
+    /// Creates the missing endpoint tokens; the caller must hold the transition lock.
     async fn provide_tokens_in_transition(&self) -> Result<()> {
         let keeper = self.clone();
         tokio::task::spawn_blocking(move || {
@@ -368,7 +373,7 @@ impl VaultKeeper {
         .await?
     }
 
-    /// Waits until no transition is in progress, and prevents the next one.
+    /// Waits until no transition is in progress, and prevents further ones until the guard is dropped.
     async fn lock_transition(&self) -> MutexGuard<'_, ()> {
         self.0.transition.lock().await
     }

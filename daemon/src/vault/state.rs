@@ -24,7 +24,7 @@ pub(crate) enum VaultState {
     },
 }
 
-/// Returns what a user reads while ssod is locked.
+/// Returns the reason and the remedy that the user reads while ssod is locked.
 pub(crate) fn locked_reason() -> SealReason {
     SealReason { reason: "ssod is locked.".to_owned(), remedy: "Run: ssod unlock".to_owned() }
 }
@@ -43,7 +43,7 @@ impl VaultState {
         }
     }
 
-    /// Returns whether opening it again without the user can succeed.
+    /// Returns whether another attempt to open it can succeed without the user.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
             Self::Failed(error) => error.is_retryable(),
@@ -63,7 +63,7 @@ impl VaultState {
         Some(SealReason { reason: sentence(&reason), remedy: remedy.to_owned() })
     }
 
-    /// Returns it in the words of `ssod status`.
+    /// Returns the state in the format of the control API.
     pub(crate) fn status(&self) -> VaultStatus {
         let word = match self {
             Self::Opening => "opening",

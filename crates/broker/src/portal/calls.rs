@@ -9,9 +9,9 @@ use crate::broker::Broker;
 use crate::state::EndReason;
 use crate::tokens::TokenError;
 
-/// A session has ended when the portal refuses so many tokens in a row. The second token may come from a renewal that
-/// was under way before the machine was suspended, or while a clock was wrong; the third one is new.
-const REFUSALS: usize = 3;
+/// A session has ended when the portal refuses this number of tokens in a row. The second token may come from a renewal
+/// that started before the machine was suspended, or while a clock was wrong; the third one is new.
+const MAX_REFUSALS: usize = 3;
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     /// Calls the portal to list accounts and roles. `Unauthorized` means that the user must sign in.
@@ -45,15 +45,15 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     {
         let generation = self.state().generation(name);
         let mut token = self.usable_token(name).await?;
-        for refused in 1..=REFUSALS {
+        for refusals in 1..=MAX_REFUSALS {
             match self.call_within_limit(permit.take(), call(token.clone())).await {
                 Err(IdentityError::Unauthorized) => {}
                 outcome => return outcome.map_err(TokenError::Identity),
             }
-            if refused == REFUSALS {
+            if refusals == MAX_REFUSALS {
                 break;
             }
-            // The user signed in or out meanwhile, so the result of this call would be void.
+            // The user signed in or out meanwhile, so the result of this call would be discarded.
             if self.state().generation(name) != generation {
                 return Err(TokenError::Waiting);
             }
@@ -79,7 +79,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         };
         let outcome = call.await;
         match &outcome {
-            Err(IdentityError::Throttled { retry_after }) => self.0.limiter.refused(*retry_after),
+            Err(IdentityError::Throttled { retry_after }) => self.0.limiter.throttled(*retry_after),
             // A missing answer contains no information about the rate.
             Err(IdentityError::Unavailable(_)) => {}
             _ => self.0.limiter.answered(),

@@ -1,5 +1,5 @@
-//! The rate limit of calls to the portal: a number of calls per second, a number of concurrent calls, and calls that a
-//! caller waits for before calls of the timer.
+//! The rate limit of calls to the portal: it limits the calls per second and the concurrent calls, and it serves calls
+//! that a caller waits for before background calls of the timer.
 //!
 //! It uses monotonic time, so a jump of the wall clock neither blocks calls nor releases a burst.
 
@@ -12,18 +12,18 @@ use tokio::time::Instant;
 
 use crate::decide::{RETRY_MAX, backoff, seed};
 
-/// Concurrent calls; users report 429s from about twenty calls a second.
+/// The maximum number of concurrent calls. Users report 429s from about twenty calls a second.
 pub const IN_FLIGHT: usize = 5;
-/// Permits that accumulate while there are no calls, so a few profiles need not queue. The number is small enough that
-/// no second has twice the rate.
+/// The maximum number of permits that accumulate while there are no calls, so a few profiles need not queue. It is
+/// small enough that no second has twice the default rate.
 pub const BURST: f64 = 5.0;
-/// The lowest rate that the user can set, so that progress never stops.
-const SLOWEST: f64 = 0.1;
-/// A single 429 among good answers contains no information about the rate. After more than this number in a row, all
-/// calls wait.
-const TOLERATED: u32 = 2;
+/// The lowest rate in permits per second, so that progress never stops.
+const MIN_RATE: f64 = 0.1;
+/// A single 429 among successful answers does not mean that the rate is too high. After more than this number in a row,
+/// all calls wait.
+const TOLERATED_REFUSALS: u32 = 2;
 
-/// Grants permits.
+/// Grants permits for calls.
 pub(crate) struct Limiter {
     queue: Mutex<Queue>,
     /// Notified when a background call may get its permit.
@@ -40,13 +40,13 @@ struct Queue {
     in_flight: usize,
     /// In the order of arrival; each is one profile's shared fetch, or a command of the user.
     waiting: VecDeque<oneshot::Sender<Permit>>,
-    /// A task sleeps until the next permit has accumulated.
+    /// Whether a task sleeps until the next permit has accumulated.
     wake_scheduled: bool,
-    /// 429s in a row.
+    /// The number of 429s in a row.
     refusals: u32,
 }
 
-/// The right to make one call, which ends when this is dropped.
+/// The permission to make one call. Dropping it returns the permit.
 pub(crate) struct Permit(Option<Arc<Limiter>>);
 
 impl Drop for Permit {
@@ -63,7 +63,7 @@ impl Limiter {
     /// Creates a limiter with that many permits per second.
     pub(crate) fn new(rate: f64) -> Arc<Self> {
         let queue = Queue {
-            rate: rate.max(SLOWEST),
+            rate: rate.max(MIN_RATE),
             saved: BURST,
             saved_at: Instant::now(),
             in_flight: 0,
@@ -78,7 +78,7 @@ impl Limiter {
     pub(crate) fn set_rate(self: &Arc<Self>, rate: f64) {
         let mut queue = self.queue();
         queue.accumulate();
-        queue.rate = rate.max(SLOWEST);
+        queue.rate = rate.max(MIN_RATE);
         drop(queue);
         self.serve();
         self.freed.notify_one();
@@ -86,14 +86,14 @@ impl Limiter {
 
     /// Waits for a permit, for a caller that waits for the answer.
     pub(crate) async fn permit(self: &Arc<Self>) -> Permit {
-        let (give, given) = oneshot::channel();
-        self.queue().waiting.push_back(give);
+        let (sender, receiver) = oneshot::channel();
+        self.queue().waiting.push_back(sender);
         self.serve();
         // The sender is dropped only with the limiter itself, so no caller waits then.
-        given.await.unwrap_or(Permit(None))
+        receiver.await.unwrap_or(Permit(None))
     }
 
-    /// Returns a permit for a background call, if there is one now that no caller waits for.
+    /// Returns a permit for a background call, if one is available and no caller waits.
     pub(crate) fn try_permit(self: &Arc<Self>) -> Option<Permit> {
         let mut queue = self.queue();
         queue.accumulate();
@@ -118,7 +118,7 @@ impl Limiter {
                 waits_for_time.then(|| queue.next_permit())
             };
             match saved_at {
-                // A caller that waits, or a pause, may come in between.
+                // A caller or a pause may take the permit first, so the loop checks again.
                 Some(at) => tokio::select! {
                     () = tokio::time::sleep_until(at) => {}
                     () = self.freed.notified() => {}
@@ -128,14 +128,14 @@ impl Limiter {
         }
     }
 
-    /// The portal answered a call with 429. All calls wait for as long as Retry-After says; without it, after several
-    /// 429s in a row.
-    pub(crate) fn refused(&self, retry_after: Option<Duration>) {
+    /// Records that the portal answered a call with 429. All calls wait as long as Retry-After says; without it, they
+    /// wait only after several 429s in a row.
+    pub(crate) fn throttled(&self, retry_after: Option<Duration>) {
         let mut queue = self.queue();
         queue.refusals = queue.refusals.saturating_add(1);
-        let in_excess = queue.refusals.saturating_sub(TOLERATED);
-        let drawn = (in_excess > 0)
-            .then(|| backoff(in_excess - 1, None, None, seed((queue.refusals, queue.saved_at))));
+        let excess = queue.refusals.saturating_sub(TOLERATED_REFUSALS);
+        let drawn =
+            (excess > 0).then(|| backoff(excess - 1, None, None, seed((queue.refusals, queue.saved_at))));
         if let Some(wait) = drawn.max(retry_after).map(|wait| wait.min(RETRY_MAX)) {
             queue.accumulate();
             queue.saved = 0.0;
@@ -143,7 +143,7 @@ impl Limiter {
         }
     }
 
-    /// The portal answered a call with anything other than 429.
+    /// Records that the portal answered a call with anything other than 429.
     pub(crate) fn answered(&self) {
         self.queue().refusals = 0;
     }
@@ -152,17 +152,17 @@ impl Limiter {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Grants the permits that there are. If the callers wait only for time, a task continues when the next permit has
-    /// accumulated.
+    /// Grants the available permits to the waiting callers. If the next permit has not accumulated yet, a task
+    /// continues when it has.
     fn serve(self: &Arc<Self>) {
         let mut queue = self.queue();
         queue.accumulate();
         while queue.in_flight < IN_FLIGHT && queue.saved >= 1.0 {
-            let Some(give) = queue.waiting.pop_front() else { return };
+            let Some(sender) = queue.waiting.pop_front() else { return };
             queue.in_flight += 1;
             queue.saved -= 1.0;
-            if let Err(mut unwanted) = give.send(Permit(Some(self.clone()))) {
-                // The caller no longer waits, so its permit goes to the next one.
+            if let Err(mut unwanted) = sender.send(Permit(Some(self.clone()))) {
+                // The caller no longer waits, so the next one gets its permit.
                 unwanted.0 = None;
                 queue.in_flight -= 1;
                 queue.saved += 1.0;
@@ -182,7 +182,7 @@ impl Limiter {
 }
 
 impl Queue {
-    /// Whether a background call may start now.
+    /// Returns whether a background call may start now.
     fn has_background_permit(&self) -> bool {
         self.waiting.is_empty() && self.in_flight < IN_FLIGHT && self.saved >= 1.0
     }
@@ -211,19 +211,19 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn neither_the_rate_nor_the_number_of_concurrent_calls_is_exceeded() {
+    async fn the_limits_on_rate_and_concurrent_calls_hold() {
         let limiter = Limiter::new(10.0);
-        let (at_once, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (concurrent, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let start = Instant::now();
         let calls: Vec<_> = (0..100)
             .map(|number| {
-                let (limiter, at_once, most) = (limiter.clone(), at_once.clone(), most.clone());
+                let (limiter, concurrent, most) = (limiter.clone(), concurrent.clone(), most.clone());
                 tokio::spawn(async move {
                     let _permit = limiter.permit().await;
-                    most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    most.fetch_max(concurrent.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     let began = Instant::now();
                     tokio::time::sleep(Duration::from_millis(10 + number % 3 * 20)).await;
-                    at_once.fetch_sub(1, Ordering::SeqCst);
+                    concurrent.fetch_sub(1, Ordering::SeqCst);
                     began
                 })
             })
@@ -235,7 +235,7 @@ mod tests {
         began.sort();
         assert_eq!(most.load(Ordering::SeqCst), IN_FLIGHT);
         for (index, at) in began.iter().enumerate().skip(15) {
-            // Fifteen in any second: the burst, and the rate.
+            // At most fifteen in any second: the burst of five plus the rate of ten.
             assert!(at.duration_since(began[index - 15]) >= Duration::from_millis(990), "{index}");
         }
         let taken = start.elapsed().as_secs_f64();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn calls_that_a_caller_waits_for_go_before_calls_of_the_timer() {
+    async fn calls_that_a_caller_waits_for_precede_calls_of_the_timer() {
         let limiter = Limiter::new(1.0);
         let burst: Vec<_> = std::iter::from_fn(|| limiter.try_permit()).collect();
         assert_eq!(burst.len(), IN_FLIGHT);
@@ -273,7 +273,7 @@ mod tests {
             .collect();
         let (_permit, background) = background.await.unwrap();
         for waited in waiting {
-            assert!(waited.await.unwrap() < background, "a background call went before a caller");
+            assert!(waited.await.unwrap() < background, "a background call preceded a caller's");
         }
         assert!(background - start >= Duration::from_secs(4), "{:?}", background - start);
     }
@@ -281,7 +281,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn retry_after_delays_all_calls_and_a_cancelled_caller_takes_no_permit() {
         let limiter = Limiter::new(1.0);
-        limiter.refused(Some(Duration::from_secs(30)));
+        limiter.throttled(Some(Duration::from_secs(30)));
         let start = Instant::now();
         let left = tokio::time::timeout(Duration::from_secs(1), limiter.permit()).await;
         assert!(left.is_err() && limiter.try_permit().is_none());
@@ -292,15 +292,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_single_429_among_good_answers_delays_no_call_and_several_in_a_row_do() {
+    async fn a_single_429_among_successful_answers_delays_no_call_and_several_in_a_row_do() {
         let limiter = Limiter::new(1_000.0);
         for _ in 0..100 {
-            limiter.refused(None);
+            limiter.throttled(None);
             limiter.answered();
         }
         assert!(limiter.try_permit().is_some());
         for _ in 0..12 {
-            limiter.refused(None);
+            limiter.throttled(None);
         }
         let start = Instant::now();
         limiter.permit_available().await;

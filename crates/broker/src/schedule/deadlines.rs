@@ -5,8 +5,8 @@ use std::hash::Hash;
 
 use ssod_model::{ProfileName, SessionName, Timestamp};
 
-/// The deadlines of all sessions and profiles. Code that changes something only marks it as dirty; the next tick
-/// reschedules it. So the code that makes a change need not know its effect on deadlines.
+/// The deadlines of all sessions and profiles. Code that changes an entry only marks it as dirty, and the next tick
+/// reschedules it, so that code need not know how the change affects deadlines.
 pub(crate) struct Deadlines {
     pub(crate) sessions: DeadlineQueue<SessionName>,
     pub(crate) profiles: DeadlineQueue<ProfileName>,
@@ -28,13 +28,13 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// Marks everything.
+    /// Marks all sessions and profiles.
     pub(crate) fn mark_all_dirty(&mut self) {
         self.all_dirty = true;
     }
 
-    /// Whether the clock was set back since the last tick. If so, everything is marked.
-    pub(crate) fn was_set_back(&mut self, now: Timestamp) -> bool {
+    /// Returns whether the clock was set back since the last tick, and marks everything if it was.
+    pub(crate) fn clock_was_set_back(&mut self, now: Timestamp) -> bool {
         let set_back = now < self.last_tick;
         self.last_tick = now;
         self.all_dirty |= set_back;
@@ -129,9 +129,9 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_marks_everything_once() {
         let mut deadlines = Deadlines::default();
-        assert!(!deadlines.was_set_back(at(100)) && !deadlines.take_all_dirty());
-        assert!(deadlines.was_set_back(at(50)) && deadlines.take_all_dirty());
-        assert!(!deadlines.was_set_back(at(51)) && !deadlines.take_all_dirty());
+        assert!(!deadlines.clock_was_set_back(at(100)) && !deadlines.take_all_dirty());
+        assert!(deadlines.clock_was_set_back(at(50)) && deadlines.take_all_dirty());
+        assert!(!deadlines.clock_was_set_back(at(51)) && !deadlines.take_all_dirty());
         deadlines.mark_all_dirty();
         assert!(deadlines.take_all_dirty());
     }

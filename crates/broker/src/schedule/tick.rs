@@ -1,4 +1,4 @@
-//! One tick of the refresher: start what is due, and return when to tick again.
+//! One tick of the refresher: starts the due work, and returns when to tick again.
 
 use std::sync::atomic::Ordering;
 
@@ -12,17 +12,16 @@ use crate::state::{SessionStep, State};
 /// The result of one tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tick {
-    /// How many pieces of work were started.
+    /// The number of tasks that were started.
     pub started: usize,
-    /// When something is due next; `None` if nothing is, or if all that is due waits for a permit.
+    /// The next deadline; `None` if there is none, or if all due work waits for a permit.
     pub next: Option<Timestamp>,
-    /// Something is due that the rate limit holds back: tick again when a [permit is
-    /// available](Broker::permit_available).
+    /// Whether the rate limit delays due work: tick again when a [permit is available](Broker::permit_available).
     pub throttled: bool,
 }
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
-    /// Starts all work that is due and that the rate limit allows, each in a task of its own.
+    /// Starts all due work that the rate limit allows, each in its own task.
     pub fn renew_due(&self) -> Tick {
         self.0.ticks.send_modify(|ticks| *ticks += 1);
         let (now, policy) = (self.now(), self.policy());
@@ -35,7 +34,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.process_due_sessions(&mut state, now, &mut tick);
         self.fetch_due(&mut state, now, &policy, &mut tick);
         self.write_due(&mut state, now, &mut tick);
-        // The work that was started changed deadlines, too.
+        // The started work changed deadlines, too.
         state.reschedule_dirty(now, &policy);
         self.0.busy_ticks.fetch_add(u64::from(tick.started > 0 || tick.throttled), Ordering::Relaxed);
         let profiles = if tick.throttled { None } else { state.next_profile_deadline() };
@@ -48,8 +47,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         self.0.limiter.permit_available().await;
     }
 
-    /// The network may have changed, or the machine was asleep: retries now what failed because no answer arrived.
-    /// Deadlines that passed meanwhile need no call, because the timer follows the wall clock.
+    /// Retries now what failed because no answer arrived. To be called when the network may have changed or the machine
+    /// resumed. Deadlines that passed meanwhile need no such call, because the timer follows the wall clock.
     pub fn try_again(&self) {
         let now = self.now();
         if self.state().network_changed(now) {
@@ -73,7 +72,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         }
     }
 
-    /// Fetches what is due, the most urgent first, as long as the rate limit allows background calls.
+    /// Starts the due fetches, the most urgent first, as long as the rate limit allows background calls.
     fn fetch_due(&self, state: &mut State, now: Timestamp, policy: &Policy, tick: &mut Tick) {
         while let Some((name, step)) = state.due_profile(now, policy) {
             match step {
@@ -81,7 +80,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
                     state.reschedule_profile(&name, now, policy);
                 }
                 NextStep::AwaitToken => state.unschedule_profile(&name),
-                // The end of the renewal gives the profile a deadline again.
+                // The end of the renewal gives the profile a new deadline.
                 NextStep::RenewToken => {
                     state.unschedule_profile(&name);
                     let session = state.profile(&name).and_then(|entry| entry.config());

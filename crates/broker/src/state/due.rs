@@ -1,4 +1,4 @@
-//! Which work is due, and when the next work is.
+//! Which work is due, and the next deadlines.
 
 use ssod_model::{Floor, ProfileName, SessionName, Timestamp};
 
@@ -12,7 +12,7 @@ impl State {
     pub(crate) fn reschedule_dirty(&mut self, now: Timestamp, policy: &Policy) {
         let mut sessions = self.deadlines.sessions.take_dirty();
         let mut profiles = self.deadlines.profiles.take_dirty();
-        if self.deadlines.was_set_back(now) {
+        if self.deadlines.clock_was_set_back(now) {
             self.end_impossible_waits(now);
         }
         if self.deadlines.take_all_dirty() {
@@ -48,19 +48,19 @@ impl State {
         Some((name, step))
     }
 
-    /// Returns the profile whose deadline passed first, with what to do for it.
+    /// Returns the profile whose deadline passed first, with its next step.
     pub(crate) fn due_profile(&self, now: Timestamp, policy: &Policy) -> Option<(ProfileName, NextStep)> {
         let name = self.deadlines.profiles.due(now)?;
         let step = self.next_step(&name, now, policy);
         Some((name, step))
     }
 
-    /// Removes a profile's deadline: an event that marks the profile will bring another one.
+    /// Removes a profile's deadline. A later event marks the profile, which gives it a new one.
     pub(crate) fn unschedule_profile(&mut self, name: &ProfileName) {
         self.deadlines.profiles.reschedule(name, None);
     }
 
-    /// Sets a profile's deadline again.
+    /// Sets a profile's deadline by the present decision.
     pub(crate) fn reschedule_profile(&mut self, name: &ProfileName, now: Timestamp, policy: &Policy) {
         let at = self.profile_deadline(name, now, policy);
         self.deadlines.profiles.reschedule(name, at);
@@ -76,18 +76,18 @@ impl State {
         self.deadlines.profiles.first()
     }
 
-    /// Returns when the cached credentials must be written.
+    /// Returns when the cached credentials must be written next.
     pub(crate) fn next_write(&self) -> Option<Timestamp> {
         self.unsaved_credentials.as_ref().map(|unsaved| unsaved.due(self.profiles.len()))
     }
 
-    /// Whether the cached credentials must be written now; if so, they count as saved.
+    /// Returns whether the cached credentials must be written now; if so, they count as saved.
     pub(crate) fn take_due_write(&mut self, now: Timestamp) -> bool {
         let profiles = self.profiles.len();
         self.unsaved_credentials.take_if(|unsaved| unsaved.due(profiles) <= now).is_some()
     }
 
-    /// The network may have changed: waits for an answer end. Returns whether there were any.
+    /// Ends the waits after missing answers, because the network may have changed. Returns whether there were any.
     pub(crate) fn network_changed(&mut self, now: Timestamp) -> bool {
         let mut ended = false;
         for (name, session) in &mut self.sessions {
@@ -105,7 +105,8 @@ impl State {
         ended
     }
 
-    /// Ends waits that a clock that was ahead has set, so that they do not count again when their time comes near.
+    /// Ends the waits that were set while the clock was ahead. Otherwise they would count again when the corrected
+    /// clock comes close to their end.
     fn end_impossible_waits(&mut self, now: Timestamp) {
         let sessions = self.sessions.values_mut().filter_map(|session| session.retry.as_mut());
         let profiles = self.profiles.values_mut().filter_map(|profile| profile.retry.as_mut());
@@ -139,7 +140,7 @@ impl State {
         }
     }
 
-    /// Returns the deadline that a profile has, and the one that the decision gives it.
+    /// Returns a profile's deadline in the queue, and the one by the present decision.
     #[cfg(test)]
     pub(crate) fn profile_deadlines(
         &self,

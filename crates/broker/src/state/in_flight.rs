@@ -1,8 +1,8 @@
-//! Work that runs in a task of its own, and how callers wait for it.
+//! Work that runs in its own task, and how callers wait for it.
 
 use tokio::sync::watch;
 
-/// Ends when a piece of work has ended, whatever its outcome.
+/// Waits for the end of a piece of work, successful or not.
 #[derive(Clone)]
 pub(crate) struct Completion(watch::Receiver<bool>);
 
@@ -14,7 +14,7 @@ impl Completion {
     }
 }
 
-/// Reports the end of a piece of work to all who wait for its [`Completion`].
+/// Reports the end of a piece of work to all callers that wait for its [`Completion`].
 pub(crate) struct Completer(watch::Sender<bool>);
 
 impl Completer {
@@ -25,7 +25,7 @@ impl Completer {
     }
 }
 
-/// Work under way, and the session's generation that it was started for.
+/// Work in progress, and the session's generation that it was started for.
 pub(crate) struct InFlight {
     completion: Completion,
     generation: u64,
@@ -43,23 +43,23 @@ impl InFlight {
         self.completion.clone()
     }
 
-    /// Whether it was started for that generation.
+    /// Returns whether it was started for that generation.
     pub(crate) fn is_for(&self, generation: u64) -> bool {
         self.generation == generation
     }
 
-    /// Whether its task is alive. Waiting for a task that panicked would never end.
+    /// Returns whether its task is alive. Waiting for a task that panicked would never end.
     fn is_alive(&self) -> bool {
         self.completion.0.has_changed().is_ok()
     }
 }
 
-/// Whether work is under way.
+/// Returns whether work is in progress.
 pub(crate) fn is_in_flight(work: Option<&InFlight>) -> bool {
     work.is_some_and(InFlight::is_alive)
 }
 
-/// Returns the work under way for that generation. Work for an older generation is void, so callers do not join it.
+/// Returns the work in progress for that generation. The result of older work is discarded, so callers do not join it.
 pub(crate) fn joinable(work: Option<&InFlight>, generation: u64) -> Option<Completion> {
     work.filter(|work| work.is_alive() && work.is_for(generation)).map(InFlight::completion)
 }

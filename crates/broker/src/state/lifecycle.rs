@@ -1,4 +1,4 @@
-//! What happens to the whole state: configuration, loading, sealing, stopping.
+//! The events that affect the whole state: configuration, loading, sealing, stopping.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::phase::SealReason;
 use super::profile::HeldCredentials;
 
 impl State {
-    /// The AWS config file has these sessions and profiles now.
+    /// Applies the sessions and profiles of the AWS config file.
     pub(crate) fn configured(
         &mut self,
         sessions: &BTreeMap<SessionName, SsoSession>,
@@ -28,7 +28,7 @@ impl State {
         for (name, session) in sessions {
             self.session_configured(name, session, now);
         }
-        // A fetch under way is remembered, so a profile that comes back is not fetched twice.
+        // An entry with a fetch in progress is kept, so a profile that is added again is not fetched twice.
         self.profiles.retain(|name, entry| {
             entry.held.is_some() || is_in_flight(entry.fetch.as_ref()) || profiles.contains_key(name)
         });
@@ -54,7 +54,8 @@ impl State {
         }
         entry.config = Some(Arc::new(session.clone()));
         entry.retry = None;
-        // Only another location voids work under way: its answer may carry the only refresh token that is still valid.
+        // Work in progress may return the only refresh token that is still valid, so only a change of location discards
+        // its result.
         let location = (session.start_url.clone(), session.region.clone());
         if entry.location.replace(location.clone()).is_some_and(|known| known != location) {
             entry.generation += 1;
@@ -62,25 +63,25 @@ impl State {
         }
     }
 
-    /// The user changed the policy, so all deadlines may change.
+    /// Marks all deadlines, because the user changed the policy.
     pub(crate) fn policy_changed(&mut self) {
         self.deadlines.mark_all_dirty();
     }
 
-    /// The store was read.
+    /// Applies what was loaded from the store.
     pub(crate) fn opened(&mut self, records: Vec<SessionRecord>, credentials: Vec<CachedCredentials>) {
         let mut moved = HashSet::new();
         for record in records {
             let entry = self.sessions.entry(record.name.clone()).or_default();
             let location = (record.start_url.clone(), record.region.clone());
-            // The sign-in was at another location than the session now names, so its credentials are not the session's.
+            // The sign-in belongs to another location than the configured one, and so do its credentials.
             if *entry.location.get_or_insert_with(|| location.clone()) != location {
                 moved.insert(record.name.clone());
             }
             entry.record = Some(record);
         }
         for cached in credentials {
-            // Without a record of its session, the user has signed out of the credentials.
+            // Without a record of their session, the user has signed out of the credentials.
             let has_record =
                 self.sessions.get(&cached.session).is_some_and(|session| session.record.is_some());
             if !has_record || moved.contains(&cached.session) {
@@ -95,13 +96,13 @@ impl State {
         self.deadlines.mark_all_dirty();
     }
 
-    /// Serving ends now; what is in memory stays until [`sealed`](Self::sealed).
+    /// Stops serving; the secrets stay in memory until [`sealed`](Self::sealed).
     pub(crate) fn begin_sealing(&mut self, why: SealReason) {
         self.phase.begin_sealing(why);
     }
 
-    /// Tokens and credentials are dropped, and work under way becomes void; configuration, use and choices stay.
-    /// Returns the sessions whose renewed sign-in is not saved, and therefore lost.
+    /// Drops tokens and credentials, and discards the results of work in progress. Keeps the configuration, the last
+    /// uses and the choice. Returns the sessions whose renewed sign-in is not saved, and therefore lost.
     pub(crate) fn sealed(&mut self, why: SealReason) -> Vec<SessionName> {
         let mut lost = Vec::new();
         for (name, session) in &mut self.sessions {
@@ -121,7 +122,7 @@ impl State {
         lost
     }
 
-    /// The daemon stops.
+    /// Prevents new work, because the daemon stops.
     pub(crate) fn stopping(&mut self) {
         self.phase.stopping();
     }

@@ -5,7 +5,7 @@ use ssod_model::Refusal;
 /// Why the vault is sealed, and what the user can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealReason {
-    /// What the problem is, as a sentence.
+    /// The problem, as a sentence.
     pub reason: String,
     /// What to do.
     pub remedy: String,
@@ -38,7 +38,7 @@ pub(crate) enum Phase {
     Opening,
     /// It serves and renews.
     Open,
-    /// It serves nothing and starts nothing, but still holds the secrets: renewals under way must end and be saved
+    /// It serves nothing and starts nothing, but still holds the secrets: renewals in progress must end and be saved
     /// first.
     Sealing {
         /// Why.
@@ -57,12 +57,12 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// Whether new work may start.
+    /// Returns whether new work may start.
     pub(crate) fn accepts_work(&self) -> bool {
         *self == Self::Open
     }
 
-    /// Whether the stored secrets are in memory. If they are not, saving would replace them with nothing.
+    /// Returns whether the stored secrets are in memory. If they are not, saving would delete them.
     pub(crate) fn holds_secrets(&self) -> bool {
         match self {
             Self::Open | Self::Sealing { .. } => true,
@@ -71,7 +71,7 @@ impl Phase {
         }
     }
 
-    /// Returns why nothing is served, if nothing is.
+    /// Returns why nothing is served; `None` if the broker serves.
     pub(crate) fn not_open(&self) -> Option<NotOpen> {
         match self {
             Self::Open => None,
@@ -81,23 +81,23 @@ impl Phase {
         }
     }
 
-    /// The stored secrets were loaded.
+    /// Starts to serve: the stored secrets were loaded.
     pub(crate) fn opened(&mut self) {
         *self.unless_stopping() = Self::Open;
     }
 
-    /// Serving must end now; secrets in memory stay until they are saved.
+    /// Stops serving; secrets stay in memory until they are saved.
     pub(crate) fn begin_sealing(&mut self, why: SealReason) {
         let phase = self.unless_stopping();
         *phase = if phase.holds_secrets() { Self::Sealing { why } } else { Self::Sealed { why } };
     }
 
-    /// All secrets were dropped.
+    /// Records that all secrets were dropped.
     pub(crate) fn sealed(&mut self, why: SealReason) {
         *self.unless_stopping() = Self::Sealed { why };
     }
 
-    /// The daemon stops.
+    /// Prevents new work, because the daemon stops.
     pub(crate) fn stopping(&mut self) {
         if !matches!(self, Self::Stopping { .. }) {
             let from = Box::new(std::mem::take(self));
@@ -105,7 +105,7 @@ impl Phase {
         }
     }
 
-    /// Returns the phase to change: a stop ends only with the process.
+    /// Returns the phase to change. A stop ends only with the process, so it stays.
     fn unless_stopping(&mut self) -> &mut Self {
         match self {
             Self::Stopping { from } => from,

@@ -49,7 +49,7 @@ impl ProfileEntry {
         self.config.as_ref()
     }
 
-    /// Returns the failures of fetching its credentials, if the last try failed.
+    /// Returns the state of the retries, if the last fetch failed.
     pub(crate) fn retry(&self) -> Option<&RetryState> {
         self.retry.as_ref()
     }
@@ -64,7 +64,7 @@ impl ProfileEntry {
         self.used_by.as_deref()
     }
 
-    /// Whether any credentials are in memory, even those of a role that the profile no longer names.
+    /// Returns whether any credentials are in memory, even those of a role that the profile no longer names.
     #[cfg(test)]
     pub(crate) fn holds_credentials(&self) -> bool {
         self.held.is_some()
@@ -84,7 +84,7 @@ impl ProfileEntry {
             held: self
                 .credentials()
                 .map(|held| Lifetime { issued_at: held.issued_at, expires_at: held.expiration }),
-            setback: self.retry.as_ref().map(RetryState::setback),
+            failure: self.retry.as_ref().map(RetryState::failure),
             kept_fresh: name.is_some_and(|name| policy.keep_fresh.covers(name, recently)),
             fetching: is_in_flight(self.fetch.as_ref()),
             seed: seed(name),

@@ -1,4 +1,4 @@
-//! What happens to a profile.
+//! The events of a profile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,12 @@ use super::retry::RetryState;
 use super::unsaved::UnsavedCredentials;
 use crate::policy::Policy;
 
-/// Uses that follow each other within this time are attributed to one program until more is known.
-const SAME_USE: Duration = Duration::from_secs(2);
+/// Consecutive uses within this time are attributed to the same program until their program is known.
+const SAME_PROGRAM_WINDOW: Duration = Duration::from_secs(2);
 
 impl State {
-    /// A caller used a profile, which is kept fresh from now on. Returns whether it was not kept fresh before.
+    /// Records that a caller used a profile, which may be kept fresh from now on. Returns whether it is kept fresh now
+    /// and was not before.
     pub(crate) fn used(
         &mut self,
         name: &ProfileName,
@@ -30,8 +31,8 @@ impl State {
         let Some(entry) = self.profiles.get_mut(name) else { return false };
         let was_fresh = entry.facts(now, policy).kept_fresh;
         let before = entry.last_used.replace(now);
-        // The program is often known a moment later; until then the previous one is assumed, which is mostly right.
-        let is_new = before.is_none_or(|before| now.since_or_zero(before) > SAME_USE);
+        // The program is often known a moment later; until then, the previous one is assumed, which is usually right.
+        let is_new = before.is_none_or(|before| now.since_or_zero(before) > SAME_PROGRAM_WINDOW);
         if by.is_some() || is_new {
             entry.used_by = by;
         }
@@ -43,14 +44,14 @@ impl State {
         starts
     }
 
-    /// The program that used a profile became known after the use.
+    /// Records the program that used a profile, which became known after the use.
     pub(crate) fn used_by(&mut self, name: &ProfileName, program: &str) {
         if let Some(entry) = self.profiles.get_mut(name) {
             entry.used_by = Some(program.to_owned());
         }
     }
 
-    /// Returns what a fetch of that profile would work on now, if the profile and its session are configured.
+    /// Returns the job of a fetch that starts now, if the profile and its session are configured.
     pub(crate) fn fetch_job(&self, name: &ProfileName, now: Timestamp) -> Option<FetchJob> {
         let profile = self.profiles.get(name)?.config.clone()?;
         let session = self.sessions.get(&profile.session)?;
@@ -58,18 +59,18 @@ impl State {
         Some(FetchJob { session, generation, profile, started_at: now })
     }
 
-    /// Returns the fetch under way that a caller can join.
+    /// Returns the fetch in progress that a caller can join.
     pub(crate) fn joinable_fetch(&self, job: &FetchJob) -> Option<Completion> {
         joinable(self.profiles.get(&job.profile.name)?.fetch.as_ref(), job.generation)
     }
 
-    /// Whether a fetch may start and may bring credentials.
+    /// Returns whether a fetch may start and may return credentials.
     pub(crate) fn may_fetch(&self, name: &ProfileName, now: Timestamp, policy: &Policy) -> bool {
         self.accepts_work()
             && self.decide(now, name, Floor::CONTAINER, policy).is_some_and(|decision| decision.may_fetch)
     }
 
-    /// A fetch starts. Returns the handle that reports its end, and what callers wait for.
+    /// Records that a fetch starts. Returns the handle that reports its end, and the handle that waits for it.
     pub(crate) fn fetch_started(&mut self, job: &FetchJob) -> (Completer, Completion) {
         let (completer, fetch) = InFlight::new(job.generation);
         let completion = fetch.completion();
@@ -80,12 +81,13 @@ impl State {
         (completer, completion)
     }
 
-    /// The task of a fetch ended, so the profile gets a new deadline.
+    /// Marks the profile for a new deadline, because the task of its fetch ended.
     pub(crate) fn fetch_ended(&mut self, name: &ProfileName) {
         self.deadlines.profiles.mark_dirty(name);
     }
 
-    /// A fetch has an outcome. Returns whether it counts: it does not if the session or the profile changed meanwhile.
+    /// Records that a fetch has an outcome. Returns whether to apply it: not if the session or the profile changed
+    /// meanwhile.
     pub(crate) fn fetch_completed(&mut self, job: &FetchJob) -> bool {
         let same_session = self.session_at(&job.profile.session, job.generation).is_some();
         let Some(entry) = self.profiles.get_mut(&job.profile.name) else { return false };
@@ -93,7 +95,7 @@ impl State {
         same_session && entry.config.as_ref() == Some(&job.profile)
     }
 
-    /// AWS issued credentials.
+    /// Stores the credentials that AWS issued.
     pub(crate) fn fetched(&mut self, job: &FetchJob, credentials: RoleCredentials, now: Timestamp) {
         let Some(entry) = self.profiles.get_mut(&job.profile.name) else { return };
         let (session, role) = (job.session.name.clone(), RoleId::from(&*job.profile));
@@ -102,8 +104,8 @@ impl State {
         UnsavedCredentials::count(&mut self.unsaved_credentials, now);
     }
 
-    /// A fetch failed. Held credentials stay. Returns the state of its retries.
-    pub(crate) fn failed(
+    /// Records that a fetch failed, and returns the state of its retries. Held credentials stay.
+    pub(crate) fn fetch_failed(
         &mut self,
         name: &ProfileName,
         error: &IdentityError,
@@ -115,7 +117,7 @@ impl State {
         Some(entry.retry.insert(retry))
     }
 
-    /// A fetch brought credentials that have already expired by this machine's clock.
+    /// Records that a fetch returned credentials that have already expired by this machine's clock.
     pub(crate) fn fetched_expired(&mut self, name: &ProfileName, now: Timestamp) {
         if let Some(entry) = self.profiles.get_mut(name) {
             let reason = "new credentials have already expired by this machine's clock, which seems wrong";
@@ -123,7 +125,7 @@ impl State {
         }
     }
 
-    /// A fetch found no usable access token.
+    /// Records that a fetch found no usable access token.
     pub(crate) fn fetch_lacked_token(&mut self, job: &FetchJob, now: Timestamp) {
         let renewal = self.sessions.get(&job.session.name).and_then(|session| session.retry.as_ref());
         let retry = RetryState::after_missing_token(renewal, now);
@@ -132,19 +134,19 @@ impl State {
         }
     }
 
-    /// Takes the credentials that the next write saves; they count as saved from now on.
+    /// Returns the credentials that the next write saves; they count as saved from now on.
     pub(crate) fn credentials_to_save(&mut self, now: Timestamp) -> Vec<CachedCredentials> {
         self.unsaved_credentials = None;
         self.cached_credentials(now)
     }
 
-    /// The credentials could not be saved: they are due again at `retry_at`, or sooner if they changed meanwhile.
+    /// Schedules the next write after a failed one: at `retry_at`, or sooner if the credentials changed meanwhile.
     pub(crate) fn credentials_not_saved(&mut self, retry_at: Timestamp) {
         self.unsaved_credentials.get_or_insert(UnsavedCredentials::all(retry_at));
     }
 
-    /// Drops the credentials that a session issued, even if their profile is not configured now, and the failures of
-    /// its profiles. Returns the dropped ones that AWS still accepts, with their expiration.
+    /// Drops the credentials of a session, even if their profile is not configured, and the failures of its profiles.
+    /// Returns the profiles of the dropped credentials that AWS still accepts, with their expiration.
     pub(super) fn drop_credentials(
         &mut self,
         session: &SessionName,

@@ -1,13 +1,13 @@
-//! Failures in a row, and when to try again.
+//! Failures in a row, and when to retry.
 
 use std::hash::Hash;
 use std::time::Duration;
 
 use ssod_model::{IdentityError, Timestamp, TimestampExt};
 
-use crate::decide::{REFUSED_RETRY, RETRY_MAX, RETRY_MIN, Setback, backoff, is_waiting, jitter, seed};
+use crate::decide::{FetchFailure, REFUSED_RETRY, RETRY_MAX, RETRY_MIN, backoff, is_waiting, jitter, seed};
 
-/// The failures since the last success, and when the next try may start.
+/// The failures since the last success, and when the next attempt may start.
 #[derive(Clone, Debug)]
 pub(crate) struct RetryState {
     count: u32,
@@ -16,10 +16,10 @@ pub(crate) struct RetryState {
     kind: RetryKind,
 }
 
-/// What the last failure means for the next try.
+/// What the last failure means for the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RetryKind {
-    /// No usable answer arrived: another network may bring one.
+    /// No usable answer arrived; on another network, one may arrive.
     NoAnswer,
     /// AWS refused.
     Refused,
@@ -33,11 +33,11 @@ impl RetryState {
         error: &IdentityError,
         before: Option<&Self>,
         life: Option<Duration>,
-        of: impl Hash,
+        name: impl Hash,
         now: Timestamp,
     ) -> Self {
         let count = before.map_or(0, |before| before.count).saturating_add(1);
-        let back_off = |asked| backoff(count, asked, life, seed((of, count, now)));
+        let back_off = |retry_after| backoff(count, retry_after, life, seed((name, count, now)));
         let wait = match error {
             IdentityError::NoAccess => REFUSED_RETRY,
             IdentityError::Rejected(_) => RETRY_MAX,
@@ -52,15 +52,15 @@ impl RetryState {
         Self { count, retry_at: now.plus(wait), reason: error.to_string(), kind }
     }
 
-    /// Returns the state after an answer that has already expired when it arrives. It waits as long as possible,
-    /// because an immediate retry would bring the same answer.
+    /// Returns the state after an answer that had already expired when it arrived. The wait is the longest one, because
+    /// an immediate retry would return the same answer.
     pub(crate) fn after_expired_answer(reason: &str, now: Timestamp) -> Self {
         let (retry_at, reason) = (now.plus(RETRY_MAX), reason.to_owned());
         Self { count: 1, retry_at, reason, kind: RetryKind::Other }
     }
 
-    /// Returns the state of a fetch that found no usable access token. It waits for as long as the renewal of the token
-    /// does, and does not count as a failure of its own.
+    /// Returns the state of a fetch that found no usable access token. It waits as long as the token's renewal does,
+    /// and does not count as a separate failure.
     pub(crate) fn after_missing_token(renewal: Option<&Self>, now: Timestamp) -> Self {
         if let Some(renewal) = renewal.filter(|renewal| renewal.retry_at > now) {
             return Self { count: 0, ..renewal.clone() };
@@ -69,7 +69,7 @@ impl RetryState {
         Self { count: 0, retry_at: now.plus(RETRY_MIN), reason, kind: RetryKind::NoAnswer }
     }
 
-    /// Returns when the next try may start.
+    /// Returns when the next attempt may start.
     pub(crate) fn retry_at(&self) -> Timestamp {
         self.retry_at
     }
@@ -79,23 +79,23 @@ impl RetryState {
         &self.reason
     }
 
-    /// Whether AWS refused, so that only a change at AWS helps.
+    /// Returns whether AWS refused, so that only a change at AWS helps.
     pub(crate) fn is_refusal(&self) -> bool {
         self.kind == RetryKind::Refused
     }
 
     /// Returns what the policy needs to know.
-    pub(crate) fn setback(&self) -> Setback {
+    pub(crate) fn failure(&self) -> FetchFailure {
         match self.kind {
-            RetryKind::Refused => Setback::Refused { retry_at: self.retry_at },
-            RetryKind::NoAnswer | RetryKind::Other => Setback::Transient { retry_at: self.retry_at },
+            RetryKind::Refused => FetchFailure::Refused { retry_at: self.retry_at },
+            RetryKind::NoAnswer | RetryKind::Other => FetchFailure::Transient { retry_at: self.retry_at },
         }
     }
 
-    /// Ends the wait for an answer, except for a short delay that differs between names, and returns whether there was
-    /// such a wait. The failures still count, so a network that comes and goes causes no storm.
-    pub(super) fn end_wait(&mut self, of: impl Hash, now: Timestamp) -> bool {
-        let soon = now.plus(jitter(RETRY_MIN * 10, seed(of)));
+    /// Shortens the wait after a missing answer to a small delay that depends on the name, and returns whether there
+    /// was such a wait. The failures still count, so an unstable network does not cause many calls.
+    pub(super) fn end_wait(&mut self, name: impl Hash, now: Timestamp) -> bool {
+        let soon = now.plus(jitter(RETRY_MIN * 10, seed(name)));
         let ends = self.kind == RetryKind::NoAnswer && is_waiting(now, self.retry_at) && soon < self.retry_at;
         if ends {
             self.retry_at = soon;

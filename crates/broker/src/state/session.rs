@@ -13,15 +13,15 @@ use crate::decide::{Lifetime, SessionFacts, TokenState, seed};
 #[derive(Default)]
 pub(crate) struct SessionEntry {
     pub(super) config: Option<Arc<SsoSession>>,
-    /// Where it was last configured to sign in. It is remembered while the session is not configured.
+    /// The start URL and region of its last configuration, also while it is not configured.
     pub(super) location: Option<(StartUrl, Region)>,
     pub(super) record: Option<SessionRecord>,
-    /// Grows with each sign-in, sign-out and change of location (not with a renewal). Work that was started under an
-    /// older generation is void.
+    /// Grows with each sign-in, sign-out and change of location (not with a renewal). The result of work that was
+    /// started under an older generation is discarded.
     pub(super) generation: u64,
-    /// Why a session that was signed in no longer is.
+    /// Why AWS ended the session, if AWS did.
     pub(super) ended: Option<EndReason>,
-    /// How many sign-ins are under way.
+    /// The number of sign-ins in progress.
     pub(super) signing_in: usize,
     pub(super) retry: Option<RetryState>,
     pub(super) renewal: Option<InFlight>,
@@ -29,7 +29,7 @@ pub(crate) struct SessionEntry {
     pub(super) save_at: Option<Timestamp>,
 }
 
-/// Work on a session that is due.
+/// Due work on a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SessionStep {
     /// Save its record again.
@@ -38,7 +38,7 @@ pub(crate) enum SessionStep {
     Renew,
 }
 
-/// What a sign-out removed from memory.
+/// The part of the state that a sign-out removed from memory.
 pub(crate) struct SignedOut {
     /// The session, if it is configured.
     pub(crate) config: Option<Arc<SsoSession>>,
@@ -75,12 +75,12 @@ impl SessionEntry {
         self.config.as_ref()
     }
 
-    /// Returns what is stored of it.
+    /// Returns its stored record.
     pub(crate) fn record(&self) -> Option<&SessionRecord> {
         self.record.as_ref()
     }
 
-    /// Returns its generation: work for an older one is void.
+    /// Returns its generation; the result of work for an older one is discarded.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
@@ -90,12 +90,12 @@ impl SessionEntry {
         self.ended
     }
 
-    /// Whether a sign-in is under way.
+    /// Returns whether a sign-in is in progress.
     pub(crate) fn is_signing_in(&self) -> bool {
         self.signing_in > 0
     }
 
-    /// Returns the failures of renewing its token, if the last try failed.
+    /// Returns the state of the retries, if the last renewal of its token failed.
     pub(crate) fn retry(&self) -> Option<&RetryState> {
         self.retry.as_ref()
     }
@@ -105,12 +105,12 @@ impl SessionEntry {
         self.save_at
     }
 
-    /// Returns the renewal under way that a caller can join.
+    /// Returns the renewal in progress that a caller can join.
     pub(crate) fn joinable_renewal(&self) -> Option<Completion> {
         joinable(self.renewal.as_ref(), self.generation)
     }
 
-    /// Returns the renewal under way, even if it has become void.
+    /// Returns the renewal in progress, even if its result will be discarded.
     pub(crate) fn renewal(&self) -> Option<Completion> {
         self.renewal.as_ref().filter(|work| is_in_flight(Some(work))).map(InFlight::completion)
     }
@@ -145,7 +145,7 @@ impl SessionEntry {
             .unwrap_or_else(|| SessionRecord::empty(config))
     }
 
-    /// Starts a new generation: work under way becomes void, and earlier failures no longer count.
+    /// Starts a new generation: the results of work in progress are discarded, and earlier failures no longer count.
     pub(super) fn begin_generation(&mut self, ended: Option<EndReason>) {
         self.generation += 1;
         self.ended = ended;

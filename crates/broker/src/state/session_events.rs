@@ -1,4 +1,4 @@
-//! What happens to a session.
+//! The events of a session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::retry::RetryState;
 use super::session::{EndReason, SignedOut};
 
 impl State {
-    /// A sign-in starts. Returns the session, if it is configured.
+    /// Records that a sign-in starts, and returns the session, if it is configured.
     pub(crate) fn sign_in_started(&mut self, name: &SessionName) -> Option<Arc<SsoSession>> {
         let entry = self.sessions.get_mut(name)?;
         let session = entry.config.clone()?;
@@ -19,7 +19,7 @@ impl State {
         Some(session)
     }
 
-    /// A sign-in ended, with or without success.
+    /// Records that a sign-in ended, successful or not.
     pub(crate) fn sign_in_ended(&mut self, name: &SessionName) {
         if let Some(entry) = self.sessions.get_mut(name) {
             entry.signing_in = entry.signing_in.saturating_sub(1);
@@ -32,7 +32,8 @@ impl State {
         (entry.record_for(session), entry.generation)
     }
 
-    /// A changed record was saved. Returns whether it counts, which it does not if the user signed in or out meanwhile.
+    /// Stores a changed record that was saved. Returns whether it was applied: not if the user signed in or out
+    /// meanwhile.
     pub(crate) fn record_saved(&mut self, generation: u64, record: SessionRecord) -> bool {
         let name = record.name.clone();
         let Some(entry) = self.session_at_mut(&name, generation) else { return false };
@@ -41,7 +42,7 @@ impl State {
         true
     }
 
-    /// The user signed in, and the record was saved. Returns whether it counts.
+    /// Stores the saved record of a new sign-in. Returns whether it was applied.
     pub(crate) fn signed_in(&mut self, generation: u64, record: SessionRecord, now: Timestamp) -> bool {
         let name = record.name.clone();
         if !self.record_saved(generation, record) {
@@ -55,7 +56,8 @@ impl State {
         true
     }
 
-    /// The user signed out. Returns what was removed, if the session is known.
+    /// Removes the session's tokens and credentials, because the user signed out, and returns them; `None` if the
+    /// session is not known.
     pub(crate) fn signed_out(&mut self, name: &SessionName, now: Timestamp) -> Option<SignedOut> {
         let entry = self.sessions.get_mut(name)?;
         entry.begin_generation(None);
@@ -66,7 +68,8 @@ impl State {
         Some(SignedOut { config, tokens, still_valid: self.drop_credentials(name, now) })
     }
 
-    /// A renewal of the token starts. Returns the handle that reports its end, and what callers wait for.
+    /// Records that a renewal of the token starts. Returns the handle that reports its end, and the handle that waits
+    /// for it.
     pub(crate) fn renewal_started(&mut self, name: &SessionName) -> (Completer, Completion) {
         let (completer, renewal) = InFlight::new(self.generation(name));
         let completion = renewal.completion();
@@ -77,7 +80,7 @@ impl State {
         (completer, completion)
     }
 
-    /// The task of a renewal ended; the session and the profiles that wait for it get new deadlines.
+    /// Marks the session and its profiles for new deadlines, because the task of a renewal ended.
     pub(crate) fn renewal_ended(&mut self, name: &SessionName, generation: u64) {
         if let Some(entry) = self.sessions.get_mut(name) {
             entry.renewal.take_if(|renewal| renewal.is_for(generation));
@@ -85,7 +88,8 @@ impl State {
         self.mark_session_and_profiles(name);
     }
 
-    /// AWS renewed the tokens. `save_at` is set if the record could not be saved. Returns whether it counts.
+    /// Stores the record of renewed tokens. `save_at` is set if the record could not be saved. Returns whether it was
+    /// applied.
     pub(crate) fn renewed(
         &mut self,
         generation: u64,
@@ -103,7 +107,7 @@ impl State {
         true
     }
 
-    /// A renewal failed. Returns the state of its retries, if it counts.
+    /// Records that a renewal failed. Returns the state of its retries, if the failure was applied.
     pub(crate) fn renewal_failed(
         &mut self,
         name: &SessionName,
@@ -117,8 +121,8 @@ impl State {
         Some(entry.retry.insert(retry))
     }
 
-    /// AWS ended the session. Credentials that it issued are served until they expire. Returns the record to save, if
-    /// any.
+    /// Drops the session's tokens, because AWS ended the session. Its credentials are served until they expire. Returns
+    /// the record to save, if any.
     pub(crate) fn session_ended(
         &mut self,
         name: &SessionName,
@@ -128,23 +132,23 @@ impl State {
         let entry = self.session_at_mut(name, generation)?;
         entry.begin_generation(Some(why));
         let record = entry.record.as_mut()?;
-        let dead_client = record.tokens.take().map(|tokens| tokens.client.client_id);
+        let ended_client = record.tokens.take().map(|tokens| tokens.client.client_id);
         if why == EndReason::Client {
-            record.registrations.retain(|_, client| Some(&client.client_id) != dead_client.as_ref());
+            record.registrations.retain(|_, client| Some(&client.client_id) != ended_client.as_ref());
         }
         let record = record.clone();
         self.mark_session_and_profiles(name);
         Some(record)
     }
 
-    /// Saving a record again starts, so that the timer does not start it twice.
+    /// Records that a save of the record starts, so that the timer does not start it twice.
     pub(crate) fn record_save_started(&mut self, name: &SessionName) {
         if let Some(entry) = self.sessions.get_mut(name) {
             entry.save_at = None;
         }
     }
 
-    /// Saving a record again ended; if it failed, it is due again at `save_at`.
+    /// Records that a save of the record ended; if it failed, the next one is due at `save_at`.
     pub(crate) fn record_save_ended(&mut self, name: &SessionName, save_at: Option<Timestamp>) {
         self.deadlines.sessions.mark_dirty(name);
         if let (Some(save_at), Some(entry)) = (save_at, self.sessions.get_mut(name)) {
@@ -152,7 +156,7 @@ impl State {
         }
     }
 
-    /// Marks a session and its profiles. It checks every profile, once for each renewal of a token.
+    /// Marks a session and its profiles. It iterates over all profiles, but only a few times per renewal of a token.
     fn mark_session_and_profiles(&mut self, name: &SessionName) {
         self.deadlines.sessions.mark_dirty(name);
         for (profile_name, profile) in &self.profiles {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use ssod_model::{Timestamp, TimestampExt};
 
-/// Cached credentials are written in batches. A crash that loses the last ones costs a call each, but no sign-in.
+/// The delay of a batch. A crash that loses the last credentials costs one call each, but no sign-in.
 const SAVE_CREDENTIALS_AFTER: Duration = Duration::from_secs(2);
-/// If few of many changed, the batch waits for more changes.
+/// The delay of a batch if few of many credentials changed: it waits for more changes.
 const SAVE_FEW_AFTER: Duration = Duration::from_mins(1);
-/// A batch is written soon if at least one in this many changed. So the cost of a write for each renewal does not
-/// depend on the number of credentials.
+/// A batch is written after the short delay if at least one in this many credentials changed. So the average cost of
+/// writing per renewal does not depend on the number of credentials.
 const SHARE: usize = 32;
 
 /// How far the credentials on disk are behind those in memory.
@@ -20,13 +20,13 @@ pub(crate) struct UnsavedCredentials {
 }
 
 impl UnsavedCredentials {
-    /// Counts one renewal.
+    /// Counts one changed entry.
     pub(crate) fn count(unsaved: &mut Option<Self>, now: Timestamp) {
         let unsaved = unsaved.get_or_insert(Self { since: now, changes: 0 });
         unsaved.changes = unsaved.changes.saturating_add(1);
     }
 
-    /// Returns the value for changes that must be written soon.
+    /// Returns the value for changes that must be written after the short delay.
     pub(crate) fn all(since: Timestamp) -> Self {
         Self { since, changes: usize::MAX }
     }
@@ -44,18 +44,18 @@ mod tests {
 
     #[test]
     fn a_batch_is_written_soon_if_many_credentials_changed_and_later_if_few_did() {
-        let begun = Timestamp::from_second(1_800_000_000).unwrap();
+        let start = Timestamp::from_second(1_800_000_000).unwrap();
         let waits = |changes: usize, profiles: usize| {
             let mut unsaved = None;
-            (0..changes).for_each(|_| UnsavedCredentials::count(&mut unsaved, begun));
-            unsaved.unwrap().due(profiles).since_or_zero(begun)
+            (0..changes).for_each(|_| UnsavedCredentials::count(&mut unsaved, start));
+            unsaved.unwrap().due(profiles).since_or_zero(start)
         };
         assert_eq!(waits(1, 32), SAVE_CREDENTIALS_AFTER);
         assert_eq!(waits(1, 33), SAVE_FEW_AFTER);
         assert_eq!(waits(312, 10_000), SAVE_FEW_AFTER);
         assert_eq!(waits(313, 10_000), SAVE_CREDENTIALS_AFTER);
         assert_eq!(
-            UnsavedCredentials::all(begun).due(1_000_000).since_or_zero(begun),
+            UnsavedCredentials::all(start).due(1_000_000).since_or_zero(start),
             SAVE_CREDENTIALS_AFTER
         );
     }

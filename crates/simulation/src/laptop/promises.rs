@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ssod_broker::{Event, SessionState};
+use ssod_broker::{Event, SignInState};
 use ssod_fake_identity_center::Assignment;
 use ssod_model::{Floor, RoleCredentials, TimestampExt};
 
@@ -88,7 +88,7 @@ impl Laptop {
         let now = self.time.truth();
         for status in self.run.broker.status().sessions {
             let index = (0..self.setup.sessions).find(|index| session_name(*index) == status.name).unwrap();
-            let is_active_here = matches!(status.state, SessionState::Active | SessionState::SigningIn);
+            let is_active_here = matches!(status.state, SignInState::Active | SignInState::SigningIn);
             let is_active_at_aws = self.cloud.center().is_signed_in(now, &user(index));
             if self.expected_sign_ins.contains(&status.name) && !is_active_here {
                 self.expected_sign_ins.remove(&status.name);

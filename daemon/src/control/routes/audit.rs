@@ -1,4 +1,4 @@
-//! `POST /v1/audit/write`: writes the lines that wait for the audit log, for a client that reads the log now.
+//! `POST /v1/audit/write`: writes the queued lines of the audit log, for a client that is about to read it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use axum::extract::State;
 use ssod_control::Done;
 
 use crate::audit::AuditLog;
-use crate::control::failure::{Answer, Failure};
+use crate::control::failure::{Failure, RouteResult};
 
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-pub(in crate::control) async fn flush(State(audit): State<Arc<AuditLog>>) -> Answer<Done> {
+pub(in crate::control) async fn flush(State(audit): State<Arc<AuditLog>>) -> RouteResult<Done> {
     let writing = tokio::task::spawn_blocking(move || audit.finish(TIMEOUT));
     writing.await.map_err(|panicked| Failure::broken(&panicked.into()))?;
     Ok(Json(Done {}))

@@ -1,5 +1,5 @@
-//! `POST /v1/credentials`: one profile's credentials for `credential_process`; `POST /v1/check`: only whether there
-//! are any. Both wait longer than an SDK does.
+//! `POST /v1/credentials`: one profile's credentials for `credential_process`; `POST /v1/check`: whether it has
+//! credentials, without returning them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,13 @@ use ssod_model::{CredentialSource, Floor, Profile, ProfileName, RoleCredentials}
 use ssod_peer::UnixPeer;
 
 use crate::audit::AuditLog;
-use crate::control::failure::{Answer, Failure};
+use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::{caller, find_profile};
 use crate::control::time::whole_seconds;
 use crate::live_broker::LiveBroker;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longer than the time limit of an SDK's request to the endpoint, which does not apply to a command.
+const FETCH_TIME_LIMIT: Duration = Duration::from_secs(10);
 
 pub(in crate::control) async fn answer(
     State(broker): State<LiveBroker>,
@@ -26,7 +27,7 @@ pub(in crate::control) async fn answer(
     State(clock): State<Clock>,
     Extension(peer): Extension<UnixPeer>,
     Json(request): Json<CredentialsRequest>,
-) -> Answer<Credentials> {
+) -> RouteResult<Credentials> {
     let outcome = fetch(&broker, &request.profile).await;
     record(&broker, &audit, &clock, &peer, &request.profile, outcome.as_ref().err());
     let (profile, credentials) = outcome?;
@@ -43,12 +44,12 @@ pub(in crate::control) async fn answer(
 pub(in crate::control) async fn check(
     State(broker): State<LiveBroker>,
     Json(request): Json<CredentialsRequest>,
-) -> Answer<Checked> {
+) -> RouteResult<Checked> {
     let (profile, _) = fetch(&broker, &request.profile).await?;
     Ok(Json(Checked { profile: profile.name.to_string(), session: profile.session.to_string() }))
 }
 
-/// Notes for the audit log which program got the credentials, or was refused: the program that runs `ssod`.
+/// Notes in the audit log which program got the credentials, or was refused: the program that started `ssod`.
 fn record(
     broker: &LiveBroker,
     audit: &AuditLog,
@@ -69,6 +70,6 @@ fn record(
 
 async fn fetch(broker: &LiveBroker, name: &str) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Failure> {
     let profile = find_profile(broker, name)?;
-    let credentials = broker.fetch_within(&profile.name, Floor::CONTAINER, PATIENCE).await?;
+    let credentials = broker.fetch_within(&profile.name, Floor::CONTAINER, FETCH_TIME_LIMIT).await?;
     Ok((profile, credentials))
 }

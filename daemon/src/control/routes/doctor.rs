@@ -1,4 +1,4 @@
-//! `GET /v1/doctor`: what only the daemon can check. The client adds what only a shell can check.
+//! `GET /v1/doctor`: the checks that only the daemon can make. The client adds the checks of the shell.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::config::problem::{Area, Problem};
 use crate::control::context::DaemonFacts;
-use crate::control::failure::Answer;
+use crate::control::failure::RouteResult;
 use crate::control::report::Reporter;
 use crate::live_broker::LiveBroker;
 use crate::vault::keeper::VaultKeeper;
@@ -29,7 +29,7 @@ pub(in crate::control) async fn answer(
     State(keeper): State<VaultKeeper>,
     State(paths): State<Arc<Paths>>,
     State(facts): State<Arc<DaemonFacts>>,
-) -> Answer<Vec<Check>> {
+) -> RouteResult<Vec<Check>> {
     let problems = reporter.problems();
     let mut checks = port(facts.port).await;
     checks.push(key_store(&keeper.state()));
@@ -46,7 +46,7 @@ pub(in crate::control) async fn answer(
     Ok(Json(checks))
 }
 
-/// Connects to our own port, as an SDK would, and checks whether the kernel tells the caller's uid.
+/// Connects to the endpoint's port as an SDK does, and checks whether the kernel reports the caller's uid.
 async fn port(port: u16) -> Vec<Check> {
     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(server)).await;
@@ -55,31 +55,31 @@ async fn port(port: u16) -> Vec<Check> {
         Ok(Err(error)) => return vec![unreachable(port, &error.to_string())],
         Err(_) => return vec![unreachable(port, "it did not answer within a second")],
     };
-    let held = Check::ok("port", format!("127.0.0.1:{port} is held by this daemon."));
+    let port_held = Check::ok("port", format!("127.0.0.1:{port} is held by this daemon."));
     let (Ok(SocketAddr::V4(client)), SocketAddr::V4(server)) = (connection.local_addr(), server) else {
-        return vec![held];
+        return vec![port_held];
     };
     let begun = Instant::now();
     let caller = match ssod_peer::tcp_peer(client, server) {
         _ if !ssod_peer::TELLS_TCP_PEERS => Check::warning(
             "caller check",
-            "This system does not tell which user made a loopback connection, so the endpoint's tokens are the only check.",
+            "This system does not report which user made a loopback connection, so the endpoint's tokens are the only check.",
             "There is nothing to do; see the README",
         ),
         Ok(Some(peer)) if peer.uid == ssod_peer::own_uid() => {
             let took = begun.elapsed().as_micros();
             Check::ok(
                 "caller check",
-                format!("The kernel tells which user made each connection ({took} µs)."),
+                format!("The kernel reports which user made each connection ({took} µs)."),
             )
         }
         Ok(_) | Err(_) => Check::failed(
             "caller check",
-            "The kernel does not tell which user made a loopback connection, so ssod refuses all of them.",
+            "The kernel does not report which user made a loopback connection, so ssod refuses all of them.",
             "If a sandbox or a container forbids netlink sockets (AF_NETLINK), allow them; the kernel needs inet_diag",
         ),
     };
-    vec![held, caller]
+    vec![port_held, caller]
 }
 
 fn unreachable(port: u16, why: &str) -> Check {
@@ -104,26 +104,26 @@ fn key_store(vault: &VaultState) -> Check {
         VaultState::Locked | VaultState::Failed(_) | VaultState::Broken { .. } => {
             let closed = vault.closed_reason().unwrap_or_else(locked_reason);
             let check = Check::failed("key store", closed.reason, closed.remedy);
-            // The user's own lock is no failure.
+            // A lock by the user is not a failure.
             if *vault == VaultState::Locked { Check { state: CheckState::Warning, ..check } } else { check }
         }
     }
 }
 
-/// Checks that other users cannot access what ssod stores, nor change what it reads.
+/// Checks that other users can neither access the files that ssod stores nor change the files that it reads.
 fn permissions(paths: &Paths) -> Vec<Check> {
-    let mut ours =
+    let mut own =
         vec![paths.state.clone(), paths.vault(), paths.runtime.clone(), paths.tokens(), paths.socket.clone()];
     for folder in [paths.vault(), paths.tokens()] {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        ours.extend(entries.map(|entry| entry.path()));
+        own.extend(entries.map(|entry| entry.path()));
     }
-    ours.extend([paths.audit(), paths.memory(), paths.lock()]);
-    let open: Vec<PathBuf> = ours.into_iter().filter(|path| open_to(path, 0o077)).collect();
-    // Settings are not secret, but a user who can write them chooses the command that runs as the browser.
+    own.extend([paths.audit(), paths.memory(), paths.lock()]);
+    let open: Vec<PathBuf> = own.into_iter().filter(|path| is_accessible(path, 0o077)).collect();
+    // Settings are not secret, but a user who can change them can set the command that starts the browser.
     let written: Vec<PathBuf> = [&paths.settings, &paths.aws_config]
         .into_iter()
-        .filter(|path| open_to(path, 0o022))
+        .filter(|path| is_accessible(path, 0o022))
         .cloned()
         .collect();
     if open.is_empty() && written.is_empty() {
@@ -143,8 +143,8 @@ fn permissions(paths: &Paths) -> Vec<Check> {
     read.into_iter().chain(others(&written, "change", "Remove their access: chmod go-w FILE")).collect()
 }
 
-/// Returns whether the file exists and other users have one of these rights to it, or own it.
-fn open_to(path: &Path, rights: u32) -> bool {
+/// Returns whether the file exists and another user has one of these rights to it, or owns it.
+fn is_accessible(path: &Path, rights: u32) -> bool {
     std::fs::metadata(path)
         .is_ok_and(|facts| facts.mode() & rights != 0 || facts.uid() != ssod_peer::own_uid())
 }
@@ -173,7 +173,7 @@ fn memory() -> Check {
     Check::ok("memory", "The system keeps other processes out of the daemon's memory.")
 }
 
-/// The profiles of the AWS config file, and those that `--profile` takes past ssod.
+/// Checks that the AWS config file has profiles for ssod, and reports the profiles for which `--profile` bypasses ssod.
 fn profiles(broker: &LiveBroker, paths: &Paths, is_configured: bool) -> Vec<Check> {
     let mut checks = Vec::new();
     let profiles: Vec<_> =

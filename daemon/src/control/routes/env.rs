@@ -1,5 +1,5 @@
-//! `POST /v1/env`: the environment for a shell. It fetches nothing, and a signed-out profile is no error: the SDK shows the
-//! refusal.
+//! `POST /v1/env`: the environment for a shell. It fetches nothing, and a signed-out profile is not an error, because
+//! the SDK will show the refusal.
 
 use std::sync::Arc;
 
@@ -11,22 +11,22 @@ use ssod_endpoint::TokenOwner;
 use ssod_model::{CredentialSource, ProfileName};
 
 use crate::config::live_settings::LiveSettings;
-use crate::control::context::{Context, DaemonFacts};
-use crate::control::failure::{Answer, Failure};
+use crate::control::context::{ControlContext, DaemonFacts};
+use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::{find_profile, require_open};
 use crate::listen::imds_ports::ImdsPorts;
 use crate::live_broker::LiveBroker;
-use crate::vault::endpoint_tokens::EndpointTokens;
+use crate::vault::endpoint_tokens::LiveEndpointTokens;
 use crate::vault::keeper::VaultKeeper;
 
 pub(in crate::control) async fn answer(
     State(keeper): State<VaultKeeper>,
     State(broker): State<LiveBroker>,
-    State(tokens): State<EndpointTokens>,
+    State(tokens): State<LiveEndpointTokens>,
     State(imds): State<ImdsServing>,
     State(facts): State<Arc<DaemonFacts>>,
     Json(request): Json<EnvRequest>,
-) -> Answer<Environment> {
+) -> RouteResult<Environment> {
     require_open(&keeper)?;
     let profile = match &request.profile {
         Some(name) => Some(find_profile(&broker, name)?),
@@ -60,7 +60,7 @@ pub(in crate::control) async fn answer(
     Ok(Json(environment))
 }
 
-/// Which port serves IMDS for which profile.
+/// Finds the port that serves IMDS for a profile.
 #[derive(Clone)]
 pub(in crate::control) struct ImdsServing {
     ports: ImdsPorts,
@@ -68,9 +68,9 @@ pub(in crate::control) struct ImdsServing {
     facts: Arc<DaemonFacts>,
 }
 
-impl FromRef<Context> for ImdsServing {
-    fn from_ref(context: &Context) -> Self {
-        let Context { imds_ports, settings, facts, .. } = context;
+impl FromRef<ControlContext> for ImdsServing {
+    fn from_ref(context: &ControlContext) -> Self {
+        let ControlContext { imds_ports, settings, facts, .. } = context;
         Self { ports: imds_ports.clone(), settings: settings.clone(), facts: facts.clone() }
     }
 }

@@ -10,14 +10,14 @@ use ssod_clock::Clock;
 use ssod_control::{Account, ErrorBody, ListRequest, ListedSession};
 use ssod_model::{IdentityError, IdentityProvider, SessionName};
 
-use crate::control::failure::{Answer, Failure};
+use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::{find, require_open};
 use crate::live_broker::LiveBroker;
 use crate::vault::keeper::VaultKeeper;
 
-/// Calls at the same time. Users report 429s from about twenty calls a second.
+/// The maximum number of concurrent calls. Users report 429s from about twenty calls a second.
 const CONCURRENT_CALLS: usize = 4;
-/// Attempts of one call that AWS throttles.
+/// The maximum number of attempts of a call that AWS throttles.
 const ATTEMPTS: u32 = 6;
 
 pub(in crate::control) async fn answer(
@@ -25,7 +25,7 @@ pub(in crate::control) async fn answer(
     State(broker): State<LiveBroker>,
     State(clock): State<Clock>,
     Json(request): Json<ListRequest>,
-) -> Answer<Vec<ListedSession>> {
+) -> RouteResult<Vec<ListedSession>> {
     require_open(&keeper)?;
     let sessions = match &request.name {
         Some(name) => vec![find(&broker, name)?.0],

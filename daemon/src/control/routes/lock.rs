@@ -4,18 +4,18 @@ use axum::Json;
 use axum::extract::State;
 use ssod_control::{Locked, Unlocked};
 
-use crate::control::failure::{Answer, Failure};
+use crate::control::failure::{Failure, RouteResult};
 use crate::vault::keeper::VaultKeeper;
 
-pub(in crate::control) async fn lock(State(keeper): State<VaultKeeper>) -> Answer<Locked> {
-    // A task of its own completes the lock even if the client disconnects.
+pub(in crate::control) async fn lock(State(keeper): State<VaultKeeper>) -> RouteResult<Locked> {
+    // A separate task completes the lock even if the client disconnects.
     let locking = tokio::spawn(async move { keeper.lock().await });
     let locked = locking.await.unwrap_or_else(|panicked| Err(panicked.into()));
     let lost = locked.map_err(|error| Failure::broken(&error))?;
     Ok(Json(Locked { lost: lost.iter().map(ToString::to_string).collect() }))
 }
 
-pub(in crate::control) async fn unlock(State(keeper): State<VaultKeeper>) -> Answer<Unlocked> {
+pub(in crate::control) async fn unlock(State(keeper): State<VaultKeeper>) -> RouteResult<Unlocked> {
     let was_open = keeper.is_open();
     let unlocking = tokio::spawn(async move { keeper.unlock().await });
     let unlocked = unlocking.await.unwrap_or_else(|panicked| Err(panicked.into()));

@@ -27,7 +27,7 @@ use crate::sentence::sentence;
 use crate::sign_in_hosts;
 use crate::vault::keeper::VaultKeeper;
 
-/// More than the three events that a sign-in has.
+/// A sign-in has at most three events, so the queue is never full.
 const EVENT_QUEUE: usize = 8;
 
 pub(in crate::control) async fn answer(
@@ -49,13 +49,13 @@ pub(in crate::control) async fn answer(
     let (events, received) = mpsc::channel(EVENT_QUEUE);
     let sign_in = SignIn { broker, keeper: keeper.clone(), settings, clock, session, profile, flow, events };
     tokio::spawn(async move {
-        let gone = sign_in.events.clone();
+        let events = sign_in.events.clone();
         tokio::select! {
             () = sign_in.run() => {}
-            () = gone.closed() => tracing::info!("the client disconnected, so its sign-in ends"),
+            () = events.closed() => tracing::info!("the client disconnected, so its sign-in ends"),
             () = keeper.closed() => {
                 let error = Failure::closed(&keeper.state()).body;
-                tell(&gone, &LoginEvent::Failed { error });
+                send(&events, &LoginEvent::Failed { error });
             }
         }
     });
@@ -85,16 +85,16 @@ impl SignIn {
                 LoginEvent::SignedIn { session: self.session.to_string() }
             }
             Err(failure) => {
-                // If ssod was locked meanwhile, that is the reason to report.
+                // If ssod was locked meanwhile, the lock is the reason to report.
                 let failure = self.broker.closed().map_or(failure, Failure::from);
                 tracing::warn!(session = %self.session, error = %failure.body.message, "the sign-in failed");
                 LoginEvent::Failed { error: failure.body }
             }
         };
-        self.tell(&last);
+        self.send(&last);
     }
 
-    /// Tries once more if Identity Center does not know our registration any more.
+    /// Tries a second time if Identity Center no longer knows the stored registration.
     async fn sign_in(&self) -> Result<(), Failure> {
         match self.attempt().await {
             Err(AttemptError::RegistrationUnknown) => {}
@@ -132,7 +132,7 @@ impl SignIn {
 
     fn announce(&self, session: &ssod_model::SsoSession, url: &str) -> Result<(), FlowError> {
         check_host(session, url)?;
-        self.tell(&LoginEvent::Browser {
+        self.send(&LoginEvent::Browser {
             session: session.name.to_string(),
             url: url.to_owned(),
             start_url: session.start_url.to_string(),
@@ -148,7 +148,7 @@ impl SignIn {
     ) -> Result<(), FlowError> {
         check_host(session, &authorization.verification_uri)?;
         check_host(session, &authorization.verification_uri_complete)?;
-        self.tell(&LoginEvent::DeviceCode {
+        self.send(&LoginEvent::DeviceCode {
             session: session.name.to_string(),
             url: authorization.verification_uri.clone(),
             url_complete: authorization.verification_uri_complete.clone(),
@@ -160,15 +160,15 @@ impl SignIn {
         Ok(())
     }
 
-    fn tell(&self, event: &LoginEvent) {
-        tell(&self.events, event);
+    fn send(&self, event: &LoginEvent) {
+        send(&self.events, event);
     }
 }
 
-fn tell(events: &mpsc::Sender<Bytes>, event: &LoginEvent) {
+fn send(events: &mpsc::Sender<Bytes>, event: &LoginEvent) {
     let Ok(mut line) = serde_json::to_vec(event) else { return };
     line.push(b'\n');
-    // The queue is longer than a sign-in; the end of the client ends the sign-in elsewhere.
+    // This fails only if the client disconnected, which ends the sign-in anyway.
     let _ = events.try_send(line.into());
 }
 
@@ -196,12 +196,12 @@ impl From<SignInError> for AttemptError {
 }
 
 impl From<FlowError> for AttemptError {
-    fn from(failure: FlowError) -> Self {
-        let message = sentence(&failure.to_string());
+    fn from(error: FlowError) -> Self {
+        let message = sentence(&error.to_string());
         let refused = |code: &str, hint: &str| {
             Self::Failed(Failure::new(StatusCode::FORBIDDEN, code, message.clone(), Some(hint.to_owned())))
         };
-        match failure {
+        match error {
             FlowError::Identity(error) => SignInError::Identity(error).into(),
             FlowError::Denied => refused("Denied", "Run ssod login again and approve it"),
             FlowError::TimedOut => refused("Expired", "Run ssod login again"),
@@ -214,8 +214,8 @@ impl From<FlowError> for AttemptError {
 }
 
 impl From<AttemptError> for Failure {
-    fn from(attempt: AttemptError) -> Self {
-        match attempt {
+    fn from(error: AttemptError) -> Self {
+        match error {
             AttemptError::RegistrationUnknown => IdentityError::RegistrationRejected.into(),
             AttemptError::Failed(failure) => failure,
         }

@@ -6,7 +6,7 @@ use ssod_control::{LoggedOut, LogoutRequest, LogoutResult, StillValid};
 use ssod_endpoint::TokenOwner;
 use ssod_model::{CredentialSource, SessionName};
 
-use crate::control::failure::{Answer, Failure};
+use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::{find, require_open};
 use crate::control::time::whole_seconds;
 use crate::live_broker::LiveBroker;
@@ -16,19 +16,19 @@ pub(in crate::control) async fn answer(
     State(keeper): State<VaultKeeper>,
     State(broker): State<LiveBroker>,
     Json(request): Json<LogoutRequest>,
-) -> Answer<LogoutResult> {
+) -> RouteResult<LogoutResult> {
     require_open(&keeper)?;
     let sessions = match &request.name {
         Some(name) => vec![find(&broker, name)?.0],
         None => broker.known_sessions(),
     };
-    // All at the same time, so that handing out stops before AWS answers the first call.
+    // All at the same time, so that no session's credentials are served while AWS answers for another session.
     let logouts = sessions.iter().map(|session| broker.logout(session));
-    let mut done = Vec::new();
+    let mut signed_out = Vec::new();
     for outcome in futures_util::future::join_all(logouts).await {
         let logout = outcome?;
         let still_valid = logout.still_valid.into_iter();
-        done.push(LoggedOut {
+        signed_out.push(LoggedOut {
             session: logout.session.to_string(),
             was_signed_in: logout.was_signed_in,
             still_valid: still_valid
@@ -37,17 +37,17 @@ pub(in crate::control) async fn answer(
                     until: whole_seconds(until),
                 })
                 .collect(),
-            not_told: logout.not_told,
+            not_told: logout.not_ended_at_aws,
         });
     }
     if request.revoke_shells {
         revoke(&keeper, &broker, request.name.as_ref().map(|_| sessions.as_slice())).await?;
     }
-    Ok(Json(LogoutResult { sessions: done }))
+    Ok(Json(LogoutResult { sessions: signed_out }))
 }
 
-/// Renews the endpoint tokens of these sessions' profiles, or all of them: open shells are refused from now on. The token that
-/// follows `ssod use` can give any profile, so it is always renewed.
+/// Renews the endpoint tokens of these sessions' profiles, or all of them, so that open shells are refused from now on.
+/// The token of the active profile can serve any profile, so it is always renewed.
 async fn revoke(
     keeper: &VaultKeeper,
     broker: &LiveBroker,

@@ -1,4 +1,4 @@
-//! `GET /v1/metrics`: what `ssod status` shows, in Prometheus' text format. Both are made from the same report, so they never
+//! `GET /v1/metrics`: the content of `ssod status` in Prometheus' text format. Both use the same report, so they never
 //! differ.
 
 use std::fmt::Write as _;
@@ -30,17 +30,21 @@ fn text(status: &Status, ticks: u64, busy_ticks: u64) -> String {
     text.sample("ssod_build_info", &[("version", &daemon.version)], 1);
     text.family("ssod_vault_state", "gauge", "1 for the state that the vault is in.");
     text.sample("ssod_vault_state", &[("state", &daemon.vault.state)], 1);
-    text.family("ssod_problems", "gauge", "What ssod status calls a problem.");
+    text.family("ssod_problems", "gauge", "The problems that ssod status shows.");
     text.sample("ssod_problems", &[], daemon.problems.len() as u64);
-    text.family("ssod_engine_rounds_total", "counter", "Looks at the clock.");
+    text.family("ssod_engine_rounds_total", "counter", "The ticks of the refresher.");
     text.sample("ssod_engine_rounds_total", &[], ticks);
-    text.family("ssod_engine_rounds_with_work_total", "counter", "Looks that found something due.");
+    text.family(
+        "ssod_engine_rounds_with_work_total",
+        "counter",
+        "The ticks of the refresher that found due work.",
+    );
     text.sample("ssod_engine_rounds_with_work_total", &[], busy_ticks);
     text.family("ssod_session_state", "gauge", "1 for the state that a session is in.");
     for session in &status.sessions {
         text.sample("ssod_session_state", &[("session", &session.name), ("state", &word(session.state))], 1);
     }
-    text.family("ssod_session_token_seconds", "gauge", "What is left of a session's access token.");
+    text.family("ssod_session_token_seconds", "gauge", "The remaining lifetime of a session's access token.");
     for session in &status.sessions {
         text.sample_if("ssod_session_token_seconds", &[("session", &session.name)], session.remaining);
     }
@@ -48,14 +52,18 @@ fn text(status: &Status, ticks: u64, busy_ticks: u64) -> String {
     for profile in &status.profiles {
         text.sample("ssod_profile_state", &[("profile", &profile.name), ("state", &word(profile.state))], 1);
     }
-    text.family("ssod_profile_credentials_seconds", "gauge", "What is left of a profile's credentials.");
+    text.family(
+        "ssod_profile_credentials_seconds",
+        "gauge",
+        "The remaining lifetime of a profile's credentials.",
+    );
     for profile in &status.profiles {
         text.sample_if("ssod_profile_credentials_seconds", &[("profile", &profile.name)], profile.remaining);
     }
     text.0
 }
 
-/// Returns the word that the JSON has for a state.
+/// Returns the state's word in the JSON of `ssod status`.
 fn word(state: impl Serialize) -> String {
     serde_json::to_value(state).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
@@ -89,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_status_shows_is_what_prometheus_reads() {
+    fn the_metrics_show_the_values_of_the_status() {
         let status: Status = serde_json::from_str(
             r#"{"daemon":{"version":"1.2.3","vault":{"state":"open"},"problems":["the clock"]},
             "sessions":[{"name":"work","state":"active","start_url":"x","region":"r","remaining":60}],
@@ -106,8 +114,8 @@ mod tests {
             "ssod_session_token_seconds{session=\"work\"} 60",
             "ssod_profile_state{profile=\"odd \\\"name\\\"\",state=\"on_demand\"} 1",
         ] {
-            assert!(lines.lines().any(|one| one == line), "{line} is missing in:\n{lines}");
+            assert!(lines.lines().any(|written| written == line), "{line} is missing in:\n{lines}");
         }
-        assert!(!lines.contains("ssod_profile_credentials_seconds{"), "there are none");
+        assert!(!lines.contains("ssod_profile_credentials_seconds{"), "no profile has credentials");
     }
 }

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::config::aws_config::LiveAwsConfig;
-use crate::control::failure::Answer;
+use crate::control::failure::RouteResult;
 
-pub(in crate::control) async fn answer(State(aws_config): State<LiveAwsConfig>) -> Answer<()> {
+pub(in crate::control) async fn answer(State(aws_config): State<LiveAwsConfig>) -> RouteResult<()> {
     aws_config.reload().await;
     Ok(Json(()))
 }

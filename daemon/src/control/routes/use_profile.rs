@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use ssod_control::{ActiveProfile, UseRequest};
 
-use crate::control::failure::{Answer, Failure};
+use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::find_profile;
 use crate::control::report::active_profile;
 use crate::live_broker::LiveBroker;
@@ -18,7 +18,7 @@ pub(in crate::control) async fn answer(
     State(broker): State<LiveBroker>,
     State(state_file): State<Arc<StateFile>>,
     Json(request): Json<UseRequest>,
-) -> Answer<ActiveProfile> {
+) -> RouteResult<ActiveProfile> {
     let profile = match &request.profile {
         Some(name) => Some(find_profile(&broker, name)?.name.clone()),
         None => None,
@@ -27,7 +27,7 @@ pub(in crate::control) async fn answer(
         broker.used(profile, None);
     }
     let choose = || broker.choose(profile, request.seconds.map(Duration::from_secs));
-    let active = state_file.keep_active(choose).map_err(|error| {
+    let active = state_file.save_active(choose).map_err(|error| {
         Failure::new(StatusCode::INSUFFICIENT_STORAGE, "NotSaved", format!("{error:#}."), None)
     })?;
     Ok(Json(active_profile(&active)))

@@ -1,4 +1,4 @@
-//! `POST /v1/vault/rekey`: a new key for the vault, in the same key store or in another.
+//! `POST /v1/vault/rekey`: creates a new key for the vault, in the same key store or in another one.
 
 use std::sync::Arc;
 
@@ -9,29 +9,30 @@ use ssod_control::{Paths, RekeyRequest, Rekeyed};
 use ssod_vault::{KeyStore, KeyStoreChoice, RekeyError};
 
 use crate::config::live_settings::LiveSettings;
-use crate::control::failure::{Answer, Failure};
+use crate::control::failure::{Failure, RouteResult};
 use crate::sentence::sentence;
-use crate::vault::keeper::{NotRekeyed, VaultKeeper};
+use crate::vault::keeper::{RekeyFailure, VaultKeeper};
 
 pub(in crate::control) async fn rekey(
     State(keeper): State<VaultKeeper>,
     State(settings): State<LiveSettings>,
     State(paths): State<Arc<Paths>>,
     Json(request): Json<RekeyRequest>,
-) -> Answer<Rekeyed> {
+) -> RouteResult<Rekeyed> {
     let store =
         request.key_store.as_deref().map(|word| target(&keeper, &settings, &paths, word)).transpose()?;
-    // A task of its own completes the rekey even if the client disconnects.
+    // A separate task completes the rekey even if the client disconnects.
     let rekeying = tokio::spawn(async move { keeper.rekey(store).await });
     match rekeying.await {
         Ok(Ok(store)) => Ok(Json(Rekeyed { key_store: store.to_string() })),
-        Ok(Err(NotRekeyed::Failed(error))) => Err(failure(&error)),
-        Ok(Err(NotRekeyed::Closed(state))) => Err(Failure::closed(&state)),
+        Ok(Err(RekeyFailure::Failed(error))) => Err(failure(&error)),
+        Ok(Err(RekeyFailure::Closed(state))) => Err(Failure::closed(&state)),
         Err(panicked) => Err(Failure::broken(&panicked.into())),
     }
 }
 
-/// Returns the store that the word names, if the settings allow it; otherwise they would contradict the facts.
+/// Returns the store that the word names, if the settings allow it. Otherwise the settings would name another store
+/// than the one that has the key.
 fn target(
     keeper: &VaultKeeper,
     settings: &LiveSettings,
