@@ -22,6 +22,7 @@ mod identity;
 mod key_stores;
 mod kills;
 mod live_config;
+mod misspellings;
 mod notices;
 mod paths;
 mod protocols;

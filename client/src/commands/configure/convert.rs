@@ -1,6 +1,6 @@
 //! `ssod configure --convert`: makes profiles with AWS's own keys use ssod.
 
-use ssod_model::{Profile, SessionName, SsoSession};
+use ssod_model::{Profile, SessionName, SsoSession, did_you_mean, similar_names};
 use ssod_profiles::{Configuration, convert};
 
 use super::config_edit::{difference, own_program, save};
@@ -55,11 +55,15 @@ fn select<'a>(existing: &'a Configuration, selection: Selection<'_>) -> CommandR
     match existing.profiles.values().find(|profile| profile.name.as_str() == name) {
         Some(profile) if profile.aws_form => Ok(vec![profile]),
         Some(_) => Err(CommandError::new(format!("Profile \"{name}\" already uses ssod."))),
-        None => Err(CommandError::new(format!(
-            "There is no profile \"{name}\" with SSO keys in the AWS config file."
-        ))
-        .hint("To list the profiles: ssod status")),
+        None => Err(unknown_profile(existing, name)),
     }
+}
+
+fn unknown_profile(existing: &Configuration, name: &str) -> CommandError {
+    let similar = similar_names(name, existing.profiles.values().map(|profile| profile.name.as_str()));
+    let question = did_you_mean(&similar).map(|question| format!("{question} ")).unwrap_or_default();
+    CommandError::new(format!("There is no profile \"{name}\" with SSO keys in the AWS config file."))
+        .hint(format!("{question}To list the profiles: ssod status"))
 }
 
 /// Returns the profile's session. A legacy profile has no session section; its session is named after the start URL, which
