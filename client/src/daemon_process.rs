@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use ssod_control::{ALREADY_RUNS, ControlClient, Paths};
 use ssod_private_files::{ReadPolicy, open_to_read};
 
+use crate::daemon_error::DaemonError;
 use crate::error::{CommandError, CommandResult};
 
 /// The daemon may wait for the user to answer a key store's prompt before it serves.
@@ -107,6 +108,22 @@ pub(crate) fn find_program() -> CommandResult<PathBuf> {
     })
 }
 
+/// Returns the ports that the settings name, one per line. The error is the daemon's.
+pub(crate) fn print_ports(program: &Path) -> CommandResult<String> {
+    let shown = program.display();
+    let output = Command::new(program).arg("--print-ports").stdin(Stdio::null()).output();
+    let output = output.map_err(|error| CommandError::new(format!("Cannot run {shown}: {error}.")))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(match DaemonError::find(&String::from_utf8_lossy(&output.stderr)) {
+        Some(DaemonError { reason, hint }) => {
+            CommandError { hint, ..CommandError::new(format!("The ssod daemon cannot start: {reason}.")) }
+        }
+        None => CommandError::new(format!("{shown} failed without a reason.")),
+    })
+}
+
 fn open_log(path: &Path) -> std::io::Result<File> {
     if let Some(folder) = path.parent() {
         ssod_private_files::create_folder(folder)?;
@@ -137,13 +154,15 @@ fn spawn(program: &Path, log: File, paths: &[(&'static str, PathBuf)]) -> std::i
         .spawn()
 }
 
-/// Returns the error with the last line that the daemon has written to its log since `old_size`.
+/// Returns the error that the daemon has written to its log since `old_size`, with its hint.
 fn start_failure(log: &Path, old_size: u64) -> CommandError {
     let text = fs::read(log).unwrap_or_default();
     let new = text.get(usize::try_from(old_size).unwrap_or(0)..).unwrap_or_default();
     let new = String::from_utf8_lossy(new);
-    let reason = new.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it gave no reason").trim();
-    let reason = reason.strip_prefix("error: ").unwrap_or(reason).trim_end_matches('.');
-    CommandError::not_reachable(format!("The ssod daemon ended at once: {reason}."))
-        .hint(format!("See its log: {}", log.display()))
+    let see_log = || format!("See its log: {}", log.display());
+    let (reason, hint) = match DaemonError::find(&new) {
+        Some(DaemonError { reason, hint }) => (reason, hint.unwrap_or_else(see_log)),
+        None => ("it gave no reason".to_owned(), see_log()),
+    };
+    CommandError::not_reachable(format!("The ssod daemon ended at once: {reason}.")).hint(hint)
 }

@@ -7,6 +7,7 @@ mod commands;
 mod completers;
 mod connection;
 mod context;
+mod daemon_error;
 mod daemon_process;
 mod duration;
 mod error;

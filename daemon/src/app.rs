@@ -299,6 +299,7 @@ fn config_reloader(context: &ControlContext, imds_enabled: Arc<AtomicBool>) -> C
         settings: context.settings.clone(),
         imds_enabled,
         imds_ports: context.imds_ports.clone(),
+        endpoint_port: context.facts.port,
         broker: context.broker.clone(),
         keeper: context.keeper.clone(),
         problems: context.problems.clone(),

@@ -8,5 +8,6 @@ pub(crate) mod network;
 pub(crate) mod problem;
 pub(crate) mod reload;
 pub(crate) mod settings;
+pub(crate) mod unknown_profiles;
 
 pub(crate) use file_watch::FileWatch;

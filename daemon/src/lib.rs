@@ -18,7 +18,7 @@ mod system;
 mod vault;
 
 pub use app::{App, Options, VariableReader};
-pub use config::settings::{Settings, SettingsError};
+pub use config::settings::{Mistake, Settings, SettingsError};
 pub use listen::bind::ports;
 pub use listen::inherited::Inherited;
 pub use refresher::run as run_refresher;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use ssod_clock::WallClock;
 use ssod_control::Paths;
-use ssod_daemon::{AlreadyRuns, App, Inherited, Options, Settings, harden, init_logging};
+use ssod_daemon::{AlreadyRuns, App, Inherited, Options, Settings, SettingsError, harden, init_logging};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The ssod daemon: keeps AWS IAM Identity Center sign-ins fresh and serves their credentials on 127.0.0.1.
@@ -38,8 +38,11 @@ fn main() -> ExitCode {
     match if arguments.print_ports { print_ports() } else { start() } {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The error is one line, because a client that started this daemon shows the last line of its log.
+            // The error is one line, because a client that started this daemon shows the last lines of its log.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            if let Some(error) = error.downcast_ref::<SettingsError>() {
+                let _ = writeln!(std::io::stderr(), "hint: {}", error.remedy());
+            }
             if error.is::<AlreadyRuns>() {
                 ExitCode::from(ssod_control::ALREADY_RUNS)
             } else {

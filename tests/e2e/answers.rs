@@ -63,7 +63,12 @@ fn a_page_blocks_no_profile_and_status_says_what_arrived() {
     let error = sandbox.ssod(&["credential-process", "adminUser"]).failed_with(1);
     assert!(error.contains("403 text/html") && !error.contains("no access"), "{error}");
     let shown = sandbox.ssod(&["status"]).succeeded();
-    assert!(shown.contains("an answer that is not AWS's: 403 text/html; next try in"), "{shown}");
+    // In the sandbox, the endpoint is overridden, which the reason says, too.
+    let reason = format!(
+        "an answer that is not AWS's: 403 text/html (the endpoint is overridden: {}); next try in",
+        sandbox.fake().url()
+    );
+    assert!(shown.contains(&reason), "{shown}");
     assert_eq!(sandbox.daemon().status().sessions[0].state, SessionState::Active);
     sandbox.fake().clear_faults();
     wait_until("credentials are served", || sandbox.daemon().credentials("adminUser").status == 200);
@@ -173,7 +178,9 @@ fn an_account_whose_roles_cannot_be_listed_hides_no_other() {
     let listed = output.succeeded();
     assert!(listed.contains("production") && listed.contains("AdminRole"), "{listed}");
     let reason = format!(
-        "The roles in account {OTHER_ACCOUNT} cannot be listed: an answer that is not AWS's: 403 text/html."
+        "The roles in account {OTHER_ACCOUNT} cannot be listed: an answer that is not AWS's: 403 text/html \
+         (the endpoint is overridden: {}).",
+        sandbox.fake().url()
     );
     assert!(listed.contains(&reason), "{listed}");
     let listed: Value = serde_json::from_str(&sandbox.ssod(&["list", "--json"]).succeeded()).unwrap();

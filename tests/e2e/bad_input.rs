@@ -165,7 +165,9 @@ fn the_mode_of_the_runtime_folder_is_corrected_and_a_folder_of_another_user_is_r
 fn invalid_settings_stop_the_daemon_with_the_line_number() {
     let sandbox = Sandbox::new();
     sandbox.add_settings("[refresh]\nkeep_freshh = \"all\"\n");
-    assert!(daemon_error(&sandbox).contains("line 6: unknown field `keep_freshh`"));
+    assert!(
+        daemon_error(&sandbox).contains("line 6: \"keep_freshh\" is not one of the settings of [refresh]")
+    );
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod identity;
 mod key_stores;
 mod kills;
 mod live_config;
+mod misspellings;
 mod no_key_store;
 mod notices;
 mod paths;

@@ -1,6 +1,6 @@
 //! `ssod audit`. The client reads the log file itself, so the command also works without a daemon.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use console::{Alignment, Term, pad_str};
 use ssod_control::{AuditEntry, AuditOutcome, Done, Paths};
-use ssod_model::Timestamp;
+use ssod_model::{Timestamp, did_you_mean, similar_names};
 use ssod_private_files::{FileError, ReadPolicy, open_to_read};
 
 use crate::context::CommandContext;
@@ -65,8 +65,10 @@ pub(crate) fn run(context: &CommandContext, args: &AuditArgs) -> CommandResult<(
     }
     let mut last = VecDeque::new();
     let mut is_empty = true;
+    let mut profiles = BTreeSet::new();
     let mut keep = |line: LogLine| {
         is_empty = false;
+        profiles.extend(line.entry.profile.clone());
         if args.matches(&line.entry) {
             last.push_back(line);
         }
@@ -83,16 +85,25 @@ pub(crate) fn run(context: &CommandContext, args: &AuditArgs) -> CommandResult<(
         lines.read(&mut keep)?;
     }
     if last.is_empty() && args.last > 0 && !args.follow && !args.json {
-        terminal::eprintln(if is_empty {
-            "No program has asked for credentials yet."
+        terminal::eprintln(&if is_empty {
+            "No program has asked for credentials yet.".to_owned()
         } else {
-            "No line matches."
+            no_match(args.profile.as_deref(), &profiles)
         });
     }
     // The daemon writes a line with a count later than the requests that it counts, so the lines are sorted by time.
     last.make_contiguous().sort_by_key(|line| line.entry.at.parse::<Timestamp>().ok());
     show(args, &last, true)?;
     if args.follow { follow(args, &path, reader) } else { Ok(()) }
+}
+
+/// Returns the text if no line matches, with the profiles in the log that the user may have meant.
+fn no_match(profile: Option<&str>, logged: &BTreeSet<String>) -> String {
+    let misspelled = profile.filter(|profile| !logged.contains(*profile));
+    let similar =
+        misspelled.map(|name| similar_names(name, logged.iter().map(String::as_str))).unwrap_or_default();
+    let question = did_you_mean(&similar).map(|question| format!(" {question}")).unwrap_or_default();
+    format!("No line matches.{question}")
 }
 
 /// Shows new lines, also after the daemon has rotated the log.

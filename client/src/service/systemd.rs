@@ -38,7 +38,7 @@ pub(super) fn start_quietly() -> bool {
 
 pub(super) fn install(context: &CommandContext) -> CommandResult<()> {
     let (program, folder) = (daemon_process::find_program()?, user_unit_folder()?);
-    let ports = run_captured(Command::new(&program).arg("--print-ports"))?;
+    let ports = daemon_process::print_ports(&program)?;
     if !is_packaged() {
         let line = format!("ExecStart={}", quote(&program)?);
         user_file::replace(&folder.join("ssod.service"), &SERVICE.replace(PROGRAM_LINE, &line))?;

@@ -16,6 +16,8 @@ pub(crate) enum Area {
     Settings,
     /// Changed settings that take effect only at the next start.
     Restart,
+    /// Profiles that the settings name and that do not exist.
+    UnknownProfile,
     /// The IMDS ports.
     Imds,
     /// The store of the vault's key.
@@ -30,7 +32,9 @@ impl Area {
     /// Returns the word that `ssod doctor` shows.
     fn word(self) -> &'static str {
         match self {
-            Self::AwsConfig | Self::Settings | Self::Restart | Self::Imds => "configuration",
+            Self::AwsConfig | Self::Settings | Self::Restart | Self::UnknownProfile | Self::Imds => {
+                "configuration"
+            }
             Self::KeyStore => "key store",
             Self::Vault => "vault",
             Self::Clock => "clock",
@@ -39,7 +43,9 @@ impl Area {
 
     fn group(self) -> CheckGroup {
         match self {
-            Self::AwsConfig | Self::Settings | Self::Restart | Self::Imds => CheckGroup::Files,
+            Self::AwsConfig | Self::Settings | Self::Restart | Self::UnknownProfile | Self::Imds => {
+                CheckGroup::Files
+            }
             Self::KeyStore | Self::Vault | Self::Clock => CheckGroup::Daemon,
         }
     }
@@ -47,7 +53,7 @@ impl Area {
     fn severity(self) -> CheckState {
         match self {
             Self::AwsConfig | Self::Settings | Self::Imds | Self::Clock => CheckState::Failed,
-            Self::Restart | Self::KeyStore | Self::Vault => CheckState::Warning,
+            Self::Restart | Self::UnknownProfile | Self::KeyStore | Self::Vault => CheckState::Warning,
         }
     }
 }
@@ -81,9 +87,9 @@ impl Problem {
         Self { remedy: Some(remedy.into()), ..self }
     }
 
-    /// Returns whether it comes from a configuration file.
+    /// Returns whether it comes from a configuration file that has a mistake or a change not in force yet.
     pub(crate) fn is_configuration(&self) -> bool {
-        self.area.word() == Area::AwsConfig.word()
+        matches!(self.area, Area::AwsConfig | Area::Settings | Area::Restart | Area::Imds)
     }
 
     /// Returns it as one line for `ssod status` and the log.
@@ -114,7 +120,9 @@ impl Area {
     /// Returns the remedy for problems that have none of their own.
     fn default_remedy(self) -> Option<&'static str> {
         match self {
-            Self::AwsConfig | Self::Settings | Self::Imds => Some("Fix it; ssod reloads the file at once"),
+            Self::AwsConfig | Self::Settings | Self::UnknownProfile | Self::Imds => {
+                Some("Fix it; ssod reloads the file at once")
+            }
             Self::Restart => Some("Restart the daemon: ssod service stop, then any ssod command"),
             Self::KeyStore => Some("Until then, ssod uses the key where it is"),
             Self::Vault => Some("Remove the file that was set aside if you do not need it"),

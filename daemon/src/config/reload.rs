@@ -10,6 +10,7 @@ use super::FileWatch;
 use super::aws_config::LiveAwsConfig;
 use super::live_settings::LiveSettings;
 use super::problem::{Area, Problem, Problems};
+use super::settings::SettingsError;
 use crate::listen::imds_ports::ImdsPorts;
 use crate::live_broker::LiveBroker;
 use crate::shutdown::Shutdown;
@@ -22,6 +23,8 @@ pub(crate) struct ConfigReloader {
     pub(crate) settings: LiveSettings,
     pub(crate) imds_enabled: Arc<AtomicBool>,
     pub(crate) imds_ports: ImdsPorts,
+    /// The endpoint's port, which no profile can have as its IMDS port.
+    pub(crate) endpoint_port: u16,
     pub(crate) broker: LiveBroker,
     pub(crate) keeper: VaultKeeper,
     pub(crate) problems: Problems,
@@ -74,8 +77,10 @@ impl ConfigReloader {
                 self.problems.replace(Area::Restart, restart.into_iter().collect());
             }
             Err(error) => {
-                let problem =
-                    Problem::new(Area::Settings, format!("{error}. ssod keeps the settings that it has"));
+                let problem = Problem::new(Area::Settings, error.to_string()).with_remedy(format!(
+                    "{}. Until then, ssod keeps the settings that it has",
+                    error.remedy()
+                ));
                 self.problems.replace(Area::Settings, vec![problem]);
                 self.problems.replace(Area::Restart, Vec::new());
             }
@@ -83,7 +88,15 @@ impl ConfigReloader {
     }
 
     async fn apply_imds_ports(&self) {
-        let problems = self.imds_ports.apply(&self.settings.current().imds.profiles).await;
-        self.problems.replace(Area::Imds, problems);
+        let settings = self.settings.current();
+        let mut profiles = settings.imds.profiles.clone();
+        // The port can be one that the settings do not name: the one that ssod has remembered.
+        let conflict = settings.port_conflict(Some(self.endpoint_port)).map(|mistake| {
+            profiles.retain(|_, port| *port != self.endpoint_port);
+            let error = SettingsError::Invalid { path: self.paths.settings.clone(), mistake };
+            Problem::new(Area::Imds, error.to_string()).with_remedy(error.remedy())
+        });
+        let problems = self.imds_ports.apply(&profiles).await;
+        self.problems.replace(Area::Imds, conflict.into_iter().chain(problems).collect());
     }
 }

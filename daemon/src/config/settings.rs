@@ -1,18 +1,25 @@
 //! `config.toml`. Every setting is optional. An unknown key or an invalid value is an error that names its line.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod file;
+mod mistake;
+mod profile_names;
+mod syntax;
+mod value;
+
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fmt, io};
 
-use jiff::SignedDuration;
-use serde::de::{Error as _, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use ssod_broker::{KeepFresh, Policy};
 use ssod_model::ProfileName;
 use ssod_vault::KeyStoreChoice;
 use thiserror::Error;
 
+use self::file::{SettingsFile, Table};
+pub use self::mistake::Mistake;
+pub(crate) use self::profile_names::NamedProfile;
+use self::value::{command, duration, one_of, optional_duration, port, rate, switch, text};
 use crate::system::logging::LogFormat;
 
 /// The port if the settings name none. At the very first start, the daemon may choose another one.
@@ -29,19 +36,30 @@ pub enum SettingsError {
         /// The error.
         error: io::Error,
     },
-    /// The file has an unknown key or an invalid value.
-    #[error("{} {message}", .path.display())]
+    /// The file has a mistake.
+    #[error("{} line {}: {}", .path.display(), .mistake.line, .mistake.message)]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// The line and the error.
-        message: String,
+        /// The first mistake.
+        mistake: Mistake,
     },
 }
 
+impl SettingsError {
+    /// Returns what the user can do.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Unreadable { .. } => {
+                "Make it a file that you can read, or set SSOD_CONFIG to another file".to_owned()
+            }
+            Self::Invalid { mistake, .. } => mistake.remedy(),
+        }
+    }
+}
+
 /// All settings.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// The loopback endpoint.
     pub endpoint: EndpointSettings,
@@ -63,24 +81,24 @@ pub struct Settings {
     pub notifications: NotificationSettings,
     /// The sharing with the AWS CLI.
     pub aws_cli: AwsCliSettings,
+    /// The profiles that the settings name, with their lines.
+    pub(crate) named_profiles: Vec<NamedProfile>,
 }
 
 /// `[endpoint]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndpointSettings {
     /// The port on 127.0.0.1.
     pub port: Option<u16>,
 }
 
 /// `[imds]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImdsSettings {
     /// Whether the endpoint serves the active profile over IMDS.
     pub enabled: bool,
     /// The profiles that have their own port, with that port.
-    pub profiles: BTreeMap<String, u16>,
+    pub profiles: BTreeMap<ProfileName, u16>,
 }
 
 impl Default for ImdsSettings {
@@ -90,15 +108,13 @@ impl Default for ImdsSettings {
 }
 
 /// `[network]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NetworkSettings {
     /// A proxy URL; if empty, the environment's proxy is used.
     pub proxy: String,
     /// A file of certificates to trust in addition to the system's; if empty, `AWS_CA_BUNDLE` is used.
     pub ca_bundle: String,
     /// Calls to the portal per second.
-    #[serde(deserialize_with = "rate")]
     pub portal_rate: f64,
 }
 
@@ -109,23 +125,18 @@ impl Default for NetworkSettings {
 }
 
 /// `[vault]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VaultSettings {
     /// The key store.
-    #[serde(deserialize_with = "key_store")]
     pub key: KeyStoreChoice,
 }
 
 /// `[refresh]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshSettings {
     /// Which profiles are kept fresh: `"used"`, `"all"`, or a list of their names.
-    #[serde(deserialize_with = "keep_fresh")]
     pub keep_fresh: KeepFresh,
     /// A profile that was not used for this long is no longer kept fresh by `"used"`.
-    #[serde(deserialize_with = "duration")]
     pub idle_after: Duration,
 }
 
@@ -137,22 +148,18 @@ impl Default for RefreshSettings {
 }
 
 /// `[login]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoginSettings {
     /// The sign-in flow.
     pub flow: FlowSetting,
     /// The command that opens the browser, in a shell's quoting; `{url}` is replaced.
-    #[serde(deserialize_with = "browser_command")]
     pub browser: String,
     /// How long a sign-in lasts, as the administrator set it; unknown if empty.
-    #[serde(deserialize_with = "optional_duration")]
     pub session_length: Option<Duration>,
 }
 
 /// `flow`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FlowSetting {
     /// The browser if there is one, otherwise the code.
     #[default]
@@ -164,30 +171,25 @@ pub enum FlowSetting {
 }
 
 /// `[lock]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LockSettings {
     /// The daemon locks itself if no caller got credentials for this long; never if empty.
-    #[serde(deserialize_with = "optional_duration")]
     pub idle_after: Option<Duration>,
 }
 
 /// `[log]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogSettings {
     /// The format.
     pub format: LogFormat,
 }
 
 /// `[notifications]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotificationSettings {
     /// Whether notifications are shown on the desktop, if there is one.
     pub desktop: bool,
     /// How long before a session's end the warning is shown, if the end is known.
-    #[serde(deserialize_with = "duration")]
     pub before_expiry: Duration,
 }
 
@@ -198,40 +200,67 @@ impl Default for NotificationSettings {
 }
 
 /// `[aws_cli]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AwsCliSettings {
     /// Whether access tokens are also written where the AWS CLI reads them.
     pub share_access_token: bool,
 }
 
+impl FlowSetting {
+    const WORDS: [(&str, Self); 3] =
+        [("auto", Self::Auto), ("pkce", Self::Pkce), ("device-code", Self::DeviceCode)];
+}
+
 impl Settings {
     /// Loads the file. Without a file, every setting has its default.
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text)
-                .map_err(|message| SettingsError::Invalid { path: path.to_owned(), message }),
+        let invalid = |mistake| SettingsError::Invalid { path: path.to_owned(), mistake };
+        match std::fs::read(path) {
+            Ok(bytes) => Self::parse(decode(&bytes).map_err(invalid)?).map_err(invalid),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(SettingsError::Unreadable { path: path.to_owned(), error }),
         }
     }
 
-    /// Parses the text; the error names the line.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let settings: Self = toml::from_str(text).map_err(|error| {
-            let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
-            let line = before.matches('\n').count() + 1;
-            format!("line {line}: {}", error.message().trim().replace('\n', "; "))
+    /// Parses the text; the error is the first mistake.
+    pub fn parse(text: &str) -> Result<Self, Mistake> {
+        let file = SettingsFile::parse(text).map_err(|error| {
+            let is_right = |text: &str| {
+                let last = text.lines().count();
+                SettingsFile::parse(text)
+                    .is_ok_and(|file| Self::read(file).1.iter().all(|mistake| mistake.line != last))
+            };
+            syntax::explain(text, &error, is_right)
         })?;
-        let mut ports: Vec<u16> =
-            settings.imds.profiles.values().copied().chain(settings.endpoint.port).collect();
-        ports.sort_unstable();
-        if ports.first() == Some(&0) || ports.windows(2).any(|two| two[0] == two[1]) {
-            return Err(
-                "[endpoint] port and the ports in [imds] profiles must be different and not 0".to_owned()
-            );
-        }
-        Ok(settings)
+        let (settings, mistakes) = Self::read(file);
+        let mistake = mistakes.into_iter().next().or_else(|| settings.port_conflict(settings.endpoint.port));
+        mistake.map_or(Ok(settings), Err)
+    }
+
+    /// Reads all tables. The settings with a mistake have their defaults.
+    fn read(mut file: SettingsFile<'_>) -> (Self, Vec<Mistake>) {
+        let mut named = Vec::new();
+        let mut settings = Self {
+            endpoint: file.table("endpoint", EndpointSettings::read),
+            imds: file.table("imds", |table| ImdsSettings::read(table, &mut named)),
+            network: file.table("network", NetworkSettings::read),
+            vault: file.table("vault", VaultSettings::read),
+            refresh: file.table("refresh", |table| RefreshSettings::read(table, &mut named)),
+            login: file.table("login", LoginSettings::read),
+            lock: file.table("lock", LockSettings::read),
+            log: file.table("log", LogSettings::read),
+            notifications: file.table("notifications", NotificationSettings::read),
+            aws_cli: file.table("aws_cli", AwsCliSettings::read),
+            named_profiles: Vec::new(),
+        };
+        named.sort_by_key(|named| named.line);
+        settings.named_profiles = named;
+        (settings, file.finish())
+    }
+
+    /// Returns the mistake that an IMDS port is another profile's, or the endpoint's.
+    pub(crate) fn port_conflict(&self, endpoint: Option<u16>) -> Option<Mistake> {
+        profile_names::port_conflict(&self.imds.profiles, &self.named_profiles, endpoint)
     }
 
     /// Returns the broker's settings.
@@ -261,142 +290,103 @@ impl Settings {
     }
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let parsed = text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok());
-    parsed.ok_or_else(|| D::Error::custom(format!("{text:?} is not a duration such as \"12h\" or \"15m\"")))
-}
-
-fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    let rate = f64::deserialize(deserializer)?;
-    if (0.1..=1_000.0).contains(&rate) {
-        return Ok(rate);
-    }
-    Err(D::Error::custom(format!("{rate} calls per second are too few or too many (0.1 to 1000)")))
-}
-
-fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let parse = || duration(serde::de::value::StringDeserializer::<D::Error>::new(text.clone()));
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let parsed = parse()?;
-    if parsed < Duration::from_secs(1) {
-        return Err(D::Error::custom(format!(
-            "{text:?} is shorter than a second; leave it empty for \"never\""
-        )));
-    }
-    Ok(Some(parsed))
-}
-
-fn browser_command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let command = String::deserialize(deserializer)?;
-    match shlex::split(&command) {
-        Some(words) if !words.is_empty() || command.trim().is_empty() => Ok(command),
-        Some(_) => Err(D::Error::custom(format!("browser = {command:?} names no program"))),
-        None => Err(D::Error::custom(format!("browser = {command:?} has a quote that is not closed"))),
+impl EndpointSettings {
+    fn read(table: &mut Table<'_>) -> Self {
+        Self { port: table.read("port", None, |value| port(value).map(Some)) }
     }
 }
 
-fn key_store<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeyStoreChoice, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-}
-
-/// Reads a word or a list. The names are parsed here, so that an invalid one is reported with the line of the setting.
-fn keep_fresh<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeepFresh, D::Error> {
-    deserializer.deserialize_any(KeepFreshVisitor)
-}
-
-struct KeepFreshVisitor;
-
-impl<'de> Visitor<'de> for KeepFreshVisitor {
-    type Value = KeepFresh;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("\"used\", \"all\", or a list of profile names")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<KeepFresh, E> {
-        match word {
-            "used" => Ok(KeepFresh::Used),
-            "all" => Ok(KeepFresh::All),
-            _ => Err(E::custom(format!("{word:?} is not \"used\", \"all\", or a list of profile names"))),
+impl ImdsSettings {
+    fn read(table: &mut Table<'_>, named: &mut Vec<NamedProfile>) -> Self {
+        let Self { enabled, .. } = Self::default();
+        Self {
+            enabled: table.read("enabled", enabled, switch),
+            profiles: profile_names::imds_profiles(table, named),
         }
     }
+}
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<KeepFresh, A::Error> {
-        let mut names = BTreeSet::new();
-        while let Some(ListedProfile(name)) = list.next_element()? {
-            names.insert(name);
+impl NetworkSettings {
+    fn read(table: &mut Table<'_>) -> Self {
+        let Self { proxy, ca_bundle, portal_rate } = Self::default();
+        Self {
+            proxy: table.read("proxy", proxy, |value| text(value, "http://proxy.example.com:3128")),
+            ca_bundle: table.read("ca_bundle", ca_bundle, |value| text(value, "~/certificates.pem")),
+            portal_rate: table.read("portal_rate", portal_rate, rate),
         }
-        Ok(KeepFresh::Listed(names))
     }
 }
 
-struct ListedProfile(ProfileName);
-
-impl<'de> Deserialize<'de> for ListedProfile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        ProfileName::parse(&name).map(Self).map_err(D::Error::custom)
+impl VaultSettings {
+    fn read(table: &mut Table<'_>) -> Self {
+        let words = KeyStoreChoice::all().map(|choice| (choice.as_str(), choice));
+        Self { key: table.read("key", KeyStoreChoice::default(), |value| one_of(value, &words)) }
     }
+}
+
+impl RefreshSettings {
+    fn read(table: &mut Table<'_>, named: &mut Vec<NamedProfile>) -> Self {
+        let Self { keep_fresh, idle_after } = Self::default();
+        Self {
+            keep_fresh: profile_names::keep_fresh(table, keep_fresh, named),
+            idle_after: table.read("idle_after", idle_after, |value| duration(value, "12h")),
+        }
+    }
+}
+
+impl LoginSettings {
+    fn read(table: &mut Table<'_>) -> Self {
+        let Self { flow, browser, session_length } = Self::default();
+        Self {
+            flow: table.read("flow", flow, |value| one_of(value, &FlowSetting::WORDS)),
+            browser: table.read("browser", browser, |value| command(value, "firefox {url}")),
+            session_length: table.read("session_length", session_length, |value| {
+                optional_duration(value, "8h", "\"not known\"")
+            }),
+        }
+    }
+}
+
+impl LockSettings {
+    fn read(table: &mut Table<'_>) -> Self {
+        Self {
+            idle_after: table.read("idle_after", None, |value| optional_duration(value, "30m", "\"never\"")),
+        }
+    }
+}
+
+impl LogSettings {
+    fn read(table: &mut Table<'_>) -> Self {
+        Self { format: table.read("format", LogFormat::default(), |value| one_of(value, &LogFormat::WORDS)) }
+    }
+}
+
+impl NotificationSettings {
+    fn read(table: &mut Table<'_>) -> Self {
+        let Self { desktop, before_expiry } = Self::default();
+        Self {
+            desktop: table.read("desktop", desktop, switch),
+            before_expiry: table.read("before_expiry", before_expiry, |value| duration(value, "15m")),
+        }
+    }
+}
+
+impl AwsCliSettings {
+    fn read(table: &mut Table<'_>) -> Self {
+        Self { share_access_token: table.read("share_access_token", false, switch) }
+    }
+}
+
+/// Returns the text without a byte-order mark, which some editors write.
+fn decode(bytes: &[u8]) -> Result<&str, Mistake> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let line = before.split(|byte| *byte == b'\n').count();
+        let message = "this line has bytes that are not text in UTF-8; save the file in that encoding";
+        Mistake::new(line, message, None)
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use ssod_vault::KeyStore;
-
-    use super::*;
-
-    #[test]
-    fn every_setting_is_optional() {
-        assert_eq!(Settings::parse("").unwrap(), Settings::default());
-        let some = Settings::parse(
-            "[endpoint]\nport = 7800\n[imds]\nprofiles = { readOnlyUser = 7747 }\n[vault]\nkey = \"file\"\n\
-             [refresh]\nkeep_fresh = [\"adminUser\"]\nidle_after = \"1h30m\"\n[login]\nflow = \"device-code\"\n\
-             session_length = \"8h\"\n[lock]\nidle_after = \"30m\"\n[notifications]\nbefore_expiry = \"5m\"\n\
-             [aws_cli]\nshare_access_token = true\n",
-        )
-        .unwrap();
-        assert_eq!(some.endpoint.port, Some(7800));
-        assert_eq!(some.vault.key, KeyStoreChoice::Only(KeyStore::File));
-        assert_eq!(some.refresh.idle_after, Duration::from_mins(90));
-        assert_eq!(some.login.flow, FlowSetting::DeviceCode);
-        assert_eq!(some.lock.idle_after, Some(Duration::from_mins(30)));
-        assert_eq!(some.policy().session_length, Some(Duration::from_hours(8)));
-        assert_eq!(some.notifications.before_expiry, Duration::from_mins(5));
-        assert!(some.aws_cli.share_access_token && some.notifications.desktop);
-        assert_eq!(Settings::parse("[lock]\nidle_after = \"\"\n").unwrap(), Settings::default());
-        let quoted = Settings::parse("[login]\nbrowser = \"'/opt/my browser/chrome' {url}\"\n").unwrap();
-        assert_eq!(quoted.login.browser, "'/opt/my browser/chrome' {url}");
-    }
-
-    #[test]
-    fn an_error_names_its_line() {
-        for (text, expected) in [
-            ("[vault]\nkee = \"file\"\n", "line 2: unknown field `kee`"),
-            ("\n[vault]\nkey = \"floppy\"\n", "line 3: \"floppy\" is not a key store"),
-            ("[refresh]\nidle_after = \"soon\"\n", "line 2: \"soon\" is not a duration"),
-            ("[refresh]\nkeep_fresh = \"some\"\n", "line 2: \"some\" is not \"used\", \"all\", or a list"),
-            (
-                "[refresh]\nkeep_fresh = 3\n",
-                "line 2: invalid type: integer `3`, expected \"used\", \"all\", or a list",
-            ),
-            ("[refresh]\nkeep_fresh = [\"good\", \"\"]\n", "line 2: \"\" is not a profile name"),
-            ("[endpoint]\nport = 99999\n", "line 2"),
-            ("[endpoint]\nport = 7\n[imds]\nprofiles = { a = 7 }\n", "must be different"),
-            ("[network]\nportal_rate = 0\n", "line 2: 0 calls per second are too few"),
-            ("[lock]\nidle_after = \"0s\"\n", "line 2: \"0s\" is shorter than a second"),
-            (
-                "[login]\nbrowser = \"'/opt/my browser {url}\"\n",
-                "line 2: browser = \"'/opt/my browser {url}\" has a quote",
-            ),
-            ("[login]\nbrowser = \"# firefox\"\n", "line 2: browser = \"# firefox\" names no program"),
-            ("not toml", "line 1"),
-        ] {
-            let message = Settings::parse(text).unwrap_err();
-            assert!(message.contains(expected), "{text:?}: {message}");
-        }
-    }
-}
+mod tests;

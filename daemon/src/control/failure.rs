@@ -5,10 +5,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ssod_broker::{NotOpen, SealReason, SignInError};
 use ssod_control::ErrorBody;
-use ssod_model::{IdentityError, Refusal, SessionName, StoreError};
+use ssod_model::{IdentityError, Refusal, SessionName, StoreError, did_you_mean};
 
 use crate::sentence::sentence;
 use crate::vault::state::VaultState;
+
+/// The maximum number of names in a hint.
+const MAX_NAMES: usize = 5;
 
 /// An error response of the control API.
 #[derive(Debug)]
@@ -47,9 +50,11 @@ impl Failure {
 
     /// Returns the error for a session's name where the route needs a profile.
     pub(crate) fn needs_profile(session: &str, profiles: &[String]) -> Self {
-        let hint = match profiles {
-            [] => format!("It has no profiles yet. Add one: ssod configure --session {session}"),
-            profiles => format!("Its profiles are: {}", profiles.join(", ")),
+        let shown = profiles.get(..MAX_NAMES).unwrap_or(profiles);
+        let hint = match profiles.len() {
+            0 => format!("It has no profiles yet. Add one: ssod configure --session {session}"),
+            1..=MAX_NAMES => format!("Its profiles are: {}", shown.join(", ")),
+            count => format!("It has {count} profiles: {}, … To see all: ssod status", shown.join(", ")),
         };
         let message = format!("\"{session}\" is an sso-session; this needs a profile.");
         Self::new(StatusCode::NOT_FOUND, "ProfileNotFound", message, Some(hint))
@@ -69,19 +74,23 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "ProfileNotFound", message, Some(hint))
     }
 
-    /// The name is neither a profile nor a session.
-    pub(crate) fn unknown(name: &str) -> Self {
+    /// Returns the error for a name that is neither a profile nor a session, with the names that the user may have meant.
+    pub(crate) fn unknown(name: &str, similar: &[&str]) -> Self {
         let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
+        let hint = match did_you_mean(similar) {
+            Some(question) => format!("{question} To see all names: ssod status"),
+            None => {
+                "To see all names and the problems of the file: ssod status; to add a profile: ssod configure"
+                    .to_owned()
+            }
+        };
         Self::new(
             StatusCode::NOT_FOUND,
             "ProfileNotFound",
             format!(
                 "\"{name}\" is neither a profile with an Identity Center role nor an sso-session in the AWS config file."
             ),
-            Some(
-                "To see all names and the problems of the file: ssod status; to add a profile: ssod configure"
-                    .to_owned(),
-            ),
+            Some(hint),
         )
     }
 }
@@ -100,7 +109,7 @@ impl From<Refusal> for Failure {
 impl From<SignInError> for Failure {
     fn from(error: SignInError) -> Self {
         match error {
-            SignInError::NoSession(name) => Self::unknown(name.as_str()),
+            SignInError::NoSession(name) => Self::unknown(name.as_str(), &[]),
             SignInError::NotOpen(NotOpen::Opening) => Self::closed(&VaultState::Opening),
             SignInError::NotOpen(NotOpen::Sealed(SealReason { reason, remedy })) => {
                 Self::new(StatusCode::FORBIDDEN, "Locked", reason, Some(remedy))

@@ -17,6 +17,7 @@ use super::context::{ControlContext, DaemonFacts};
 use super::time::whole_seconds;
 use crate::config::live_settings::LiveSettings;
 use crate::config::problem::{Area, Problem, Problems};
+use crate::config::unknown_profiles::unknown_profiles;
 use crate::listen::imds_ports::ImdsPorts;
 use crate::live_broker::LiveBroker;
 use crate::vault::keeper::VaultKeeper;
@@ -133,6 +134,7 @@ impl Reporter {
         let files = self.keeper.file_problems();
         problems.extend(files.into_iter().map(|problem| Problem::new(Area::Vault, problem)));
         problems.extend(self.misplaced_key());
+        problems.extend(self.unknown_profiles(&problems));
         problems.extend(self.clock.wrong_by().map(|by| {
             let error = describe_clock_error(by);
             let message = format!(
@@ -142,6 +144,17 @@ impl Reporter {
                 .with_remedy("Set it, on most systems by: sudo timedatectl set-ntp true")
         }));
         problems
+    }
+
+    /// Returns the profiles that the settings name and that do not exist. If a file has a mistake, its names may be out of
+    /// date, and that mistake is to be fixed first.
+    fn unknown_profiles(&self, others: &[Problem]) -> Vec<Problem> {
+        let has_problem = |area: Area| others.iter().any(|problem| problem.area == area);
+        let known = self.broker.profile_names();
+        if has_problem(Area::Settings) || (known.is_empty() && has_problem(Area::AwsConfig)) {
+            return Vec::new();
+        }
+        unknown_profiles(&self.settings.current(), &self.paths.settings, &known)
     }
 
     /// Returns a problem if the key is not in the store that the settings name.

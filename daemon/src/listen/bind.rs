@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::inherited::Inherited;
 use super::port_taken::{self, PortSetting};
-use crate::config::settings::{DEFAULT_PORT, Settings};
+use crate::config::settings::{DEFAULT_PORT, Settings, SettingsError};
 use crate::state_file::StateFile;
 
 /// Large enough that a thousand clients that connect at the same time need no retransmission.
@@ -21,6 +21,9 @@ const BACKLOG: u32 = 1_024;
 pub fn ports(settings: &Settings, paths: &Paths) -> Result<Vec<u16>> {
     let saved = StateFile::load(&paths.memory())?.port();
     let port = settings.endpoint.port.or(saved).unwrap_or(DEFAULT_PORT);
+    if let Some(mistake) = settings.port_conflict(Some(port)) {
+        return Err(SettingsError::Invalid { path: paths.settings.clone(), mistake }.into());
+    }
     Ok(std::iter::once(port).chain(settings.imds.profiles.values().copied()).collect())
 }
 

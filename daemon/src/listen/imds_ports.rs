@@ -25,7 +25,7 @@ pub(crate) struct ImdsPorts(Arc<ImdsPortsInner>);
 
 struct ImdsPortsInner {
     /// By profile.
-    open: Mutex<BTreeMap<String, ImdsListener>>,
+    open: Mutex<BTreeMap<ProfileName, ImdsListener>>,
     /// The sockets of the service manager that are not in use yet.
     inherited: Mutex<Inherited>,
     services: Services<LiveBroker>,
@@ -56,20 +56,20 @@ impl ImdsPorts {
 
     /// Returns the port that serves that profile.
     pub(crate) fn port_of(&self, profile: &ProfileName) -> Option<u16> {
-        self.open().get(profile.as_str()).map(|listener| listener.port)
+        self.open().get(profile).map(|listener| listener.port)
     }
 
     /// Returns all open ports, by profile.
     pub(crate) fn list(&self) -> Vec<ImdsPort> {
         let open = self.open();
         open.iter()
-            .map(|(profile, listener)| ImdsPort { profile: profile.clone(), port: listener.port })
+            .map(|(profile, listener)| ImdsPort { profile: profile.to_string(), port: listener.port })
             .collect()
     }
 
     /// Opens and closes ports so that exactly the wanted ones are open, and returns the problems. It closes first, so
     /// that a port can change its profile.
-    pub(crate) async fn apply(&self, wanted: &BTreeMap<String, u16>) -> Vec<Problem> {
+    pub(crate) async fn apply(&self, wanted: &BTreeMap<ProfileName, u16>) -> Vec<Problem> {
         let closing: Vec<ImdsListener> = self
             .open()
             .extract_if(.., |name, listener| wanted.get(name) != Some(&listener.port))
@@ -88,12 +88,11 @@ impl ImdsPorts {
             }
             let held = self.inherited().take_port(*port);
             let listener = held.map_or_else(|| bind(*port), TcpListener::from_std);
-            match (ProfileName::parse(name), listener) {
-                (Ok(profile), Ok(listener)) => {
-                    open.insert(name.clone(), self.serve(profile, *port, listener));
+            match listener {
+                Ok(listener) => {
+                    open.insert(name.clone(), self.serve(name.clone(), *port, listener));
                 }
-                (Err(error), _) => problems.push(format!("[imds] profiles: {error}")),
-                (_, Err(error)) => taken.push((*port, error)),
+                Err(error) => taken.push((*port, error)),
             }
         }
         // Another daemon may be asked who it is.
@@ -128,7 +127,7 @@ impl ImdsPorts {
         ImdsListener { port, stop, task }
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeMap<String, ImdsListener>> {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<ProfileName, ImdsListener>> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

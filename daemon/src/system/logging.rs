@@ -1,6 +1,5 @@
 //! The daemon's log: its filter, its format and its destination.
 
-use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::SubscriberBuilder;
 use tracing_subscriber::fmt::format::{DefaultFields, Format, Full};
@@ -8,8 +7,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// The format of the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// The journal under systemd, which adds its own times; otherwise text on stderr.
     #[default]
@@ -20,6 +18,12 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line on stderr.
     Json,
+}
+
+impl LogFormat {
+    /// The formats by their names in `config.toml`.
+    pub(crate) const WORDS: [(&str, Self); 4] =
+        [("auto", Self::Auto), ("journald", Self::Journald), ("text", Self::Text), ("json", Self::Json)];
 }
 
 /// Starts logging with the filter in `SSOD_LOG`. A second call changes nothing.

@@ -69,5 +69,5 @@ fn only_loopback_is_bound_and_no_setting_changes_that() {
     );
     sandbox.write_settings(&settings);
     let refused = sandbox.ssod(&["status"]).failed_with(4);
-    assert!(refused.contains("line 3: unknown field `address`"), "{refused}");
+    assert!(refused.contains("line 3: \"address\" is not one of the settings of [endpoint]"), "{refused}");
 }

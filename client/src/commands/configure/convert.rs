@@ -1,6 +1,6 @@
 //! `ssod configure --convert`: makes profiles with AWS's own SSO keys use ssod.
 
-use ssod_model::Profile;
+use ssod_model::{Profile, did_you_mean, similar_names};
 use ssod_profiles::{ConfigProblem, Configuration, ProblemKind, convert_to_ssod_form, plan_conversions};
 
 use super::config_edit::{difference, own_program, save};
@@ -57,14 +57,20 @@ fn select<'a>(
     match existing.profiles.values().find(|profile| profile.name.as_str() == name) {
         Some(profile) if profile.aws_form => Ok(vec![profile]),
         Some(_) => Err(CommandError::new(format!("Profile \"{name}\" already uses ssod."))),
-        None => Err(CommandError::new(format!(
-            "There is no profile \"{name}\" with SSO keys in the AWS config file."
-        ))
-        .hint(match existing.problems.iter().find(|problem| is_unreadable(problem)) {
-            Some(problem) => format!("Perhaps because of {problem}"),
-            None => "To list the profiles: ssod status".to_owned(),
-        })),
+        None => Err(unknown_profile(existing, name)),
     }
+}
+
+fn unknown_profile(existing: &Configuration, name: &str) -> CommandError {
+    let similar = similar_names(name, existing.profiles.values().map(|profile| profile.name.as_str()));
+    let unreadable = existing.problems.iter().find(|problem| is_unreadable(problem));
+    let hint = match (did_you_mean(&similar), unreadable) {
+        (Some(question), _) => format!("{question} To list the profiles: ssod status"),
+        (None, Some(problem)) => format!("Perhaps because of {problem}"),
+        (None, None) => "To list the profiles: ssod status".to_owned(),
+    };
+    CommandError::new(format!("There is no profile \"{name}\" with SSO keys in the AWS config file."))
+        .hint(hint)
 }
 
 /// Returns whether the line may have been meant to name a profile or a setting.

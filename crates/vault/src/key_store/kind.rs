@@ -56,15 +56,27 @@ pub enum KeyStoreChoice {
     Only(KeyStore),
 }
 
+impl KeyStoreChoice {
+    /// Returns all choices, `auto` first.
+    pub fn all() -> [Self; 5] {
+        let [first, second, third, fourth] = KeyStore::ALL.map(Self::Only);
+        [Self::Auto, first, second, third, fourth]
+    }
+
+    /// Returns the choice's name in `config.toml`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Only(store) => store.as_str(),
+        }
+    }
+}
+
 impl FromStr for KeyStoreChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "auto" {
-            return Ok(Self::Auto);
-        }
-        let store = KeyStore::ALL.into_iter().find(|store| store.as_str() == text);
-        store.map(Self::Only).ok_or_else(|| {
+        Self::all().into_iter().find(|choice| choice.as_str() == text).ok_or_else(|| {
             format!("{text:?} is not a key store: auto, secret-service, keyutils, keychain or file")
         })
     }

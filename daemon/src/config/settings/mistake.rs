@@ -1,0 +1,56 @@
+//! A mistake in `config.toml`, in words.
+
+/// A mistake in `config.toml`: the line, what is expected there, and how to fix it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong and what is expected, without a full stop.
+    pub message: String,
+    /// What the line should be, if that can be guessed: "did you mean port = 7746?"
+    pub advice: Option<String>,
+}
+
+impl Mistake {
+    /// Creates a mistake.
+    pub(crate) fn new(line: usize, message: impl Into<String>, advice: Option<String>) -> Self {
+        Self { line, message: message.into(), advice }
+    }
+
+    /// Returns what the user can do.
+    pub fn remedy(&self) -> String {
+        match &self.advice {
+            Some(advice) => format!("Fix line {}: {advice}", self.line),
+            None => format!("Fix line {}", self.line),
+        }
+    }
+}
+
+/// Returns the question whether the user meant one of these texts; `None` without texts.
+pub(super) fn did_you_mean(texts: &[String]) -> Option<String> {
+    (!texts.is_empty()).then(|| format!("did you mean {}?", texts.join(" or ")))
+}
+
+/// Returns the number of the line at that byte offset.
+pub(super) fn line_at(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Quotes a text of the user, with its control characters escaped and its end cut off if it is long.
+pub(super) fn quote(text: &str) -> String {
+    const MAX_LENGTH: usize = 64;
+    let more = if text.chars().nth(MAX_LENGTH).is_some() { "…" } else { "" };
+    format!("{:?}", text.chars().take(MAX_LENGTH).chain(more.chars()).collect::<String>())
+}
+
+/// Joins texts to "a, b or c".
+pub(super) fn join(texts: &[impl AsRef<str>], conjunction: &str) -> String {
+    match texts {
+        [] => String::new(),
+        [only] => only.as_ref().to_owned(),
+        [before @ .., last] => {
+            let before: Vec<&str> = before.iter().map(AsRef::as_ref).collect();
+            format!("{} {conjunction} {}", before.join(", "), last.as_ref())
+        }
+    }
+}

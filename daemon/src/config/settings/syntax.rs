@@ -1,0 +1,172 @@
+//! What the user reads if `config.toml` is not TOML. The parser's own words name tokens of its grammar, so the line is
+//! described here instead.
+
+use toml::de::{DeTable, DeValue, Error};
+
+use super::mistake::{Mistake, did_you_mean, line_at};
+use super::value::meant_switch;
+
+/// A longer line is not repeated as a suggestion.
+const MAX_SUGGESTION: usize = 80;
+/// The quotation marks that word processors and web pages use.
+const QUOTATION_MARKS: [char; 9] = ['"', '\'', '“', '”', '„', '‘', '’', '«', '»'];
+
+/// Describes the mistake that makes the text invalid TOML. `is_right` says whether a text's last line is free of mistakes; a
+/// corrected line is suggested only if it is.
+pub(super) fn explain(text: &str, error: &Error, is_right: impl Fn(&str) -> bool) -> Mistake {
+    let lines: Vec<&str> = text.lines().collect();
+    let reported = line_at(text, error.span().map_or(0, |span| span.start)).clamp(1, lines.len().max(1));
+    let (before, line) = parts(&lines, reported);
+    if let Some(repeated) = repeated(&before, line) {
+        return Mistake::new(reported, repeated.message, repeated.advice);
+    }
+    let suggest = |number: usize| {
+        let (before, line) = parts(&lines, number);
+        corrections(line)
+            .into_iter()
+            .find(|corrected| *corrected != line && is_right(&format!("{before}{corrected}\n")))
+    };
+    // A list or a text that does not end makes a later line invalid.
+    let number = Some(start_of_unfinished(&lines, reported)).filter(|number| suggest(*number).is_some());
+    let number = number.unwrap_or(reported);
+    let corrected = suggest(number).filter(|corrected| may_be_shown(corrected));
+    Mistake::new(number, describe(parts(&lines, number).1), did_you_mean(&Vec::from_iter(corrected)))
+}
+
+/// Returns the text before a line, and the line without the spaces around it.
+fn parts<'l>(lines: &[&'l str], number: usize) -> (String, &'l str) {
+    let before = lines.iter().take(number.saturating_sub(1)).flat_map(|line| [*line, "\n"]).collect();
+    (before, lines.get(number.saturating_sub(1)).map_or("", |line| line.trim()))
+}
+
+/// Returns the line where the list or text begins that has not ended before that line; otherwise that line.
+fn start_of_unfinished(lines: &[&str], number: usize) -> usize {
+    let is_complete = |number: &usize| DeTable::parse(&parts(lines, *number).0).is_ok();
+    (1..=number).rev().find(is_complete).unwrap_or(number)
+}
+
+struct Repeated {
+    message: String,
+    advice: Option<String>,
+}
+
+/// Returns the mistake if the line is valid, and the text before it, but not both together: then the line sets something for
+/// the second time.
+fn repeated(before: &str, line: &str) -> Option<Repeated> {
+    let earlier = DeTable::parse(before).ok()?.into_inner();
+    let path = path_of(line)?;
+    if DeTable::parse(&format!("{before}{line}\n")).is_ok() {
+        return None;
+    }
+    let is_table = line.starts_with('[');
+    let mut full_path = if is_table { Vec::new() } else { current_table(before) };
+    full_path.extend(path);
+    let name = full_path.last()?;
+    let line_before = line_of_path(before, &earlier, &full_path);
+    let already = line_before.map(|line| format!(" in line {line}")).unwrap_or_default();
+    let other = line_before.map_or("the other one".to_owned(), |line| format!("line {line}"));
+    Some(if is_table {
+        Repeated {
+            message: format!(
+                "the table [{name}] is there already{already}, and a table may be there only once"
+            ),
+            advice: Some(format!("move its settings below {other}")),
+        }
+    } else {
+        Repeated {
+            message: format!("{name} is set already{already}, and a setting may be there only once"),
+            advice: Some(format!("remove it, or {other}")),
+        }
+    })
+}
+
+/// Returns the names in a line that is valid TOML by itself: of a table, or of a setting.
+fn path_of(line: &str) -> Option<Vec<String>> {
+    let mut table = DeTable::parse(line).ok()?.into_inner();
+    let mut path = Vec::new();
+    while let Some((name, value)) = table.into_iter().next() {
+        path.push(name.into_inner().into_owned());
+        match value.into_inner() {
+            // A value in braces is not part of the name.
+            DeValue::Table(inner) if !line.contains('{') => table = inner,
+            _ => break,
+        }
+    }
+    (!path.is_empty()).then_some(path)
+}
+
+fn current_table(before: &str) -> Vec<String> {
+    let mut headers = before.lines().rev().map(str::trim).filter(|line| line.starts_with('['));
+    headers.find_map(path_of).unwrap_or_default()
+}
+
+/// Returns the line of the deepest name of the path that is there.
+fn line_of_path(text: &str, table: &DeTable<'_>, path: &[String]) -> Option<usize> {
+    let (name, rest) = path.split_first()?;
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
+    let deeper = match value.get_ref() {
+        DeValue::Table(inner) => line_of_path(text, inner, rest),
+        _ => None,
+    };
+    Some(deeper.unwrap_or_else(|| line_at(text, key.span().start)))
+}
+
+/// Describes what a line should be, by what it looks like. It repeats nothing of its value, which may be secret.
+fn describe(line: &str) -> String {
+    if line.starts_with(';') || line.starts_with("//") {
+        return "a comment begins with #".to_owned();
+    }
+    if line.starts_with('[') && !line.contains('=') {
+        return "a table is its name in brackets on a line of its own, such as [endpoint]".to_owned();
+    }
+    let Some((name, value)) = line.split_once('=') else {
+        return "this is neither a setting, such as port = 7746, nor a table, such as [endpoint]".to_owned();
+    };
+    let name = name.trim();
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    if name.is_empty() {
+        "a setting begins with its name, such as port = 7746".to_owned()
+    } else if !is_plain && !name.starts_with(QUOTATION_MARKS) {
+        "a name with other characters than A-Z a-z 0-9 _ - must be in quotation marks, such as \"my profile\" = 7747"
+            .to_owned()
+    } else if value.trim().is_empty() || value.trim().starts_with('#') {
+        format!("{name} has no value; a setting is a name, an equals sign and a value, such as port = 7746")
+    } else {
+        format!(
+            "the value of {name} must be a text in quotation marks (\"file\"), a number (7746), true, false, or a list ([\"adminUser\"])"
+        )
+    }
+}
+
+/// Returns what the line may have been meant to be, the most likely first.
+fn corrections(line: &str) -> Vec<String> {
+    if line.starts_with('[') && !line.contains('=') {
+        return vec![format!("[{}]", line.trim_matches(['[', ']', ' ', ':', ';']))];
+    }
+    let Some((name, value)) = line.split_once('=').or_else(|| line.split_once(':')) else {
+        return Vec::new();
+    };
+    let name = name.trim().trim_matches(QUOTATION_MARKS).trim_end_matches([':', '=']).trim_end();
+    let value = value.trim().trim_start_matches('=').trim_end_matches([';', ',']).trim();
+    let unquoted = value.trim_matches(QUOTATION_MARKS);
+    let switch = meant_switch(&unquoted.to_lowercase()).map(|is_on| is_on.to_string());
+    let straight = value.replace(['“', '”', '„', '«', '»'], "\"").replace(['‘', '’'], "'");
+    let values = [value.to_owned(), unquoted.to_owned()].into_iter().chain(switch).chain([
+        format!("\"{unquoted}\""),
+        straight,
+        format!("{value}]"),
+        format!("{value}\"]"),
+        format!("{value} }}"),
+    ]);
+    let values: Vec<String> = values.collect();
+    let names = [name.to_owned(), format!("\"{name}\"")];
+    names.iter().flat_map(|name| values.iter().map(move |value| format!("{name} = {value}"))).collect()
+}
+
+/// Returns whether a suggestion may be shown: it has no URL, which may contain a password, and fits on a line.
+fn may_be_shown(line: &str) -> bool {
+    !line.contains("://")
+        && !line.contains('@')
+        && line.chars().count() <= MAX_SUGGESTION
+        && !line.chars().any(char::is_control)
+}
