@@ -272,8 +272,9 @@ fn check(before: &Document<'_>, after: &Document<'_>, edits: &[SectionEdit<'_>])
         |section: &&SectionReading<'_>| !section.section.is_some_and(|name| edits.contains_key(name));
     let mut others = after.sections.iter().filter(is_other);
     for section in before.sections.iter().filter(is_other) {
-        if others.next() != Some(section) {
-            return Err(EditError::OtherSection(format!("[{}]", section.name)));
+        let found = others.next();
+        if found != Some(section) {
+            return Err(EditError::OtherSection(format!("[{}]", found.unwrap_or(section).name)));
         }
     }
     if let Some(new) = others.next() {

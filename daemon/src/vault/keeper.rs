@@ -142,15 +142,12 @@ impl VaultKeeper {
 
     /// Makes sure that the file with that owner's token is there.
     pub(crate) async fn provide_token_file(&self, owner: &TokenOwner) -> Result<()> {
-        if self.0.services.tokens.has_file(owner) {
+        let (tokens, owner) = (self.0.services.tokens.clone(), owner.clone());
+        if tokens.has_file(&owner) {
             return Ok(());
         }
         let _transition = self.lock_transition().await;
-        if !self.is_open() {
-            return Ok(());
-        }
-        let (keeper, owner) = (self.clone(), owner.clone());
-        tokio::task::spawn_blocking(move || keeper.0.services.tokens.provide_file(&owner)).await?
+        tokio::task::spawn_blocking(move || tokens.provide_file(&owner)).await?
     }
 
     /// Revokes the endpoint tokens of the owners that `is_revoked` chooses.

@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(in_aws_form(&[]), None);
         let one = in_aws_form(&["a"]).unwrap();
         assert_eq!(one.hint.as_deref(), Some("Convert it: ssod configure --convert a"));
-        let many = in_aws_form(&["a"; 10_000]).unwrap();
+        let many = in_aws_form(&vec!["a"; 10_000]).unwrap();
         assert!(
             many.message.starts_with("10000 profiles are in AWS's own form, so --profile a,"),
             "{}",
