@@ -131,6 +131,7 @@ fn what_can_be_checked_is_checked_before_the_first_question() {
     refused(&["configure", "--profile-region", "us-eas-1"], 2, &["Did you mean us-east-1?"]);
     refused(&["configure", "--profile", "a b"], 2, &["a name that every AWS tool can read"]);
 
+    sandbox.write_aws_config("");
     fs::write(sandbox.aws_config(), b"[default]\nregion = \xff\n").unwrap();
     refused(&["configure"], 1, &["line 2 has bytes that are not UTF-8"]);
     fs::remove_file(sandbox.aws_config()).unwrap();

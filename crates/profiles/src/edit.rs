@@ -270,8 +270,15 @@ fn check(before: &Document<'_>, after: &Document<'_>, edits: &[SectionEdit<'_>])
     let edits: HashMap<_, _> = edits.iter().map(|edit| (&edit.section, edit)).collect();
     let is_other =
         |section: &&SectionReading<'_>| !section.section.is_some_and(|name| edits.contains_key(name));
-    if let Some(name) = first_difference(&before, &after, is_other) {
-        return Err(EditError::OtherSection(format!("[{name}]")));
+    let mut others = after.sections.iter().filter(is_other);
+    for section in before.sections.iter().filter(is_other) {
+        let found = others.next();
+        if found != Some(section) {
+            return Err(EditError::OtherSection(format!("[{}]", found.unwrap_or(section).name)));
+        }
+    }
+    if let Some(new) = others.next() {
+        return Err(EditError::OtherSection(format!("[{}]", new.name)));
     }
     let (before, after) = (last_of_each(&before), last_of_each(&after));
     for (section, edit) in edits {
@@ -284,19 +291,6 @@ fn check(before: &Document<'_>, after: &Document<'_>, edits: &[SectionEdit<'_>])
         }
     }
     Ok(())
-}
-
-/// Returns the name of the first section that changed: a new one if there are more sections than before.
-fn first_difference<'a>(
-    before: &Reading<'a>,
-    after: &Reading<'a>,
-    is_compared: impl Fn(&&SectionReading<'_>) -> bool,
-) -> Option<&'a str> {
-    let old: Vec<_> = before.sections.iter().filter(&is_compared).collect();
-    let new: Vec<_> = after.sections.iter().filter(&is_compared).collect();
-    let first = (0..old.len().max(new.len())).find(|index| old.get(*index) != new.get(*index))?;
-    let (from, or_else) = if new.len() > old.len() { (&new, &old) } else { (&old, &new) };
-    from.get(first).or_else(|| or_else.get(first)).map(|section| section.name)
 }
 
 fn last_of_each<'a>(reading: &'a Reading<'a>) -> HashMap<&'a Section, &'a SectionReading<'a>> {

@@ -72,6 +72,9 @@ impl LiveEndpointTokens {
     /// Writes that owner's file, from now on also at every start. Blocks on the disk; the caller must hold the vault's
     /// transition lock, so that a revocation does not happen in between.
     pub(crate) fn provide_file(&self, owner: &TokenOwner) -> Result<()> {
+        if self.tokens.of(owner).is_none() {
+            return Ok(());
+        }
         folders::private(&self.paths.tokens())?;
         self.write(owner)?;
         if self.state_file.has_token_file(owner) { Ok(()) } else { self.state_file.save_token_files([owner]) }

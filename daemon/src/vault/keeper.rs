@@ -1,6 +1,8 @@
 //! Opens the vault independently of requests, retries after a failure, and locks it when the user asks for it or was
 //! idle.
 
+mod tokens;
+
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -9,13 +11,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ssod_clock::Clock;
 use ssod_control::Paths;
-use ssod_endpoint::TokenOwner;
 use ssod_model::{SecretStore, SessionName, Timestamp, TimestampExt};
 use ssod_vault::{KeyStore, KeyStoreChoice, KeyStoreError, RekeyError, Vault, find_or_create_key};
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 
 use super::endpoint_tokens::LiveEndpointTokens;
-use super::outcome::{NewKey, RekeyFailure, RevokeError};
+use super::outcome::{NewKey, RekeyFailure};
 use super::state::{VaultState, locked_reason};
 use crate::audit::AuditLog;
 use crate::config::live_settings::LiveSettings;
@@ -127,47 +128,6 @@ impl VaultKeeper {
     /// Makes the loop check again, for example after a change of the settings.
     pub(crate) fn wake(&self) {
         self.0.woken.notify_one();
-    }
-
-    /// Creates the missing endpoint tokens, and writes the files that shells have asked for, if the vault is open.
-    /// While it is closed, the existing tokens are not known.
-    pub(crate) async fn provide_tokens(&self) -> Result<()> {
-        let _transition = self.lock_transition().await;
-        if self.is_open() { self.provide_tokens_in_transition().await } else { Ok(()) }
-    }
-
-    /// Makes sure that the file with that owner's token is there.
-    pub(crate) async fn provide_token_file(&self, owner: &TokenOwner) -> Result<()> {
-        if self.0.services.tokens.has_file(owner) {
-            return Ok(());
-        }
-        let _transition = self.lock_transition().await;
-        if !self.is_open() {
-            return Ok(());
-        }
-        let (keeper, owner) = (self.clone(), owner.clone());
-        tokio::task::spawn_blocking(move || keeper.0.services.tokens.provide_file(&owner)).await?
-    }
-
-    /// Revokes the endpoint tokens of the owners that `is_revoked` chooses.
-    pub(crate) async fn revoke_tokens(
-        &self,
-        is_revoked: impl Fn(&TokenOwner) -> bool,
-    ) -> Result<(), RevokeError> {
-        // Not concurrent with a lock, after which there are no tokens to revoke.
-        let _transition = self.lock_transition().await;
-        let state = self.state();
-        if !state.is_open() {
-            return Err(RevokeError::Closed(state));
-        }
-        let profiles = self.0.services.broker.profile_names();
-        let revoked: Vec<_> = TokenOwner::all(&profiles).filter(is_revoked).collect();
-        let keeper = self.clone();
-        let revoking = tokio::task::spawn_blocking(move || {
-            let services = &keeper.0.services;
-            services.tokens.revoke(&revoked, &profiles, services.vault.as_ref())
-        });
-        revoking.await.map_err(anyhow::Error::from).and_then(|revoked| revoked).map_err(RevokeError::Failed)
     }
 
     /// Keeps the vault open, except while it is locked, until the stop.
@@ -381,16 +341,6 @@ impl VaultKeeper {
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || vault.touch_key()).await {
             tracing::warn!(%error, "the vault's key is no longer in its store; after a restart, the vault may not open");
         }
-    }
-
-    /// Creates the missing endpoint tokens; the caller must hold the transition lock.
-    async fn provide_tokens_in_transition(&self) -> Result<()> {
-        let keeper = self.clone();
-        tokio::task::spawn_blocking(move || {
-            let VaultServices { tokens, broker, vault, .. } = &keeper.0.services;
-            tokens.provide(&broker.profile_names(), vault.as_ref())
-        })
-        .await?
     }
 
     /// Waits until no transition is in progress, and prevents further ones until the guard is dropped.
