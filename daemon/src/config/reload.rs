@@ -13,6 +13,7 @@ use super::problem::{Area, Problem, Problems};
 use super::settings::SettingsError;
 use crate::listen::imds_ports::ImdsPorts;
 use crate::live_broker::LiveBroker;
+use crate::sentence::sentence;
 use crate::shutdown::Shutdown;
 use crate::vault::keeper::VaultKeeper;
 
@@ -78,8 +79,8 @@ impl ConfigReloader {
             }
             Err(error) => {
                 let problem = Problem::new(Area::Settings, error.to_string()).with_remedy(format!(
-                    "{}. Until then, ssod keeps the settings that it has",
-                    error.remedy()
+                    "{} Until then, ssod keeps the settings that it has",
+                    sentence(&error.remedy())
                 ));
                 self.problems.replace(Area::Settings, vec![problem]);
                 self.problems.replace(Area::Restart, Vec::new());
