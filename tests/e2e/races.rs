@@ -1,10 +1,11 @@
 //! Two daemons that start at the same time, and the modes of ssod's files under any umask (T16).
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use ssod_testkit::{ChildProcess, Sandbox, TestUser, leaks};
+use ssod_testkit::{ChildProcess, Sandbox, TestUser, leaks, wait_until};
 
 const ROUNDS: usize = 100;
 
@@ -20,6 +21,9 @@ fn of_two_simultaneous_daemons_exactly_one_runs() {
             .take_while(|_| Instant::now() < deadline)
             .find_map(|ended| ended);
         let winner = &daemons[1 - loser.unwrap_or_else(|| panic!("round {round}: both daemons run"))];
+        // Otherwise the command would start a third daemon, which could win the next round.
+        let socket = sandbox.daemon().socket();
+        wait_until("the winner listens", || UnixStream::connect(&socket).is_ok());
         assert_eq!(sandbox.ssod(&["status"]).status, 0, "round {round}: the winner does not answer");
         assert_eq!(winner.wait(Duration::ZERO), None, "round {round}: the winner has ended");
         winner.kill();
