@@ -44,3 +44,4 @@ mod stops;
 mod ten_hours;
 mod terminal;
 mod threat_table;
+mod token_files;
