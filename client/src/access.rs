@@ -1,5 +1,5 @@
-//! After a sign-in: what the signed-in user can use, in words. At a start URL that several users share, the browser may have
-//! been signed in as another user than the one that the profile is for.
+//! After a sign-in: what the signed-in user can use, in words. At a start URL that several users share, the browser may
+//! have been signed in as another user than the one that the profile is for.
 
 use ssod_control::{
     Access, AccessRequest, AssignedRole, Checked, CheckedRole, ClientError, ControlClient,

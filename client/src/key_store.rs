@@ -1,5 +1,5 @@
-//! Makes sure that the vault has its key before a command begins. On a machine without a key store, only the user may decide
-//! to keep the key in a file.
+//! Makes sure that the vault has its key before a command begins. On a machine without a key store, only the user may
+//! decide to keep the key in a file.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use ssod_control::{ControlClient, DaemonStatus, RekeyRequest, Rekeyed, VaultStat
 
 use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
-use crate::settings_file::{EditError, with_key_in_file};
+use crate::settings_file::{SettingsEditError, with_key_in_file};
 use crate::{prompt, terminal, user_file};
 
 /// A key store answers within twenty seconds, or the daemon reports that it does not.
@@ -23,8 +23,8 @@ pub(crate) fn offer_file(context: &CommandContext, client: &ControlClient) -> Co
     Ok(())
 }
 
-/// Waits until the vault is open. If this machine has no key store, asks whether to keep the key in a file (unless `may_ask`
-/// is false); fails if the vault stays closed.
+/// Waits until the vault is open. If this machine has no key store, asks whether to keep the key in a file (unless
+/// `may_ask` is false); fails if the vault stays closed.
 pub(crate) fn ensure_open(
     context: &CommandContext,
     client: &ControlClient,
@@ -108,14 +108,14 @@ fn without_key_store(vault: &VaultStatus, settings: &Path) -> CommandError {
     )
 }
 
-fn not_changed(settings: &Path, error: &EditError) -> CommandError {
+fn not_changed(settings: &Path, error: &SettingsEditError) -> CommandError {
     let path = settings.display();
     match error {
-        EditError::Malformed { line, reason } => {
+        SettingsEditError::Malformed { line, reason } => {
             CommandError::new(format!("{path} line {line} is malformed: {reason}."))
                 .hint(format!("Fix line {line}, then try again"))
         }
-        EditError::UnusualForm => {
+        SettingsEditError::UnusualForm => {
             CommandError::new(format!("{path} has a setting \"vault\" that ssod cannot change."))
                 .hint("Put key = \"file\" under [vault] yourself, then try again")
         }

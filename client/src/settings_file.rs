@@ -5,7 +5,7 @@ use toml::{Table, Value};
 
 /// Why the setting cannot be changed by a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum EditError {
+pub(crate) enum SettingsEditError {
     /// The file is not TOML.
     Malformed {
         /// The line, counted from 1.
@@ -18,21 +18,21 @@ pub(crate) enum EditError {
 }
 
 /// Returns the text with `key = "file"` under `[vault]`.
-pub(crate) fn with_key_in_file(text: &str) -> Result<String, EditError> {
+pub(crate) fn with_key_in_file(text: &str) -> Result<String, SettingsEditError> {
     let document = DeTable::parse(text).map_err(|error| {
         let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
         let reason = error.message().trim().replace('\n', "; ");
-        EditError::Malformed { line: before.matches('\n').count() + 1, reason }
+        SettingsEditError::Malformed { line: before.matches('\n').count() + 1, reason }
     })?;
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let edited = match document.get_ref().get("vault") {
         None => append_table(text, newline),
         Some(vault) => match vault.get_ref().get("key") {
             Some(key) => replace(text, key.span(), "\"file\""),
-            None => insert_key(text, vault.span(), newline).ok_or(EditError::UnusualForm)?,
+            None => insert_key(text, vault.span(), newline).ok_or(SettingsEditError::UnusualForm)?,
         },
     };
-    if is_intended(text, &edited) { Ok(edited) } else { Err(EditError::UnusualForm) }
+    if is_intended(text, &edited) { Ok(edited) } else { Err(SettingsEditError::UnusualForm) }
 }
 
 fn append_table(text: &str, newline: &str) -> String {
@@ -110,9 +110,9 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_changed_safely_is_an_error() {
         let malformed = with_key_in_file("[endpoint]\nport 7\n").unwrap_err();
-        assert!(matches!(malformed, EditError::Malformed { line: 2, .. }), "{malformed:?}");
+        assert!(matches!(malformed, SettingsEditError::Malformed { line: 2, .. }), "{malformed:?}");
         for text in ["vault = 3\n", "vault = [1]\n", "[[vault]]\n", "[vault.key]\nx = 1\n"] {
-            assert_eq!(with_key_in_file(text), Err(EditError::UnusualForm), "{text:?}");
+            assert_eq!(with_key_in_file(text), Err(SettingsEditError::UnusualForm), "{text:?}");
         }
     }
 }

@@ -23,8 +23,8 @@ impl Shell {
         detect(parent().as_deref(), std::env::var("SHELL").ok().as_deref())
     }
 
-    /// Returns lines for the shell to evaluate, or one JSON object. The last line succeeds only if every variable was set and
-    /// unset, so `eval "$(ssod env NAME)" && CMD` does not run CMD with another identity.
+    /// Returns lines for the shell to evaluate, or one JSON object. The last line succeeds only if every variable was
+    /// set and unset, so `eval "$(ssod env NAME)" && CMD` does not run CMD with another identity.
     pub(crate) fn render(self, variables: &Variables) -> String {
         match self {
             Self::Sh | Self::Bash | Self::Zsh => render_sh(variables),
@@ -34,8 +34,8 @@ impl Shell {
         }
     }
 
-    /// Returns lines that apply the variables and then make the shell's command fail. A JSON object cannot fail; its reader
-    /// has the exit status.
+    /// Returns lines that apply the variables and then make the shell's command fail. A JSON object cannot fail; its
+    /// reader has the exit status.
     pub(crate) fn render_failure(self, variables: &Variables) -> String {
         let lines = self.render(variables);
         match self {
@@ -46,8 +46,8 @@ impl Shell {
     }
 }
 
-/// A variable that the user has made readonly cannot be changed; then the remaining commands do not run, and the shell's
-/// command fails.
+/// A variable that the user has made readonly cannot be changed; then the remaining commands do not run, and the
+/// shell's command fails.
 fn render_sh(variables: &Variables) -> String {
     let unset = format!("unset {}", variables.unset.join(" "));
     let set = variables.set.iter().map(|(name, value)| format!("export {name}={}", quote_sh(value)));
@@ -55,8 +55,8 @@ fn render_sh(variables: &Variables) -> String {
     format!("{}\n", commands.join(" &&\n"))
 }
 
-/// Only the global variable is erased. A universal one of the same name belongs to every fish of this user and is kept, but
-/// then the shell's command fails.
+/// Only the global variable is erased. A universal one of the same name belongs to every fish of this user and is kept,
+/// but then the shell's command fails.
 fn render_fish(variables: &Variables) -> String {
     let unset = variables.unset.iter().map(|name| format!("set -eg {name};\n"));
     let set = variables.set.iter().map(|(name, value)| format!("set -gx {name} {};\n", quote_fish(value)));
@@ -83,8 +83,8 @@ fn render_json(variables: &Variables) -> String {
     format!("{}\n", Value::Object(object))
 }
 
-/// Returns the shell that runs ssod, else the one in SHELL, else sh. The parent counts first, because scripts often run in a
-/// shell other than the user's login shell.
+/// Returns the shell that runs ssod, else the one in SHELL, else sh. The parent counts first, because scripts often run
+/// in a shell other than the user's login shell.
 fn detect(parent: Option<&str>, shell: Option<&str>) -> Shell {
     let named = |name: &str| match name.rsplit('/').next().unwrap_or_default().trim_start_matches('-') {
         "fish" => Some(Shell::Fish),

@@ -51,9 +51,9 @@ pub(crate) struct Variables {
 }
 
 impl Variables {
-    /// Fetches the profile's environment; without a profile, that of the active one. Fails if AWS tools would find other
-    /// credentials first. The daemon refuses if it does not hold the endpoint's port, so a shell never sends its token to
-    /// another program.
+    /// Fetches the profile's environment; without a profile, that of the active one. Fails if AWS tools would find
+    /// other credentials first. The daemon refuses if it does not hold the endpoint's port, so a shell never sends its
+    /// token to another program.
     pub(crate) fn fetch(
         context: &CommandContext,
         client: &ControlClient,

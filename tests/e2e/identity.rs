@@ -176,7 +176,8 @@ impl Signer {
     }
 }
 
-/// Returns a sandbox in which both users have signed in, and in which the AWS CLI's token of the administrator is there, too.
+/// Returns a sandbox in which both users have signed in, and in which the AWS CLI's token of the administrator is
+/// there, too.
 fn signed_in() -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.add_settings("[aws_cli]\nshare_access_token = true\n");
@@ -204,7 +205,8 @@ fn served_key(sandbox: &Sandbox) -> String {
     credentials["AccessKeyId"].as_str().unwrap().to_owned()
 }
 
-/// Goes through every rival, both forms of the profile, and both protocols. The client acts as the profile or not at all.
+/// Goes through every rival, both forms of the profile, and both protocols. The client acts as the profile or not at
+/// all.
 fn assert_only_the_profile(signer: Signer) {
     let sandbox = signed_in();
     let recorder = SignedRequests::start();

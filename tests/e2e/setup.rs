@@ -1,5 +1,5 @@
-//! `configure` and `login` as a new user meets them: what is checked before the first question, what a failure leaves behind,
-//! and whether the user who signed in can use what was asked for.
+//! `configure` and `login` as a new user meets them: what is checked before the first question, what a failure leaves
+//! behind, and whether the user who signed in can use what was asked for.
 
 use std::fs;
 use std::io::Write;

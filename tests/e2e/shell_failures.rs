@@ -12,7 +12,8 @@ const SHELLS: [(&str, &str); 4] = [
     ("fish", "ssod env (string split ' ' -- $ARGS) | source; and RUN; VERDICT"),
 ];
 
-/// Evaluates `ssod env ARGS` in each shell, in which an earlier `ssod env adminUser` and variables of the user's are set.
+/// Evaluates `ssod env ARGS` in each shell, in which an earlier `ssod env adminUser` and variables of the user's are
+/// set.
 fn evaluate(sandbox: &Sandbox, arguments: &str, check: impl Fn(&str, &str)) {
     for (shell, line) in SHELLS {
         let line = line.replace("RUN", "echo ran").replace(

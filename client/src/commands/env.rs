@@ -15,9 +15,9 @@ use crate::{completers, connection, terminal};
 
 /// Print the shell commands that select a profile, for use with eval.
 ///
-/// AWS tools in the shell then get this profile's credentials or none, whatever else the shell and the AWS files have. No
-/// credentials are fetched, so this also works before you sign in; the AWS tool then shows the command to type. If the
-/// profile cannot be used, the printed commands fail and leave the shell without any AWS identity.
+/// AWS tools in the shell then get this profile's credentials or none, whatever else the shell and the AWS files have.
+/// No credentials are fetched, so this also works before you sign in; the AWS tool then shows the command to type. If
+/// the profile cannot be used, the printed commands fail and leave the shell without any AWS identity.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  eval \"$(ssod env readOnlyUser)\"        use readOnlyUser in this shell\n  eval \"$(ssod env)\"                     use the profile that `ssod use` chooses\n  eval \"$(ssod env --unset)\"             stop using ssod in this shell\n  ssod env adminUser | source             the same in fish\n  ssod env adminUser | Out-String | Invoke-Expression    in PowerShell"

@@ -53,8 +53,8 @@ pub(crate) fn run(context: &CommandContext, args: &LoginArgs) -> CommandResult<(
     report_access(&client, &name, args.json)
 }
 
-/// Checks what the signed-in user can use: the profile that was named, or every profile of the session. The sign-in is kept
-/// whatever the result is.
+/// Checks what the signed-in user can use: the profile that was named, or every profile of the session. The sign-in is
+/// kept whatever the result is.
 fn report_access(client: &ControlClient, name: &str, json: bool) -> CommandResult<()> {
     let status: Status = client.get("/v1/status")?;
     if status.profiles.iter().any(|profile| profile.name == name) {

@@ -291,8 +291,8 @@ pub struct Account {
     pub error: Option<ErrorBody>,
 }
 
-/// `POST /v1/draft-session`: a session that is used although it is not in the AWS config file, as long as the client keeps
-/// the connection open. The response has one line as soon as the session is known.
+/// `POST /v1/draft-session`: a session that is used although it is not in the AWS config file, as long as the client
+/// keeps the connection open. The response has one line as soon as the session is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DraftSession {
     /// Its name.

@@ -21,8 +21,8 @@ pub enum UserPathError {
 }
 
 /// Returns the absolute path that the user means. `$NAME`, `${NAME}` and a leading `~` are replaced as botocore does it
-/// (Python's `os.path.expandvars`, then `expanduser`). A relative path begins at `current`, which is `None` if the current
-/// folder has been deleted.
+/// (Python's `os.path.expandvars`, then `expanduser`). A relative path begins at `current`, which is `None` if the
+/// current folder has been deleted.
 pub fn resolve_user_path(written: &OsStr, current: Option<&Path>) -> Result<PathBuf, UserPathError> {
     let base = BaseDirs::new().ok_or(UserPathError::NoHome)?;
     let variable = |name: &str| std::env::var_os(name);
@@ -77,8 +77,8 @@ impl PathBase<'_> {
     }
 }
 
-/// Returns the name in a reference that begins with `$`, and the length of the reference. Without a name, the reference is
-/// the `$` alone.
+/// Returns the name in a reference that begins with `$`, and the length of the reference. Without a name, the reference
+/// is the `$` alone.
 fn name_of(reference: &str) -> (Option<&str>, usize) {
     let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let after = &reference[1..];

@@ -153,7 +153,8 @@ impl Center {
         self.faults.clear();
     }
 
-    /// Returns the fault that applies to a request of this operation about this account, if there is one, and counts its use.
+    /// Returns the fault that applies to a request of this operation about this account, if there is one, and counts
+    /// its use.
     pub fn take_fault(&mut self, operation: &str, account: Option<&str>) -> Option<Fault> {
         self.faults.take(operation, account)
     }

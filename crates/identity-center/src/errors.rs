@@ -1,8 +1,8 @@
 //! Turns AWS's error answers into `IdentityError`, which has one variant for each reaction.
 //!
 //! AWS names each of its errors. Proxies, captive portals and gateways that inspect TLS answer in AWS's place without
-//! such a name. What they report concerns the network, but not the sign-in or the role. So an answer without the name of
-//! an error that AWS returns for the operation ends nothing and blocks nothing.
+//! such a name. What they report concerns the network, but not the sign-in or the role. So an answer without the name
+//! of an error that AWS returns for the operation ends nothing and blocks nothing.
 
 use std::time::Duration;
 

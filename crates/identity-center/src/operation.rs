@@ -78,9 +78,9 @@ impl Operation {
         }
     }
 
-    /// Returns what the error of that name means; `None` if AWS does not give it for this operation. The lists are those
-    /// of AWS's service models, and in addition `ForbiddenException`, which the portal gives for a role that is not
-    /// assigned, and `InternalServerException`, which every service gives.
+    /// Returns what the error of that name means; `None` if AWS does not give it for this operation. The lists are
+    /// those of AWS's service models, and in addition `ForbiddenException`, which the portal gives for a role that is
+    /// not assigned, and `InternalServerException`, which every service gives.
     pub(crate) fn meaning(self, error: &str) -> Option<Meaning> {
         use IdentityError as E;
         if error == "InternalServerException" {

@@ -1,9 +1,11 @@
-//! The AWS regions that ssod knows, to catch a region that is mistyped. The list is never a limit: AWS opens new regions.
+//! The AWS regions that ssod knows, to catch a region that is mistyped. The list is never a limit: AWS opens new
+//! regions.
 
+use crate::similar::differences;
 use crate::{InvalidName, Region};
 
-/// The regions of all partitions (botocore 1.43.11). Of several regions that are equally similar to a word, the first is
-/// suggested, so those that more users have come first.
+/// The regions of all partitions (botocore 1.43.11). Of several regions that are equally similar to a word, the first
+/// is suggested, so those that more users have come first.
 const REGIONS: [&str; 48] = [
     // aws
     "us-east-1",
@@ -104,7 +106,8 @@ impl RegionGuess {
     }
 }
 
-/// Returns whether AWS could name a region so: an area of two letters, or one that ssod knows, then a direction and a number.
+/// Returns whether AWS could name a region so: an area of two letters, or one that ssod knows, then a direction and a
+/// number.
 fn is_plausible(region: &str) -> bool {
     let Some((area, direction)) = area_and_direction(region) else { return false };
     let is_known_area =
@@ -119,19 +122,9 @@ fn area_and_direction(region: &str) -> Option<(&str, &str)> {
 
 /// Returns the region that is the most similar to the word, if one is similar. Case and separators do not count.
 fn similar_region(word: &str) -> Option<&'static str> {
-    let typed = letters_and_digits(word);
-    let differences = |region: &&str| strsim::osa_distance(&typed, &letters_and_digits(region));
-    let (closest, differences) = REGIONS
-        .iter()
-        .map(|region| (*region, differences(region)))
-        .min_by_key(|(_, differences)| *differences)?;
+    let compared = REGIONS.iter().filter_map(|region| Some((*region, differences(word, region)?)));
+    let (closest, differences) = compared.min_by_key(|(_, differences)| *differences)?;
     (differences <= MAX_DIFFERENCES).then_some(closest)
-}
-
-fn letters_and_digits(text: &str) -> String {
-    // No region is longer; the limit bounds the comparison.
-    let characters = text.chars().filter(|character| character.is_alphanumeric()).take(64);
-    characters.map(|character| character.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]

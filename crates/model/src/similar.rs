@@ -20,11 +20,11 @@ enum Closeness {
     Beginning,
 }
 
-/// Returns the one or two known names that are closest to a misspelled name. It returns none if no known name is close, or
-/// if so many are equally close that a suggestion would be a guess.
+/// Returns the one or two known names that are closest to a misspelled name. It returns none if no known name is close,
+/// or if so many are equally close that a suggestion would be a guess.
 ///
-/// Case, hyphens, underscores, dots and spaces count as no difference. Otherwise one difference is accepted for each three
-/// characters, and three at most; or the name may be the beginning of a known one.
+/// Case, hyphens, underscores, dots and spaces count as no difference. Otherwise one difference is accepted for each
+/// three characters, and three at most; or the name may be the beginning of a known one.
 pub fn similar_names<'a>(misspelled: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut closest: Option<Closeness> = None;
     let mut names = Vec::new();
@@ -51,6 +51,12 @@ pub fn similar_names<'a>(misspelled: &str, known: impl IntoIterator<Item = &'a s
 pub fn did_you_mean<T: AsRef<str>>(names: &[T]) -> Option<String> {
     let quoted: Vec<String> = names.iter().map(|name| format!("\"{}\"", name.as_ref())).collect();
     (!quoted.is_empty()).then(|| format!("Did you mean {}?", quoted.join(" or ")))
+}
+
+/// Returns the number of characters that differ, apart from case and separators; `None` if a text is too long for a
+/// name.
+pub(crate) fn differences(left: &str, right: &str) -> Option<usize> {
+    Some(strsim::osa_distance(&comparable(left)?, &comparable(right)?))
 }
 
 /// Returns the text without case and separators; `None` if it is too long for a name that a user types.

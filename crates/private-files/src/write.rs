@@ -38,8 +38,8 @@ pub fn write_user_file(path: &Path, content: &[u8]) -> Result<(), FileError> {
     commit(options.open(&target)?, content)
 }
 
-/// Checks whether [`write_user_file`] can replace the file, as far as that is known before: it is a regular file or missing,
-/// and its folder, or the folder in which the missing ones are made, can be changed.
+/// Checks whether [`write_user_file`] can replace the file, as far as that is known before: it is a regular file or
+/// missing, and its folder, or the folder in which the missing ones are made, can be changed.
 pub fn check_user_file_writable(path: &Path) -> Result<(), FileError> {
     let target = replaceable_target(path)?;
     for folder in target.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {

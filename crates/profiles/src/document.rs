@@ -172,7 +172,7 @@ impl Reader {
                 self.has_setting = true;
                 LineKind::Setting(Setting { key: key.to_lowercase(), raw: value.to_owned(), delimiter })
             }
-            // The lines below belong to a section that nobody can name, so not to the one above.
+            // The lines below belong to a section without a readable name, not to the section above.
             _ if content.starts_with('[') => {
                 (self.has_section, self.has_setting) = (true, false);
                 LineKind::Unknown(Expected::ClosingBracket)

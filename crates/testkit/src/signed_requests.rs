@@ -10,8 +10,8 @@ const READ_LIMIT: Duration = Duration::from_secs(10);
 /// The longest body that is read.
 const BODY_LIMIT: u64 = 64 * 1024;
 
-/// A server for any AWS service on loopback: it records the access key of each signed request and refuses the request, so a
-/// client with any endpoint setting shows which identity it would have used.
+/// A server for any AWS service on loopback: it records the access key of each signed request and refuses the request,
+/// so a client with any endpoint setting shows which identity it would have used.
 #[derive(Debug)]
 pub struct SignedRequests {
     url: String,

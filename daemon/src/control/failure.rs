@@ -74,7 +74,8 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "ProfileNotFound", message, Some(hint))
     }
 
-    /// Returns the error for a name that is neither a profile nor a session, with the names that the user may have meant.
+    /// Returns the error for a name that is neither a profile nor a session, with the names that the user may have
+    /// meant.
     pub(crate) fn unknown(name: &str, similar: &[&str]) -> Self {
         let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
         let hint = match did_you_mean(similar) {

@@ -146,8 +146,8 @@ impl Reporter {
         problems
     }
 
-    /// Returns the profiles that the settings name and that do not exist. If a file has a mistake, its names may be out of
-    /// date, and that mistake is to be fixed first.
+    /// Returns the profiles that the settings name and that do not exist. If a file has a mistake, its names may be out
+    /// of date, and that mistake is to be fixed first.
     fn unknown_profiles(&self, others: &[Problem]) -> Vec<Problem> {
         let has_problem = |area: Area| others.iter().any(|problem| problem.area == area);
         let known = self.broker.profile_names();

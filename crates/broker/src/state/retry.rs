@@ -30,8 +30,8 @@ enum RetryKind {
 }
 
 impl RetryState {
-    /// Returns the state after that error. The wait depends on the error, on the number of failures before it, and on when
-    /// that expires which is held and was to be replaced.
+    /// Returns the state after that error. The wait depends on the error, on the number of failures before it, and on
+    /// when that expires which is held and was to be replaced.
     pub(crate) fn after(
         error: &IdentityError,
         before: Option<&Self>,

@@ -321,7 +321,7 @@ fn of_two_spellings_of_one_profile_the_later_one_counts() {
         "{SESSION}{}[profile \"a\"]\nsso_session = s\nsso_account_id = 123456789012\n",
         in_aws_form("a", "")
     );
-    // A profile with the account of one section and the role of the other would be nobody's.
+    // No user has a profile with the account of one section and the role of the other.
     assert_eq!(read(&text).profiles.len(), 0);
     assert!(
         problems(&text)[0].starts_with("line 8: [profile a] and [profile \"a\"] are both in the file"),

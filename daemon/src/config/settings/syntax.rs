@@ -11,8 +11,8 @@ const MAX_SUGGESTION: usize = 80;
 /// The quotation marks that word processors and web pages use.
 const QUOTATION_MARKS: [char; 9] = ['"', '\'', '“', '”', '„', '‘', '’', '«', '»'];
 
-/// Describes the mistake that makes the text invalid TOML. `is_right` says whether a text's last line is free of mistakes; a
-/// corrected line is suggested only if it is.
+/// Describes the mistake that makes the text invalid TOML. `is_right` says whether a text's last line is free of
+/// mistakes; a corrected line is suggested only if it is.
 pub(super) fn explain(text: &str, error: &Error, is_right: impl Fn(&str) -> bool) -> Mistake {
     let lines: Vec<&str> = text.lines().collect();
     let reported = line_at(text, error.span().map_or(0, |span| span.start)).clamp(1, lines.len().max(1));
@@ -50,8 +50,8 @@ struct Repeated {
     advice: Option<String>,
 }
 
-/// Returns the mistake if the line is valid, and the text before it, but not both together: then the line sets something for
-/// the second time.
+/// Returns the mistake if the line is valid, and the text before it, but not both together: then the line sets
+/// something for the second time.
 fn repeated(before: &str, line: &str) -> Option<Repeated> {
     let earlier = DeTable::parse(before).ok()?.into_inner();
     let path = path_of(line)?;

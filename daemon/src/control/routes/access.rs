@@ -1,5 +1,5 @@
-//! `POST /v1/access`: which roles are assigned to the user who is signed in to a session. It asks only for the accounts that
-//! matter, because a large organisation has hundreds.
+//! `POST /v1/access`: which roles are assigned to the user who is signed in to a session. It asks only for the accounts
+//! that matter, because a large organisation has hundreds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

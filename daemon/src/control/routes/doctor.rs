@@ -1,7 +1,7 @@
 //! `GET /v1/doctor`: the checks that only the daemon can make. The client adds the checks of the shell.
 
-mod access;
 mod network;
+mod permissions;
 mod sign_ins;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,7 +15,7 @@ use ssod_control::{Check, CheckGroup, CheckState, Paths};
 use ssod_vault::KeyStore;
 use tokio::net::TcpStream;
 
-use self::access::{Need, Protected};
+use self::permissions::{Need, Protected};
 use crate::config::live_settings::LiveSettings;
 use crate::config::problem::{Area, Problem};
 use crate::control::context::DaemonFacts;
@@ -49,7 +49,8 @@ pub(in crate::control) async fn answer(
     let protected = protected(&paths, &facts, &settings.current().login.browser);
     let home = paths.home.clone();
     let access =
-        tokio::task::spawn_blocking(move || access::check(&protected, &home, ssod_peer::own_uid())).await;
+        tokio::task::spawn_blocking(move || permissions::check(&protected, &home, ssod_peer::own_uid()))
+            .await;
     checks.extend(grouped(CheckGroup::Files, access.unwrap_or_default()));
     if !problems.iter().any(Problem::is_configuration) {
         let names: Vec<_> = status.profiles.iter().map(|profile| profile.name.as_str()).collect();
