@@ -1,5 +1,5 @@
-//! Misspelled names get a suggestion, and mistakes in `config.toml` are explained with their line, in the same words at the
-//! start, at a live change, and in `status` and `doctor`.
+//! Misspelled names get a suggestion, and mistakes in `config.toml` are explained with their line, in the same words at
+//! the start, at a live change, and in `status` and `doctor`.
 
 use std::fs;
 use std::net::TcpStream;

@@ -20,11 +20,11 @@ enum Closeness {
     Beginning,
 }
 
-/// Returns the one or two known names that are closest to a misspelled name. It returns none if no known name is close, or
-/// if so many are equally close that a suggestion would be a guess.
+/// Returns the one or two known names that are closest to a misspelled name. It returns none if no known name is close,
+/// or if so many are equally close that a suggestion would be a guess.
 ///
-/// Case, hyphens, underscores, dots and spaces count as no difference. Otherwise one difference is accepted for each three
-/// characters, and three at most; or the name may be the beginning of a known one.
+/// Case, hyphens, underscores, dots and spaces count as no difference. Otherwise one difference is accepted for each
+/// three characters, and three at most; or the name may be the beginning of a known one.
 pub fn similar_names<'a>(misspelled: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut closest: Option<Closeness> = None;
     let mut names = Vec::new();

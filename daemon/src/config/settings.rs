@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use self::file::{SettingsFile, Table};
 pub use self::mistake::Mistake;
+use self::mistake::line_at;
 pub(crate) use self::profile_names::NamedProfile;
 use self::value::{duration, one_of, optional_duration, port, rate, switch, text};
 use crate::system::logging::LogFormat;
@@ -216,7 +217,7 @@ impl Settings {
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
         let invalid = |mistake| SettingsError::Invalid { path: path.to_owned(), mistake };
         match std::fs::read(path) {
-            Ok(bytes) => Self::parse(&decode(&bytes).map_err(invalid)?).map_err(invalid),
+            Ok(bytes) => Self::parse(decode(&bytes).map_err(invalid)?).map_err(invalid),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(SettingsError::Unreadable { path: path.to_owned(), error }),
         }
@@ -381,8 +382,8 @@ impl AwsCliSettings {
 fn decode(bytes: &[u8]) -> Result<&str, Mistake> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
-        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let valid = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
+        let line = line_at(&valid, valid.len());
         let message = "this line has bytes that are not text in UTF-8; save the file in that encoding";
         Mistake::new(line, message, None)
     })

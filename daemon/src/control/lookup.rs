@@ -22,7 +22,7 @@ pub(super) fn find_profile(broker: &LiveBroker, name: &str) -> Result<Arc<Profil
     }
     let session = SessionName::parse(name).ok().filter(|name| broker.session(name).is_some());
     let Some(session) = session else {
-        return Err(explain_unknown_name(name, &names(broker.profile_names())));
+        return Err(explain_unknown_name(name, &names(&broker.profile_names())));
     };
     let all = broker.profile_names().into_iter().filter_map(|name| broker.profile(&name));
     let profiles: Vec<String> =
@@ -40,12 +40,12 @@ pub(super) fn find(broker: &LiveBroker, name: &str) -> Result<(SessionName, Opti
     let session = SessionName::parse(name).ok().filter(|name| broker.known_sessions().contains(name));
     session.map(|session| (session, None)).ok_or_else(|| {
         let known: Vec<String> =
-            names(broker.profile_names()).into_iter().chain(names(broker.known_sessions())).collect();
+            names(&broker.profile_names()).into_iter().chain(names(&broker.known_sessions())).collect();
         explain_unknown_name(name, &known)
     })
 }
 
-fn names(names: Vec<impl ToString>) -> Vec<String> {
+fn names(names: &[impl ToString]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
 

@@ -156,8 +156,8 @@ fn parse_duration(text: &str) -> Option<Duration> {
     text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok())
 }
 
-/// Returns a duration in days or weeks as hours, because the days of a calendar do not all have 24 hours, so these units are
-/// not accepted; and a duration with one misspelled unit with its unit.
+/// Returns what an invalid duration most likely means. Days and weeks are not accepted, because a day of the calendar may
+/// have 23 or 25 hours; they are converted to hours. A misspelled unit is replaced.
 fn meant_duration(text: &str) -> Option<String> {
     let (number, unit) = text.trim().split_at(text.trim().find(|letter: char| !letter.is_ascii_digit())?);
     let number: u64 = number.parse().ok()?;
