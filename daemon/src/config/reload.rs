@@ -77,10 +77,10 @@ impl ConfigReloader {
                 self.problems.replace(Area::Restart, restart.into_iter().collect());
             }
             Err(error) => {
-                let problem = Problem::new(Area::Settings, error.to_string()).with_remedy(format!(
-                    "{}. Until then, ssod keeps the settings that it has",
-                    error.remedy()
-                ));
+                let remedy = error.remedy();
+                let end = if remedy.ends_with('?') { "" } else { "." };
+                let problem = Problem::new(Area::Settings, error.to_string())
+                    .with_remedy(format!("{remedy}{end} Until then, ssod keeps the settings that it has"));
                 self.problems.replace(Area::Settings, vec![problem]);
                 self.problems.replace(Area::Restart, Vec::new());
             }
