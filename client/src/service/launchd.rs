@@ -1,7 +1,7 @@
 //! Runs the daemon as a launchd agent. Not yet tested on a Mac.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::command::{run_captured, run_shown};
@@ -24,7 +24,7 @@ pub(super) fn install(context: &CommandContext) -> CommandResult<()> {
         CommandError::new("launchd cannot start a program whose path has <, > or &, or is not UTF-8.")
     })?;
     let (log, socket) = (context.paths.log(), &context.paths.socket);
-    let ports = run_captured(Command::new(program).arg("--print-ports"))?;
+    let ports = daemon_process::print_ports(Path::new(program))?;
     let port = ports.split_whitespace().next().unwrap_or("7746");
     let text = PLIST
         .replace("/usr/local/bin/ssod-daemon", program)

@@ -7,7 +7,11 @@ use ssod_profiles::{Document, EndpointVariables, Section, SharedFiles, remove_ke
 pub(crate) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     // A mistake in a file is an error, never a panic.
-    let _ = Settings::parse(&text);
+    if let Err(mistake) = Settings::parse(&text) {
+        let described = format!("{} {}", mistake.message, mistake.remedy());
+        assert!((1..=text.split('\n').count()).contains(&mistake.line), "{mistake:?}");
+        assert!(!described.chars().any(char::is_control), "{mistake:?}");
+    }
     let document = Document::parse(&text);
     let files = SharedFiles::read(&document, &document);
     for profile in files.profiles() {

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use self::file::{SettingsFile, Table};
 pub use self::mistake::Mistake;
+use self::mistake::line_at;
 pub(crate) use self::profile_names::NamedProfile;
 use self::value::{command, duration, one_of, optional_duration, port, rate, switch, text};
 use crate::system::logging::LogFormat;
@@ -381,8 +382,8 @@ impl AwsCliSettings {
 fn decode(bytes: &[u8]) -> Result<&str, Mistake> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
-        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        let line = before.split(|byte| *byte == b'\n').count();
+        let valid = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
+        let line = line_at(&valid, valid.len());
         let message = "this line has bytes that are not text in UTF-8; save the file in that encoding";
         Mistake::new(line, message, None)
     })

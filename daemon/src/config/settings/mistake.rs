@@ -43,6 +43,13 @@ pub(super) fn quote(text: &str) -> String {
     format!("{:?}", text.chars().take(MAX_LENGTH).chain(more.chars()).collect::<String>())
 }
 
+/// Returns the name as a key of TOML.
+pub(super) fn key(name: &str) -> String {
+    let is_bare =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if is_bare && name.len() <= 64 { name.to_owned() } else { quote(name) }
+}
+
 /// Joins texts to "a, b or c".
 pub(super) fn join(texts: &[impl AsRef<str>], conjunction: &str) -> String {
     match texts {

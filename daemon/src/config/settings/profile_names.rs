@@ -7,10 +7,11 @@ use ssod_model::{ProfileName, similar_names};
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::file::Table;
-use super::mistake::{Mistake, did_you_mean, quote};
+use super::mistake::{self, Mistake, did_you_mean, key, quote};
 use super::value::{self, WrongValue, describe};
 
 const KEEP_FRESH_EXAMPLE: &str = "[\"adminUser\"]";
+const IMDS_PORT_EXAMPLE: &str = "7747";
 const IMDS_EXAMPLE: &str = "{ readOnlyUser = 7747 }";
 
 /// A profile that a setting names. Whether it exists depends on the AWS config file.
@@ -125,6 +126,7 @@ pub(super) fn imds_profiles(
             }
             (Ok(_), Err(_), DeValue::Table(inner)) => table.add(dotted_name(line, &profile.name, inner)),
             (Ok(_), Err(wrong), _) => {
+                let wrong = WrongValue { example: IMDS_PORT_EXAMPLE.to_owned(), ..wrong };
                 table.reject(line, &format!("the port of {key} under [imds] profiles"), &key, &wrong);
             }
             (Err(error), ..) => table.add(Mistake::new(line, error.to_string(), None)),
@@ -146,13 +148,6 @@ fn dotted_name(line: usize, first: &str, inner: &DeTable<'_>) -> Mistake {
     Mistake::new(line, message, did_you_mean(&Vec::from_iter(meant)))
 }
 
-/// Returns the name as a key of TOML.
-fn key(name: &str) -> String {
-    let is_bare =
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    if is_bare && name.len() <= 64 { name.to_owned() } else { quote(name) }
-}
-
 /// Returns the mistake that two ports of `[imds] profiles` are the same, or one is the endpoint's.
 pub(super) fn port_conflict(
     profiles: &BTreeMap<ProfileName, u16>,
@@ -167,7 +162,7 @@ pub(super) fn port_conflict(
         let conflict = if endpoint == Some(*port) {
             format!("{key} has port {port}, which is the port of ssod's endpoint")
         } else if let Some(other) = earlier.insert(*port, profile) {
-            format!("{key} has port {port}, which {} has already", self::key(other.name.as_str()))
+            format!("{key} has port {port}, which {} has already", mistake::key(other.name.as_str()))
         } else {
             continue;
         };
