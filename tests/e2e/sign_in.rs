@@ -52,7 +52,7 @@ fn the_browser_setting_may_quote_a_path_with_spaces() {
     assert_eq!(login.wait(Duration::from_secs(30)), Some(0));
 
     sandbox.add_settings("[login]\nbrowser = \"'/opt/my browser/chrome {url}\"\n");
-    let expected = "line 6: browser = \"'/opt/my browser/chrome {url}\" has a quote that is not closed";
+    let expected = "line 6: browser under [login] is \"'/opt/my browser/chrome {url}\", but must be a command whose quotes are closed";
     let is_reported = || sandbox.daemon().problems().iter().any(|problem| problem.contains(expected));
     wait_until("the setting is reported with its line", is_reported);
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ssod_control::{ControlClient, LoginEvent, LoginFlow, LoginRequest, Paths};
+use ssod_control::{ControlClient, EnvRequest, Environment, LoginEvent, LoginFlow, LoginRequest, Paths};
 use ssod_daemon::{App, Inherited, Options, Settings};
 use ssod_fake_identity_center::{Center, Lifetimes, Minter, Server, World};
 use ssod_model::{Timestamp, TimestampExt};
@@ -56,6 +56,13 @@ async fn sign_in(socket: std::path::PathBuf, fake: String) {
     .unwrap();
 }
 
+/// Returns the profile's token, as `ssod env` does.
+async fn endpoint_token(socket: std::path::PathBuf) -> String {
+    let request = EnvRequest { profile: Some("adminUser".into()), imds: false };
+    let ask = move || ControlClient::new(&socket).post::<Environment>("/v1/env", &request).unwrap();
+    tokio::task::spawn_blocking(ask).await.unwrap().token.unwrap()
+}
+
 /// Requests credentials, and returns the time until they expire.
 async fn request_time_left(endpoint: &str, token: &str, clock: &ManualClock) -> Duration {
     let (endpoint, token) = (endpoint.to_owned(), token.to_owned());
@@ -85,7 +92,7 @@ async fn in_ten_hours_one_approval_suffices_and_credentials_always_have_enough_t
     let daemon = tokio::spawn(app.run_until(async move { drop(stopped.await) }));
     sign_in(paths.socket.clone(), url).await;
 
-    let token = std::fs::read_to_string(paths.token(Some("adminUser"), 0)).unwrap();
+    let token = endpoint_token(paths.socket).await;
     for minute in 0..600 {
         clock.advance(MINUTE);
         // The renewals that are due now are real calls over loopback, which take no time on the manual clock.

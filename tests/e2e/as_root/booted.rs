@@ -329,6 +329,8 @@ fn the_service_is_available_from_login_under_load_and_after_a_reboot() {
         assert!(listening.contains(socket), "{socket} is not in {listening}");
     }
     machine.sign_in();
+    // A shell that asks for the profile's variables makes the daemon write the token file.
+    machine.alice("ssod env adminUser").succeeded();
     assert!(machine.request_credentials().succeeded().ends_with("200"));
     let status =
         machine.alice("systemctl --user status ssod.service; ssod service status; ssod status").stdout;
