@@ -218,6 +218,36 @@ fn assert_programs_are_audited(machine: &Machine) {
     );
 }
 
+/// Checks that an upgrade restarts the service, and names a daemon that no service manager runs.
+fn assert_an_upgrade_restarts_the_service(machine: &Machine) {
+    let as_root = |line: &str| {
+        run(machine.inside().args([
+            "env",
+            "-i",
+            "HOME=/root",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "sh",
+            "-c",
+            line,
+        ]))
+    };
+    as_root("ssod service start").succeeded();
+    let is_reported = || as_root("ssod doctor").stdout.contains("still runs the previous one");
+    assert!(!is_reported());
+    let before = machine.daemon_pid();
+    let upgraded = as_root("dpkg --install /ssod.deb").succeeded();
+    assert_ne!(machine.daemon_pid(), before, "{upgraded}");
+    assert!(machine.request_credentials().stdout.ends_with("200"));
+    assert!(!machine.alice("ssod doctor").stdout.contains("still runs the previous one"));
+    let named: Vec<_> =
+        upgraded.lines().filter(|line| line.contains("still runs the previous version")).collect();
+    assert!(matches!(named.as_slice(), [only] if only.contains("of root still")), "{upgraded}");
+    assert!(is_reported());
+    as_root("ssod service stop && ssod service start").succeeded();
+    assert!(!is_reported());
+    as_root("ssod service stop").succeeded();
+}
+
 /// Checks that two kills under load lose no request.
 fn assert_survives_kills_under_load(machine: &Machine) {
     // Eight clients send requests at the same time. A new connection waits in the backlog and is answered. An accepted
@@ -343,6 +373,7 @@ fn the_service_is_available_from_login_under_load_and_after_a_reboot() {
     assert!(machine.alice("ssod service logs").succeeded().contains("ssod is ready"));
 
     assert_programs_are_audited(&machine);
+    assert_an_upgrade_restarts_the_service(&machine);
     assert_survives_kills_under_load(&machine);
     assert_watchdog_restarts_a_hanging_daemon(&machine);
     assert_is_hardened(&machine);
