@@ -1,9 +1,12 @@
 //! The process behind a connection, identified by a pidfd, so that a reused process id is noticed.
 
-use std::os::fd::{AsFd, OwnedFd};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(target_os = "linux")]
 use rustix::process::Pid;
 use ssod_model::Program;
 

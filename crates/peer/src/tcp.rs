@@ -14,4 +14,7 @@ pub struct TcpPeer {
 
 /// Whether this platform reports the owner of a loopback TCP connection. Where it does not, only the authorization
 /// token protects the endpoint.
+///
+/// On macOS, `proc_pidfdinfo` shows the sockets of this user's own processes, so it could confirm that a caller is this
+/// user. ssod does not use it: that code could not be tested here, and a mistake in it would refuse every caller.
 pub const IDENTIFIES_TCP_PEERS: bool = cfg!(target_os = "linux");

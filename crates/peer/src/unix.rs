@@ -3,6 +3,9 @@
 use std::io;
 use std::os::fd::AsFd;
 
+#[cfg(not(target_os = "linux"))]
+use nix::sys::socket::{getsockopt, sockopt::LocalPeerCred};
+
 use crate::Process;
 
 /// The client's end of a Unix connection.
@@ -21,10 +24,12 @@ pub fn unix_peer(connection: impl AsFd) -> io::Result<UnixPeer> {
     Ok(UnixPeer { uid: credentials.uid.as_raw(), process: Process::of_peer(credentials.pid, &connection) })
 }
 
-/// Returns this user, because this platform does not report the peer: only the socket's mode (0600) protects it.
+/// Returns the user who connected, by `LOCAL_PEERCRED`. The process is not known, because macOS has no pidfd, and a bare
+/// process id may be reused. Not tested on a Mac.
 #[cfg(not(target_os = "linux"))]
-pub fn unix_peer(_connection: impl AsFd) -> io::Result<UnixPeer> {
-    Ok(UnixPeer { uid: crate::own_uid(), process: Process::default() })
+pub fn unix_peer(connection: impl AsFd) -> io::Result<UnixPeer> {
+    let credentials = getsockopt(&connection, LocalPeerCred)?;
+    Ok(UnixPeer { uid: credentials.uid(), process: Process::default() })
 }
 
 #[cfg(test)]
@@ -32,10 +37,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identifies_the_process_behind_a_unix_connection() {
+    fn identifies_the_user_and_the_process_behind_a_unix_connection() {
         let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
         let peer = unix_peer(&one).unwrap();
         assert_eq!(peer.uid, crate::own_uid());
-        assert_eq!(peer.process.program().unwrap().pid, std::process::id());
+        if cfg!(target_os = "linux") {
+            assert_eq!(peer.process.program().unwrap().pid, std::process::id());
+        }
     }
 }

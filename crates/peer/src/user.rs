@@ -6,18 +6,11 @@ pub fn own_uid() -> u32 {
 }
 
 /// Returns the name of the user, from the system's user database; `None` if the user has no account.
-#[cfg(target_os = "linux")]
 pub fn user_name(uid: u32) -> Option<String> {
     nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok()?.map(|user| user.name)
 }
 
-/// Returns `None`: the name is only needed where the owner of a socket is reported.
-#[cfg(not(target_os = "linux"))]
-pub fn user_name(_uid: u32) -> Option<String> {
-    None
-}
-
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     #[test]
     fn the_name_of_root_is_known() {

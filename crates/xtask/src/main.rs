@@ -1,8 +1,9 @@
-//! `cargo xtask demo`, `test`, `imports`, `bench`, `week`, `install`, `uninstall` and `package`:
+//! `cargo xtask demo`, `test`, `imports`, `cross`, `bench`, `week`, `install`, `uninstall` and `package`:
 //! each task does its own setup.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for engineers at a terminal")]
 
 mod bench;
+mod cross;
 mod demo;
 mod imports;
 mod install;
@@ -30,10 +31,12 @@ struct XtaskArguments {
 enum Task {
     /// Demonstrate ssod in a sandbox that does not touch your files.
     Demo(demo::Demo),
-    /// Run every check: format, import cycles, lints, documentation, dependencies, tests, real AWS clients, the demo.
+    /// Run every check: format, import cycles, lints, documentation, dependencies, macOS, tests, real AWS clients, the demo.
     Test(test::Test),
     /// List every import cycle between the files of a crate; fail if there is one.
     Imports,
+    /// Type-check the workspace for macOS, where this machine can: a Debian for x86-64, as root.
+    Cross(cross::Cross),
     /// Install programs, systemd units, completions and man pages below a prefix.
     Install(install::Install),
     /// Remove what was installed.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Demo(demo) => demo::run(&demo),
         Task::Test(test) => test::run(&test),
         Task::Imports => imports::run(),
+        Task::Cross(cross) => cross::run(&cross),
         Task::Install(install) => install::install(&install),
         Task::Uninstall(uninstall) => install::uninstall(&uninstall),
         Task::Package => package::run(),

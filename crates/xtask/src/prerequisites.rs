@@ -14,3 +14,4 @@ pub(crate) use previous_daemon::build_previous_daemon;
 pub(crate) use python::make_python_environment;
 pub(crate) use rootfs::make_rootfs;
 pub(crate) use sdks::{build_rust_sdk_client, install_javascript_sdk};
+pub(crate) use stamp::Stamp;

@@ -10,7 +10,7 @@ use crate::prerequisites::{
     install_javascript_sdk, make_python_environment, make_rootfs,
 };
 use crate::workspace::{BuildProfile, build_programs, cargo, root, run as run_command, target};
-use crate::{imports, package};
+use crate::{cross, imports, package};
 
 /// Selects the tests that need root, which are in modules with this name.
 const AS_ROOT: &str = "test(/as_root::/)";
@@ -38,6 +38,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
     run_command(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     run_command(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     run_command(&mut cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
+    check_macos()?;
     build_programs(BuildProfile::Debug)?;
     run_command(cargo(&["xtask", "demo", "--unattended", "--for", "20s"]).env_remove("CARGO"))?;
     check_install()?;
@@ -63,6 +64,17 @@ pub(crate) fn run(test: &Test) -> Result<()> {
         println!("\nNot proved, because these tests need root:\n{}", skipped_tests()?);
     }
     Ok(())
+}
+
+/// Type-checks the workspace for macOS where the machine can.
+fn check_macos() -> Result<()> {
+    match cross::obstacle() {
+        None => cross::run(&cross::Cross::default()),
+        Some(obstacle) => {
+            println!("\nNot checked for macOS: {obstacle}.");
+            Ok(())
+        }
+    }
 }
 
 /// Installs into a folder, runs the installed client, and checks that uninstalling removes every file.

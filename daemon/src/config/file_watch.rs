@@ -39,8 +39,10 @@ impl FileWatch {
         Ok(watch)
     }
 
-    /// Waits until something has changed in the folders and no event followed for a moment. The caller checks whether
-    /// its files changed.
+    /// Waits until something has changed in the folders and no event followed for a moment. The caller then compares the
+    /// contents of its files. It must not do so earlier: on macOS, FSEvents restarts for each folder that is watched
+    /// again, and reports no change that happens meanwhile. The watch runs again when this returns, so the caller's
+    /// comparison finds such a change.
     pub(crate) async fn changed(&mut self) {
         if self.events.recv().await.is_none() {
             return std::future::pending().await;

@@ -68,10 +68,23 @@ fn grouped(group: CheckGroup, checks: Vec<Check>) -> impl Iterator<Item = Check>
 async fn machine(port_number: u16, vault: &VaultState, problems: &[Problem]) -> Vec<Check> {
     let mut checks = port(port_number).await;
     checks.extend([key_store(vault), memory()]);
+    checks.extend(replaced_program());
     if !problems.iter().any(|problem| problem.area == Area::Clock) {
         checks.push(Check::ok("clock", "Nothing indicates that this machine's clock is wrong."));
     }
     grouped(CheckGroup::Daemon, checks).collect()
+}
+
+/// Reports whether an upgrade has replaced the program that this daemon runs. Linux then marks the path of the program.
+fn replaced_program() -> Option<Check> {
+    let program = std::env::current_exe().ok()?;
+    program.to_str()?.ends_with(" (deleted)").then(|| {
+        Check::warning(
+            "program",
+            "The program of this daemon was replaced or removed, so the daemon still runs the previous one.",
+            "Restart it: ssod service stop; ssod service start",
+        )
+    })
 }
 
 /// Connects to the endpoint's port as an SDK does, and checks whether the kernel reports the caller's uid.
@@ -185,7 +198,11 @@ fn memory() -> Check {
 
 #[cfg(not(target_os = "linux"))]
 fn memory() -> Check {
-    Check::ok("memory", "The system keeps other processes out of the daemon's memory.")
+    Check::warning(
+        "memory",
+        "On this system, ssod does not keep your other processes from reading the daemon's memory.",
+        "There is nothing to do; see the README",
+    )
 }
 
 /// Returns which profiles the AWS config file has for ssod.
