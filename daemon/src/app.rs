@@ -10,10 +10,12 @@ use anyhow::{Context, Result};
 use ssod_broker::Broker;
 use ssod_clock::Clock;
 use ssod_control::Paths;
-use ssod_endpoint::{Endpoint, ImdsTokens, Port, Services, Timeouts, serve};
+use ssod_connections::serve;
+use ssod_endpoint::{Endpoint, ImdsTokens, Port, Services};
 use ssod_identity_center::IdentityCenter;
 use ssod_model::Program;
 use ssod_profiles::EndpointVariables;
+use ssod_sign_in::CallbackRules;
 use ssod_vault::Vault;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
@@ -28,7 +30,7 @@ use crate::config::reload::ConfigReloader;
 use crate::config::settings::Settings;
 use crate::control::api;
 use crate::control::context::{ControlContext, DaemonFacts};
-use crate::listen::admit::admit;
+use crate::listen::admit::{admit, is_own_browser};
 use crate::listen::imds_ports::ImdsPorts;
 use crate::listen::inherited::Inherited;
 use crate::listen::{bind, limits};
@@ -114,10 +116,17 @@ impl App {
         let services = foundation.services(&tokens)?;
         let main_port = Port::Main { imds: imds_enabled.clone() };
         let endpoint = Endpoint::new(services.clone(), main_port, facts.port);
-        let (audit, capacity) = (foundation.audit.clone(), limits.endpoint.clone());
-        let imds_ports = ImdsPorts::new(inherited, services, audit, capacity, shutdown.clone());
+        let imds_ports = ImdsPorts::new(inherited, services, limits.endpoint.clone(), shutdown.clone());
+        let callback = CallbackRules { connections: limits.callback.clone(), is_own: is_own_browser };
         let environment = EndpointVariables::from_variables(&variable);
-        let context = foundation.context(LiveSettings::new(settings), tokens, environment, imds_ports, facts);
+        let context = foundation.context(
+            LiveSettings::new(settings),
+            tokens,
+            environment,
+            imds_ports,
+            callback,
+            facts,
+        );
         context.aws_config.reload().await;
         Ok(Self { context, imds_enabled, endpoint, limits, sockets, shutdown, instance_lock })
     }
@@ -170,8 +179,7 @@ impl App {
     fn spawn_tasks(self, tasks: &mut Vec<JoinHandle<()>>) -> InstanceLock {
         let Self { context, imds_enabled, endpoint, limits, sockets, shutdown, instance_lock } = self;
         let ControlContext { broker, clock, settings, keeper, state_file, paths, .. } = context.clone();
-        let (timeouts, admit) = (Timeouts::default(), admit(endpoint, context.audit.clone()));
-        let endpoint = serve(sockets.endpoint, limits.endpoint, timeouts, admit, shutdown.begun());
+        let endpoint = serve(sockets.endpoint, limits.endpoint, admit(endpoint), shutdown.begun());
         let refresher = refresher::run(broker.clone(), clock.clone(), shutdown.begun());
         let service_manager = ServiceManagerReporter {
             broker: broker.clone(),
@@ -243,6 +251,7 @@ impl Foundation {
         tokens: LiveEndpointTokens,
         environment: EndpointVariables,
         imds_ports: ImdsPorts,
+        callback: CallbackRules,
         facts: DaemonFacts,
     ) -> ControlContext {
         let Self { paths, clock, vault, broker, state_file, audit } = self;
@@ -275,6 +284,7 @@ impl Foundation {
             state_file,
             aws_config,
             imds_ports,
+            callback,
             problems,
             audit,
             paths,
@@ -309,7 +319,7 @@ fn config_reloader(context: &ControlContext, imds_enabled: Arc<AtomicBool>) -> C
 fn start_audit(paths: &Paths, broker: &LiveBroker) -> Result<Arc<AuditLog>> {
     let broker = broker.clone();
     let on_use = move |profile: &_, program: &Program| broker.used_by(profile, &program.name);
-    let audit = AuditLog::start(&paths.audit(), Box::new(on_use))
+    let audit = AuditLog::start(paths, Box::new(on_use))
         .with_context(|| format!("cannot open {}", paths.audit().display()))?;
     Ok(Arc::new(audit))
 }

@@ -2,6 +2,7 @@
 //! its own file.
 
 pub(crate) mod api;
+mod auditor;
 pub(crate) mod context;
 mod failure;
 mod guard;

@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The outcome of a request for credentials.
+use crate::audit_chain::ChainHead;
+
+/// The outcome of a request for credentials, or of an action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditOutcome {
     /// The caller got credentials.
     Served,
-    /// The caller was refused.
+    /// The action was carried out.
+    Done,
+    /// The caller was refused, or the action failed.
     Refused,
     /// A newer daemon wrote an outcome that this client does not know.
     #[default]
@@ -47,7 +51,60 @@ impl AuditVia {
     }
 }
 
-/// A request for credentials, and its outcome.
+/// What a client of the control socket did. A request for credentials is none of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditAction {
+    /// `ssod login`.
+    Login,
+    /// `ssod logout`.
+    Logout,
+    /// `ssod env`, which gives a shell the token of a profile.
+    Env,
+    /// `ssod use`.
+    Use,
+    /// `ssod lock`.
+    Lock,
+    /// `ssod unlock`.
+    Unlock,
+    /// `ssod vault rekey`.
+    Rekey,
+    /// `ssod vault move`.
+    Move,
+    /// A newer daemon wrote an action that this client does not know.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl AuditAction {
+    /// Returns the word that the log contains.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Logout => "logout",
+            Self::Env => "env",
+            Self::Use => "use",
+            Self::Lock => "lock",
+            Self::Unlock => "unlock",
+            Self::Rekey => "rekey",
+            Self::Move => "move",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// `POST /v1/audit/write`: the newest entries of the two logs, as the daemon has them in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AuditWritten {
+    /// The newest entry of [`Paths::audit`](crate::Paths::audit); `None` if there is none, or if the daemon is older.
+    pub head: Option<ChainHead>,
+    /// The newest entry of [`Paths::audit_refusals`](crate::Paths::audit_refusals).
+    pub refusals_head: Option<ChainHead>,
+}
+
+/// A request for credentials or an action, and its outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AuditEntry {
@@ -55,6 +112,9 @@ pub struct AuditEntry {
     pub at: String,
     /// What the caller got.
     pub outcome: AuditOutcome,
+    /// The action, unless it was a request for credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<AuditAction>,
     /// The profile, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
@@ -75,6 +135,9 @@ pub struct AuditEntry {
     /// The cgroup of a program that had already ended: the path of its systemd unit or scope, or of its container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<String>,
+    /// What else there is to know about an action, such as the session or the key store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -84,6 +147,18 @@ pub struct AuditEntry {
     /// How many entries before this one were lost because the queue was full.
     #[serde(skip_serializing_if = "is_zero")]
     pub lost: u64,
+    /// The number of the entry in its log, from 1; 0 in a log of an earlier version.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub seq: u64,
+    /// The chain of the entry before this one, where it is not in the line before: at the start of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prev: Option<String>,
+    /// The hash of an incomplete line before this one: the daemon was ended while it wrote that line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub torn: Option<String>,
+    /// The hash over this entry and the chain of the entry before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires this signature")]

@@ -5,6 +5,7 @@
 //! literal JSON.
 
 mod audit;
+mod audit_chain;
 mod client;
 mod doctor;
 mod message;
@@ -13,7 +14,8 @@ mod status;
 mod user_path;
 mod version;
 
-pub use audit::{AuditEntry, AuditOutcome, AuditVia};
+pub use audit::{AuditAction, AuditEntry, AuditOutcome, AuditVia, AuditWritten};
+pub use audit_chain::{ChainFault, ChainHead, ChainReport, ChainVerifier, ChainedLine, FaultKind, LineText, chain_line, hash_of_lost_line};
 pub use client::{ClientError, ControlClient, Events, Held};
 pub use doctor::{Check, CheckGroup, CheckState};
 pub use message::*;

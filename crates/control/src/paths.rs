@@ -119,9 +119,22 @@ impl Paths {
         self.state.join("remembered.json")
     }
 
-    /// Returns the audit log.
+    /// Returns the audit log with what callers got and what they changed.
     pub fn audit(&self) -> PathBuf {
         self.state.join("audit.jsonl")
+    }
+
+    /// Returns the audit log with the refusals. It is a file of its own, so that no number of refusals can remove
+    /// another entry.
+    pub fn audit_refusals(&self) -> PathBuf {
+        self.state.join("audit-refused.jsonl")
+    }
+
+    /// Returns the file that records the newest entry of an audit log, as a [`crate::ChainHead`].
+    pub fn chain_head(log: &Path) -> PathBuf {
+        let mut name = log.as_os_str().to_owned();
+        name.push(".head");
+        name.into()
     }
 
     /// Returns the path to which the daemon renames a full log.

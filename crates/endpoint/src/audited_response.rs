@@ -29,8 +29,10 @@ impl AuditedResponse {
 
     /// Returns a refusal in AWS's format.
     pub(crate) fn refused(profile: Option<ProfileName>, refusal: &Refusal) -> Self {
-        let reason = format!("{}: {}", refusal.code(), refusal.reason());
-        Self { response: wire::refusal(refusal), profile, outcome: Some(Outcome::Refused { reason }) }
+        let code = refusal.code();
+        let reason = format!("{code}: {}", refusal.reason());
+        let outcome = Outcome::Refused { code: code.into(), reason };
+        Self { response: wire::refusal(refusal), profile, outcome: Some(outcome) }
     }
 
     /// Returns a refusal as IMDS sends it: 403 for a document that is not available, whatever the reason.
@@ -40,8 +42,9 @@ impl AuditedResponse {
         refused
     }
 
-    /// Returns a refusal whose reason is only in the audit log.
-    pub(crate) fn failed(response: Response, reason: &str) -> Self {
-        Self { response, profile: None, outcome: Some(Outcome::Refused { reason: reason.to_owned() }) }
+    /// Returns a refusal whose reason, which is also its kind, is only in the audit log.
+    pub(crate) fn failed(response: Response, reason: &'static str) -> Self {
+        let outcome = Outcome::Refused { code: reason.into(), reason: reason.to_owned() };
+        Self { response, profile: None, outcome: Some(outcome) }
     }
 }

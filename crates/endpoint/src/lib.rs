@@ -1,7 +1,6 @@
 //! The HTTP that AWS SDKs call: container credentials and IMDSv2, behind one guard.
 //!
-//! [`Endpoint`] answers from a [`CredentialSource`](ssod_model::CredentialSource). [`serve`] is the connection loop
-//! with its limits, which the control socket uses, too.
+//! [`Endpoint`] answers from a [`CredentialSource`](ssod_model::CredentialSource).
 
 mod audit;
 mod audited_response;
@@ -9,14 +8,12 @@ mod container;
 mod guard;
 mod imds;
 mod imds_token;
-mod serve;
 mod service;
 mod target;
 mod tokens;
 mod wire;
 
-pub use audit::{Access, Audit, Caller, Outcome, Protocol, SharedAudit};
+pub use audit::{Access, Audit, Caller, Noted, Outcome, Protocol, SharedAudit};
 pub use imds_token::ImdsTokens;
-pub use serve::{Admission, Capacity, Timeouts, serve};
 pub use service::{Endpoint, Port, Services};
 pub use tokens::{TokenOwner, Tokens};

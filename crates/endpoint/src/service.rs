@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::{Extension, Router};
 use ssod_clock::Clock;
+use ssod_connections::CallerProof;
 use ssod_model::{CredentialSource, ProfileName, Refusal};
 
 use crate::audit::{Access, Caller, SharedAudit};
@@ -70,22 +71,37 @@ impl<S: CredentialSource> Endpoint<S> {
 
     /// Returns the router for one connection. Every request passes the guard first.
     pub fn router(&self, caller: Caller) -> Router {
-        Router::new().fallback(respond::<S>).layer(Extension(caller)).with_state(self.clone())
+        let connection = Connection { caller, was_recorded: Arc::default() };
+        Router::new().fallback(respond::<S>).layer(Extension(connection)).with_state(self.clone())
     }
+}
+
+/// The connection of a request.
+#[derive(Clone)]
+struct Connection {
+    caller: Caller,
+    /// Whether an earlier request of the connection was recorded.
+    was_recorded: Arc<AtomicBool>,
 }
 
 async fn respond<S: CredentialSource>(
     State(Endpoint(service)): State<Endpoint<S>>,
-    Extension(caller): Extension<Caller>,
+    Extension(Connection { caller, was_recorded }): Extension<Connection>,
     request: Request<Body>,
 ) -> Response {
     let (parts, _body) = request.into_parts();
     let decision = guard::decide(&parts, &service.facts(caller));
+    // IMDS has no token that only this user's programs know, so its callers never get more than the small share.
+    if let (Ok(Allowed::Credentials(_)), Some(proof)) = (&decision.access, parts.extensions.get::<CallerProof>()) {
+        proof.confirm();
+    }
     let protocol = decision.protocol;
     let AuditedResponse { response, profile, outcome } = service.answer(&parts, decision).await;
     if let Some(outcome) = outcome {
         let Services { clock, audit, .. } = &service.services;
-        audit.note(Access { at: clock.now(), caller, protocol, profile, outcome });
+        let is_first = !was_recorded.swap(true, Ordering::Relaxed);
+        let access = Access { at: clock.now(), caller, protocol, profile, outcome, is_first };
+        audit.note(access).wait().await;
     }
     response
 }

@@ -1,14 +1,15 @@
 //! The endpoint: sends raw bytes over a connection, through hyper, the guard and both protocols.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::serve::Listener;
+use ssod_connections::{Admission, Capacity, ConnectionRules, Proof, Shares, Timeouts, serve};
 use ssod_endpoint::{
-    Access, Admission, Audit, Caller, Capacity, Endpoint, ImdsTokens, Outcome, Port, Services, Timeouts,
-    Tokens, serve,
+    Access, Audit, Caller, Endpoint, ImdsTokens, Noted, Outcome, Port, Services, Tokens,
 };
 use ssod_model::{
     AccountId, Cached, CredentialSource, EndpointTokens, Floor, Profile, ProfileName, Refusal,
@@ -71,14 +72,18 @@ impl Listener for SingleConnection {
 async fn answer(data: &[u8], uid: Option<u32>) -> Vec<u8> {
     let (mut client, server) = tokio::io::duplex(256 * 1024);
     let endpoint = Endpoint::new(services(), Port::Main { imds: Arc::new(AtomicBool::new(true)) }, PORT);
-    let admit = move |_: &DuplexStream, (): &()| Admission::Own(endpoint.router(Caller { uid, inode: 0 }));
+    let admit = move |_: &DuplexStream, (): &()| {
+        Admission::Own(endpoint.router(Caller { uid, inode: 0, cgroup: None }))
+    };
+    let limit = Duration::from_millis(200);
     let timeouts =
-        Timeouts { header_timeout: Duration::from_millis(200), stop_timeout: Duration::from_millis(200) };
+        Timeouts { header_timeout: limit, body_timeout: limit, write_timeout: limit, stop_timeout: limit };
+    let capacity = Capacity::new(Shares { own: 1, unproven: 1, other_users: 1 });
+    let rules = ConnectionRules { capacity, timeouts, proof: Proof::Token };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(serve(
         SingleConnection(Some(server)),
-        Capacity::new(1, 1),
-        timeouts,
+        rules,
         admit,
         async move {
             // The sender is dropped when the client has its answer.
@@ -103,12 +108,14 @@ async fn answer(data: &[u8], uid: Option<u32>) -> Vec<u8> {
 struct AccessCheck;
 
 impl Audit for AccessCheck {
-    fn note(&self, access: Access) {
-        // The audit log writes the reason in one line of JSON, so its length must be bounded.
+    fn note(&self, access: Access) -> Noted {
+        // The audit log writes the reason in one line of JSON, so its length must be bounded. The code identifies
+        // refusals of one kind, so nothing that the caller sent may be in it.
         assert!(match access.outcome {
             Outcome::Served => true,
-            Outcome::Refused { reason } => reason.len() < 1_000,
+            Outcome::Refused { code, reason } => reason.len() < 1_000 && matches!(code, Cow::Borrowed(_)),
         });
+        Noted::default()
     }
 }
 

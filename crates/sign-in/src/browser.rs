@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ssod_model::{ClientRegistration, Grant, IdentityError, IdentityProvider, SessionTokens, SsoSession};
 
-use crate::callback::{AuthorizationError, AuthorizationResponse, CallbackListener};
+use crate::callback::{AuthorizationError, AuthorizationResponse, CallbackListener, CallbackRules};
 use crate::error::FlowError;
 use crate::page::ResultPage;
 use crate::pkce::AuthorizationSecrets;
@@ -22,6 +22,7 @@ pub async fn sign_in_with_browser<P, F>(
     provider: &P,
     session: &SsoSession,
     client: &ClientRegistration,
+    callback: CallbackRules,
     announce: impl FnOnce(&str) -> Result<(), FlowError> + Send,
     save: impl FnOnce(SessionTokens) -> F + Send,
 ) -> Result<(), FlowError>
@@ -30,7 +31,7 @@ where
     F: Future<Output = Result<(), FlowError>> + Send,
 {
     let secrets = AuthorizationSecrets::generate()?;
-    let listening = CallbackListener::start(secrets.state.clone()).await;
+    let listening = CallbackListener::start(secrets.state.clone(), callback).await;
     let mut listener =
         listening.map_err(|error| FlowError::Local(format!("cannot listen on 127.0.0.1: {error}")))?;
     let (redirect_uri, state) = (listener.redirect_uri.clone(), secrets.state.expose());

@@ -1,9 +1,11 @@
 //! The listener for the browser's redirect at the end of a sign-in.
 //!
 //! It listens on a random port of 127.0.0.1 for one exact path, and accepts one response with the correct `state`. It
-//! refuses every other request and continues to wait, so that another web page cannot end the sign-in.
+//! refuses every other request and continues to wait, so that another web page cannot end the sign-in. It answers only
+//! this user's browsers: another user can see the `state` in the arguments of the browser's process, and could sign in
+//! as someone else with it. Its connections have the same limits as those of every other listener.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -12,14 +14,24 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
+use ssod_connections::{Admission, ConnectionRules, serve};
 use ssod_model::Secret;
 use subtle::ConstantTimeEq;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use crate::page::ResultPage;
 
 const CALLBACK_PATH: &str = "/oauth/callback";
+
+/// Who may connect to the callback's listener, and how many connections there may be.
+#[derive(Clone, Debug)]
+pub struct CallbackRules {
+    /// The limits of the connections.
+    pub connections: ConnectionRules,
+    /// Returns whether the caller at that address is one of this user's programs.
+    pub is_own: fn(&TcpStream, &SocketAddr) -> bool,
+}
 
 /// Identity Center's response to the authorization request, from the parameters of the redirect (RFC 6749, section
 /// 4.1.2).
@@ -64,7 +76,7 @@ struct ExpectedResponse {
 
 impl CallbackListener {
     /// Starts to listen for a response with this `state`.
-    pub(crate) async fn start(state: Secret) -> std::io::Result<Self> {
+    pub(crate) async fn start(state: Secret, rules: CallbackRules) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let host = listener.local_addr()?.to_string();
         let redirect_uri = format!("http://{host}{CALLBACK_PATH}");
@@ -75,15 +87,22 @@ impl CallbackListener {
             .route(CALLBACK_PATH, get(receive))
             .fallback(async || ResultPage::Unexpected)
             .with_state(expected);
+        let refused = Router::new().fallback(async || ResultPage::OtherUser);
+        let CallbackRules { connections, is_own } = rules;
+        let admit = move |connection: &TcpStream, caller: &SocketAddr| {
+            if is_own(connection, caller) {
+                Admission::Own(router.clone())
+            } else {
+                Admission::OtherUser(refused.clone())
+            }
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
             let shutdown = async {
                 // An error means that the sender was dropped, which also stops the listener.
                 let _ = stopped.await;
             };
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
-                tracing::warn!(%error, "the listener for the browser's callback failed");
-            }
+            serve(listener, connections, admit, shutdown).await;
         });
         Ok(Self { redirect_uri, response, server, stop: Some(stop) })
     }

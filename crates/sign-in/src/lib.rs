@@ -8,5 +8,6 @@ mod page;
 mod pkce;
 
 pub use browser::sign_in_with_browser;
+pub use callback::CallbackRules;
 pub use device_code::sign_in_with_device_code;
 pub use error::FlowError;

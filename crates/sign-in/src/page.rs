@@ -12,6 +12,8 @@ pub(crate) enum ResultPage {
     Failed,
     /// The request is not the response that ssod waits for.
     Unexpected,
+    /// The browser runs as another user.
+    OtherUser,
 }
 
 /// The varying parts of the page.
@@ -27,6 +29,7 @@ impl ResultPage {
         match self {
             Self::SignedIn | Self::Denied | Self::Failed => StatusCode::OK,
             Self::Unexpected => StatusCode::BAD_REQUEST,
+            Self::OtherUser => StatusCode::FORBIDDEN,
         }
     }
 
@@ -55,6 +58,12 @@ impl ResultPage {
                 colour: "#cf222e",
                 title: "ssod does not expect this answer",
                 text: "It may belong to an older sign-in. Run ssod login in your terminal and use the new page.",
+            },
+            Self::OtherUser => Content {
+                mark: "×",
+                colour: "#cf222e",
+                title: "ssod does not answer this browser",
+                text: "It runs as another user. Open the page in a browser of the user who runs ssod login.",
             },
         }
     }

@@ -1,87 +1,85 @@
-//! The handle to the audit log. Requests only put a note into a bounded queue.
+//! The handle to the audit logs. Requests only put a note into a bounded queue.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
-use ssod_control::AuditVia;
-use ssod_endpoint::{Access, Audit, Outcome, Protocol};
+use ssod_control::{AuditAction, AuditVia, AuditWritten, ChainHead, Paths};
+use ssod_endpoint::{Access, Audit, Noted, Protocol};
 use ssod_model::{ProfileName, Program, Timestamp};
 use ssod_peer::{TcpPeer, UnixPeer};
 use tokio::sync::oneshot;
 
-use super::note::{CallerProcess, Message, Note};
-use super::writer::{OnUse, Writer};
+use super::entry::entry;
+use super::grants::{Grants, OnUse};
+use super::log_file::LogFile;
+use super::note::{Message, Note, NoteOutcome, NotedCaller};
+use super::overflow::Overflow;
+use super::programs::Origin;
+use super::refusals::Refusals;
+use super::writer::{Combiner, NoRoom, Writer};
 
-/// The maximum number of notes that wait to be written. Further notes are only counted.
+/// The maximum number of notes that wait to be written, for each log.
 const QUEUE_CAPACITY: usize = 4_096;
 /// The delay between two attempts to reach a full queue.
 const FULL_QUEUE_DELAY: Duration = Duration::from_millis(1);
+/// The maximum size of a file of the log with what callers got. There are two files.
+const MAX_SIZE: u64 = 4 * 1024 * 1024;
+/// The maximum size of a file of the log with the refusals.
+const MAX_REFUSALS_SIZE: u64 = 2 * 1024 * 1024;
 
-/// Accepts notes for the audit log's file.
+/// Accepts notes for the audit logs.
 pub(crate) struct AuditLog {
-    queue: SyncSender<Message>,
-    /// Whether the thread waits for a message.
-    is_idle: Arc<AtomicBool>,
-    lost: AtomicU64,
+    grants: Queue,
+    refusals: Queue,
     /// When a caller last got credentials, in milliseconds since 1970.
     last_served: AtomicI64,
 }
 
+/// A request or an action over the control socket.
+pub(crate) struct ControlNote {
+    pub(crate) via: AuditVia,
+    /// `None` for a request for credentials.
+    pub(crate) action: Option<AuditAction>,
+    /// The program that is behind it.
+    pub(crate) program: Option<Program>,
+    pub(crate) profile: Option<ProfileName>,
+    /// What else there is to know, such as the session or the key store.
+    pub(crate) detail: Option<String>,
+    pub(crate) outcome: NoteOutcome,
+}
+
 impl AuditLog {
-    /// Opens the file and starts the thread that writes it. The thread calls `on_use` with the program that used a
-    /// profile.
-    pub(crate) fn start(path: &Path, on_use: OnUse) -> io::Result<Self> {
-        let is_idle = Arc::new(AtomicBool::new(false));
-        let writer = Writer::new(path, on_use, is_idle.clone())?;
-        let (queue, notes) = mpsc::sync_channel(QUEUE_CAPACITY);
-        std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&notes))?;
-        Ok(Self { queue, is_idle, lost: AtomicU64::new(0), last_served: AtomicI64::new(i64::MIN) })
+    /// Opens the files and starts the threads that write them. They call `on_use` with the program that used a profile.
+    pub(crate) fn start(paths: &Paths, on_use: OnUse) -> io::Result<Self> {
+        let overflow = Arc::new(Overflow::default());
+        let file = LogFile::open(&paths.audit(), MAX_SIZE)?;
+        let grants = Queue::start("audit", file, Grants::new(on_use), NoRoom::Count(overflow))?;
+        let file = LogFile::open(&paths.audit_refusals(), MAX_REFUSALS_SIZE)?;
+        let refusals = Queue::start("audit-refused", file, Refusals::new(), NoRoom::Lose(Arc::default()))?;
+        Ok(Self { grants, refusals, last_served: AtomicI64::new(i64::MIN) })
     }
 
-    /// Notes a new connection of this user, so that its program is found before it ends. The receiver ends when the
-    /// newest processes have been tried. There is none if that cannot begin at once, because no answer waits for the
-    /// search of another connection.
-    pub(crate) fn opened(&self, peer: TcpPeer) -> Option<oneshot::Receiver<()>> {
-        let (tried, found) = oneshot::channel();
-        let begins_at_once = self.is_idle.load(Ordering::Relaxed);
-        // If the queue is full, the program is searched for when the request is noted.
-        let _ = self.queue.try_send(Message::Opened { peer, at: Instant::now(), tried });
-        begins_at_once.then_some(found)
-    }
-
-    /// Notes a request over the control socket, on behalf of that program.
-    pub(crate) fn note_control(
-        &self,
-        at: Timestamp,
-        via: AuditVia,
-        peer: &UnixPeer,
-        program: Option<Program>,
-        profile: Option<ProfileName>,
-        outcome: Outcome,
-    ) {
+    /// Notes a request or an action over the control socket.
+    pub(crate) fn note_control(&self, at: Timestamp, peer: &UnixPeer, note: ControlNote) {
+        let ControlNote { via, action, program, profile, detail, outcome } = note;
         let pid = program.as_ref().map_or(peer.process.pid(), |program| program.pid);
-        let (uid, caller) = (Some(peer.uid), CallerProcess::Pid(pid));
-        self.send(Note { at, via, uid, caller, program, profile, outcome, lost: 0 });
+        let (uid, caller) = (Some(peer.uid), NotedCaller::Control { pid, program });
+        let (noted, tried) = (Instant::now(), None);
+        self.send(Note { at, noted, via, action, uid, caller, profile, detail, outcome, tried });
     }
 
-    /// Writes the notes that wait, within the given time.
-    pub(crate) fn finish(&self, timeout: Duration) {
-        let (finished_sender, finished) = mpsc::sync_channel(1);
+    /// Writes the notes that wait, within the given time, and returns the newest entries.
+    pub(crate) fn finish(&self, timeout: Duration) -> AuditWritten {
         let deadline = Instant::now() + timeout;
-        let mut message = Message::Finish(finished_sender);
-        while let Err(TrySendError::Full(back)) = self.queue.try_send(message) {
-            if Instant::now() >= deadline {
-                return;
-            }
-            message = back;
-            std::thread::sleep(FULL_QUEUE_DELAY);
-        }
-        // If the thread does not finish in time, there is nothing more to do.
-        let _ = finished.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        let [head, refusals_head] =
+            [&self.grants, &self.refusals].map(|queue| queue.begin_to_finish(deadline)).map(|finished| {
+                // If the thread does not finish in time, there is nothing more to do.
+                finished?.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+            });
+        AuditWritten { head, refusals_head }
     }
 
     /// Returns when a caller last got credentials.
@@ -89,150 +87,91 @@ impl AuditLog {
         Timestamp::from_millisecond(self.last_served.load(Ordering::Relaxed)).ok()
     }
 
-    fn send(&self, mut note: Note) {
-        if note.outcome == Outcome::Served {
+    fn send(&self, note: Note) {
+        if note.outcome == NoteOutcome::Served {
             self.last_served.store(note.at.as_millisecond(), Ordering::Relaxed);
         }
-        note.lost = self.lost.swap(0, Ordering::Relaxed);
-        if let Err(TrySendError::Full(Message::Note(note))) =
-            self.queue.try_send(Message::Note(Box::new(note)))
-        {
-            self.lost.fetch_add(note.lost + 1, Ordering::Relaxed);
-        }
+        self.queue(&note.outcome).send(note);
+    }
+
+    /// Refusals have a queue, a thread and a file of their own, so that they never delay or replace another entry.
+    fn queue(&self, outcome: &NoteOutcome) -> &Queue {
+        if outcome.is_refusal() { &self.refusals } else { &self.grants }
     }
 }
 
 impl Audit for AuditLog {
-    fn note(&self, access: Access) {
-        let Access { at, caller, protocol, profile, outcome } = access;
+    fn note(&self, access: Access) -> Noted {
+        let Access { at, caller, protocol, profile, outcome, is_first } = access;
+        let outcome = NoteOutcome::from(outcome);
         let via = match protocol {
             Protocol::Container => AuditVia::Container,
             Protocol::Imds => AuditVia::Imds,
         };
-        let (uid, caller) = (caller.uid, CallerProcess::Socket(caller.inode));
-        self.send(Note { at, via, uid, caller, program: None, profile, outcome, lost: 0 });
+        let own = caller.uid.filter(|uid| *uid == ssod_peer::own_uid());
+        let noted_caller = own.map_or(NotedCaller::OtherUser, |uid| {
+            let peer = TcpPeer { uid, inode: caller.inode, cgroup: caller.cgroup };
+            NotedCaller::Tcp { peer, is_new: is_first }
+        });
+        // No answer waits for the search of another connection.
+        let waits = is_first && own.is_some() && self.queue(&outcome).is_idle.load(Ordering::Relaxed);
+        let search = waits.then(oneshot::channel);
+        let (tried, found) = search.map_or((None, None), |(tried, found)| (Some(tried), Some(found)));
+        self.send(Note {
+            at,
+            noted: Instant::now(),
+            via,
+            action: None,
+            uid: caller.uid,
+            caller: noted_caller,
+            profile,
+            detail: None,
+            outcome,
+            tried,
+        });
+        found.map(Noted::after).unwrap_or_default()
+    }
+}
+
+/// The queue of one log.
+struct Queue {
+    sender: SyncSender<Message>,
+    /// Whether the thread waits for a message.
+    is_idle: Arc<AtomicBool>,
+    no_room: NoRoom,
+}
+
+impl Queue {
+    fn start(name: &str, file: LogFile, combiner: impl Combiner, no_room: NoRoom) -> io::Result<Self> {
+        let is_idle = Arc::new(AtomicBool::new(false));
+        let writer = Writer::new(file, combiner, no_room.clone(), is_idle.clone());
+        let (sender, notes) = mpsc::sync_channel(QUEUE_CAPACITY);
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || writer.run(&notes))?;
+        Ok(Self { sender, is_idle, no_room })
+    }
+
+    fn send(&self, note: Note) {
+        if let Err(TrySendError::Full(Message::Note(note))) =
+            self.sender.try_send(Message::Note(Box::new(note)))
+        {
+            self.no_room.add(|| entry(*note, Origin::Unknown));
+        }
+    }
+
+    /// Asks the thread to write everything, and returns where it replies.
+    fn begin_to_finish(&self, deadline: Instant) -> Option<Receiver<ChainHead>> {
+        let (finished_sender, finished) = mpsc::sync_channel(1);
+        let mut message = Message::Finish(finished_sender);
+        while let Err(TrySendError::Full(back)) = self.sender.try_send(message) {
+            if Instant::now() >= deadline {
+                return None;
+            }
+            message = back;
+            std::thread::sleep(FULL_QUEUE_DELAY);
+        }
+        Some(finished)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use ssod_control::{AuditEntry, AuditOutcome};
-    use ssod_endpoint::Caller;
-
-    use super::*;
-
-    fn access(profile: &str, inode: u32, refused: Option<&str>) -> Access {
-        let outcome =
-            refused.map_or(Outcome::Served, |reason| Outcome::Refused { reason: reason.to_owned() });
-        Access {
-            at: Timestamp::from_second(1_800_000_000).unwrap(),
-            caller: Caller { uid: Some(4_242), inode },
-            protocol: Protocol::Container,
-            profile: ProfileName::parse(profile).ok(),
-            outcome,
-        }
-    }
-
-    fn refused(reason: &str) -> Outcome {
-        Outcome::Refused { reason: reason.to_owned() }
-    }
-
-    fn written(folder: &Path, note: impl FnOnce(&AuditLog)) -> Vec<AuditEntry> {
-        let path = folder.join("audit.jsonl");
-        let log = AuditLog::start(&path, Box::new(|_, _| {})).unwrap();
-        note(&log);
-        log.finish(Duration::from_secs(5));
-        let text = std::fs::read_to_string(path).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    #[test]
-    fn repeats_are_counted_into_one_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let lines = written(folder.path(), |log| {
-            for inode in 0..1_000 {
-                log.note(access("adminUser", inode, Some("CallerRefused: it belongs to another user")));
-            }
-            log.note(access("adminUser", 7, None));
-            log.note(access("adminUser", 7, None));
-            log.note(access("adminUser", 8, None));
-        });
-        let seen: Vec<_> = lines.iter().map(|line| (line.outcome, line.repeated)).collect();
-        assert_eq!(
-            seen[..3],
-            [(AuditOutcome::Refused, 0), (AuditOutcome::Served, 0), (AuditOutcome::Served, 0)]
-        );
-        assert_eq!(seen.len(), 5, "{seen:?}");
-        assert!(
-            seen.contains(&(AuditOutcome::Refused, 999)) && seen.contains(&(AuditOutcome::Served, 1)),
-            "{seen:?}"
-        );
-    }
-
-    #[test]
-    fn a_line_for_repeats_of_several_processes_names_none_of_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        let log = AuditLog::start(&path, Box::new(|_, _| {})).unwrap();
-        let at = Timestamp::from_second(1).unwrap();
-        let peer = UnixPeer { uid: 1, process: ssod_peer::Process::default() };
-        for pid in [1, 2] {
-            let program = Program { pid, path: format!("/bin/p{pid}"), name: format!("p{pid}") };
-            log.note_control(at, AuditVia::Control, &peer, Some(program), None, refused("no"));
-        }
-        log.note(access("adminUser", 7, None));
-        log.note(access("adminUser", 7, None));
-        // The repeat of a grant is written after a second, even if no other note follows.
-        let lines = || std::fs::read_to_string(&path).unwrap_or_default().lines().count();
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while lines() < 3 && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        assert_eq!(lines(), 3, "the repeat of the grant is on disk");
-        log.finish(Duration::from_secs(5));
-        let text = std::fs::read_to_string(&path).unwrap();
-        let refused: Vec<AuditEntry> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let again = refused
-            .iter()
-            .find(|entry| entry.outcome == AuditOutcome::Refused && entry.repeated == 1)
-            .unwrap();
-        assert_eq!((again.pid, again.program.as_deref()), (None, None));
-    }
-
-    #[test]
-    fn an_answer_waits_only_for_a_search_that_begins_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = AuditLog::start(&folder.path().join("audit.jsonl"), Box::new(|_, _| {})).unwrap();
-        let peer = TcpPeer { uid: 4_242, inode: u32::MAX, cgroup: None };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let wait_until_idle = || {
-            while !log.is_idle.load(Ordering::Relaxed) && Instant::now() < deadline {
-                std::thread::yield_now();
-            }
-        };
-        wait_until_idle();
-        let found = log.opened(peer).unwrap();
-        assert!(found.blocking_recv().is_err(), "the sender is dropped after the search");
-        wait_until_idle();
-        // While the thread is busy, nothing waits for it.
-        log.is_idle.store(false, Ordering::Relaxed);
-        assert!(log.opened(peer).is_none());
-        log.finish(Duration::from_secs(5));
-    }
-
-    #[test]
-    fn a_program_name_cannot_forge_a_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let forged = "x\n{\"at\":\"now\",\"outcome\":\"served\",\"profile\":\"adminUser\"}";
-        let lines = written(folder.path(), |log| {
-            log.note(access("adminUser", 1, Some(forged)));
-            let program = Program { pid: 1, path: forged.to_owned(), name: forged.to_owned() };
-            let peer = UnixPeer { uid: 1, process: ssod_peer::Process::default() };
-            let at = Timestamp::from_second(1).unwrap();
-            log.note_control(at, AuditVia::CredentialProcess, &peer, Some(program), None, Outcome::Served);
-        });
-        assert_eq!(lines.len(), 2);
-        assert_eq!(lines[0].reason.as_deref(), Some(forged));
-        assert_eq!(lines[1].path.as_deref(), Some(forged));
-    }
-}
+mod tests;

@@ -1,40 +1,39 @@
 //! Finds the programs behind connections, while the connections are open. The searches use a limited share of the time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use ssod_model::Program;
 use ssod_peer::TcpPeer;
 
 use super::budget::Budget;
-use super::note::CallerProcess;
+use super::note::{Note, NotedCaller};
 
-/// A connection that waited this long for its search probably has its answer already, so it is not searched.
+/// A connection that waited this long for its search probably has its answer already, so the newest processes are not
+/// tried first.
 const MAX_SEARCH_DELAY: Duration = Duration::from_millis(50);
 /// The maximum number of programs in the cache.
 const CACHE_CAPACITY: usize = 512;
 
-/// Who opened a connection, as far as it could be found.
+/// Who made a request, as far as it could be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// This program.
     Program(Program),
+    /// The process with this id, whose program is not known.
+    Process(u32),
     /// A program that has ended, in the cgroup of that path.
     Cgroup(String),
     /// Nothing is known.
     Unknown,
 }
 
-/// A connection that a caller has opened.
-struct Connection {
-    peer: TcpPeer,
-    program: Option<Program>,
-}
-
-/// A cache of the programs that were found.
+/// A cache of the programs that were found, by the inodes of their sockets. Each log has its own, so that refusals use
+/// up neither the cache nor the time of the searches for those who got credentials.
 pub(super) struct Programs {
-    /// Oldest first.
-    connections: VecDeque<Connection>,
+    known: HashMap<u32, Program>,
+    /// The inodes in the cache, oldest first.
+    oldest: VecDeque<u32>,
     /// The path of the cgroup that was searched last, because most short commands come from one terminal.
     last_cgroup: Option<(u64, Option<String>)>,
     budget: Budget,
@@ -42,45 +41,60 @@ pub(super) struct Programs {
 
 impl Programs {
     pub(super) fn new() -> Self {
-        Self { connections: VecDeque::new(), last_cgroup: None, budget: Budget::new(Instant::now()) }
+        let (known, oldest) = (HashMap::new(), VecDeque::new());
+        Self { known, oldest, last_cgroup: None, budget: Budget::new(Instant::now()) }
     }
 
-    /// Finds the program that opened a connection, and caches it for the note that follows. `tried` is called when
-    /// the newest processes have been tried: no short command needs to stay longer.
-    pub(super) fn look_up(&mut self, peer: TcpPeer, opened: Instant, tried: impl FnOnce()) {
-        self.connections.retain(|known| known.peer.inode != peer.inode);
-        let is_stale = opened.elapsed() > MAX_SEARCH_DELAY;
-        let search_new = || ssod_peer::new_holder_of(peer).and_then(|process| process.program());
-        let new = if is_stale { None } else { self.budget.spend(search_new).flatten() };
-        tried();
-        let program = new.or_else(|| if is_stale { None } else { self.search(peer.inode) });
-        if self.connections.len() >= CACHE_CAPACITY {
-            self.connections.pop_front();
+    /// Returns who made the request. No answer waits for the search among all processes.
+    pub(super) fn origin(&mut self, note: &mut Note) -> Origin {
+        let tried = note.tried.take();
+        match &note.caller {
+            NotedCaller::Tcp { peer, is_new } => {
+                let age = note.noted.elapsed();
+                self.behind(*peer, *is_new, age, || drop(tried))
+            }
+            NotedCaller::Control { program: Some(program), .. } => Origin::Program(program.clone()),
+            NotedCaller::Control { pid: 0, .. } | NotedCaller::OtherUser => Origin::Unknown,
+            NotedCaller::Control { pid, .. } => Origin::Process(*pid),
         }
-        self.connections.push_back(Connection { peer, program });
     }
 
-    /// Returns who is at the other end of a TCP connection, if this user made the connection.
-    pub(super) fn behind(&mut self, uid: Option<u32>, caller: CallerProcess) -> Origin {
-        let CallerProcess::Socket(inode) = caller else { return Origin::Unknown };
-        if uid != Some(ssod_peer::own_uid()) || inode == 0 {
+    /// Finds who is at the other end of a TCP connection of this user. `tried` is called when the newest processes have
+    /// been tried: no short command needs to stay longer.
+    fn behind(&mut self, peer: TcpPeer, is_new: bool, age: Duration, tried: impl FnOnce()) -> Origin {
+        if peer.inode == 0 {
             return Origin::Unknown;
         }
-        let known = self.connections.iter().rev().find(|known| known.peer.inode == inode);
-        let (program, cgroup) =
-            known.map_or((None, None), |known| (known.program.clone(), known.peer.cgroup));
-        match program.or_else(|| self.search(inode)) {
-            Some(program) => Origin::Program(program),
-            None => cgroup.and_then(|id| self.cgroup_path(id)).map_or(Origin::Unknown, Origin::Cgroup),
+        if is_new {
+            // Another connection may have had this inode.
+            self.known.remove(&peer.inode);
+        } else if let Some(program) = self.known.get(&peer.inode) {
+            return Origin::Program(program.clone());
+        }
+        let search_new = || ssod_peer::new_holder_of(peer).and_then(|process| process.program());
+        let is_stale = age > MAX_SEARCH_DELAY;
+        let new = if is_stale { None } else { self.budget.spend(search_new).flatten() };
+        tried();
+        // Checks every process, unless searches have already taken their share of the time.
+        let search = || ssod_peer::holder_of(peer).and_then(|process| process.program());
+        match new.or_else(|| self.budget.spend(search).flatten()) {
+            Some(program) => {
+                self.remember(peer.inode, program.clone());
+                Origin::Program(program)
+            }
+            None => peer.cgroup.and_then(|id| self.cgroup_path(id)).map_or(Origin::Unknown, Origin::Cgroup),
         }
     }
 
-    /// Checks every process, unless searches have already taken their share of the time: if connections arrive faster
-    /// than that allows, most are not searched.
-    fn search(&mut self, inode: u32) -> Option<Program> {
-        let peer = TcpPeer { uid: ssod_peer::own_uid(), inode, cgroup: None };
-        let search = || ssod_peer::holder_of(peer).and_then(|process| process.program());
-        self.budget.spend(search).flatten()
+    fn remember(&mut self, inode: u32, program: Program) {
+        if self.known.insert(inode, program).is_none() {
+            self.oldest.push_back(inode);
+        }
+        if self.oldest.len() > CACHE_CAPACITY
+            && let Some(inode) = self.oldest.pop_front()
+        {
+            self.known.remove(&inode);
+        }
     }
 
     /// Returns the path of the cgroup, within the same share of the time.
@@ -118,11 +132,12 @@ mod tests {
         let peer = ssod_peer::tcp_peer(from, to).unwrap().unwrap();
         let mut programs = Programs::new();
         let mut was_tried = false;
-        programs.look_up(peer, Instant::now(), || was_tried = true);
+        let is_own = |origin: Origin| matches!(origin, Origin::Program(program) if program.pid == std::process::id());
+        assert!(is_own(programs.behind(peer, true, Duration::ZERO, || was_tried = true)) && was_tried);
         drop(client);
-        // It is named although it has closed the connection meanwhile.
-        let origin = programs.behind(Some(peer.uid), CallerProcess::Socket(peer.inode));
-        assert!(was_tried && matches!(origin, Origin::Program(program) if program.pid == std::process::id()));
+        // It is named although it has closed the connection meanwhile, but a new connection with its inode is not.
+        assert!(is_own(programs.behind(peer, false, Duration::ZERO, || {})));
+        assert!(!is_own(programs.behind(peer, true, Duration::ZERO, || {})));
     }
 
     #[test]
@@ -130,14 +145,21 @@ mod tests {
         let inode = u32::MAX;
         let mut programs = Programs::new();
         programs.last_cgroup = Some((7, Some("/user.slice/session-3.scope".to_owned())));
-        programs.look_up(own(inode, Some(7)), Instant::now(), || {});
-        let behind = |programs: &mut Programs, uid| programs.behind(uid, CallerProcess::Socket(inode));
-        let own_uid = Some(ssod_peer::own_uid());
+        let behind = |programs: &mut Programs, peer| programs.behind(peer, true, Duration::ZERO, || {});
         let scope = Origin::Cgroup("/user.slice/session-3.scope".to_owned());
-        assert_eq!(behind(&mut programs, own_uid), scope);
-        assert_eq!(behind(&mut programs, None), Origin::Unknown, "another user's connection is not searched");
-        // The inode belongs to a new connection now, whose cgroup no longer exists.
-        programs.look_up(own(inode, Some(u64::MAX)), Instant::now(), || {});
-        assert_eq!(behind(&mut programs, own_uid), Origin::Unknown);
+        assert_eq!(behind(&mut programs, own(inode, Some(7))), scope);
+        // The cgroup of this connection no longer exists.
+        assert_eq!(behind(&mut programs, own(inode, Some(u64::MAX))), Origin::Unknown);
+        assert_eq!(behind(&mut programs, own(0, Some(7))), Origin::Unknown, "its socket is not known");
+    }
+
+    #[test]
+    fn the_cache_stays_within_its_capacity() {
+        let mut programs = Programs::new();
+        let program = Program { pid: 1, path: "/bin/p".to_owned(), name: "p".to_owned() };
+        for inode in 0..3_000 {
+            programs.remember(inode % 1_500, program.clone());
+        }
+        assert!(programs.known.len() <= CACHE_CAPACITY && programs.oldest.len() <= CACHE_CAPACITY);
     }
 }

@@ -1,203 +1,165 @@
-//! The thread that writes the audit log: it finds the program behind each connection, counts repeats into one line,
-//! writes in batches, and rotates by size. It does not wake while there is nothing to write.
+//! A thread that writes one log: it combines repeats into one line, and writes in batches. It does not wake while there
+//! is nothing to write.
 
-use std::collections::HashMap;
-use std::io;
-use std::path::Path;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use ssod_control::{AuditEntry, AuditOutcome, AuditVia};
-use ssod_endpoint::Outcome;
-use ssod_model::{ProfileName, Program};
+use ssod_control::AuditEntry;
 
 use super::log_file::LogFile;
-use super::note::{CallerProcess, Message, Note};
-use super::programs::{Origin, Programs};
+use super::note::{Message, Note};
+use super::overflow::Overflow;
 
 /// The maximum delay before a line is written.
 const MAX_WRITE_DELAY: Duration = Duration::from_millis(500);
-/// A refusal that repeats within this time is counted instead of written.
-const REFUSAL_WINDOW: Duration = Duration::from_mins(1);
-/// A grant of the same credentials to the same process within this time is counted instead of written.
-const GRANT_WINDOW: Duration = Duration::from_secs(1);
-/// The maximum number of requests whose repeats are counted at the same time.
-const MAX_REPEATS: usize = 512;
+/// The delay before a failed write is tried again.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+/// The number of entries that are written without a delay.
+const MAX_BATCH: usize = 1_024;
+/// The maximum number of entries that wait while the file cannot be written.
+const MAX_PENDING: usize = 4_096;
 
-/// Called with the program that used a profile.
-pub(crate) type OnUse = Box<dyn Fn(&ProfileName, &Program) + Send>;
+/// Decides which notes are lines, and which are counted.
+pub(super) trait Combiner: Send + 'static {
+    /// Returns the lines that the note leads to, which are none if it is only counted.
+    fn combine(&mut self, note: Note, now: Instant) -> Vec<AuditEntry>;
 
-pub(super) struct Writer {
+    /// Returns when the next count ends.
+    fn next_end(&self) -> Option<Instant>;
+
+    /// Ends the counts whose time is over, or all, and returns their lines.
+    fn end(&mut self, now: Option<Instant>) -> Vec<AuditEntry>;
+}
+
+/// What happens to an entry for which there is no room.
+#[derive(Clone)]
+pub(super) enum NoRoom {
+    /// It is counted.
+    Count(Arc<Overflow>),
+    /// It is lost, and the next line says how many are.
+    Lose(Arc<AtomicU64>),
+}
+
+impl NoRoom {
+    pub(super) fn add(&self, entry: impl FnOnce() -> AuditEntry) {
+        match self {
+            Self::Count(overflow) => overflow.add(entry()),
+            Self::Lose(lost) => {
+                lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Takes the lines with the counts.
+    fn take_counts(&self) -> Vec<AuditEntry> {
+        match self {
+            Self::Count(overflow) => overflow.take(),
+            Self::Lose(_) => Vec::new(),
+        }
+    }
+
+    /// Takes how many entries were lost.
+    fn take_lost(&self) -> u64 {
+        match self {
+            Self::Count(_) => 0,
+            Self::Lose(lost) => lost.swap(0, Ordering::Relaxed),
+        }
+    }
+}
+
+/// Writes one log.
+pub(super) struct Writer<C> {
     file: LogFile,
-    on_use: OnUse,
-    repeats: HashMap<RepeatKey, Repeat>,
-    programs: Programs,
-    lines: Vec<u8>,
+    combiner: C,
+    no_room: NoRoom,
+    pending: VecDeque<AuditEntry>,
+    write_at: Option<Instant>,
+    /// Whether the last write failed.
+    has_failed: bool,
     /// Whether this thread waits for a message.
     is_idle: Arc<AtomicBool>,
 }
 
-/// Identifies repeats: two notes with the same key are repeats of one request.
-#[derive(PartialEq, Eq, Hash)]
-struct RepeatKey {
-    via: AuditVia,
-    uid: Option<u32>,
-    /// `None` for refusals, because a refused caller may make a new connection each time.
-    caller: Option<CallerProcess>,
-    profile: Option<ProfileName>,
-    outcome: Outcome,
-}
-
-/// The repeats of a request since its line was written.
-struct Repeat {
-    entry: AuditEntry,
-    /// The first caller.
-    caller: CallerProcess,
-    count: u64,
-    /// The number of notes that were lost meanwhile, because the queue was full.
-    lost: u64,
-    until: Instant,
-}
-
-impl Writer {
-    pub(super) fn new(path: &Path, on_use: OnUse, is_idle: Arc<AtomicBool>) -> io::Result<Self> {
-        let (file, programs) = (LogFile::open(path)?, Programs::new());
-        Ok(Self { file, on_use, repeats: HashMap::new(), programs, lines: Vec::new(), is_idle })
+impl<C: Combiner> Writer<C> {
+    pub(super) fn new(file: LogFile, combiner: C, no_room: NoRoom, is_idle: Arc<AtomicBool>) -> Self {
+        let pending = VecDeque::new();
+        Self { file, combiner, no_room, pending, write_at: None, has_failed: false, is_idle }
     }
 
     /// Writes until all senders of the queue are dropped.
     pub(super) fn run(mut self, notes: &Receiver<Message>) {
-        let mut write_at: Option<Instant> = None;
         loop {
-            let next = self.repeats.values().map(|repeat| repeat.until).chain(write_at).min();
+            let next = self.combiner.next_end().into_iter().chain(self.write_at).min();
             self.is_idle.store(true, Ordering::Relaxed);
             let message = match next {
                 None => notes.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => notes.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             self.is_idle.store(false, Ordering::Relaxed);
+            let now = Instant::now();
             match message {
-                Ok(Message::Opened { peer, at, tried }) => self.programs.look_up(peer, at, || drop(tried)),
                 Ok(Message::Note(note)) => {
-                    self.record(*note);
-                    write_at.get_or_insert_with(|| Instant::now() + MAX_WRITE_DELAY);
+                    let lines = self.combiner.combine(*note, now);
+                    self.push(lines, now);
                 }
                 Ok(Message::Finish(done)) => {
-                    self.end_repeats(|_| true);
-                    self.write();
+                    self.finish();
                     // The caller may no longer wait.
-                    let _ = done.send(());
+                    let _ = done.send(self.file.head());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            let now = Instant::now();
-            self.end_repeats(|repeat| repeat.until <= now);
-            // A line about repeats is written at once, because it has waited for its window already.
-            if write_at.is_none_or(|at| at <= now) {
-                self.write();
-                write_at = None;
+            let ended = self.combiner.end(Some(now));
+            self.push(ended, now);
+            if self.write_at.is_some_and(|at| at <= now) {
+                self.write(now);
             }
         }
-        self.end_repeats(|_| true);
-        self.write();
+        self.finish();
     }
 
-    fn record(&mut self, note: Note) {
-        let is_refusal = note.outcome != Outcome::Served;
-        let key = RepeatKey {
-            via: note.via,
-            uid: note.uid,
-            caller: (!is_refusal).then_some(note.caller),
-            profile: note.profile.clone(),
-            outcome: note.outcome.clone(),
-        };
-        if let Some(repeat) = self.repeats.get_mut(&key) {
-            repeat.count += 1;
-            repeat.lost += note.lost;
-            repeat.entry.at = note.at.to_string();
-            if repeat.caller != note.caller {
-                // Several processes made these requests, so the line names none of them.
-                let AuditEntry { pid, program, path, cgroup, .. } = &mut repeat.entry;
-                (*pid, *program, *path, *cgroup) = (None, None, None, None);
+    /// Writes everything, and records the newest entry.
+    fn finish(&mut self) {
+        let (counts, now) = (self.combiner.end(None), Instant::now());
+        // The second time, there is room for what was only counted.
+        for entries in [counts, Vec::new()] {
+            self.push(entries, now);
+            self.write(now);
+        }
+        self.file.save_head();
+    }
+
+    fn push(&mut self, entries: Vec<AuditEntry>, now: Instant) {
+        let has_room = self.pending.len() < MAX_PENDING;
+        let counted = if has_room { self.no_room.take_counts() } else { Vec::new() };
+        for entry in entries.into_iter().chain(counted) {
+            self.write_at.get_or_insert(now + MAX_WRITE_DELAY);
+            if self.pending.len() < MAX_PENDING {
+                self.pending.push_back(AuditEntry { lost: self.no_room.take_lost(), ..entry });
+            } else {
+                self.no_room.add(|| entry);
             }
+        }
+        if self.pending.len() >= MAX_BATCH && !self.has_failed {
+            self.write_at = Some(now);
+        }
+    }
+
+    fn write(&mut self, now: Instant) {
+        self.write_at = None;
+        if self.pending.is_empty() {
             return;
         }
-        let caller = note.caller;
-        let origin = match &note.program {
-            Some(program) => Origin::Program(program.clone()),
-            None => self.programs.behind(note.uid, caller),
-        };
-        if let (Origin::Program(program), Some(profile), false) = (&origin, &note.profile, is_refusal) {
-            (self.on_use)(profile, program);
+        let written = self.file.append(&mut self.pending);
+        self.has_failed = written.is_err();
+        if let Err(error) = written {
+            let (path, waiting) = (self.file.path().to_owned(), self.pending.len());
+            tracing::error!(%error, waiting, path = %path.display(), "the audit log cannot be written");
+            self.write_at = Some(now + RETRY_DELAY);
         }
-        let entry = entry(note, origin);
-        self.push_line(&entry);
-        if self.repeats.len() >= MAX_REPEATS {
-            self.end_repeats(|_| true);
-        }
-        let until = Instant::now() + if is_refusal { REFUSAL_WINDOW } else { GRANT_WINDOW };
-        self.repeats.insert(key, Repeat { entry, caller, count: 0, lost: 0, until });
-    }
-
-    /// Ends the counting of the repeats that `has_ended` selects, and writes one line for each that occurred.
-    fn end_repeats(&mut self, has_ended: impl Fn(&Repeat) -> bool) {
-        let ended: Vec<Repeat> =
-            self.repeats.extract_if(|_, repeat| has_ended(repeat)).map(|(_, repeat)| repeat).collect();
-        for Repeat { entry, count, lost, .. } in ended.into_iter().filter(|repeat| repeat.count > 0) {
-            self.push_line(&AuditEntry { repeated: count, lost, ..entry });
-        }
-    }
-
-    fn push_line(&mut self, entry: &AuditEntry) {
-        // This cannot fail: the entry has only strings and numbers.
-        if serde_json::to_writer(&mut self.lines, entry).is_ok() {
-            self.lines.push(b'\n');
-        }
-    }
-
-    fn write(&mut self) {
-        if self.lines.is_empty() {
-            return;
-        }
-        if let Err(error) = self.file.append(&self.lines) {
-            let lost = self.lines.split(|byte| *byte == b'\n').count() - 1;
-            let path = self.file.path.clone();
-            tracing::error!(%error, lost, path = %path.display(), "the audit log cannot be written");
-            // The file may end in a truncated line. Opening the file again completes it, so that the next line is
-            // readable.
-            if let Ok(file) = LogFile::open(&path) {
-                self.file = file;
-            }
-        }
-        self.lines.clear();
-    }
-}
-
-fn entry(note: Note, origin: Origin) -> AuditEntry {
-    let (program, cgroup) = match origin {
-        Origin::Program(program) => (Some(program), None),
-        Origin::Cgroup(cgroup) => (None, Some(cgroup)),
-        Origin::Unknown => (None, None),
-    };
-    let (outcome, reason) = match note.outcome {
-        Outcome::Served => (AuditOutcome::Served, None),
-        Outcome::Refused { reason } => (AuditOutcome::Refused, Some(reason)),
-    };
-    AuditEntry {
-        at: note.at.to_string(),
-        outcome,
-        profile: note.profile.map(|profile| profile.to_string()),
-        via: note.via,
-        uid: note.uid,
-        pid: program.as_ref().map(|program| program.pid),
-        program: program.as_ref().map(|program| program.name.clone()),
-        path: program.map(|program| program.path),
-        cgroup,
-        reason,
-        repeated: 0,
-        lost: note.lost,
     }
 }

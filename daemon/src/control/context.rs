@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use ssod_clock::Clock;
 use ssod_control::Paths;
+use ssod_sign_in::CallbackRules;
 
 use crate::audit::AuditLog;
 use crate::config::aws_config::LiveAwsConfig;
@@ -29,6 +30,7 @@ pub(crate) struct ControlContext {
     pub(crate) state_file: Arc<StateFile>,
     pub(crate) aws_config: LiveAwsConfig,
     pub(crate) imds_ports: ImdsPorts,
+    pub(crate) callback: CallbackRules,
     pub(crate) problems: Problems,
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) paths: Arc<Paths>,

@@ -1,9 +1,8 @@
-//! Finds the profile or session that a client names, and the program that calls.
+//! Finds the profile or session that a client names.
 
 use std::sync::Arc;
 
-use ssod_model::{CredentialSource, Profile, ProfileName, Program, SessionName, similar_names};
-use ssod_peer::UnixPeer;
+use ssod_model::{CredentialSource, Profile, ProfileName, SessionName, similar_names};
 
 use super::failure::Failure;
 use crate::live_broker::LiveBroker;
@@ -53,9 +52,4 @@ fn names(names: &[impl ToString]) -> Vec<String> {
 fn explain_unknown_name(name: &str, known: &[String]) -> Failure {
     let similar = similar_names(name, known.iter().map(String::as_str));
     Failure::unknown(name, &similar)
-}
-
-/// Returns the program that started the client, which is the one that uses the credentials.
-pub(super) fn caller(peer: &UnixPeer) -> Option<Program> {
-    peer.process.parent()?.program()
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ssod_control::ImdsPort;
-use ssod_endpoint::{Capacity, Endpoint, Port, Services, Timeouts, serve};
+use ssod_connections::{ConnectionRules, serve};
+use ssod_endpoint::{Endpoint, Port, Services};
 use ssod_model::ProfileName;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -14,7 +15,6 @@ use super::admit::admit;
 use super::bind::bind;
 use super::inherited::Inherited;
 use super::port_taken::{self, PortSetting};
-use crate::audit::AuditLog;
 use crate::config::problem::{Area, Problem};
 use crate::live_broker::LiveBroker;
 use crate::shutdown::Shutdown;
@@ -29,8 +29,7 @@ struct ImdsPortsInner {
     /// The sockets of the service manager that are not in use yet.
     inherited: Mutex<Inherited>,
     services: Services<LiveBroker>,
-    audit: Arc<AuditLog>,
-    capacity: Capacity,
+    rules: ConnectionRules,
     shutdown: Shutdown,
 }
 
@@ -46,12 +45,11 @@ impl ImdsPorts {
     pub(crate) fn new(
         inherited: Inherited,
         services: Services<LiveBroker>,
-        audit: Arc<AuditLog>,
-        capacity: Capacity,
+        rules: ConnectionRules,
         shutdown: Shutdown,
     ) -> Self {
         let (open, inherited) = (Mutex::default(), Mutex::new(inherited));
-        Self(Arc::new(ImdsPortsInner { open, inherited, services, audit, capacity, shutdown }))
+        Self(Arc::new(ImdsPortsInner { open, inherited, services, rules, shutdown }))
     }
 
     /// Returns the port that serves that profile.
@@ -122,8 +120,7 @@ impl ImdsPorts {
                 _ = closed => {}
             }
         };
-        let admit = admit(endpoint, self.0.audit.clone());
-        let task = tokio::spawn(serve(listener, self.0.capacity.clone(), Timeouts::default(), admit, until));
+        let task = tokio::spawn(serve(listener, self.0.rules.clone(), admit(endpoint), until));
         ImdsListener { port, stop, task }
     }
 

@@ -149,15 +149,21 @@ impl DaemonHandle {
         self.environment.home.join("daemon.log")
     }
 
-    /// Returns the path of the audit log.
+    /// Returns the path of the audit log with what callers got and changed.
     pub fn audit_file(&self) -> PathBuf {
         self.state_folder().join("audit.jsonl")
     }
 
-    /// Returns the entries of the audit log.
+    /// Returns the path of the audit log with the refusals.
+    pub fn refusals_file(&self) -> PathBuf {
+        self.state_folder().join("audit-refused.jsonl")
+    }
+
+    /// Returns the entries of both audit logs, the refusals last.
     pub fn audit_log(&self) -> Vec<AuditEntry> {
-        let text = fs::read_to_string(self.audit_file()).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let text = |path| fs::read_to_string(path).unwrap_or_default();
+        let both = text(self.audit_file()) + &text(self.refusals_file());
+        both.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Waits for an entry in the audit log and returns it.

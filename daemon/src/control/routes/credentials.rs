@@ -4,17 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
-use axum::{Extension, Json};
-use ssod_clock::Clock;
-use ssod_control::{AuditVia, Checked, Credentials, CredentialsRequest};
-use ssod_endpoint::Outcome;
+use ssod_control::{Checked, Credentials, CredentialsRequest};
 use ssod_model::{CredentialSource, Floor, Profile, ProfileName, RoleCredentials};
-use ssod_peer::UnixPeer;
 
-use crate::audit::AuditLog;
+use crate::audit::NoteOutcome;
+use crate::control::auditor::{Auditor, refused};
 use crate::control::failure::{Failure, RouteResult};
-use crate::control::lookup::{caller, find_profile};
+use crate::control::lookup::find_profile;
 use crate::control::time::whole_seconds;
 use crate::live_broker::LiveBroker;
 
@@ -23,13 +21,11 @@ const FETCH_TIME_LIMIT: Duration = Duration::from_secs(10);
 
 pub(in crate::control) async fn answer(
     State(broker): State<LiveBroker>,
-    State(audit): State<Arc<AuditLog>>,
-    State(clock): State<Clock>,
-    Extension(peer): Extension<UnixPeer>,
+    auditor: Auditor,
     Json(request): Json<CredentialsRequest>,
 ) -> RouteResult<Credentials> {
     let outcome = fetch(&broker, &request.profile).await;
-    record(&broker, &audit, &clock, &peer, &request.profile, outcome.as_ref().err());
+    record(&broker, &auditor, &request.profile, outcome.as_ref().err());
     let (profile, credentials) = outcome?;
     Ok(Json(Credentials {
         version: 1,
@@ -50,22 +46,12 @@ pub(in crate::control) async fn check(
 }
 
 /// Notes in the audit log which program got the credentials, or was refused: the program that started `ssod`.
-fn record(
-    broker: &LiveBroker,
-    audit: &AuditLog,
-    clock: &Clock,
-    peer: &UnixPeer,
-    name: &str,
-    failure: Option<&Failure>,
-) {
-    let (program, profile) = (caller(peer), ProfileName::parse(name).ok());
-    let outcome = failure.map_or(Outcome::Served, |failure| Outcome::Refused {
-        reason: format!("{}: {}", failure.body.code, failure.body.message),
-    });
-    if let (Some(profile), Outcome::Served) = (&profile, &outcome) {
-        broker.used(profile, program.as_ref().map(|program| program.name.clone()));
+fn record(broker: &LiveBroker, auditor: &Auditor, name: &str, failure: Option<&Failure>) {
+    let profile = ProfileName::parse(name).ok();
+    if let (Some(profile), None) = (&profile, failure) {
+        broker.used(profile, auditor.program().map(|program| program.name.clone()));
     }
-    audit.note_control(clock.now(), AuditVia::CredentialProcess, peer, program, profile, outcome);
+    auditor.note_credentials(profile, failure.map_or(NoteOutcome::Served, refused));
 }
 
 async fn fetch(broker: &LiveBroker, name: &str) -> Result<(Arc<Profile>, Arc<RoleCredentials>), Failure> {

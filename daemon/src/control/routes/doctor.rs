@@ -162,7 +162,10 @@ fn protected(paths: &Paths, facts: &DaemonFacts, browser: &str) -> Vec<Protected
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         private.extend(entries.map(|entry| entry.path()));
     }
-    private.extend([paths.audit(), Paths::before(&paths.audit()), paths.memory(), paths.lock(), paths.log()]);
+    for log in [paths.audit(), paths.audit_refusals()] {
+        private.extend([Paths::before(&log), Paths::chain_head(&log), log]);
+    }
+    private.extend([paths.memory(), paths.lock(), paths.log()]);
     // These are not secret, but a user who can write the settings chooses the program that runs as the browser, and a
     // user who can write the certificates can read what ssod sends.
     let mut unchanged = vec![paths.settings.clone(), paths.aws_config.clone(), paths.aws_credentials.clone()];

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
-use ssod_control::{EnvRequest, Environment, Paths};
+use ssod_control::{AuditAction, EnvRequest, Environment, Paths};
 use ssod_endpoint::TokenOwner;
 use ssod_model::{CredentialSource, ProfileName};
 
 use crate::config::live_settings::LiveSettings;
+use crate::control::auditor::Auditor;
 use crate::control::context::{ControlContext, DaemonFacts};
 use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::{find_profile, require_open};
@@ -25,11 +26,25 @@ pub(in crate::control) async fn answer(
     State(tokens): State<LiveEndpointTokens>,
     State(imds): State<ImdsServing>,
     State(facts): State<Arc<DaemonFacts>>,
+    auditor: Auditor,
     Json(request): Json<EnvRequest>,
 ) -> RouteResult<Environment> {
-    require_open(&keeper)?;
+    let record = auditor.begin(AuditAction::Env).profile(request.profile.as_deref());
+    let record = record.detail(request.imds.then(|| "for IMDS".to_owned()));
+    record.ended(environment(&keeper, &broker, &tokens, &imds, &facts, &request).await)
+}
+
+async fn environment(
+    keeper: &VaultKeeper,
+    broker: &LiveBroker,
+    tokens: &LiveEndpointTokens,
+    imds: &ImdsServing,
+    facts: &DaemonFacts,
+    request: &EnvRequest,
+) -> RouteResult<Environment> {
+    require_open(keeper)?;
     let profile = match &request.profile {
-        Some(name) => Some(find_profile(&broker, name)?),
+        Some(name) => Some(find_profile(broker, name)?),
         None => None,
     };
     let name = profile.as_ref().map(|profile| &profile.name);

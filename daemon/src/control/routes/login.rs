@@ -4,23 +4,25 @@ use std::convert::Infallible;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use ssod_broker::SignInError;
 use ssod_clock::Clock;
-use ssod_control::{LoginEvent, LoginFlow, LoginRequest};
+use ssod_control::{AuditAction, LoginEvent, LoginFlow, LoginRequest};
 use ssod_model::{
     CredentialSource, DeviceAuthorization, IdentityError, ProfileName, SessionName, SignInFlow,
 };
-use ssod_sign_in::{FlowError, sign_in_with_browser, sign_in_with_device_code};
+use ssod_sign_in::{CallbackRules, FlowError, sign_in_with_browser, sign_in_with_device_code};
 use tokio::sync::mpsc;
 
 use crate::config::aws_config::LiveAwsConfig;
 use crate::config::live_settings::LiveSettings;
 use crate::config::settings::FlowSetting;
+use crate::control::auditor::{ActionRecord, Auditor};
+use crate::control::context::ControlContext;
 use crate::control::failure::Failure;
 use crate::control::lookup::{find, require_open};
 use crate::live_broker::LiveBroker;
@@ -31,20 +33,36 @@ use crate::vault::keeper::VaultKeeper;
 /// A sign-in has at most three events, so the queue is never full.
 const EVENT_QUEUE: usize = 8;
 
+/// The handles that a sign-in needs.
+#[derive(Clone)]
+pub(in crate::control) struct SignInServices {
+    broker: LiveBroker,
+    keeper: VaultKeeper,
+    settings: LiveSettings,
+    clock: Clock,
+    callback: CallbackRules,
+}
+
+impl FromRef<ControlContext> for SignInServices {
+    fn from_ref(context: &ControlContext) -> Self {
+        let ControlContext { broker, keeper, settings, clock, callback, .. } = context.clone();
+        Self { broker, keeper, settings, clock, callback }
+    }
+}
+
 pub(in crate::control) async fn answer(
-    State(broker): State<LiveBroker>,
-    State(keeper): State<VaultKeeper>,
-    State(settings): State<LiveSettings>,
-    State(clock): State<Clock>,
+    State(services): State<SignInServices>,
     State(aws_config): State<LiveAwsConfig>,
+    auditor: Auditor,
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Failure> {
-    require_open(&keeper)?;
-    let (session, profile) = find(&broker, &request.name).map_err(|unknown| {
-        let source = aws_config.source_of(&request.name);
-        source.map_or(unknown, |source| Failure::chained(&request.name, source.as_str()))
-    })?;
-    let flow = match (request.flow, settings.current().login.flow) {
+    let record = auditor.begin(AuditAction::Login).profile(Some(&request.name));
+    let (session, profile) = match target(&services, &aws_config, &request.name) {
+        Ok(target) => target,
+        Err(refused) => return record.ended(Err(refused)),
+    };
+    let record = record.detail(Some(format!("session {session}")));
+    let flow = match (request.flow, services.settings.current().login.flow) {
         (Some(LoginFlow::Pkce), _) | (None, FlowSetting::Pkce) => SignInFlow::Browser,
         (None, FlowSetting::Auto) if request.has_browser => SignInFlow::Browser,
         (Some(LoginFlow::DeviceCode), _) | (None, FlowSetting::DeviceCode | FlowSetting::Auto) => {
@@ -52,18 +70,7 @@ pub(in crate::control) async fn answer(
         }
     };
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let sign_in = SignIn { broker, keeper: keeper.clone(), settings, clock, session, profile, flow, events };
-    tokio::spawn(async move {
-        let events = sign_in.events.clone();
-        tokio::select! {
-            () = sign_in.run() => {}
-            () = events.closed() => tracing::info!("the client disconnected, so its sign-in ends"),
-            () = keeper.closed() => {
-                let error = Failure::closed(&keeper.state()).body;
-                send(&events, &LoginEvent::Failed { error });
-            }
-        }
-    });
+    tokio::spawn(SignIn { services, session, profile, flow, events }.run(record));
     let lines = stream::unfold(received, |mut received| async move {
         let line: Bytes = received.recv().await?;
         Some((Ok::<_, Infallible>(line), received))
@@ -71,11 +78,21 @@ pub(in crate::control) async fn answer(
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
+/// Finds the session to sign in to, and the profile that the client named.
+fn target(
+    services: &SignInServices,
+    aws_config: &LiveAwsConfig,
+    name: &str,
+) -> Result<(SessionName, Option<ProfileName>), Failure> {
+    require_open(&services.keeper)?;
+    find(&services.broker, name).map_err(|unknown| {
+        let source = aws_config.source_of(name);
+        source.map_or(unknown, |source| Failure::chained(name, source.as_str()))
+    })
+}
+
 struct SignIn {
-    broker: LiveBroker,
-    keeper: VaultKeeper,
-    settings: LiveSettings,
-    clock: Clock,
+    services: SignInServices,
     session: SessionName,
     profile: Option<ProfileName>,
     flow: SignInFlow,
@@ -83,15 +100,23 @@ struct SignIn {
 }
 
 impl SignIn {
-    async fn run(&self) {
-        let last = match self.sign_in().await {
+    /// Signs in, until the client disconnects or ssod is locked.
+    async fn run(self, record: ActionRecord) {
+        let SignInServices { broker, keeper, clock, .. } = &self.services;
+        let signed_in = tokio::select! {
+            signed_in = self.sign_in() => signed_in,
+            // The record notes that the client has disconnected.
+            () = self.events.closed() => return tracing::info!("the client disconnected, so its sign-in ends"),
+            () = keeper.closed() => Err(Failure::closed(&keeper.state())),
+        };
+        // If ssod was locked meanwhile, the lock is the reason to report.
+        let signed_in = signed_in.map_err(|failure| broker.closed().map_or(failure, Failure::from));
+        let last = match record.ended(signed_in) {
             Ok(()) => {
-                self.keeper.used(self.clock.now());
+                keeper.used(clock.now());
                 LoginEvent::SignedIn { session: self.session.to_string() }
             }
             Err(failure) => {
-                // If ssod was locked meanwhile, the lock is the reason to report.
-                let failure = self.broker.closed().map_or(failure, Failure::from);
                 tracing::warn!(session = %self.session, error = %failure.body.message, "the sign-in failed");
                 LoginEvent::Failed { error: failure.body }
             }
@@ -105,12 +130,12 @@ impl SignIn {
             Err(AttemptError::RegistrationUnknown) => {}
             outcome => return outcome.map_err(Failure::from),
         }
-        self.broker.begin_sign_in(&self.session)?.forget_client(self.flow).await?;
+        self.services.broker.begin_sign_in(&self.session)?.forget_client(self.flow).await?;
         self.attempt().await.map_err(Failure::from)
     }
 
     async fn attempt(&self) -> Result<(), AttemptError> {
-        let broker = &self.broker;
+        let SignInServices { broker, callback, .. } = &self.services;
         let signing = broker.begin_sign_in(&self.session)?;
         let client = signing.client(self.flow).await?;
         let session = signing.session().clone();
@@ -129,7 +154,8 @@ impl SignIn {
                         .await
                         .map_err(|error| FlowError::Local(error.to_string()))
                 };
-                sign_in_with_browser(broker.provider(), &session, &client, announce, keep).await?;
+                let callback = callback.clone();
+                sign_in_with_browser(broker.provider(), &session, &client, callback, announce, keep).await?;
             }
         }
         Ok(())
@@ -141,7 +167,7 @@ impl SignIn {
             session: session.name.to_string(),
             url: url.to_owned(),
             start_url: session.start_url.to_string(),
-            browser: self.settings.current().login.browser.clone(),
+            browser: self.services.settings.current().login.browser.clone(),
         });
         Ok(())
     }
@@ -166,15 +192,11 @@ impl SignIn {
     }
 
     fn send(&self, event: &LoginEvent) {
-        send(&self.events, event);
+        let Ok(mut line) = serde_json::to_vec(event) else { return };
+        line.push(b'\n');
+        // This fails only if the client disconnected, which ends the sign-in anyway.
+        let _ = self.events.try_send(line.into());
     }
-}
-
-fn send(events: &mpsc::Sender<Bytes>, event: &LoginEvent) {
-    let Ok(mut line) = serde_json::to_vec(event) else { return };
-    line.push(b'\n');
-    // This fails only if the client disconnected, which ends the sign-in anyway.
-    let _ = events.try_send(line.into());
 }
 
 fn check_host(session: &ssod_model::SsoSession, url: &str) -> Result<(), FlowError> {

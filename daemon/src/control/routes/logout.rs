@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use ssod_control::{LoggedOut, LogoutRequest, LogoutResult, StillValid};
+use ssod_control::{AuditAction, LoggedOut, LogoutRequest, LogoutResult, StillValid};
 use ssod_endpoint::TokenOwner;
 use ssod_model::{CredentialSource, SessionName};
 
+use crate::control::auditor::Auditor;
 use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::{find, require_open};
 use crate::control::time::whole_seconds;
@@ -16,11 +17,25 @@ use crate::vault::outcome::RevokeError;
 pub(in crate::control) async fn answer(
     State(keeper): State<VaultKeeper>,
     State(broker): State<LiveBroker>,
+    auditor: Auditor,
     Json(request): Json<LogoutRequest>,
 ) -> RouteResult<LogoutResult> {
-    require_open(&keeper)?;
+    let which = if request.name.is_some() { None } else { Some("every session") };
+    let revoked = request.revoke_shells.then_some("shells revoked");
+    let details: Vec<&str> = which.into_iter().chain(revoked).collect();
+    let detail = Some(details.join(", ")).filter(|detail| !detail.is_empty());
+    let record = auditor.begin(AuditAction::Logout).profile(request.name.as_deref()).detail(detail);
+    record.ended(log_out(&keeper, &broker, &request).await)
+}
+
+async fn log_out(
+    keeper: &VaultKeeper,
+    broker: &LiveBroker,
+    request: &LogoutRequest,
+) -> RouteResult<LogoutResult> {
+    require_open(keeper)?;
     let sessions = match &request.name {
-        Some(name) => vec![find(&broker, name)?.0],
+        Some(name) => vec![find(broker, name)?.0],
         None => broker.known_sessions(),
     };
     // All at the same time, so that no session's credentials are served while AWS answers for another session.
@@ -42,7 +57,7 @@ pub(in crate::control) async fn answer(
         });
     }
     if request.revoke_shells {
-        revoke(&keeper, &broker, request.name.as_ref().map(|_| sessions.as_slice())).await?;
+        revoke(keeper, broker, request.name.as_ref().map(|_| sessions.as_slice())).await?;
     }
     Ok(Json(LogoutResult { sessions: signed_out }))
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use ssod_control::{ActiveProfile, UseRequest};
+use ssod_control::{ActiveProfile, AuditAction, UseRequest};
 
+use crate::control::auditor::Auditor;
 use crate::control::failure::{Failure, RouteResult};
 use crate::control::lookup::find_profile;
 use crate::control::report::active_profile;
@@ -17,10 +18,17 @@ use crate::state_file::StateFile;
 pub(in crate::control) async fn answer(
     State(broker): State<LiveBroker>,
     State(state_file): State<Arc<StateFile>>,
+    auditor: Auditor,
     Json(request): Json<UseRequest>,
 ) -> RouteResult<ActiveProfile> {
+    let duration = request.seconds.map(|seconds| format!("for {seconds} seconds"));
+    let record = auditor.begin(AuditAction::Use).profile(request.profile.as_deref()).detail(duration);
+    record.ended(choose(&broker, &state_file, &request))
+}
+
+fn choose(broker: &LiveBroker, state_file: &StateFile, request: &UseRequest) -> RouteResult<ActiveProfile> {
     let profile = match &request.profile {
-        Some(name) => Some(find_profile(&broker, name)?.name.clone()),
+        Some(name) => Some(find_profile(broker, name)?.name.clone()),
         None => None,
     };
     if let Some(profile) = &profile {

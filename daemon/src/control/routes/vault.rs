@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use ssod_control::{Paths, RekeyRequest, Rekeyed};
+use ssod_control::{AuditAction, Paths, RekeyRequest, Rekeyed};
 use ssod_vault::{KeyStore, KeyStoreChoice, RekeyError};
 
 use crate::config::live_settings::LiveSettings;
+use crate::control::auditor::Auditor;
 use crate::control::failure::{Failure, RouteResult};
 use crate::sentence::sentence;
 use crate::vault::keeper::VaultKeeper;
@@ -18,20 +19,28 @@ pub(in crate::control) async fn rekey(
     State(keeper): State<VaultKeeper>,
     State(settings): State<LiveSettings>,
     State(paths): State<Arc<Paths>>,
+    auditor: Auditor,
     Json(request): Json<RekeyRequest>,
 ) -> RouteResult<Rekeyed> {
-    let store =
-        request.key_store.as_deref().map(|word| target(&keeper, &settings, &paths, word)).transpose()?;
-    // A separate task completes the rekey even if the client disconnects.
-    let rekeying = tokio::spawn(async move { keeper.rekey(store).await });
-    match rekeying.await {
-        Ok(Ok(NewKey::First(store))) => Ok(Json(Rekeyed { key_store: store.to_string(), is_first: true })),
-        Ok(Ok(NewKey::Replaced(store))) => {
-            Ok(Json(Rekeyed { key_store: store.to_string(), is_first: false }))
-        }
-        Ok(Err(RekeyFailure::Failed(error))) => Err(failure(&error)),
-        Ok(Err(RekeyFailure::Closed(state))) => Err(Failure::closed(&state)),
-        Err(panicked) => Err(Failure::broken(&panicked.into())),
+    let is_move = request.key_store.is_some();
+    let record = auditor.begin(if is_move { AuditAction::Move } else { AuditAction::Rekey });
+    let target = request.key_store.as_deref().map(|word| target(&keeper, &settings, &paths, word)).transpose();
+    let store = match target {
+        Ok(store) => store,
+        Err(refused) => return record.ended(Err(refused)),
+    };
+    let record = record.detail(store.map(|store| format!("to {store}")));
+    // A separate task completes the rekey, and notes it, even if the client disconnects.
+    let rekeying = tokio::spawn(async move { record.ended(rekey_to(&keeper, store).await) });
+    rekeying.await.unwrap_or_else(|panicked| Err(Failure::broken(&panicked.into())))
+}
+
+async fn rekey_to(keeper: &VaultKeeper, store: Option<KeyStore>) -> RouteResult<Rekeyed> {
+    match keeper.rekey(store).await {
+        Ok(NewKey::First(store)) => Ok(Json(Rekeyed { key_store: store.to_string(), is_first: true })),
+        Ok(NewKey::Replaced(store)) => Ok(Json(Rekeyed { key_store: store.to_string(), is_first: false })),
+        Err(RekeyFailure::Failed(error)) => Err(failure(&error)),
+        Err(RekeyFailure::Closed(state)) => Err(Failure::closed(&state)),
     }
 }
 
