@@ -19,4 +19,4 @@ pub use audit::{Access, Audit, Caller, Outcome, Protocol, SharedAudit};
 pub use imds_token::ImdsTokens;
 pub use serve::{Admission, Capacity, Timeouts, serve};
 pub use service::{Endpoint, Port, Services};
-pub use tokens::{TokenOwner, Tokens};
+pub use tokens::{RENEWAL_INTERVAL, TokenOwner, Tokens};

@@ -23,10 +23,31 @@ pub(in crate::control) async fn answer(
         Some(name) => vec![find(&broker, name)?.0],
         None => broker.known_sessions(),
     };
+    // A separate task completes the sign-out even if the client disconnects.
+    let signing_out = tokio::spawn(async move { sign_out(&keeper, &broker, &request, &sessions).await });
+    signing_out.await.unwrap_or_else(|panicked| Err(Failure::broken(&panicked.into())))
+}
+
+async fn sign_out(
+    keeper: &VaultKeeper,
+    broker: &LiveBroker,
+    request: &LogoutRequest,
+    sessions: &[SessionName],
+) -> RouteResult<LogoutResult> {
     // All at the same time, so that no session's credentials are served while AWS answers for another session.
     let logouts = sessions.iter().map(|session| broker.logout(session));
+    let outcomes = futures_util::future::join_all(logouts).await;
+    // Some may have succeeded even if another one fails.
+    let revoked = if request.revoke_shells {
+        revoke(keeper, broker, request.name.as_ref().map(|_| sessions)).await
+    } else {
+        if outcomes.iter().any(|outcome| outcome.as_ref().map_or(true, |logout| logout.was_signed_in)) {
+            keeper.revoke_copies().await;
+        }
+        Ok(())
+    };
     let mut signed_out = Vec::new();
-    for outcome in futures_util::future::join_all(logouts).await {
+    for outcome in outcomes {
         let logout = outcome?;
         let still_valid = logout.still_valid.into_iter();
         signed_out.push(LoggedOut {
@@ -41,13 +62,11 @@ pub(in crate::control) async fn answer(
             not_told: logout.not_ended_at_aws,
         });
     }
-    if request.revoke_shells {
-        revoke(&keeper, &broker, request.name.as_ref().map(|_| sessions.as_slice())).await?;
-    }
-    Ok(Json(LogoutResult { sessions: signed_out }))
+    revoked?;
+    Ok(Json(LogoutResult { sessions: signed_out, copies_accepted: keeper.copies_accepted() }))
 }
 
-/// Renews the endpoint tokens of these sessions' profiles, or all of them, so that open shells are refused from now on.
+/// Revokes the endpoint tokens of these sessions' profiles, or all of them, so that open shells are refused from then.
 /// The token of the active profile can serve any profile, so it is always renewed.
 async fn revoke(
     keeper: &VaultKeeper,
