@@ -74,9 +74,12 @@ enum Command {
     ///
     /// The daemon stops serving credentials at once, also after a restart. Sign-ins are kept, so `ssod unlock` needs no
     /// new sign-in. To lock automatically when no program has requested credentials for some time, set
-    /// `idle_after = "30m"` under `[lock]` in ~/.config/ssod/config.toml.
+    /// `idle_after = "30m"` under `[lock]` in ~/.config/ssod/config.toml. With `presence = true` there, the keyring is
+    /// locked, too, and `ssod unlock` needs its password.
     Lock,
     /// Resume after `ssod lock`, or retry a key store that could not be opened.
+    ///
+    /// With `presence = true` under `[lock]`, the keyring asks for its password, unless it is unlocked already.
     Unlock,
     Vault(VaultArgs),
     Audit(AuditArgs),

@@ -1,6 +1,7 @@
 //! Finds, starts and stops the daemon's process.
 
 use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,6 +20,8 @@ const OTHER_START_TIMEOUT: Duration = Duration::from_secs(5);
 /// A daemon usually stops within a second.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// How much of the log is searched for the error of a daemon that ended at once.
+const MAX_LOG_BYTES: u64 = 256 * 1024;
 
 /// Whether a daemon was running when [`stop`] was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,11 +157,20 @@ fn spawn(program: &Path, log: File, paths: &[(&'static str, PathBuf)]) -> std::i
         .spawn()
 }
 
+/// Reads what was appended to the log since it had that size, up to a limit.
+fn read_from(log: &Path, old_size: u64) -> io::Result<Vec<u8>> {
+    let policy = ReadPolicy::private().allow_others(0o077).max_bytes(u64::MAX);
+    let mut file = open_to_read(log, &policy)?;
+    file.seek(SeekFrom::Start(old_size))?;
+    let mut new = Vec::new();
+    file.take(MAX_LOG_BYTES).read_to_end(&mut new)?;
+    Ok(new)
+}
+
 /// Returns the error that the daemon has written to its log since `old_size`, with its hint.
 fn start_failure(log: &Path, old_size: u64) -> CommandError {
-    let text = fs::read(log).unwrap_or_default();
-    let new = text.get(usize::try_from(old_size).unwrap_or(0)..).unwrap_or_default();
-    let new = String::from_utf8_lossy(new);
+    let new = read_from(log, old_size).unwrap_or_default();
+    let new = String::from_utf8_lossy(&new);
     let see_log = || format!("See its log: {}", log.display());
     let (reason, hint) = match DaemonError::find(&new) {
         Some(DaemonError { reason, hint }) => (reason, hint.unwrap_or_else(see_log)),

@@ -102,7 +102,7 @@ impl App {
     pub async fn start(options: Options, clock: Clock) -> Result<Self> {
         let Options { paths, settings, variable, mut inherited } = options;
         let instance_lock = prepare_folders(&paths)?;
-        let foundation = Foundation::new(paths, &settings, &variable, clock)?;
+        let foundation = Foundation::new(paths, &settings, &variable, clock).await?;
         let sockets = Sockets::bind(&foundation, settings.endpoint.port, &mut inherited)?;
         let facts = DaemonFacts {
             port: sockets.endpoint.local_addr()?.port(),
@@ -112,7 +112,11 @@ impl App {
         };
         let (limits, shutdown) = (limits::by_descriptors(), Shutdown::default());
         let imds_enabled = Arc::new(AtomicBool::new(settings.imds.enabled));
-        let tokens = LiveEndpointTokens::new(foundation.state_file.clone(), foundation.paths.clone());
+        let tokens = LiveEndpointTokens::new(
+            foundation.state_file.clone(),
+            foundation.paths.clone(),
+            foundation.clock.clone(),
+        );
         let services = foundation.services(&tokens)?;
         let main_port = Port::Main { imds: imds_enabled.clone() };
         let endpoint = Endpoint::new(services.clone(), main_port, facts.port);
@@ -221,10 +225,10 @@ impl Sockets {
 }
 
 impl Foundation {
-    fn new(paths: Paths, settings: &Settings, variable: &VariableReader, clock: Clock) -> Result<Self> {
+    async fn new(paths: Paths, settings: &Settings, variable: &VariableReader, clock: Clock) -> Result<Self> {
         let paths = Arc::new(paths);
         let vault = Arc::new(Vault::new(&paths.vault()).context("cannot open the vault's folder")?);
-        let network = network::load(&settings.network, &paths.settings, variable)?;
+        let network = network::load(&settings.network, &paths.settings, variable).await?;
         let provider = IdentityCenter::new(&network, clock.clone())?;
         let broker = Broker::new(provider, vault.clone(), clock.clone(), settings.policy());
         let state_file = Arc::new(StateFile::load(&paths.memory())?);

@@ -20,6 +20,7 @@ use crate::config::FileWatch;
 use crate::config::live_settings::LiveSettings;
 use crate::live_broker::LiveBroker;
 use crate::state_file::StateFile;
+use crate::system::file_access;
 use crate::vault::keeper::VaultKeeper;
 
 /// Some programs truncate a file before they write it, so an unreadable file is read up to this often.
@@ -51,7 +52,9 @@ impl AwsCliSharing {
             let is_on = settings.borrow_and_update().aws_cli.share_access_token;
             if !is_on {
                 // Tokens that were shared before must not remain in the files.
-                self.broker.session_names().iter().for_each(|name| self.remove(name));
+                for name in self.broker.session_names() {
+                    self.remove(&name).await;
+                }
             }
             tokio::select! {
                 () = &mut stop => return,
@@ -66,9 +69,7 @@ impl AwsCliSharing {
     async fn share(&self) {
         let (mut events, mut vault) = (self.broker.events(), self.keeper.changes());
         // The folder is created first, so that its parents need not be watched.
-        let created = create_folder(&self.folder);
-        let watched = created.and_then(|()| Ok(FileWatch::new(vec![self.folder.join("any.json")])?));
-        let mut watch = match watched {
+        let mut watch = match self.watch().await {
             Ok(watch) => watch,
             Err(error) => {
                 tracing::warn!("the AWS CLI's token files are not watched: {error:#}");
@@ -95,13 +96,28 @@ impl AwsCliSharing {
                 // An error is impossible: the keeper keeps the sender.
                 _ = vault.changed() => {}
                 event = events.recv() => match event {
-                    Ok(Event::SignedOut(session)) => self.remove(&session),
+                    Ok(Event::SignedOut(session)) => self.remove(&session).await,
                     Ok(Event::TokenChanged(_) | Event::Ended { .. } | Event::Configured)
                     | Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
             }
         }
+    }
+
+    async fn watch(&self) -> Result<FileWatch> {
+        let folder = self.folder.clone();
+        self.on_disk(move || create_folder(&folder)).await?;
+        Ok(FileWatch::new(vec![self.folder.join("any.json")]).await?)
+    }
+
+    /// Accesses the folder, which may be on a file system that does not answer.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let accessed = file_access::access(&self.folder, work).await;
+        accessed.with_context(|| format!("cannot access {}", self.folder.display()))?
     }
 
     /// Brings one session and its file into agreement.
@@ -113,7 +129,7 @@ impl AwsCliSharing {
                 return Ok(());
             }
             let file = path(&self.folder, name);
-            let content = read(&file)?;
+            let content = self.on_disk(move || read(&file)).await?;
             let own_token = self.broker.access_token(name);
             let own_token = own_token.as_ref().map(|(token, end)| (token, *end));
             let was_shared = self.state_file.is_shared(name);
@@ -122,7 +138,7 @@ impl AwsCliSharing {
                 FileStep::Nothing => return Ok(()),
                 FileStep::Forget => return self.state_file.save_shared(name, false),
                 FileStep::Remove => {
-                    self.remove(name);
+                    self.remove(name).await;
                     return Ok(());
                 }
                 FileStep::Write => {
@@ -130,13 +146,15 @@ impl AwsCliSharing {
                     // The record is saved before the file: a crash in between only costs the user a sign-in. In the
                     // other order, a crash could undo a sign-out.
                     self.state_file.save_shared(name, true)?;
-                    return write(&self.folder, &session, token, end, &content);
+                    let (folder, session, token) = (self.folder.clone(), session.clone(), token.clone());
+                    return self.on_disk(move || write(&folder, &session, &token, end, &content)).await;
                 }
                 FileStep::SignOut => {
                     tracing::info!(session = %name, "the user signed out with the AWS CLI");
                     // The record is removed at the next check. If it were removed first, a crash in between would write
                     // the file again.
                     self.broker.logout(name).await?;
+                    self.keeper.revoke_copies().await;
                 }
                 FileStep::Adopt(tokens) => {
                     tracing::info!(session = %name, "the user signed in with the AWS CLI");
@@ -150,18 +168,19 @@ impl AwsCliSharing {
     }
 
     /// Removes the session's file if ssod wrote it.
-    fn remove(&self, session: &SessionName) {
+    async fn remove(&self, session: &SessionName) {
         if !self.state_file.is_shared(session) {
             return;
         }
         let file = path(&self.folder, session);
-        let remove = || {
+        let remove = move || {
             if is_own(&read(&file)?) {
                 std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
             }
-            self.state_file.save_shared(session, false)
+            Ok(())
         };
-        if let Err(error) = remove() {
+        let removed = self.on_disk(remove).await.and_then(|()| self.state_file.save_shared(session, false));
+        if let Err(error) = removed {
             tracing::warn!(%session, "{error:#}");
         }
     }

@@ -11,6 +11,7 @@ use ssod_broker::{ProfileChoice, Revert};
 use ssod_endpoint::TokenOwner;
 use ssod_model::{ProfileName, SessionName, Timestamp};
 use ssod_private_files::{FileError, ReadPolicy};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// A kind of notice about a session's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +38,8 @@ impl NoticeKind {
 pub(crate) struct StateFile {
     path: PathBuf,
     state: Mutex<SavedState>,
+    /// Held during a change. The state itself can be read meanwhile, because the disk may not answer.
+    writing: Mutex<()>,
 }
 
 /// The file's content. Unknown fields are ignored, missing ones have defaults.
@@ -91,7 +94,7 @@ impl StateFile {
             Err(FileError::NotFound) => SavedState::default(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
         };
-        Ok(Self { path: path.to_owned(), state: Mutex::new(state) })
+        Ok(Self { path: path.to_owned(), state: Mutex::new(state), writing: Mutex::default() })
     }
 
     pub(crate) fn port(&self) -> Option<u16> {
@@ -206,22 +209,32 @@ impl StateFile {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut SavedState) -> T) -> Result<T> {
-        let mut state = self.state();
-        let before = state.clone();
-        let changed = change(&mut state);
-        if *state == before {
-            return Ok(changed);
-        }
-        if let Err(error) = self.write(&state) {
-            // The state in memory must equal the file; otherwise a retry of the same change would not be written.
-            *state = before;
-            return Err(error).with_context(|| format!("cannot write {}", self.path.display()));
-        }
-        Ok(changed)
+        off_the_runtime(|| {
+            let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = self.state().clone();
+            let mut state = before.clone();
+            let changed = change(&mut state);
+            if state != before {
+                // The state in memory must equal the file; otherwise a retry of the same change would not be written.
+                self.write(&state).with_context(|| format!("cannot write {}", self.path.display()))?;
+                *self.state() = state;
+            }
+            Ok(changed)
+        })
     }
 
     fn write(&self, state: &SavedState) -> Result<()> {
         Ok(ssod_private_files::write(&self.path, &serde_json::to_vec_pretty(state)?)?)
+    }
+}
+
+/// Does work that blocks on the disk. If this is one of the runtime's threads, another one takes over its tasks.
+fn off_the_runtime<T>(work: impl FnOnce() -> T) -> T {
+    let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    if flavor.is_ok_and(|flavor| flavor == RuntimeFlavor::MultiThread) {
+        tokio::task::block_in_place(work)
+    } else {
+        work()
     }
 }
 

@@ -12,6 +12,7 @@ mod network;
 mod other_user;
 mod port;
 mod read_only;
+mod stalled_files;
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;

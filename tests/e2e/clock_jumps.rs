@@ -1,7 +1,7 @@
 //! libfaketime makes the wall clock of a real daemon jump (T24). The simulation covers the other effects of a suspend.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ssod_testkit::{FaultKind, Sandbox, TestUser, wait_until, wait_until_within};
@@ -17,20 +17,25 @@ fn libfaketime() -> PathBuf {
 }
 
 /// Returns a sandbox with a signed-in user, and the file that shifts the daemon's wall clock.
-fn with_shiftable_clock(settings: &str) -> (Sandbox, PathBuf) {
+pub(crate) fn with_shiftable_clock(settings: &str) -> (Sandbox, PathBuf) {
     let mut sandbox = Sandbox::new();
     sandbox.add_settings(settings);
     sandbox.configure(TestUser::ADMIN);
     let offset = sandbox.home().join("clock-offset");
     fs::write(&offset, "+0").unwrap();
+    start_with_clock(&mut sandbox, &offset);
+    sandbox.login(TestUser::ADMIN).succeeded();
+    (sandbox, offset)
+}
+
+/// Starts the daemon with a wall clock that this file shifts.
+pub(crate) fn start_with_clock(sandbox: &mut Sandbox, offset: &Path) {
     sandbox.start_daemon_with(&[
         ("LD_PRELOAD", libfaketime().to_str().unwrap()),
         ("FAKETIME_TIMESTAMP_FILE", offset.to_str().unwrap()),
         ("FAKETIME_NO_CACHE", "1"),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
     ]);
-    sandbox.login(TestUser::ADMIN).succeeded();
-    (sandbox, offset)
 }
 
 #[test]

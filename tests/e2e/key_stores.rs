@@ -55,7 +55,7 @@ fn the_kernels_keyring_stores_the_key() {
 }
 
 /// Runs shell commands in this kind of session and returns their output. Ends the daemon afterwards.
-fn output_in_session(settings: &str, session: &[&str], setup: &str, commands: &str) -> String {
+pub(crate) fn output_in_session(settings: &str, session: &[&str], setup: &str, commands: &str) -> String {
     let sandbox = Sandbox::new();
     sandbox.configure(TestUser::ADMIN);
     sandbox.write_settings(&format!("[endpoint]\nport = {}\n{settings}", sandbox.daemon().port()));
@@ -69,7 +69,7 @@ fn output_in_session(settings: &str, session: &[&str], setup: &str, commands: &s
     .stdout
 }
 
-const SECRET_SERVICE: &str = "[vault]\nkey = \"secret-service\"\n";
+pub(crate) const SECRET_SERVICE: &str = "[vault]\nkey = \"secret-service\"\n";
 
 pub(crate) const SESSION_BUS: &[&str] = &["timeout", "40", "dbus-run-session", "--"];
 pub(crate) const KERNEL_SESSION: &[&str] = &["timeout", "40", "keyctl", "session", "-"];
@@ -98,7 +98,7 @@ const SHOW_STATE_AND_ERROR: &str =
 ssod status --json | grep -A3 '\"vault\": {'; ssod login adminUser 2>&1";
 /// Shell functions that change the keyring through the Secret Service's API, so gnome-keyring's next answer includes
 /// the change. A change of its files would take effect only when gnome-keyring reads them again.
-const KEYRING_FUNCTIONS: &str = r#"
+pub(crate) const KEYRING_FUNCTIONS: &str = r#"
 service() { path="$1"; method="$2"; shift 2; dbus-send --session --print-reply --dest=org.freedesktop.secrets "$path" "org.freedesktop.Secret.$method" "$@"; }
 entries() { service /org/freedesktop/secrets Service.SearchItems dict:string:string:service,ssod | grep -o '/org/freedesktop/secrets/collection/[^"]*'; }
 lock_keyring() { service /org/freedesktop/secrets Service.Lock array:objpath:/org/freedesktop/secrets/collection/login >/dev/null; }

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use ssod_testkit::{Sandbox, TestUser, leaks, run, wait_until};
 
-use crate::key_stores::{KERNEL_SESSION, PURGE_KERNEL_KEY, SESSION_BUS, UNLOCK, WAIT_UNTIL_OPEN};
+use crate::key_stores::{
+    KERNEL_SESSION, KEYRING_FUNCTIONS, PURGE_KERNEL_KEY, SESSION_BUS, UNLOCK, WAIT_UNTIL_OPEN,
+};
 
 /// Returns the header of every sealed file. It identifies the key under which the file is sealed.
 fn headers(vault: &Path) -> Vec<Vec<u8>> {
@@ -90,4 +92,38 @@ fn a_move_to_a_store_that_is_not_available_changes_nothing() {
     assert!(refused.contains("The old key is still in force"), "{refused}");
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
     assert_eq!(sandbox.daemon().status().daemon.key_store, "file");
+}
+
+/// Kills the daemon at many moments of a rekey and of a move, each with a key in a real keyring.
+#[test]
+fn a_rekey_that_is_killed_leaves_one_key_in_the_keyring() {
+    let sandbox = Sandbox::new();
+    sandbox.configure(TestUser::ADMIN);
+    sandbox.write_settings(&format!("[endpoint]\nport = {}\n", sandbox.daemon().port()));
+    let script = format!(
+        r#"set -u
+{KEYRING_FUNCTIONS}
+{UNLOCK}
+state="$HOME/.local/state/ssod"
+pid() {{ cat "$state/daemon.lock"; }}
+{WAIT_UNTIL_OPEN}
+token=$(ssod env adminUser --shell json)
+for delay in 0.02 0.1 0.2 0.3 0.4 0.5 0.6 0.8 1.0 1.3; do
+    ssod vault rekey >/dev/null 2>&1 & rekeying=$!
+    sleep "$delay"; kill -9 "$(pid)"; wait "$rekeying"
+    {WAIT_UNTIL_OPEN}
+    for attempt in $(seq 100); do [ "$(entries | wc -l)" = 1 ] && ! grep -q delete "$state/vault/key-store" && break; sleep 0.1; done
+    echo "$delay: $(entries | wc -l) entries, $(grep -c delete "$state/vault/key-store") to delete"
+    [ "$(ssod env adminUser --shell json)" = "$token" ] || echo "the token has changed"
+done
+ssod vault move file >/dev/null; echo "moved: $(entries | wc -l) entries"
+kill "$(pid)"
+"#
+    );
+    let session = ["timeout", "120", "dbus-run-session", "--"];
+    let output = run(sandbox.command(session[0]).args(&session[1..]).args(["sh", "-c", &script])).stdout;
+    let lines: Vec<&str> = output.lines().collect();
+    assert_eq!(lines.len(), 11, "{output}");
+    assert!(lines[..10].iter().all(|line| line.ends_with(": 1 entries, 0 to delete")), "{output}");
+    assert_eq!(lines[10], "moved: 0 entries", "{output}");
 }

@@ -14,7 +14,7 @@ fn every_row_names_existing_tests() {
     let sources =
         folders.into_iter().flatten().filter(|path| path.extension().is_some_and(|end| end == "rs"));
     let sources: String = sources.map(|path| fs::read_to_string(path).unwrap()).collect();
-    for threat in 1..=25 {
+    for threat in (1..=25).chain([30, 35, 36]) {
         let row = table.lines().find(|line| line.starts_with(&format!("| T{threat} ")));
         let row = row.unwrap_or_else(|| panic!("T{threat} has no row"));
         let proofs = row.splitn(3, '|').nth(2).unwrap();

@@ -39,6 +39,9 @@ pub(crate) fn run(context: &CommandContext, args: &LogoutArgs) -> CommandResult<
             ));
         }
     }
+    if let Some(problem) = &result.copies_accepted {
+        terminal::eprintln(&format!("warning: {problem}"));
+    }
     if args.revoke_shells {
         text.push_str("Open shells need a new environment: eval \"$(ssod env PROFILE)\"\n");
     }

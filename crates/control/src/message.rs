@@ -99,6 +99,10 @@ pub struct LogoutRequest {
 pub struct LogoutResult {
     /// One entry for each session.
     pub sessions: Vec<LoggedOut>,
+    /// Why a copy of the vault's files from before the sign-out can still be put back, with the remedy; `None` if it
+    /// cannot.
+    #[serde(default)]
+    pub copies_accepted: Option<String>,
 }
 
 /// The sign-out of one session.

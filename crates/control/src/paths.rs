@@ -109,6 +109,12 @@ impl Paths {
         self.state.join("vault")
     }
 
+    /// The counter of a vault whose key is in a file. It is beside the vault's folder, so that a copy of the folder
+    /// that is put back does not put the counter back.
+    pub fn vault_counter(&self) -> PathBuf {
+        self.state.join("vault-counter")
+    }
+
     /// Returns the lock file, which ensures that only one daemon of this user runs.
     pub fn lock(&self) -> PathBuf {
         self.state.join("daemon.lock")

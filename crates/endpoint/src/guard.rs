@@ -117,7 +117,8 @@ fn authorize_credentials<'a>(
             return Err(Refusal::ProfileNotFound(String::new()));
         }
     };
-    if facts.tokens.matches(&owner, only_value(&parts.headers, header::AUTHORIZATION.as_str())) {
+    let given = only_value(&parts.headers, header::AUTHORIZATION.as_str());
+    if facts.tokens.matches(&owner, given, facts.now) {
         Ok(Allowed::Credentials(owner))
     } else {
         Err(Refusal::InvalidToken(owner.profile().map(ToString::to_string).unwrap_or_default()))

@@ -16,4 +16,4 @@ mod wire;
 pub use audit::{Access, Audit, Caller, Noted, Outcome, Protocol, SharedAudit};
 pub use imds_token::ImdsTokens;
 pub use service::{Endpoint, Port, Services};
-pub use tokens::{TokenOwner, Tokens};
+pub use tokens::{RENEWAL_INTERVAL, TokenOwner, Tokens};

@@ -13,7 +13,7 @@ use ssod_endpoint::{
 };
 use ssod_model::{
     AccountId, Cached, CredentialSource, EndpointTokens, Floor, Profile, ProfileName, Refusal,
-    RoleCredentials, RoleName, Secret, SessionName, Timestamp,
+    RoleCredentials, RoleName, Secret, SessionName, Timestamp, TokenSet,
 };
 use ssod_testkit::ManualClock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -186,7 +186,8 @@ fn services() -> Services<OneProfile> {
     };
     let tokens = Tokens::default();
     let token = || Secret::new(TOKEN.to_owned());
-    tokens.replace(EndpointTokens { active: Some(token()), profiles: [(name, token())].into() });
+    let current = TokenSet { issued_at: None, active: Some(token()), profiles: [(name, token())].into() };
+    tokens.replace(EndpointTokens { current, previous: None });
     Services {
         source: OneProfile(Arc::new(profile), Arc::new(credentials)),
         clock: ManualClock::at(1_800_000_000).into(),

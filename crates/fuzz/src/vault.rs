@@ -3,20 +3,25 @@
 use std::fs;
 
 use ssod_model::SecretStore;
-use ssod_vault::{FoundKey, KeyStore, Vault, VaultKey, open, seal};
+use ssod_vault::{FoundKey, KeyStore, StoredKey, Vault, VaultKey, open, seal};
 
 fn key() -> VaultKey {
     VaultKey::from_bytes(&[7; 32]).unwrap()
 }
 
+fn found() -> FoundKey {
+    FoundKey { current: StoredKey { key: key(), counter: 1 }, former: None, store: KeyStore::File }
+}
+
 /// Checks that a file opens only if it was sealed under this key and with this name.
 pub(crate) fn check_header(data: &[u8]) {
-    if let Ok(content) = open(&key(), "fixture", data) {
-        // Only the fixture of the corpus is sealed under this key.
-        assert_eq!(content.as_slice(), b"{\"kept\":\"for ever\"}");
+    if let Ok(opened) = open(&key(), "fixture", data) {
+        // Only the fixtures of the corpus are sealed under this key.
+        assert_eq!(opened.content.as_slice(), b"{\"kept\":\"for ever\"}");
     }
-    let sealed = seal(&key(), "name", data).unwrap();
-    assert_eq!(open(&key(), "name", &sealed).unwrap().as_slice(), data);
+    let sealed = seal(&key(), 3, "name", data).unwrap();
+    let opened = open(&key(), "name", &sealed).unwrap();
+    assert_eq!((opened.content.as_slice(), opened.counter), (data, 3));
     assert!(open(&key(), "other", &sealed).is_err());
 }
 
@@ -25,10 +30,10 @@ pub(crate) fn check_header(data: &[u8]) {
 pub(crate) fn check_record(data: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let vault = Vault::new(folder.path()).unwrap();
-    vault.unlock(FoundKey { key: key(), former: None, store: KeyStore::File });
+    vault.unlock(found());
     let names = ["session-00.sealed", "role-credentials.sealed", "endpoint-tokens.sealed"];
     for name in names {
-        fs::write(folder.path().join(name), seal(&key(), name, data).unwrap()).unwrap();
+        fs::write(folder.path().join(name), seal(&key(), 1, name, data).unwrap()).unwrap();
     }
     let sessions = vault.load_sessions().unwrap();
     let credentials = vault.load_credentials().unwrap();
@@ -56,9 +61,9 @@ mod tests {
     fn the_corpus_has_valid_records() {
         let folder = tempfile::tempdir().unwrap();
         let vault = Vault::new(folder.path()).unwrap();
-        vault.unlock(FoundKey { key: key(), former: None, store: KeyStore::File });
+        vault.unlock(found());
         let write_sealed = |name: &str, data: &[u8]| {
-            fs::write(folder.path().join(name), seal(&key(), name, data).unwrap()).unwrap();
+            fs::write(folder.path().join(name), seal(&key(), 1, name, data).unwrap()).unwrap();
         };
         write_sealed("session-00.sealed", include_bytes!("../corpus/vault_record/session"));
         write_sealed("role-credentials.sealed", include_bytes!("../corpus/vault_record/credentials"));

@@ -34,5 +34,5 @@ pub use secret::Secret;
 pub use session::{ClientRegistration, Endpoints, SessionRecord, SessionTokens, SsoSession};
 pub use similar::{did_you_mean, similar_names};
 pub use source::{Cached, CredentialSource, Floor};
-pub use store::{CachedCredentials, EndpointTokens, SecretStore, StoreError};
+pub use store::{CachedCredentials, EndpointTokens, SecretStore, StoreError, TokenSet};
 pub use timestamp::{TimestampExt, system_time};

@@ -31,6 +31,17 @@ pub struct CachedCredentials {
 /// The bearer tokens of the loopback endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndpointTokens {
+    /// The tokens that shells get now.
+    pub current: TokenSet,
+    /// The tokens before the last renewal, which open shells may still have.
+    pub previous: Option<TokenSet>,
+}
+
+/// Bearer tokens that were issued together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenSet {
+    /// When they were issued; `None` if an earlier version issued them.
+    pub issued_at: Option<Timestamp>,
     /// The token for the active profile, which `ssod use` chooses.
     pub active: Option<Secret>,
     /// One token for each profile.

@@ -7,6 +7,12 @@ use ssod_model::InvalidName;
 use crate::document::{Expected, Header, LineKind, Setting};
 use crate::{ConfigProblem, Document, ProblemKind, Section};
 
+/// No key that ssod reads is longer. Lines below a longer key are ignored: a copy of the key for each of them would
+/// make the work quadratic.
+const MAX_KEY_BYTES: usize = 128;
+/// A longer nested value, such as a URL, is ignored, because each profile that names the section gets a copy of it.
+const MAX_NESTED_BYTES: usize = 4096;
+
 /// All sections of one name, merged.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
@@ -75,7 +81,7 @@ pub(crate) struct BlockReader {
     /// Which block the next line belongs to; `None` above the first header.
     current: Option<usize>,
     /// The key of the last setting, which the next continuation belongs to, and whether its value is on the lines
-    /// below.
+    /// below. Empty if the key is too long.
     outer: String,
     is_nested: bool,
     has_indented_key: bool,
@@ -127,7 +133,11 @@ impl BlockReader {
 
     fn setting(&mut self, line: usize, setting: &Setting, indent: &str) {
         let Some(block) = self.current.and_then(|at| self.blocks.get_mut(at)) else { return };
-        self.outer.clone_from(&setting.key);
+        if setting.key.len() <= MAX_KEY_BYTES {
+            self.outer.clone_from(&setting.key);
+        } else {
+            self.outer.clear();
+        }
         self.is_nested = setting.value().is_empty();
         let value = Value { line, text: setting.value().to_owned() };
         let is_duplicate = block.values.insert(setting.key.clone(), value).is_some();
@@ -155,13 +165,15 @@ impl BlockReader {
 
     fn continuation(&mut self, line: usize, content: &str) {
         let Some(block) = self.current.and_then(|at| self.blocks.get_mut(at)) else { return };
-        if let Some(value) = block.values.get_mut(&self.outer) {
-            value.text.push('\n');
-            value.text.push_str(content);
-        }
+        let Some(outer) = block.values.get_mut(&self.outer) else { return };
+        outer.text.push('\n');
+        outer.text.push_str(content);
         // botocore splits these lines at `=` only.
         let (key, value) = content.split_once('=').unwrap_or((content, ""));
-        block.nested.insert(format!("{}.{}", self.outer, key.trim().to_lowercase()), value.trim().to_owned());
+        let (key, value) = (key.trim(), value.trim());
+        if key.len() <= MAX_KEY_BYTES && value.len() <= MAX_NESTED_BYTES {
+            block.nested.insert(format!("{}.{}", self.outer, key.to_lowercase()), value.to_owned());
+        }
         if !self.is_nested && is_read_by_ssod(&self.outer) {
             let key = self.outer.clone();
             self.problem(line, ProblemKind::Continuation { key });
@@ -183,4 +195,36 @@ impl BlockReader {
 /// Other keys belong to other tools, so ssod reports nothing about how they are written.
 fn is_read_by_ssod(key: &str) -> bool {
     key.starts_with("sso_") || key.starts_with("ssod_") || key == "region"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts the bytes that are stored for a file: a work that grows faster than the file would store more and more.
+    fn stored_bytes(text: &str) -> usize {
+        let reader = BlockReader::read(&Document::parse(text));
+        let blocks = reader.blocks.iter().map(|block| {
+            let values = block.values.iter().map(|(key, value)| key.len() + value.text.len());
+            let nested = block.nested.iter().map(|(key, value)| key.len() + value.len());
+            block.name.len() + values.sum::<usize>() + nested.sum::<usize>()
+        });
+        let problems = reader.problems.iter().map(|problem| problem.to_string().len());
+        blocks.sum::<usize>() + problems.sum::<usize>()
+    }
+
+    #[test]
+    fn no_file_stores_more_than_a_multiple_of_its_size() {
+        let long_key =
+            format!("[profile a]\nssod_{} = x\n{}", "k".repeat(50_000), "  n = 1\n".repeat(10_000));
+        let distinct: String = (0..10_000).map(|number| format!("  n{number} = 1\n")).collect();
+        let nested = format!("[services s]\n{} =\n{distinct}", "o".repeat(50_000));
+        let repeated = format!("[profile a]\n{}", "region = x\n".repeat(10_000));
+        let headers = "[profile a]\n".repeat(10_000);
+        let one_value = format!("[profile a]\nregion = {}\n", "v".repeat(100_000));
+        for text in [long_key, nested, repeated, headers, one_value] {
+            let stored = stored_bytes(&text);
+            assert!(stored <= 20 * text.len(), "{stored} for {} bytes: {}", text.len(), &text[..40]);
+        }
+    }
 }

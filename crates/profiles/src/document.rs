@@ -192,7 +192,9 @@ fn parse_header(content: &str) -> Option<Header> {
     let inside = content.strip_prefix('[')?;
     let name = &inside[..inside.rfind(']').filter(|end| *end > 0)?];
     // The SDKs remove a comment first. configparser does not, so a `]` in the comment ends the header.
-    let commented = name.match_indices(']').find(|(at, _)| trim(&name[at + 1..]).starts_with(['#', ';']));
+    // Only the white space at the start is removed, because removing that at the end for each `]` is quadratic.
+    let starts_comment = |text: &str| text.trim_start_matches(is_space).starts_with(['#', ';']);
+    let commented = name.match_indices(']').find(|(at, _)| starts_comment(&name[at + 1..]));
     let (inner, comment) = match commented {
         Some((at, _)) => (&name[..at], Some(trim(&inside[at + 1..]).to_owned())),
         None => (name, None),

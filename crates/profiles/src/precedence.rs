@@ -28,6 +28,8 @@ const CREDENTIAL_KEYS: [&str; 13] = [
     "login_session",
 ];
 const CREDENTIAL_PROCESS: &str = "credential_process";
+/// The longest name of a profile.
+const MAX_NAME_BYTES: usize = 1024;
 
 /// What the two files that every AWS tool reads have for each profile.
 #[derive(Clone, Debug, Default)]
@@ -153,10 +155,12 @@ struct FoundSetting {
 
 /// The credentials file names a profile without `profile`, and some SDKs read such a section in the config file, too.
 fn profile_of(section: &Section) -> Option<&str> {
-    match section {
-        Section::Profile(name) | Section::Other(name) => Some(name),
-        Section::SsoSession(_) | Section::Services(_) => None,
-    }
+    let name = match section {
+        Section::Profile(name) | Section::Other(name) => name,
+        Section::SsoSession(_) | Section::Services(_) => return None,
+    };
+    // ssod serves no profile with a longer name, and each setting costs a copy of it.
+    (name.len() <= MAX_NAME_BYTES).then_some(name)
 }
 
 /// Returns whether the command line is `…/ssod credential-process PROFILE`.

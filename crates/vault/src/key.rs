@@ -75,6 +75,16 @@ impl VaultKey {
     }
 }
 
+/// A key as its store has it.
+#[derive(Clone, Debug)]
+pub struct StoredKey {
+    /// The key.
+    pub key: VaultKey,
+    /// The lowest counter of the files that are accepted under the key. It is raised when something is revoked, so a
+    /// copy from before that cannot be put back. 0 for a key that an earlier version saved, which had no counter.
+    pub counter: u64,
+}
+
 impl fmt::Debug for VaultKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("VaultKey([redacted])")

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use ssod_model::{
     CachedCredentials, ClientRegistration, EndpointTokens, InvalidName, ProfileName, Region, RoleCredentials,
-    RoleId, Secret, SessionName, SessionRecord, SessionTokens, SignInFlow, StartUrl, Timestamp,
+    RoleId, Secret, SessionName, SessionRecord, SessionTokens, SignInFlow, StartUrl, Timestamp, TokenSet,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -56,10 +56,20 @@ struct CredentialsEntry<'a> {
     last_used: Option<i64>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct EndpointTokensFile {
+    #[serde(flatten)]
+    current: TokenSetEntry,
+    #[serde(default)]
+    previous: Option<TokenSetEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TokenSetEntry {
     active: Option<String>,
     profiles: BTreeMap<String, String>,
+    #[serde(default)]
+    issued_at: Option<i64>,
 }
 
 impl From<&SessionRecord> for SessionFile {
@@ -171,11 +181,7 @@ impl TryFrom<CredentialsFile<'_>> for Vec<CachedCredentials> {
 
 impl From<&EndpointTokens> for EndpointTokensFile {
     fn from(tokens: &EndpointTokens) -> Self {
-        let text = |secret: &Secret| secret.expose().to_owned();
-        Self {
-            active: tokens.active.as_ref().map(text),
-            profiles: tokens.profiles.iter().map(|(name, token)| (name.to_string(), text(token))).collect(),
-        }
+        Self { current: (&tokens.current).into(), previous: tokens.previous.as_ref().map(Into::into) }
     }
 }
 
@@ -183,9 +189,32 @@ impl TryFrom<EndpointTokensFile> for EndpointTokens {
     type Error = InvalidName;
 
     fn try_from(file: EndpointTokensFile) -> Result<Self, InvalidName> {
-        let profiles = file.profiles.into_iter();
         Ok(Self {
-            active: file.active.map(Secret::from),
+            current: file.current.try_into()?,
+            previous: file.previous.map(TokenSet::try_from).transpose()?,
+        })
+    }
+}
+
+impl From<&TokenSet> for TokenSetEntry {
+    fn from(tokens: &TokenSet) -> Self {
+        let text = |secret: &Secret| secret.expose().to_owned();
+        Self {
+            active: tokens.active.as_ref().map(text),
+            profiles: tokens.profiles.iter().map(|(name, token)| (name.to_string(), text(token))).collect(),
+            issued_at: tokens.issued_at.map(Timestamp::as_millisecond),
+        }
+    }
+}
+
+impl TryFrom<TokenSetEntry> for TokenSet {
+    type Error = InvalidName;
+
+    fn try_from(entry: TokenSetEntry) -> Result<Self, InvalidName> {
+        let profiles = entry.profiles.into_iter();
+        Ok(Self {
+            issued_at: entry.issued_at.map(timestamp),
+            active: entry.active.map(Secret::from),
             profiles: profiles
                 .map(|(name, token)| Ok((ProfileName::parse(&name)?, token.into())))
                 .collect::<Result<_, InvalidName>>()?,

@@ -3,11 +3,12 @@
 mod folder;
 mod keys;
 pub(crate) mod rekey;
+mod revocation;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,12 +19,12 @@ use zeroize::Zeroizing;
 use self::folder::{SUFFIX, SealedFolder};
 use self::keys::Keys;
 use self::rekey::{LOCKED, RekeyError};
+use crate::key_store::access;
 use crate::key_store::error::KeyStoreError;
 use crate::key_store::find::{self, FoundKey};
 use crate::key_store::kind::KeyStore;
-use crate::key_store::location::KeyLocations;
+use crate::key_store::location::KeyRecord;
 use crate::record::{CredentialsFile, EndpointTokensFile, SessionFile};
-use crate::seal::seal;
 
 const SESSION_PREFIX: &str = "session-";
 const CREDENTIALS: &str = "role-credentials.sealed";
@@ -35,6 +36,14 @@ pub struct Vault {
     folder: SealedFolder,
     /// Held for reading while a file is sealed or opened, and for writing during a rekey. `None` while locked.
     keys: RwLock<Option<Keys>>,
+    /// Held while the key store or the record of the keys is changed. Taken before `keys`.
+    key_store: Mutex<()>,
+    /// The record of the keys as it was last read, so that a question about it does not wait for the disk.
+    record: Mutex<KeyRecord>,
+    /// Why a key that was replaced cannot be deleted.
+    undeleted_key: Mutex<Option<KeyStoreError>>,
+    /// Why the counter cannot be raised.
+    unraised_counter: Mutex<Option<KeyStoreError>>,
     set_aside: Mutex<Vec<SetAsideFile>>,
 }
 
@@ -52,52 +61,108 @@ impl Vault {
     /// [`unlock`](Self::unlock).
     pub fn new(folder: &Path) -> io::Result<Self> {
         let folder = SealedFolder::create(folder)?;
-        Ok(Self { folder, keys: RwLock::default(), set_aside: Mutex::default() })
+        // An error appears when the key is looked for.
+        let record = KeyRecord::load(folder.path()).unwrap_or_default();
+        Ok(Self {
+            folder,
+            record: Mutex::new(record),
+            keys: RwLock::default(),
+            key_store: Mutex::default(),
+            undeleted_key: Mutex::default(),
+            unraised_counter: Mutex::default(),
+            set_aside: Mutex::default(),
+        })
     }
 
-    /// Unlocks the vault with its key, and completes a rekey that was interrupted. Blocks on the disk and the key
-    /// store.
+    /// Unlocks the vault with its key, and completes a rekey and a revocation that were interrupted. Blocks on the disk
+    /// and, in those cases, on the key store.
     pub fn unlock(&self, found: FoundKey) {
-        if !found.key.is_locked_in_memory() {
+        if !found.current.key.is_locked_in_memory() {
             tracing::warn!(
                 "the vault's key may be written to swap: this user's limit of locked memory (ulimit -l) is used up"
             );
         }
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let keys = keys.insert(Keys { current: found.key, former: found.former });
-        if let Err(error) = rekey::finish(&self.folder, keys) {
-            // Every file opens under one of the two keys, so the vault is usable without the rekey.
-            tracing::warn!(%error, "the rekey of the vault is not complete yet");
+        let _key_store = self.lock_key_store();
+        {
+            let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            let keys = keys.insert(Keys::new(found));
+            if let Err(error) = keys.adopt_counter_of_files(&self.folder) {
+                tracing::warn!(%error, "the counter of the vault's files cannot be read");
+            }
+            if let Err(error) = rekey::finish(&self.folder, keys) {
+                // Every file opens under one of the two keys, so the vault is usable without the rekey.
+                tracing::warn!(%error, "the rekey of the vault is not complete yet");
+            }
         }
+        self.read_record_again();
+        // The vault is usable nevertheless, and the error is one of its problems.
+        let _ = self.report_unraised(self.complete_revocation());
     }
 
     /// Returns where the key is, according to the `key-store` file.
     pub fn key_store(&self) -> Option<KeyStore> {
-        KeyLocations::load(self.folder.path()).ok().flatten().map(|locations| locations.current.store)
+        self.record().current.as_ref().map(|location| location.store)
     }
 
     /// Returns whether a rekey has started and is not complete.
     pub fn is_changing_key(&self) -> bool {
-        KeyLocations::load(self.folder.path())
-            .is_ok_and(|locations| locations.is_some_and(|locations| locations.former.is_some()))
+        self.record().former.is_some()
+    }
+
+    fn record(&self) -> MutexGuard<'_, KeyRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_record_again(&self) {
+        if let Ok(record) = KeyRecord::load(self.folder.path()) {
+            *self.record() = record;
+        }
     }
 
     /// Reads the key from its store, so that the kernel does not expire it, and saves it again if the store has lost
     /// it; the latter only while the vault is unlocked. Blocks on the key store.
     pub fn touch_key(&self) -> Result<(), KeyStoreError> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        find::touch(self.folder.path(), keys.as_ref().map(|keys| &keys.current))
+        let _key_store = self.lock_key_store();
+        let key = {
+            let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+            keys.as_ref().map(|keys| keys.current.clone())
+        };
+        find::touch(self.folder.path(), key.as_ref())
     }
 
-    /// Seals every file again under a new key in that store, then forgets the old key. Blocks on the disk and the key
+    /// Seals every file again under a new key in that store, then deletes the old key. Blocks on the disk and the key
     /// store; saves wait until it returns. Fails while the vault is locked, or if a store or the disk fails.
     pub fn rekey(&self, store: KeyStore) -> Result<(), RekeyError> {
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let outcome = rekey::run(&self.folder, keys.as_mut(), store);
-        drop(keys);
+        let _key_store = self.lock_key_store();
+        let outcome = {
+            let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            rekey::run(&self.folder, keys.as_mut(), store)
+        };
+        // This also reads the record again, which names the new key or both.
+        self.forget_obsolete_keys();
         outcome.map_err(|error| {
             if self.is_changing_key() { RekeyError::Incomplete(error) } else { RekeyError::NotStarted(error) }
         })
+    }
+
+    /// Deletes the keys that rekeys have replaced and that are still in a key store; a failure is a
+    /// [problem](Self::problems). Blocks on the key stores.
+    pub fn delete_replaced_keys(&self) {
+        let _key_store = self.lock_key_store();
+        self.forget_obsolete_keys();
+    }
+
+    fn forget_obsolete_keys(&self) {
+        let error = access::forget_obsolete(self.folder.path()).err();
+        if let Some(error) = &error {
+            tracing::warn!(%error, "a replaced key could not be deleted from its store");
+        }
+        *self.undeleted_key.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        self.read_record_again();
+    }
+
+    fn lock_key_store(&self) -> MutexGuard<'_, ()> {
+        self.key_store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets the key. Nothing can be read or saved until [`unlock`](Self::unlock).
@@ -106,11 +171,16 @@ impl Vault {
     }
 
     /// Returns a sentence with a remedy for each file that could not be read since the start, until the user removes
-    /// that file.
+    /// that file; and for a key or a counter that a key store does not let ssod change.
     pub fn problems(&self) -> Vec<String> {
         let mut set_aside = self.set_aside.lock().unwrap_or_else(PoisonError::into_inner);
         set_aside.retain(|file| file.path.exists());
-        set_aside.iter().map(|file| file.problem.clone()).collect()
+        let files = set_aside.iter().map(|file| file.problem.clone());
+        let undeleted = self.undeleted_key.lock().unwrap_or_else(PoisonError::into_inner);
+        let undeleted = undeleted.iter().map(|error| {
+            format!("A key that was replaced is still in its key store: {error}. ssod tries again at its next start")
+        });
+        files.chain(undeleted).chain(self.revocation_problem()).collect()
     }
 
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
@@ -120,7 +190,7 @@ impl Vault {
         let content = Zeroizing::new(serde_json::to_vec(value).map_err(|error| failed(&error))?);
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let keys = keys.as_ref().ok_or_else(|| failed(&LOCKED))?;
-        let sealed = seal(&keys.current, name, &content).map_err(|error| failed(&error))?;
+        let sealed = keys.seal(name, &content).map_err(|error| failed(&error))?;
         self.folder.replace(name, &sealed).map_err(|error| failed(&error))
     }
 
@@ -196,13 +266,10 @@ impl SecretStore for Vault {
     fn forget_session(&self, name: &SessionName) -> Result<(), StoreError> {
         // The lock waits for a rekey in progress, which could otherwise write the file again.
         let _keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let path = self.folder.join(&session_file_name(name));
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError(format!("cannot remove {}: {error}", path.display())))
-            }
-            _ => Ok(()),
-        }
+        let file = session_file_name(name);
+        self.folder.remove(&file).map_err(|error| {
+            StoreError(format!("cannot remove {}: {error}", self.folder.join(&file).display()))
+        })
     }
 
     fn load_credentials(&self) -> Result<Vec<CachedCredentials>, StoreError> {

@@ -1,6 +1,7 @@
 //! The AWS config file: read, resolved, and given to the broker.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +13,11 @@ use super::draft_sessions::{DraftId, DraftSessions};
 use super::problem::{Area, Problem, Problems};
 use crate::live_broker::LiveBroker;
 use crate::sign_in_hosts;
+use crate::system::file_access::{self, FileAnswer};
 use crate::vault::keeper::VaultKeeper;
+
+/// More problems of one file are only counted: each is a line in the log and in `ssod status`.
+const MAX_PROBLEMS: usize = 50;
 
 /// The AWS config file, which may change while the daemon runs.
 #[derive(Clone)]
@@ -55,17 +60,31 @@ impl LiveAwsConfig {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).get(profile).cloned()
     }
 
-    /// Reads the file and applies it. An unusable file changes only the list of problems.
-    pub(crate) async fn reload(&self) {
+    /// Reads the file and applies it. An unusable file changes only the list of problems. Returns whether the file must
+    /// be read again later, because its file system does not answer now.
+    pub(crate) async fn reload(&self) -> FileAnswer {
         let _reloading = self.reloading.lock().await;
-        let (path, environment, drafts) = (self.path.clone(), self.environment.clone(), self.drafts.clone());
-        let read = tokio::task::spawn_blocking(move || load(&path, &environment, &drafts)).await;
-        let loaded = read.unwrap_or_else(|panicked| Err(panicked.to_string()));
-        let problems = match loaded {
+        let file = self.path.clone();
+        let content = file_access::access(&self.path, move || read(&file)).await;
+        let answer = FileAnswer::of(&content);
+        let problems = match self.resolve(content).await {
             Ok(configuration) => self.apply(configuration).await,
             Err(unusable) => vec![self.problem(unusable)],
         };
         self.problems.replace(Area::AwsConfig, problems);
+        answer
+    }
+
+    /// Returns what the file says. The error continues the file's name.
+    async fn resolve(&self, content: io::Result<Result<String, FileError>>) -> Result<Configuration, String> {
+        let unusable = |error: &dyn std::fmt::Display| {
+            format!("cannot be read: {error}. ssod keeps the profiles that it has")
+        };
+        let text = content.map_err(|error| unusable(&error))?.map_err(|error| unusable(&error))?;
+        let (environment, drafts) = (self.environment.clone(), self.drafts.clone());
+        let resolving =
+            tokio::task::spawn_blocking(move || resolve(&Document::parse(&drafts.apply(text)), &environment));
+        resolving.await.map_err(|panicked| panicked.to_string())
     }
 
     /// Uses the session as if the file had it, until the returned value is dropped.
@@ -76,11 +95,18 @@ impl LiveAwsConfig {
     }
 
     async fn apply(&self, mut configuration: Configuration) -> Vec<Problem> {
-        let mut problems: Vec<_> =
-            configuration.problems.iter().map(|problem| self.problem(problem.to_string())).collect();
+        let mut problems: Vec<_> = configuration
+            .problems
+            .iter()
+            .take(MAX_PROBLEMS)
+            .map(|problem| self.problem(problem.to_string()))
+            .collect();
+        if let Some(more) = configuration.problems.len().checked_sub(MAX_PROBLEMS).filter(|more| *more > 0) {
+            problems.push(self.problem(format!("{more} further lines have problems, too")));
+        }
         configuration.sessions.retain(|name, session| {
             let allowed = sign_in_hosts::allows_start_url(session);
-            if !allowed {
+            if !allowed && problems.len() < 2 * MAX_PROBLEMS {
                 problems
                     .push(self.problem(format!("session {name} has a start URL with plain http; use https")));
             }
@@ -118,17 +144,10 @@ impl Drop for Draft {
     }
 }
 
-/// Returns what the file says; a missing file is an empty one. The error continues the file's name.
-fn load(
-    path: &Path,
-    environment: &EndpointVariables,
-    drafts: &DraftSessions,
-) -> Result<Configuration, String> {
-    let text = match read_to_string(path, &ReadPolicy::user_file()) {
-        Ok(text) => text,
-        Err(FileError::NotFound) => String::new(),
-        Err(error) => return Err(format!("cannot be read: {error}. ssod keeps the profiles that it has")),
-    };
-    let text = drafts.apply(text);
-    Ok(resolve(&Document::parse(&text), environment))
+/// Returns the text of the file; a missing file is an empty one.
+fn read(path: &Path) -> Result<String, FileError> {
+    match read_to_string(path, &ReadPolicy::user_file()) {
+        Err(FileError::NotFound) => Ok(String::new()),
+        read => read,
+    }
 }

@@ -4,10 +4,13 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
+
+use crate::system::file_access;
 
 /// An editor makes several changes for one save; events within this time count as one change.
 const SETTLE: Duration = Duration::from_millis(80);
@@ -17,15 +20,22 @@ const MAX_LINKS: usize = 40;
 
 /// Watches a set of files.
 pub(crate) struct FileWatch {
+    watched: Arc<Mutex<WatchedFolders>>,
+    events: mpsc::Receiver<()>,
+    /// Names the files to [`file_access`].
+    lane: PathBuf,
+}
+
+/// The folders that are watched for the files. Finding and watching them blocks if a file system does not answer.
+struct WatchedFolders {
     files: Vec<PathBuf>,
     watcher: RecommendedWatcher,
-    events: mpsc::Receiver<()>,
-    watched: BTreeSet<PathBuf>,
+    folders: BTreeSet<PathBuf>,
 }
 
 impl FileWatch {
     /// Starts watching; fails if the system cannot watch.
-    pub(crate) fn new(files: Vec<PathBuf>) -> notify::Result<Self> {
+    pub(crate) async fn new(files: Vec<PathBuf>) -> notify::Result<Self> {
         // A capacity of one is enough: a queued event covers all that follow it.
         let (changed, events) = mpsc::channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -34,8 +44,11 @@ impl FileWatch {
                 let _ = changed.try_send(());
             }
         })?;
-        let mut watch = Self { files, watcher, events, watched: BTreeSet::new() };
-        watch.watch_folders();
+        let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+        let lane = PathBuf::from(format!("watch {}", names.join(" ")));
+        let watched = WatchedFolders { files, watcher, folders: BTreeSet::new() };
+        let watch = Self { watched: Arc::new(Mutex::new(watched)), events, lane };
+        watch.watch_folders().await;
         Ok(watch)
     }
 
@@ -49,12 +62,25 @@ impl FileWatch {
         }
         tokio::time::sleep(SETTLE).await;
         while self.events.try_recv().is_ok() {}
-        self.watch_folders();
+        self.watch_folders().await;
     }
 
-    fn watch_folders(&mut self) {
+    /// Watches the folders of the files, which may be other ones now. While a file system does not answer, the earlier
+    /// ones stay watched.
+    pub(crate) async fn watch_folders(&self) {
+        let watched = self.watched.clone();
+        let update = move || watched.lock().unwrap_or_else(PoisonError::into_inner).update();
+        if let Err(error) = file_access::access(&self.lane, update).await {
+            // Reading the files reports it to the user.
+            tracing::debug!(%error, "the folders cannot be watched now");
+        }
+    }
+}
+
+impl WatchedFolders {
+    fn update(&mut self) {
         let wanted: BTreeSet<PathBuf> = self.files.iter().flat_map(|file| folders_of(file)).collect();
-        for gone in self.watched.difference(&wanted) {
+        for gone in self.folders.difference(&wanted) {
             // This fails if the folder was removed, which ended the watch already.
             let _ = self.watcher.unwatch(gone);
         }
@@ -64,7 +90,7 @@ impl FileWatch {
                 tracing::debug!(%error, folder = %folder.display(), "cannot watch");
             }
         }
-        self.watched = wanted;
+        self.folders = wanted;
     }
 }
 
@@ -123,7 +149,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join(".aws");
         let file = folder.join("config");
-        let mut watch = FileWatch::new(vec![file.clone()]).unwrap();
+        let mut watch = FileWatch::new(vec![file.clone()]).await.unwrap();
         assert!(
             notices(&mut watch, || fs::create_dir(&folder).unwrap()).await,
             "the missing folder is created"
@@ -153,7 +179,7 @@ mod tests {
         symlink("../stow/config", aws.join("config")).unwrap();
         symlink(home.path().join("current/config"), stow.join("config")).unwrap();
         symlink("store", home.path().join("current")).unwrap();
-        let mut watch = FileWatch::new(vec![aws.join("config")]).unwrap();
+        let mut watch = FileWatch::new(vec![aws.join("config")]).await.unwrap();
         let replace_link = |target: &Path, link: PathBuf| {
             let new = home.path().join("other/new-link");
             symlink(target, &new).unwrap();
@@ -187,7 +213,7 @@ mod tests {
         version("..1");
         symlink("..1", mount.path().join("..data")).unwrap();
         symlink("..data/config", mount.path().join("config")).unwrap();
-        let mut watch = FileWatch::new(vec![mount.path().join("config")]).unwrap();
+        let mut watch = FileWatch::new(vec![mount.path().join("config")]).await.unwrap();
         version("..2");
         symlink("..2", mount.path().join("..data_tmp")).unwrap();
         while notices(&mut watch, || {}).await {}
@@ -216,7 +242,7 @@ mod tests {
         let target = dotfiles.join("aws-config");
         fs::File::create(&target).unwrap();
         std::os::unix::fs::symlink(&target, folder.join("config")).unwrap();
-        let mut watch = FileWatch::new(vec![folder.join("config")]).unwrap();
+        let mut watch = FileWatch::new(vec![folder.join("config")]).await.unwrap();
         assert!(
             notices(&mut watch, || fs::OpenOptions::new()
                 .write(true)

@@ -6,20 +6,31 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use ssod_control::resolve_user_path;
 use ssod_identity_center::HttpOptions;
+use ssod_private_files::ReadPolicy;
 
 use crate::config::settings::NetworkSettings;
+use crate::system::file_access;
 
 /// Reads the CA bundle that [`ca_bundle`] finds; fails if it cannot be read.
-pub(crate) fn load(
+pub(crate) async fn load(
     settings: &NetworkSettings,
     settings_file: &Path,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<HttpOptions> {
     let path = ca_bundle(settings, settings_file, variable)?;
-    let read = |path: PathBuf| {
-        std::fs::read(&path).with_context(|| format!("cannot read the CA bundle {}", path.display()))
+    let ca_bundle = match path {
+        Some(path) => {
+            Some(read(&path).await.with_context(|| format!("cannot read the CA bundle {}", path.display()))?)
+        }
+        None => None,
     };
-    Ok(HttpOptions { proxy: settings.proxy.clone(), ca_bundle: path.map(read).transpose()? })
+    Ok(HttpOptions { proxy: settings.proxy.clone(), ca_bundle })
+}
+
+async fn read(path: &Path) -> Result<Vec<u8>> {
+    let file = path.to_owned();
+    let read = move || ssod_private_files::read(&file, &ReadPolicy::user_file());
+    Ok(file_access::access(path, read).await??)
 }
 
 /// Returns the path of the CA bundle that the settings name, otherwise of the one in `AWS_CA_BUNDLE`. A relative path

@@ -1,10 +1,12 @@
 //! Reloads `config.toml` and the AWS config file when they change on disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ssod_control::Paths;
+use ssod_private_files::ReadPolicy;
 
 use super::FileWatch;
 use super::aws_config::LiveAwsConfig;
@@ -15,6 +17,7 @@ use crate::listen::imds_ports::ImdsPorts;
 use crate::live_broker::LiveBroker;
 use crate::sentence::sentence;
 use crate::shutdown::Shutdown;
+use crate::system::file_access::{self, FileAnswer};
 use crate::vault::keeper::VaultKeeper;
 
 /// Reloads changed configuration files. The fields are what a change affects.
@@ -31,11 +34,19 @@ pub(crate) struct ConfigReloader {
     pub(crate) problems: Problems,
 }
 
+/// The delay before files are read again whose file system did not answer.
+const RETRY_STALLED: Duration = Duration::from_secs(10);
+
+/// The content of the files at one time, to recognize a change. An error is content, too: a file that could not be read
+/// may be readable now.
+#[derive(PartialEq, Eq)]
+struct Contents([Result<Vec<u8>, String>; 2]);
+
 impl ConfigReloader {
     /// Reloads changed files until the stop. It compares contents, because one change can cause many events.
     pub(crate) async fn run(self, shutdown: Shutdown) {
-        let files = vec![self.paths.aws_config.clone(), self.paths.settings.clone()];
-        let mut watch = match FileWatch::new(files.clone()) {
+        let files = [self.paths.aws_config.clone(), self.paths.settings.clone()];
+        let mut watch = match FileWatch::new(files.to_vec()).await {
             Ok(watch) => watch,
             Err(error) => {
                 tracing::warn!(%error, "cannot watch the configuration files; after a change, restart the daemon");
@@ -43,31 +54,44 @@ impl ConfigReloader {
                 return;
             }
         };
-        let content = |file: &PathBuf| std::fs::read(file).ok();
-        let mut before: Vec<_> = files.iter().map(content).collect();
+        let mut before = Contents::read(&files).await;
         // A file may have changed after it was first read and before the watch started.
-        self.aws_config.reload().await;
-        self.reload_settings();
-        self.apply_imds_ports().await;
+        let mut answer = self.reload(true, true).await;
         loop {
+            let retry = async {
+                match answer {
+                    FileAnswer::Stalled => tokio::time::sleep(RETRY_STALLED).await,
+                    FileAnswer::Answered => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = shutdown.begun() => return,
                 () = watch.changed() => {}
+                () = retry => watch.watch_folders().await,
             }
-            let now: Vec<_> = files.iter().map(content).collect();
-            if now[0] != before[0] {
-                self.aws_config.reload().await;
-            }
-            if now[1] != before[1] {
-                self.reload_settings();
-                self.apply_imds_ports().await;
-            }
+            let now = Contents::read(&files).await;
+            let is_retry = answer == FileAnswer::Stalled;
+            answer =
+                self.reload(is_retry || now.0[0] != before.0[0], is_retry || now.0[1] != before.0[1]).await;
             before = now;
         }
     }
 
-    fn reload_settings(&self) {
-        match self.settings.reload(&self.paths.settings) {
+    /// Reloads the files that have changed.
+    async fn reload(&self, aws_config_changed: bool, settings_changed: bool) -> FileAnswer {
+        let mut answers = Vec::new();
+        if aws_config_changed {
+            answers.push(self.aws_config.reload().await);
+        }
+        if settings_changed {
+            answers.push(self.reload_settings().await);
+            self.apply_imds_ports().await;
+        }
+        if answers.contains(&FileAnswer::Stalled) { FileAnswer::Stalled } else { FileAnswer::Answered }
+    }
+
+    async fn reload_settings(&self) -> FileAnswer {
+        match self.settings.reload(&self.paths.settings).await {
             Ok(needs_restart) => {
                 let settings = self.settings.current();
                 self.imds_enabled.store(settings.imds.enabled, Ordering::Relaxed);
@@ -76,6 +100,7 @@ impl ConfigReloader {
                 self.problems.replace(Area::Settings, Vec::new());
                 let restart = needs_restart.map(|changed| Problem::new(Area::Restart, changed));
                 self.problems.replace(Area::Restart, restart.into_iter().collect());
+                FileAnswer::Answered
             }
             Err(error) => {
                 let problem = Problem::new(Area::Settings, error.to_string()).with_remedy(format!(
@@ -84,6 +109,7 @@ impl ConfigReloader {
                 ));
                 self.problems.replace(Area::Settings, vec![problem]);
                 self.problems.replace(Area::Restart, Vec::new());
+                if error.is_stalled() { FileAnswer::Stalled } else { FileAnswer::Answered }
             }
         }
     }
@@ -100,4 +126,18 @@ impl ConfigReloader {
         let problems = self.imds_ports.apply(&profiles).await;
         self.problems.replace(Area::Imds, conflict.into_iter().chain(problems).collect());
     }
+}
+
+impl Contents {
+    async fn read(files: &[PathBuf; 2]) -> Self {
+        let [aws_config, settings] = files;
+        Self([read(aws_config).await, read(settings).await])
+    }
+}
+
+async fn read(file: &Path) -> Result<Vec<u8>, String> {
+    let path = file.to_owned();
+    let read = move || ssod_private_files::read(&path, &ReadPolicy::user_file());
+    let content = file_access::access(file, read).await.map_err(|error| error.to_string())?;
+    content.map_err(|error| error.to_string())
 }

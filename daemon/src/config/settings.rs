@@ -1,63 +1,28 @@
 //! `config.toml`. Every setting is optional. An unknown key or an invalid value is an error that names its line.
 
 mod file;
+mod load;
 mod mistake;
 mod profile_names;
 mod syntax;
 mod value;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ssod_broker::{KeepFresh, Policy};
 use ssod_model::ProfileName;
 use ssod_vault::KeyStoreChoice;
-use thiserror::Error;
 
-use self::file::{SettingsFile, Table};
+use self::file::{Mistakes, SettingsFile, Table};
+pub use self::load::SettingsError;
 pub use self::mistake::Mistake;
-use self::mistake::line_at;
 pub(crate) use self::profile_names::NamedProfile;
 use self::value::{command, duration, one_of, optional_duration, port, rate, switch, text};
 use crate::system::logging::LogFormat;
 
 /// The port if the settings name none. At the very first start, the daemon may choose another one.
 pub(crate) const DEFAULT_PORT: u16 = 7746;
-
-/// Why the settings cannot be used.
-#[derive(Debug, Error)]
-pub enum SettingsError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {error}", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The error.
-        error: io::Error,
-    },
-    /// The file has a mistake.
-    #[error("{} line {}: {}", .path.display(), .mistake.line, .mistake.message)]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// The first mistake.
-        mistake: Mistake,
-    },
-}
-
-impl SettingsError {
-    /// Returns what the user can do.
-    pub fn remedy(&self) -> String {
-        match self {
-            Self::Unreadable { .. } => {
-                "Make it a file that you can read, or set SSOD_CONFIG to another file".to_owned()
-            }
-            Self::Invalid { mistake, .. } => mistake.remedy(),
-        }
-    }
-}
 
 /// All settings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,6 +49,8 @@ pub struct Settings {
     pub aws_cli: AwsCliSettings,
     /// The profiles that the settings name, with their lines.
     pub(crate) named_profiles: Vec<NamedProfile>,
+    /// The line of `[lock] presence`.
+    presence_line: Option<usize>,
 }
 
 /// `[endpoint]`
@@ -176,6 +143,8 @@ pub enum FlowSetting {
 pub struct LockSettings {
     /// The daemon locks itself if no caller got credentials for this long; never if empty.
     pub idle_after: Option<Duration>,
+    /// Whether a lock also locks the keyring that has the vault's key, so that an unlock needs its password.
+    pub presence: bool,
 }
 
 /// `[log]`
@@ -213,34 +182,25 @@ impl FlowSetting {
 }
 
 impl Settings {
-    /// Loads the file. Without a file, every setting has its default.
-    pub fn load(path: &Path) -> Result<Self, SettingsError> {
-        let invalid = |mistake| SettingsError::Invalid { path: path.to_owned(), mistake };
-        match std::fs::read(path) {
-            Ok(bytes) => Self::parse(decode(&bytes).map_err(invalid)?).map_err(invalid),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(SettingsError::Unreadable { path: path.to_owned(), error }),
-        }
-    }
-
     /// Parses the text; the error is the first mistake.
     pub fn parse(text: &str) -> Result<Self, Mistake> {
         let file = SettingsFile::parse(text).map_err(|error| {
             let is_right = |text: &str| {
                 let last = text.lines().count();
-                SettingsFile::parse(text)
-                    .is_ok_and(|file| Self::read(file).1.iter().all(|mistake| mistake.line != last))
+                SettingsFile::parse(text).is_ok_and(|file| !Self::read(file).1.lines.contains(&last))
             };
             syntax::explain(text, &error, is_right)
         })?;
         let (settings, mistakes) = Self::read(file);
-        let mistake = mistakes.into_iter().next().or_else(|| settings.port_conflict(settings.endpoint.port));
+        let mistake = mistakes.first;
+        let mistake = mistake.or_else(|| settings.port_conflict(settings.endpoint.port));
+        let mistake = mistake.or_else(|| settings.presence_conflict());
         mistake.map_or(Ok(settings), Err)
     }
 
     /// Reads all tables. The settings with a mistake have their defaults.
-    fn read(mut file: SettingsFile<'_>) -> (Self, Vec<Mistake>) {
-        let mut named = Vec::new();
+    fn read(mut file: SettingsFile<'_>) -> (Self, Mistakes) {
+        let (mut named, mut presence_line) = (Vec::new(), None);
         let mut settings = Self {
             endpoint: file.table("endpoint", EndpointSettings::read),
             imds: file.table("imds", |table| ImdsSettings::read(table, &mut named)),
@@ -248,12 +208,17 @@ impl Settings {
             vault: file.table("vault", VaultSettings::read),
             refresh: file.table("refresh", |table| RefreshSettings::read(table, &mut named)),
             login: file.table("login", LoginSettings::read),
-            lock: file.table("lock", LockSettings::read),
+            lock: file.table("lock", |table| {
+                presence_line = table.line_of("presence");
+                LockSettings::read(table)
+            }),
             log: file.table("log", LogSettings::read),
             notifications: file.table("notifications", NotificationSettings::read),
             aws_cli: file.table("aws_cli", AwsCliSettings::read),
             named_profiles: Vec::new(),
+            presence_line: None,
         };
+        settings.presence_line = presence_line;
         named.sort_by_key(|named| named.line);
         settings.named_profiles = named;
         (settings, file.finish())
@@ -262,6 +227,18 @@ impl Settings {
     /// Returns the mistake that an IMDS port is another profile's, or the endpoint's.
     pub(crate) fn port_conflict(&self, endpoint: Option<u16>) -> Option<Mistake> {
         profile_names::port_conflict(&self.imds.profiles, &self.named_profiles, endpoint)
+    }
+
+    /// Returns the mistake that `[lock] presence` is set for a key store that has no password.
+    fn presence_conflict(&self) -> Option<Mistake> {
+        let (line, KeyStoreChoice::Only(store)) = (self.presence_line?, self.vault.key) else { return None };
+        (self.lock.presence && !store.has_password()).then(|| {
+            let message = format!(
+                "presence under [lock] needs a keyring with a password, but [vault] key says {store}, which has none"
+            );
+            let advice = "set presence = false, or keep the key in the desktop's keyring: key = \"secret-service\"";
+            Mistake::new(line, message, Some(advice.to_owned()))
+        })
     }
 
     /// Returns the broker's settings.
@@ -352,6 +329,7 @@ impl LockSettings {
     fn read(table: &mut Table<'_>) -> Self {
         Self {
             idle_after: table.read("idle_after", None, |value| optional_duration(value, "30m", "\"never\"")),
+            presence: table.read("presence", false, switch),
         }
     }
 }
@@ -376,17 +354,6 @@ impl AwsCliSettings {
     fn read(table: &mut Table<'_>) -> Self {
         Self { share_access_token: table.read("share_access_token", false, switch) }
     }
-}
-
-/// Returns the text without a byte-order mark, which some editors write.
-fn decode(bytes: &[u8]) -> Result<&str, Mistake> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|error| {
-        let valid = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
-        let line = line_at(&valid, valid.len());
-        let message = "this line has bytes that are not text in UTF-8; save the file in that encoding";
-        Mistake::new(line, message, None)
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Reports the profiles that the settings name and that the AWS config file does not have. That is not an error of the
 //! settings, because the AWS config file may change later.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use ssod_model::{ProfileName, did_you_mean, similar_names};
@@ -8,10 +9,14 @@ use ssod_model::{ProfileName, did_you_mean, similar_names};
 use super::problem::{Area, Problem};
 use super::settings::{NamedProfile, Settings};
 
+/// The most names that are reported at a time. Each is compared with every known name.
+const MAX_PROBLEMS: usize = 20;
+
 /// Returns a problem for each name in the settings, `path`, that is not one of the `known` profiles.
 pub(crate) fn unknown_profiles(settings: &Settings, path: &Path, known: &[ProfileName]) -> Vec<Problem> {
-    let unknown = settings.named_profiles.iter().filter(|named| !known.contains(&named.name));
-    unknown.map(|named| problem(named, path, known)).collect()
+    let names: HashSet<&ProfileName> = known.iter().collect();
+    let unknown = settings.named_profiles.iter().filter(|named| !names.contains(&named.name));
+    unknown.take(MAX_PROBLEMS).map(|named| problem(named, path, known)).collect()
 }
 
 fn problem(named: &NamedProfile, path: &Path, known: &[ProfileName]) -> Problem {

@@ -134,6 +134,7 @@ impl Reporter {
         let files = self.keeper.file_problems();
         problems.extend(files.into_iter().map(|problem| Problem::new(Area::Vault, problem)));
         problems.extend(self.misplaced_key());
+        problems.extend(self.presence_without_password());
         problems.extend(self.unknown_profiles(&problems));
         problems.extend(self.clock.wrong_by().map(|by| {
             let error = describe_clock_error(by);
@@ -167,6 +168,19 @@ impl Reporter {
             }
             _ => None,
         }
+    }
+
+    /// Returns a problem if the settings require the user's presence, but the key is in a store without a password.
+    fn presence_without_password(&self) -> Option<Problem> {
+        let store = self.keeper.state().key_store().filter(|store| !store.has_password())?;
+        self.settings.current().lock.presence.then(|| {
+            let message = format!(
+                "[lock] presence = true has no effect: the vault's key is in {store}, which has no password, so each of \
+                 your programs can unlock ssod"
+            );
+            let remedy = "Move the key to a keyring: ssod vault move secret-service; or set presence = false";
+            Problem::new(Area::KeyStore, message).with_remedy(remedy)
+        })
     }
 }
 

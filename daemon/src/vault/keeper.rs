@@ -1,6 +1,8 @@
 //! Opens the vault independently of requests, retries after a failure, and locks it when the user asks for it or was
 //! idle.
 
+mod maintenance;
+mod presence;
 mod tokens;
 
 use std::fmt::Display;
@@ -16,7 +18,7 @@ use ssod_vault::{KeyStore, KeyStoreChoice, KeyStoreError, RekeyError, Vault, fin
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 
 use super::endpoint_tokens::LiveEndpointTokens;
-use super::outcome::{NewKey, RekeyFailure};
+use super::outcome::{NewKey, RekeyFailure, UnlockError};
 use super::state::{VaultState, locked_reason};
 use crate::audit::AuditLog;
 use crate::config::live_settings::LiveSettings;
@@ -57,6 +59,8 @@ struct VaultKeeperInner {
     state: watch::Sender<VaultState>,
     /// Held during each transition, so that there is one at a time.
     transition: Mutex<()>,
+    /// Held while the keyring's prompt is shown, so that there is one at a time.
+    prompt: Mutex<()>,
     /// Whether the user asked for a lock, which cancels an opening in progress.
     lock_requested: AtomicBool,
     /// Wakes the loop.
@@ -75,6 +79,7 @@ impl VaultKeeper {
             services,
             state: watch::channel(VaultState::Opening).0,
             transition: Mutex::default(),
+            prompt: Mutex::default(),
             lock_requested: AtomicBool::new(false),
             woken: Notify::new(),
             attempted: watch::channel(false).0,
@@ -153,8 +158,8 @@ impl VaultKeeper {
                 if let Err(error) = self.lock().await {
                     tracing::error!("{error:#}");
                 }
-            } else if self.key_needs_touch() {
-                self.touch_key().await;
+            } else {
+                self.maintain().await;
             }
         }
     }
@@ -173,7 +178,7 @@ impl VaultKeeper {
             // No lock while a sign-in is in progress or not saved yet.
             let busy = services.broker.is_busy().then(|| now.plus(BUSY_DELAY));
             let lock = self.idle_lock_at().map(|at| busy.map_or(at, |busy| at.max(busy)));
-            return touch().into_iter().chain(lock).min();
+            return touch().into_iter().chain(lock).chain(self.maintenance_at(now)).min();
         }
         *failures += 1;
         let delay = RETRY_MIN.saturating_mul(1 << (*failures).min(6)).min(RETRY_MAX);
@@ -187,11 +192,6 @@ impl VaultKeeper {
         let used_at = Timestamp::from_millisecond(self.0.used_at.load(Ordering::Relaxed)).ok()?;
         let last = services.audit.last_served().map_or(used_at, |served| served.max(used_at));
         Some(last.plus(idle_after))
-    }
-
-    /// Returns whether the key is in the kernel's keyring, which deletes unused keys.
-    fn key_needs_touch(&self) -> bool {
-        self.0.services.vault.key_store() == Some(KeyStore::Keyutils)
     }
 
     /// Opens the vault if it is closed, and returns the state. Key stores are called on a blocking thread.
@@ -216,11 +216,7 @@ impl VaultKeeper {
         };
         if state.is_open() {
             self.used(services.clock.now());
-            let provided = match self.provide_tokens_in_transition().await {
-                Ok(()) => services.state_file.save_port_was_taken(false),
-                error => error,
-            };
-            if let Err(error) = provided {
+            if let Err(error) = self.complete_opening().await {
                 tracing::warn!("{error:#}");
             }
             // The state is published last, so that a client that sees an open vault also finds all tokens.
@@ -237,6 +233,21 @@ impl VaultKeeper {
         }
         self.set_state(state.clone());
         state
+    }
+
+    /// Creates the missing tokens. If the present ones were revoked because another user may know them, makes copies of
+    /// the vault's files useless.
+    async fn complete_opening(&self) -> Result<()> {
+        let VaultServices { state_file, vault, .. } = &self.0.services;
+        self.provide_tokens_in_transition().await?;
+        if state_file.port_was_taken() {
+            self.revoke_copies_in_transition().await;
+            state_file.save_port_was_taken(false)?;
+        }
+        let vault = vault.clone();
+        // The key store may be slow, and nothing waits for this.
+        tokio::task::spawn_blocking(move || vault.delete_replaced_keys());
+        Ok(())
     }
 
     fn open_blocking(&self, choice: KeyStoreChoice) -> Result<KeyStore, VaultState> {
@@ -258,7 +269,10 @@ impl VaultKeeper {
                 tracing::warn!(
                     "the endpoint's tokens are renewed; open shells need a new environment: eval \"$(ssod env PROFILE)\""
                 );
-                tokens.in_force().renew(|_| true).map_err(|error| broken(&error))?;
+                tokens.in_force().revoke(|_| true).map_err(|error| broken(&error))?;
+            }
+            if let Err(error) = tokens.renew_if_due(vault.as_ref()) {
+                tracing::warn!("the endpoint's tokens cannot be renewed: {error:#}");
             }
             broker.open().map_err(|error| broken(&error))
         };
@@ -273,9 +287,12 @@ impl VaultKeeper {
     /// a renewal in progress. Returns the sessions whose renewed sign-in could not be saved and is lost; fails if a
     /// restart would unlock.
     pub(crate) async fn lock(&self) -> Result<Vec<SessionName>> {
+        let store = self.state().key_store();
         let lost = self.lock_now().await;
         let saved = self.0.services.state_file.save_locked(true);
+        let keyring_locked = self.lock_keyring(store).await;
         saved.context("ssod is locked, but a restart would unlock it")?;
+        keyring_locked.context("ssod is locked, but each of your programs can unlock it")?;
         Ok(lost)
     }
 
@@ -297,9 +314,11 @@ impl VaultKeeper {
         lost
     }
 
-    /// Opens the vault again after a lock, and returns the resulting state.
-    pub(crate) async fn unlock(&self) -> Result<VaultState> {
-        self.0.services.state_file.save_locked(false)?;
+    /// Opens the vault again after a lock, and returns the resulting state. With `[lock] presence`, the user must enter
+    /// the keyring's password.
+    pub(crate) async fn unlock(&self) -> Result<VaultState, UnlockError> {
+        self.require_presence().await.map_err(UnlockError::NotPresent)?;
+        self.0.services.state_file.save_locked(false).map_err(UnlockError::Failed)?;
         self.0.lock_requested.store(false, Ordering::SeqCst);
         let state = self.open().await;
         self.wake();
@@ -332,15 +351,6 @@ impl VaultKeeper {
             Err(if is_changing { RekeyError::Incomplete(error) } else { RekeyError::NotStarted(error) })
         });
         rekeyed.map(|()| NewKey::Replaced(store)).map_err(RekeyFailure::Failed)
-    }
-
-    /// Reads the key, so that the kernel keeps it.
-    async fn touch_key(&self) {
-        let _transition = self.lock_transition().await;
-        let vault = self.0.services.vault.clone();
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || vault.touch_key()).await {
-            tracing::warn!(%error, "the vault's key is no longer in its store; after a restart, the vault may not open");
-        }
     }
 
     /// Waits until no transition is in progress, and prevents further ones until the guard is dropped.

@@ -1,6 +1,6 @@
 //! What the keeper's changes lead to.
 
-use ssod_vault::{KeyStore, RekeyError};
+use ssod_vault::{KeyStore, KeyStoreError, RekeyError};
 
 use super::state::VaultState;
 
@@ -24,6 +24,14 @@ pub(crate) enum RekeyFailure {
 pub(crate) enum RevokeError {
     /// The vault is not open.
     Closed(VaultState),
+    /// The disk failed.
+    Failed(anyhow::Error),
+}
+
+/// Why an unlock was not tried.
+pub(crate) enum UnlockError {
+    /// The user did not prove to be present.
+    NotPresent(KeyStoreError),
     /// The disk failed.
     Failed(anyhow::Error),
 }

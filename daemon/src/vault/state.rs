@@ -88,7 +88,10 @@ impl VaultState {
         let state = match self {
             Self::Opening => VaultStateKind::Opening,
             Self::Open(_) => VaultStateKind::Open,
-            Self::Locked | Self::Failed(KeyStoreError::Locked(_)) => VaultStateKind::Locked,
+            Self::Locked
+            | Self::Failed(KeyStoreError::Locked(_) | KeyStoreError::PasswordNotEntered { .. }) => {
+                VaultStateKind::Locked
+            }
             Self::Failed(KeyStoreError::Absent { .. } | KeyStoreError::NoneAvailable(_))
             | Self::NoKeyStore { .. } => VaultStateKind::Absent,
             Self::Failed(KeyStoreError::NoDefaultKeyring) => VaultStateKind::NoDefaultKeyring,

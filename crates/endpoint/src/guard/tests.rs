@@ -82,7 +82,7 @@ struct TestTokens {
 impl TestTokens {
     fn new() -> Self {
         let tokens = Tokens::default();
-        tokens.ensure(&[admin()]).unwrap();
+        tokens.ensure(&[admin()], Timestamp::UNIX_EPOCH).unwrap();
         Self { tokens, imds_tokens: ImdsTokens::new().unwrap() }
     }
 

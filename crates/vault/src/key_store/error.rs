@@ -35,6 +35,12 @@ pub enum KeyStoreError {
         /// Why it refused.
         reason: String,
     },
+    /// The user did not enter the keyring's password when ssod required it.
+    #[error("the keyring's password was not entered: {reason}")]
+    PasswordNotEntered {
+        /// Why, without a full stop.
+        reason: String,
+    },
     /// The store does not have a key that was saved there.
     #[error("the key store {store} does not have the key of {} any more{}", .folder.display(), .cause.detail())]
     Missing {
@@ -86,7 +92,9 @@ impl KeyStoreError {
             | Self::NoneAvailable(_)
             | Self::Missing { cause: MissingCause::DefaultKeyring, .. }
             | Self::Broken { .. } => true,
-            Self::Refused { .. } | Self::Missing { cause: MissingCause::Entry, .. } => false,
+            Self::Refused { .. }
+            | Self::PasswordNotEntered { .. }
+            | Self::Missing { cause: MissingCause::Entry, .. } => false,
         }
     }
 
@@ -115,6 +123,9 @@ impl KeyStoreError {
                  move the vault's folder away and sign in again"
             }
             Self::Refused { .. } => "Allow ssod to use it, then run: ssod unlock",
+            Self::PasswordNotEntered { .. } => {
+                "Run ssod unlock in a desktop session and enter the password, or unlock the keyring first"
+            }
             Self::Missing { cause: MissingCause::Entry, .. } => {
                 "If another keyring program is running now, start the one that has the key; if the key is lost, move \
                  that folder away and sign in again"

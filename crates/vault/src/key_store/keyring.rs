@@ -12,12 +12,12 @@ use keyring_core::api::CredentialStore;
 use keyring_core::{Entry, Error};
 use zeroize::Zeroizing;
 
-use super::encoding::{decode_key, encode_key};
+use super::encoding::{decode_stored, encode_stored};
 use super::error::KeyStoreError;
 use super::kind::KeyStore;
 #[cfg(target_os = "linux")]
 use super::secret_service_probe;
-use crate::key::VaultKey;
+use crate::key::StoredKey;
 
 /// The service name that a keyring program shows for the key.
 const SERVICE: &str = "ssod";
@@ -27,21 +27,21 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 static UNANSWERED_CALLS: AtomicUsize = AtomicUsize::new(0);
 const MAX_UNANSWERED_CALLS: usize = 3;
 
-pub(super) fn load(store: KeyStore, id: &str) -> Result<Option<VaultKey>, KeyStoreError> {
+pub(super) fn load(store: KeyStore, id: &str) -> Result<Option<StoredKey>, KeyStoreError> {
     let user = user_name(id);
     with_timeout(store, move || match entry(store, &user)?.get_secret() {
         Ok(secret) => {
             let secret = Zeroizing::new(secret);
             let reason = "its entry for ssod is not a key".to_owned();
-            decode_key(&secret).map(Some).ok_or(KeyStoreError::Broken { store, reason })
+            decode_stored(&secret).map(Some).ok_or(KeyStoreError::Broken { store, reason })
         }
         Err(Error::NoEntry) => Ok(None),
         Err(error) => Err(classify(store, error)),
     })
 }
 
-pub(super) fn save(store: KeyStore, id: &str, key: &VaultKey) -> Result<(), KeyStoreError> {
-    let (user, text) = (user_name(id), encode_key(key));
+pub(super) fn save(store: KeyStore, id: &str, stored: &StoredKey) -> Result<(), KeyStoreError> {
+    let (user, text) = (user_name(id), encode_stored(stored));
     with_timeout(store, move || {
         entry(store, &user)?.set_secret(text.as_bytes()).map_err(|error| classify(store, error))
     })

@@ -33,6 +33,11 @@ impl KeyStore {
         }
     }
 
+    /// Returns whether ssod can lock the store, so that only its password opens it again.
+    pub fn has_password(self) -> bool {
+        self == Self::SecretService
+    }
+
     /// Returns whether losing a key is normal for the store: a reboot clears the kernel's keyring, and the user may
     /// remove a file.
     pub(super) fn may_lose_keys(self) -> bool {

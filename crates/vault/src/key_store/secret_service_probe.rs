@@ -15,8 +15,8 @@ use zbus::zvariant::OwnedObjectPath;
 use super::error::KeyStoreError;
 use super::kind::KeyStore;
 
-const NAME: &str = "org.freedesktop.secrets";
-const PATH: &str = "/org/freedesktop/secrets";
+pub(super) const NAME: &str = "org.freedesktop.secrets";
+pub(super) const PATH: &str = "/org/freedesktop/secrets";
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 const ACCESS_DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
@@ -63,18 +63,37 @@ enum DefaultKeyring {
 
 fn classify(answer: zbus::Result<DefaultKeyring>) -> Result<(), KeyStoreError> {
     let store = KeyStore::SecretService;
-    match answer {
-        Ok(DefaultKeyring::Unlocked) => Ok(()),
-        Ok(DefaultKeyring::Locked) => Err(KeyStoreError::Locked(store)),
-        Ok(DefaultKeyring::None) => Err(KeyStoreError::NoDefaultKeyring),
-        Ok(DefaultKeyring::NoService) => {
+    match answer.map_err(classify_bus_error)? {
+        DefaultKeyring::Unlocked => Ok(()),
+        DefaultKeyring::Locked => Err(KeyStoreError::Locked(store)),
+        DefaultKeyring::None => Err(KeyStoreError::NoDefaultKeyring),
+        DefaultKeyring::NoService => {
             Err(KeyStoreError::Absent { store, reason: "no keyring program is running".to_owned() })
         }
-        Err(zbus::Error::MethodError(name, ..)) if name.as_str() == ACCESS_DENIED => {
-            Err(KeyStoreError::Refused { store, reason: name.to_string() })
-        }
-        Err(error) => Err(KeyStoreError::Absent { store, reason: error.to_string() }),
     }
+}
+
+fn classify_bus_error(error: zbus::Error) -> KeyStoreError {
+    let store = KeyStore::SecretService;
+    match error {
+        zbus::Error::MethodError(name, ..) if name.as_str() == ACCESS_DENIED => {
+            KeyStoreError::Refused { store, reason: name.to_string() }
+        }
+        error => KeyStoreError::Absent { store, reason: error.to_string() },
+    }
+}
+
+/// Connects to the session bus and asks the Secret Service. Each call has a time limit.
+pub(super) fn ask_by_bus<T>(ask: impl FnOnce(&Connection) -> zbus::Result<T>) -> Result<T, KeyStoreError> {
+    let connect = || Builder::session()?.method_timeout(TIMEOUT).build();
+    connect().and_then(|bus| ask(&bus)).map_err(classify_bus_error)
+}
+
+/// Returns the default keyring; `None` if the service has none.
+pub(super) fn default_keyring(bus: &Connection) -> zbus::Result<Option<OwnedObjectPath>> {
+    let service = Proxy::new(bus, NAME, PATH, "org.freedesktop.Secret.Service")?;
+    let keyring: OwnedObjectPath = service.call("ReadAlias", &("default",))?;
+    Ok((keyring.as_str() != "/").then_some(keyring))
 }
 
 fn query() -> zbus::Result<DefaultKeyring> {
@@ -84,11 +103,7 @@ fn query() -> zbus::Result<DefaultKeyring> {
     if !owned && !names.list_activatable_names()?.iter().any(|name| name.as_str() == NAME) {
         return Ok(DefaultKeyring::NoService);
     }
-    let service = Proxy::new(&bus, NAME, PATH, "org.freedesktop.Secret.Service")?;
-    let collection: OwnedObjectPath = service.call("ReadAlias", &("default",))?;
-    if collection.as_str() == "/" {
-        return Ok(DefaultKeyring::None);
-    }
+    let Some(collection) = default_keyring(&bus)? else { return Ok(DefaultKeyring::None) };
     let collection = Proxy::new(&bus, NAME, collection, "org.freedesktop.Secret.Collection")?;
     match collection.get_property("Locked") {
         Ok(true) => Ok(DefaultKeyring::Locked),

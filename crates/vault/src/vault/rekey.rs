@@ -2,9 +2,8 @@
 //!
 //! Before the first file is sealed again, both keys are in their stores, and both locations are in the `key-store`
 //! file; they stay there until after the last file. So after an interruption at any step, `Vault::unlock` finds both
-//! keys and completes the rekey.
-
-use std::io;
+//! keys and completes the rekey. The `key-store` file also names each key that must be deleted: the new one before it
+//! is in use, and the old one from the moment at which no file is sealed under it until its store has deleted it.
 
 use thiserror::Error;
 
@@ -13,8 +12,7 @@ use super::keys::Keys;
 use crate::key_store::access;
 use crate::key_store::error::KeyStoreError;
 use crate::key_store::kind::KeyStore;
-use crate::key_store::location::{KeyLocation, KeyLocations};
-use crate::seal::{OpenError, open, seal};
+use crate::key_store::location::KeyRecord;
 
 /// The error while the vault is locked.
 pub(super) const LOCKED: &str = "the vault is locked";
@@ -45,59 +43,34 @@ pub(super) fn run(
 
 /// Creates the new key and records the locations of both keys; seals no file yet.
 pub(super) fn begin(folder: &SealedFolder, keys: &mut Keys, store: KeyStore) -> Result<(), KeyStoreError> {
-    let old = KeyLocations::load(folder.path())?.ok_or_else(|| broken(store, "the vault has no key yet"))?;
-    let (current, key) = access::create(folder.path(), store)?;
-    let locations = KeyLocations { current, former: Some(old.current) };
-    if let Err(error) = locations.save(folder.path()) {
-        // The new key is not in use, so it is harmless if it stays in its store.
-        let _ = access::forget(folder.path(), &locations.current);
-        return Err(broken(store, &error));
-    }
+    let mut record = KeyRecord::load(folder.path())?;
+    let old = record.current.clone().ok_or_else(|| broken(store, "the vault has no key yet"))?;
+    let (location, key) = access::create(folder.path(), &mut record, store, keys.counter)?;
+    record.deleted(&location);
+    (record.current, record.former) = (Some(location), Some(old));
+    // After a failure the new key is not in use, and the record on the disk says that it must be deleted.
+    record.save(folder.path()).map_err(|error| broken(store, &error))?;
+    keys.counter = keys.counter.max(key.counter);
     keys.former = Some(std::mem::replace(&mut keys.current, key));
     Ok(())
 }
 
-/// Seals again what is still under the former key, then forgets that key. Does nothing if there is none.
+/// Seals again what is still under the former key, then deletes that key. Does nothing if there is none.
 pub(super) fn finish(folder: &SealedFolder, keys: &mut Keys) -> Result<(), KeyStoreError> {
+    let mut record = KeyRecord::load(folder.path())?;
     // Some tests supply a key without a location.
-    let Some(KeyLocations { current, former: Some(former) }) = KeyLocations::load(folder.path())? else {
+    let (Some(current), Some(former)) = (record.current.clone(), record.former.take()) else {
         return Ok(());
     };
-    for name in folder.names().map_err(|error| broken(current.store, &error))? {
-        reseal(folder, keys, &name).map_err(|error| broken(current.store, &error))?;
-    }
-    let completed = KeyLocations { current, former: None };
-    let store = completed.current.store;
-    completed.save(folder.path()).map_err(|error| broken(store, &error))?;
+    let store = current.store;
+    keys.reseal_all(folder).map_err(|error| broken(store, &error))?;
+    record.obsolete.push(former);
+    record.save(folder.path()).map_err(|error| broken(store, &error))?;
     keys.former = None;
-    forget_old_key(folder, &former);
     tracing::info!(%store, "the vault has a new key");
     Ok(())
 }
 
-/// Seals one file again under the current key. A file that opens under neither key stays as it is; the vault sets it
-/// aside and reports it when it reads it.
-pub(super) fn reseal(folder: &SealedFolder, keys: &Keys, name: &str) -> io::Result<()> {
-    let sealed = match folder.read(name) {
-        Ok(sealed) => sealed,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    match (open(&keys.current, name, &sealed), keys.open(name, &sealed)) {
-        (Err(OpenError::OtherKey), Ok(content)) => {
-            folder.replace(name, &seal(&keys.current, name, &content).map_err(io::Error::other)?)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Removes the old key from its store. No file is sealed under it any longer, so a failure is only a warning.
-fn forget_old_key(folder: &SealedFolder, location: &KeyLocation) {
-    if let Err(error) = access::forget(folder.path(), location) {
-        tracing::warn!(%error, "the old key could not be removed from its store");
-    }
-}
-
-fn broken(store: KeyStore, reason: &(impl ToString + ?Sized)) -> KeyStoreError {
+pub(super) fn broken(store: KeyStore, reason: &(impl ToString + ?Sized)) -> KeyStoreError {
     KeyStoreError::Broken { store, reason: reason.to_string() }
 }

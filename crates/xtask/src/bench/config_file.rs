@@ -20,16 +20,44 @@ pub(super) fn run() -> Result<()> {
         let [few, many] = [per_profile(FEW, work)?, per_profile(MANY, work)?];
         print_row(&format!("{name} the config file: a profile of {MANY} / of {FEW}"), many, few);
     }
+    for (name, text) in HOSTILE {
+        let [few, many] = [per_kilobyte(40, text)?, per_kilobyte(400, text)?];
+        print_row(&format!("read a file of {name}: a kilobyte of 400 / of 40"), many, few);
+    }
     Ok(())
+}
+
+/// Files that a user does not write. Each is built from its number of kilobytes.
+const HOSTILE: [(&str, fn(usize) -> String); 4] = [
+    ("one repeated key", |size| format!("[profile a]\n{}", "region = x\n".repeat(size * 90))),
+    ("one long key", |size| {
+        format!("[profile a]\nssod_{}\n{}", "k".repeat(size * 500), "  n = 1\n".repeat(size * 60))
+    }),
+    ("brackets", |size| format!("[{}{}]\n", "]".repeat(size * 500), " ".repeat(size * 500))),
+    ("one section", |size| "[profile a]\n".repeat(size * 80)),
+];
+
+fn per_kilobyte(kilobytes: u32, text: fn(usize) -> String) -> Result<Duration> {
+    let text = text(usize::try_from(kilobytes)?);
+    median(kilobytes, || {
+        let configuration = resolve(&Document::parse(&text), &EndpointVariables::default());
+        std::hint::black_box(configuration);
+        Ok(())
+    })
 }
 
 fn per_profile(profiles: u32, work: fn(&str) -> Result<()>) -> Result<Duration> {
     let text = config_file(profiles);
+    median(profiles, || work(&text))
+}
+
+/// Returns the median time of the work, divided by the number of its parts.
+fn median(parts: u32, work: impl Fn() -> Result<()>) -> Result<Duration> {
     let mut durations = Vec::with_capacity(REPETITIONS);
     for _ in 0..REPETITIONS {
         let start = Instant::now();
-        work(&text)?;
-        durations.push(start.elapsed() / profiles);
+        work()?;
+        durations.push(start.elapsed() / parts);
     }
     durations.sort_unstable();
     durations.get(REPETITIONS / 2).copied().context("nothing was measured")

@@ -1,10 +1,13 @@
 //! `config.toml` as tables of settings. The settings that are read are the known ones; every other one is a mistake.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use ssod_model::similar_names;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
-use super::mistake::{Mistake, did_you_mean, join, line_at, quote};
+use super::mistake::{Lines, Mistake, did_you_mean, join, quote};
 use super::value::{WrongValue, describe};
 
 /// A setting that no table has read yet, or an unknown table.
@@ -16,12 +19,20 @@ pub(super) struct Entry<'t> {
 
 /// The tables of a file that is valid TOML.
 pub(super) struct SettingsFile<'t> {
-    text: &'t str,
+    lines: Rc<Lines>,
     tables: Vec<Entry<'t>>,
     known: Vec<KnownTable>,
     /// The settings that no table knows, with their tables.
     unknown: Vec<(&'static str, Entry<'t>)>,
     mistakes: Vec<Mistake>,
+}
+
+/// The mistakes of a file.
+pub(super) struct Mistakes {
+    /// The first one.
+    pub(super) first: Option<Mistake>,
+    /// The lines of all of them.
+    pub(super) lines: BTreeSet<usize>,
 }
 
 struct KnownTable {
@@ -32,16 +43,17 @@ struct KnownTable {
 impl<'t> SettingsFile<'t> {
     /// Parses the text; fails if it is not TOML.
     pub(super) fn parse(text: &'t str) -> Result<Self, Error> {
-        let root = DeTable::parse(text)?.into_inner();
-        let tables = entries(text, root);
-        Ok(Self { text, tables, known: Vec::new(), unknown: Vec::new(), mistakes: Vec::new() })
+        let root = parse(text)?.into_inner();
+        let lines = Rc::new(Lines::of(text));
+        let tables = entries(&lines, root);
+        Ok(Self { lines, tables, known: Vec::new(), unknown: Vec::new(), mistakes: Vec::new() })
     }
 
     /// Reads the table of that name, which is empty if the file does not have it.
     pub(super) fn table<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Table<'t>) -> T) -> T {
         let mut table = Table {
             name,
-            text: self.text,
+            lines: self.lines.clone(),
             entries: self.take_table(name),
             settings: Vec::new(),
             mistakes: Vec::new(),
@@ -54,14 +66,25 @@ impl<'t> SettingsFile<'t> {
         value
     }
 
-    /// Returns all mistakes, after every known table was read, in the order of their lines.
-    pub(super) fn finish(self) -> Vec<Mistake> {
-        let tables = self.tables.iter().map(|entry| self.unknown_table(entry));
-        let settings = self.unknown.iter().map(|(table, entry)| self.unknown_setting(table, entry));
-        let mut mistakes: Vec<Mistake> =
-            tables.chain(settings).chain(self.mistakes.iter().cloned()).collect();
-        mistakes.sort_by_key(|mistake| mistake.line);
-        mistakes
+    /// Returns the mistakes, after every known table was read. Only the first one is put into words, because looking
+    /// for similar names takes long if thousands are unknown.
+    pub(super) fn finish(self) -> Mistakes {
+        let tables = self.tables.iter().map(|entry| entry.line);
+        let settings = self.unknown.iter().map(|(_, entry)| entry.line);
+        let others = self.mistakes.iter().map(|mistake| mistake.line);
+        let lines: BTreeSet<usize> = tables.chain(settings).chain(others).collect();
+        let first = lines.first().and_then(|line| self.first_mistake(*line));
+        Mistakes { first, lines }
+    }
+
+    fn first_mistake(&self, line: usize) -> Option<Mistake> {
+        if let Some(table) = self.tables.iter().find(|entry| entry.line == line) {
+            return Some(self.unknown_table(table));
+        }
+        if let Some((table, setting)) = self.unknown.iter().find(|(_, entry)| entry.line == line) {
+            return Some(self.unknown_setting(table, setting));
+        }
+        self.mistakes.iter().find(|mistake| mistake.line == line).cloned()
     }
 
     fn take_table(&mut self, name: &'static str) -> Vec<Entry<'t>> {
@@ -69,7 +92,7 @@ impl<'t> SettingsFile<'t> {
         for entry in self.tables.extract_if(.., |entry| entry.name == name) {
             let line = entry.line;
             match entry.value.into_inner() {
-                DeValue::Table(table) => found.extend(entries(self.text, table)),
+                DeValue::Table(table) => found.extend(entries(&self.lines, table)),
                 DeValue::Array(_) => {
                     let message = format!("a table has one pair of brackets around its name: [{name}]");
                     let advice = did_you_mean(&[format!("[{name}]")]);
@@ -132,7 +155,7 @@ impl<'t> SettingsFile<'t> {
 /// One table while it is read.
 pub(super) struct Table<'t> {
     name: &'static str,
-    text: &'t str,
+    lines: Rc<Lines>,
     entries: Vec<Entry<'t>>,
     settings: Vec<&'static str>,
     mistakes: Vec<Mistake>,
@@ -156,6 +179,11 @@ impl<'t> Table<'t> {
         }
     }
 
+    /// Returns the line of the setting of that name, before it is read.
+    pub(super) fn line_of(&self, name: &str) -> Option<usize> {
+        self.entries.iter().find(|entry| entry.name == name).map(|entry| entry.line)
+    }
+
     /// Takes the setting of that name, whose value has lines of its own.
     pub(super) fn take(&mut self, name: &'static str) -> Option<Entry<'t>> {
         self.settings.push(name);
@@ -177,22 +205,39 @@ impl<'t> Table<'t> {
 
     /// Returns the entries of a table inside this table.
     pub(super) fn entries(&self, table: DeTable<'t>) -> Vec<Entry<'t>> {
-        entries(self.text, table)
+        entries(&self.lines, table)
     }
 
     /// Returns the line of a byte of the file.
     pub(super) fn line_at(&self, offset: usize) -> usize {
-        line_at(self.text, offset)
+        self.lines.line_at(offset)
     }
 }
 
-fn entries<'t>(text: &str, table: DeTable<'t>) -> Vec<Entry<'t>> {
+fn entries<'t>(lines: &Lines, table: DeTable<'t>) -> Vec<Entry<'t>> {
     let entries = table.into_iter().map(|(name, value)| Entry {
-        line: line_at(text, name.span().start),
+        line: lines.line_at(name.span().start),
         name: name.into_inner().into_owned(),
         value,
     });
     let mut entries: Vec<Entry<'t>> = entries.collect();
     entries.sort_by_key(|entry| entry.line);
     entries
+}
+
+/// Parses a text as TOML.
+pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Error> {
+    #[cfg(test)]
+    counting::PARSED_BYTES.with(|bytes| bytes.set(bytes.get() + text.len()));
+    DeTable::parse(text)
+}
+
+/// Counts the work of the parser.
+#[cfg(test)]
+pub(super) mod counting {
+    use std::cell::Cell;
+
+    thread_local! {
+        pub(in crate::config::settings) static PARSED_BYTES: Cell<usize> = const { Cell::new(0) };
+    }
 }

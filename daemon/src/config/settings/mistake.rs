@@ -36,6 +36,23 @@ pub(super) fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
+/// The lines of a text. Finding the line of an offset costs a search, not a pass over the text, so a file with many
+/// settings costs no more than its size.
+#[derive(Debug)]
+pub(super) struct Lines(Vec<usize>);
+
+impl Lines {
+    /// Finds the lines of a text.
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
+    }
+
+    /// Returns the number of the line at that byte offset, from 1.
+    pub(super) fn line_at(&self, offset: usize) -> usize {
+        self.0.partition_point(|end| *end < offset) + 1
+    }
+}
+
 /// Quotes a text of the user, with its control characters escaped and its end cut off if it is long.
 pub(super) fn quote(text: &str) -> String {
     const MAX_LENGTH: usize = 64;
@@ -58,6 +75,20 @@ pub(super) fn join(texts: &[impl AsRef<str>], conjunction: &str) -> String {
         [before @ .., last] => {
             let before: Vec<&str> = before.iter().map(AsRef::as_ref).collect();
             format!("{} {conjunction} {}", before.join(", "), last.as_ref())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_find_a_line_agree() {
+        let text = "a\n\nbc\nd";
+        let lines = Lines::of(text);
+        for offset in 0..=text.len() + 1 {
+            assert_eq!(lines.line_at(offset), line_at(text, offset), "{offset}");
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use toml::de::{DeTable, DeValue, Error};
 
+use super::file;
 use super::mistake::{Mistake, did_you_mean, key, line_at};
 use super::value::meant_switch;
 
@@ -10,6 +11,8 @@ use super::value::meant_switch;
 const MAX_SUGGESTION: usize = 80;
 /// The beginning of a value with more lines than this is not searched for, because each line costs a parse of the file.
 const MAX_VALUE_LINES: usize = 100;
+/// How many bytes each of the two searches may parse, so that a large file with a mistake is explained quickly, too.
+const MAX_PARSED_BYTES: usize = 2 * 1024 * 1024;
 /// The quotation marks that word processors and web pages use.
 const QUOTATION_MARKS: [char; 9] = ['"', '\'', '“', '”', '„', '‘', '’', '«', '»'];
 
@@ -32,7 +35,7 @@ pub(super) fn explain(text: &str, error: &Error, is_right: impl Fn(&str) -> bool
     let suggest = |number: usize| {
         let (before, line) = parts(&lines, number);
         let is_better = |corrected: &String| corrected != line && is_right(&format!("{before}{corrected}\n"));
-        corrections(line).into_iter().find(is_better)
+        corrections(line).into_iter().take(attempts(text.len())).find(is_better)
     };
     // A list or a text that does not end makes a later line invalid.
     let corrected = suggest(start);
@@ -68,8 +71,14 @@ fn parts<'l>(lines: &[&'l str], number: usize) -> (String, &'l str) {
 
 /// Returns the line where the list or text begins that has not ended before that line; otherwise that line.
 fn start_of_unfinished(lines: &[&str], number: usize) -> usize {
-    let is_complete = |number: &usize| DeTable::parse(&parts(lines, *number).0).is_ok();
-    (1..=number).rev().take(MAX_VALUE_LINES).find(is_complete).unwrap_or(number)
+    let is_complete = |number: &usize| file::parse(&parts(lines, *number).0).is_ok();
+    let length = lines.iter().map(|line| line.len() + 1).sum();
+    (1..=number).rev().take(MAX_VALUE_LINES.min(attempts(length))).find(is_complete).unwrap_or(number)
+}
+
+/// Returns how often a text of that length may be parsed.
+fn attempts(length: usize) -> usize {
+    MAX_PARSED_BYTES / length.max(1)
 }
 
 struct Repeated {
@@ -80,9 +89,9 @@ struct Repeated {
 /// Returns the mistake if the line is valid, and the text before it, but not both together: then the line sets
 /// something for the second time.
 fn repeated(before: &str, line: &str) -> Option<Repeated> {
-    let earlier = DeTable::parse(before).ok()?.into_inner();
+    let earlier = file::parse(before).ok()?.into_inner();
     let path = path_of(line)?;
-    if DeTable::parse(&format!("{before}{line}\n")).is_ok() {
+    if file::parse(&format!("{before}{line}\n")).is_ok() {
         return None;
     }
     let is_table = line.starts_with('[');
@@ -112,7 +121,7 @@ fn repeated(before: &str, line: &str) -> Option<Repeated> {
 
 /// Returns the names in a line that is valid TOML by itself: of a table, or of a setting.
 fn path_of(line: &str) -> Option<Vec<String>> {
-    let mut table = DeTable::parse(line).ok()?.into_inner();
+    let mut table = file::parse(line).ok()?.into_inner();
     let mut path = Vec::new();
     while let Some((name, value)) = table.into_iter().next() {
         path.push(name.into_inner().into_owned());

@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 
 use ssod_vault::KeyStore;
 
+use super::load::decode;
 use super::*;
 
 #[test]
@@ -274,4 +275,41 @@ fn bytes_that_are_not_utf_8_name_their_line_and_a_byte_order_mark_is_accepted() 
     assert_eq!(error.remedy(), "Fix line 2");
     let text = decode(b"\xef\xbb\xbf[endpoint]\nport = 7800\n").unwrap();
     assert_eq!(Settings::parse(text).unwrap().endpoint.port, Some(7800));
+}
+
+/// Counts the work instead of measuring its time: each of these files is a different way to make it grow faster than
+/// the file.
+#[test]
+fn the_work_for_a_file_with_mistakes_grows_no_faster_than_the_file() {
+    let settings = |count: usize| (0..count).map(|number| format!("x{number} = 1\n")).collect::<String>();
+    for text in [
+        format!("[refresh]\n{}", settings(20_000)),
+        format!("[refresh]\n{}x =\n", settings(20_000)),
+        format!("[refresh]\n{}", "idle_after = \"1h\"\n".repeat(20_000)),
+        format!("[refresh]\nkeep_fresh = [\n{}", "  \"name\",\n".repeat(20_000)),
+        format!("[refresh]\nkeep_fresh = {}", "[".repeat(100_000)),
+        format!("[refresh]\nkeep_fresh = \"{}", "x".repeat(400_000)),
+        format!("{} = 1\n", "a.".repeat(100_000)),
+    ] {
+        file::counting::PARSED_BYTES.set(0);
+        let mistake = Settings::parse(&text).unwrap_err();
+        assert!(mistake.message.len() + mistake.advice.map_or(0, |advice| advice.len()) < 1_000);
+        let parsed = file::counting::PARSED_BYTES.get();
+        let start: String = text.chars().take(40).collect();
+        assert!(parsed <= 4 * 1024 * 1024 + 8 * text.len(), "{parsed} bytes for {}: {start}", text.len());
+    }
+}
+
+#[test]
+fn presence_needs_a_key_store_with_a_password() {
+    let parse = |key: &str| Settings::parse(&format!("[vault]\nkey = \"{key}\"\n[lock]\npresence = true\n"));
+    for key in ["auto", "secret-service"] {
+        assert!(parse(key).unwrap().lock.presence, "{key}");
+    }
+    for key in ["file", "keyutils"] {
+        let mistake = parse(key).unwrap_err();
+        assert_eq!(mistake.line, 4);
+        assert!(mistake.message.contains(&format!("[vault] key says {key}, which has none")), "{mistake:?}");
+    }
+    assert!(Settings::parse("[vault]\nkey = \"file\"\n[lock]\npresence = false\n").is_ok());
 }

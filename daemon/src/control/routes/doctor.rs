@@ -22,6 +22,7 @@ use crate::control::context::DaemonFacts;
 use crate::control::failure::RouteResult;
 use crate::control::report::Reporter;
 use crate::live_broker::LiveBroker;
+use crate::system::file_access;
 use crate::vault::keeper::VaultKeeper;
 use crate::vault::state::{VaultState, locked_reason};
 
@@ -46,18 +47,31 @@ pub(in crate::control) async fn answer(
     checks.extend(grouped(CheckGroup::SignIns, sign_ins::profiles(&status.profiles)));
     checks.extend(grouped(CheckGroup::Aws, reachability.await.unwrap_or_default()));
     checks.extend(grouped(CheckGroup::Aws, network::overrides(&facts, &broker)));
-    let protected = protected(&paths, &facts, &settings.current().login.browser);
-    let home = paths.home.clone();
-    let access =
-        tokio::task::spawn_blocking(move || permissions::check(&protected, &home, ssod_peer::own_uid()))
-            .await;
-    checks.extend(grouped(CheckGroup::Files, access.unwrap_or_default()));
+    checks.extend(grouped(CheckGroup::Files, access(&paths, &facts, &settings).await));
     if !problems.iter().any(Problem::is_configuration) {
         let names: Vec<_> = status.profiles.iter().map(|profile| profile.name.as_str()).collect();
         checks.push(configuration(&names, &paths).in_group(CheckGroup::Files));
     }
     checks.extend(problems.iter().map(Problem::check));
     Ok(Json(checks))
+}
+
+/// Checks who can change or read ssod's files. They may be on a file system that does not answer.
+async fn access(paths: &Arc<Paths>, facts: &Arc<DaemonFacts>, settings: &LiveSettings) -> Vec<Check> {
+    let (checked, facts, settings) = (paths.clone(), facts.clone(), settings.current());
+    let check = move || {
+        let protected = protected(&checked, &facts, &settings.login.browser);
+        permissions::check(&protected, &checked.home, ssod_peer::own_uid())
+    };
+    let lane = paths.home.join("permissions");
+    file_access::access(&lane, check).await.unwrap_or_else(|error| {
+        let message = format!("The permissions of ssod's files are not known: {error}.");
+        vec![Check::failed(
+            "permissions",
+            message,
+            "Check whether your home folder is on a network drive that answers",
+        )]
+    })
 }
 
 fn grouped(group: CheckGroup, checks: Vec<Check>) -> impl Iterator<Item = Check> {
@@ -158,6 +172,7 @@ fn key_store(vault: &VaultState) -> Check {
 fn protected(paths: &Paths, facts: &DaemonFacts, browser: &str) -> Vec<Protected> {
     let mut private =
         vec![paths.state.clone(), paths.vault(), paths.runtime.clone(), paths.tokens(), paths.socket.clone()];
+    private.push(paths.vault_counter());
     for folder in [paths.vault(), paths.tokens()] {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         private.extend(entries.map(|entry| entry.path()));

@@ -2,11 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use ssod_control::{AuditAction, Locked, Unlocked};
 
 use crate::control::auditor::Auditor;
 use crate::control::failure::{Failure, RouteResult};
+use crate::sentence::sentence;
 use crate::vault::keeper::VaultKeeper;
+use crate::vault::outcome::UnlockError;
 
 pub(in crate::control) async fn lock(State(keeper): State<VaultKeeper>, auditor: Auditor) -> RouteResult<Locked> {
     // A separate task completes the lock, and notes it, even if the client disconnects.
@@ -28,6 +31,16 @@ pub(in crate::control) async fn unlock(State(keeper): State<VaultKeeper>, audito
 }
 
 async fn try_unlock(keeper: &VaultKeeper) -> Result<(), Failure> {
-    let state = keeper.unlock().await.map_err(|error| Failure::broken(&error))?;
+    let state = keeper.unlock().await.map_err(failure)?;
     if state.is_open() { Ok(()) } else { Err(Failure::closed(&state)) }
+}
+
+fn failure(error: UnlockError) -> Failure {
+    match error {
+        UnlockError::NotPresent(error) => {
+            let (message, hint) = (sentence(&error.to_string()), error.remedy().to_owned());
+            Failure::new(StatusCode::FORBIDDEN, "Locked", message, Some(hint))
+        }
+        UnlockError::Failed(error) => Failure::broken(&error),
+    }
 }

@@ -25,7 +25,9 @@ pub(in crate::control) async fn answer(
     let details: Vec<&str> = which.into_iter().chain(revoked).collect();
     let detail = Some(details.join(", ")).filter(|detail| !detail.is_empty());
     let record = auditor.begin(AuditAction::Logout).profile(request.name.as_deref()).detail(detail);
-    record.ended(log_out(&keeper, &broker, &request).await)
+    // A separate task completes the sign-out, and notes it, even if the client disconnects.
+    let signing_out = tokio::spawn(async move { record.ended(log_out(&keeper, &broker, &request).await) });
+    signing_out.await.unwrap_or_else(|panicked| Err(Failure::broken(&panicked.into())))
 }
 
 async fn log_out(
@@ -38,10 +40,29 @@ async fn log_out(
         Some(name) => vec![find(broker, name)?.0],
         None => broker.known_sessions(),
     };
+    sign_out(keeper, broker, request, &sessions).await
+}
+
+async fn sign_out(
+    keeper: &VaultKeeper,
+    broker: &LiveBroker,
+    request: &LogoutRequest,
+    sessions: &[SessionName],
+) -> RouteResult<LogoutResult> {
     // All at the same time, so that no session's credentials are served while AWS answers for another session.
     let logouts = sessions.iter().map(|session| broker.logout(session));
+    let outcomes = futures_util::future::join_all(logouts).await;
+    // Some may have succeeded even if another one fails.
+    let revoked = if request.revoke_shells {
+        revoke(keeper, broker, request.name.as_ref().map(|_| sessions)).await
+    } else {
+        if outcomes.iter().any(|outcome| outcome.as_ref().map_or(true, |logout| logout.was_signed_in)) {
+            keeper.revoke_copies().await;
+        }
+        Ok(())
+    };
     let mut signed_out = Vec::new();
-    for outcome in futures_util::future::join_all(logouts).await {
+    for outcome in outcomes {
         let logout = outcome?;
         let still_valid = logout.still_valid.into_iter();
         signed_out.push(LoggedOut {
@@ -56,13 +77,11 @@ async fn log_out(
             not_told: logout.not_ended_at_aws,
         });
     }
-    if request.revoke_shells {
-        revoke(keeper, broker, request.name.as_ref().map(|_| sessions.as_slice())).await?;
-    }
-    Ok(Json(LogoutResult { sessions: signed_out }))
+    revoked?;
+    Ok(Json(LogoutResult { sessions: signed_out, copies_accepted: keeper.copies_accepted() }))
 }
 
-/// Renews the endpoint tokens of these sessions' profiles, or all of them, so that open shells are refused from now on.
+/// Revokes the endpoint tokens of these sessions' profiles, or all of them, so that open shells are refused from then.
 /// The token of the active profile can serve any profile, so it is always renewed.
 async fn revoke(
     keeper: &VaultKeeper,

@@ -67,6 +67,14 @@ fn target(
         let hint = "For a new key in the same store: ssod vault rekey".to_owned();
         return Err(wrong(format!("the vault's key is in {store} already"), hint));
     }
+    if settings.current().lock.presence && !store.has_password() {
+        let hint =
+            format!("Set presence = false under [lock] in {}, then run this again", paths.settings.display());
+        return Err(wrong(
+            format!("[lock] presence needs a keyring with a password, and {store} has none"),
+            hint,
+        ));
+    }
     match settings.current().vault.key {
         KeyStoreChoice::Only(configured) if configured != store => {
             let file = paths.settings.display();

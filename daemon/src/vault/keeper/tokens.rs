@@ -1,4 +1,5 @@
-//! Creates and revokes the endpoint's tokens, never during a transition of the vault.
+//! Creates, renews and revokes the endpoint's tokens, never during a transition of the vault, and makes old copies of
+//! the vault's files useless after a revocation.
 
 use anyhow::Result;
 use ssod_endpoint::TokenOwner;
@@ -14,17 +15,70 @@ impl VaultKeeper {
         if self.is_open() { self.provide_tokens_in_transition().await } else { Ok(()) }
     }
 
-    /// Makes sure that the file with that owner's token is there.
+    /// Makes sure that the file with that owner's token is there and up to date.
     pub(crate) async fn provide_token_file(&self, owner: &TokenOwner) -> Result<()> {
-        let (tokens, owner) = (self.0.services.tokens.clone(), owner.clone());
-        if tokens.has_file(&owner) {
+        let (tokens, checked) = (self.0.services.tokens.clone(), owner.clone());
+        if tokio::task::spawn_blocking(move || tokens.has_file(&checked)).await? {
             return Ok(());
         }
         let _transition = self.lock_transition().await;
+        let (tokens, owner) = (self.0.services.tokens.clone(), owner.clone());
         tokio::task::spawn_blocking(move || tokens.provide_file(&owner)).await?
     }
 
-    /// Revokes the endpoint tokens of the owners that `is_revoked` chooses.
+    /// Renews the endpoint's tokens if that is due and the vault is open.
+    pub(super) async fn renew_due_tokens(&self) -> Result<()> {
+        let services = &self.0.services;
+        let is_due = || services.tokens.renewal_at().is_some_and(|at| at <= services.clock.now());
+        let _transition = self.lock_transition().await;
+        if !self.is_open() || !is_due() {
+            return Ok(());
+        }
+        let keeper = self.clone();
+        let renewing = tokio::task::spawn_blocking(move || {
+            let VaultServices { tokens, vault, .. } = &keeper.0.services;
+            tokens.renew_if_due(vault.as_ref())
+        });
+        if renewing.await?? {
+            self.start_writing_token_files();
+        }
+        Ok(())
+    }
+
+    /// Makes every copy of the vault's files from before a sign-out useless. If the key store fails, this is a problem
+    /// that `ssod status` shows, and it is tried again.
+    pub(crate) async fn revoke_copies(&self) {
+        let _transition = self.lock_transition().await;
+        if self.is_open() {
+            self.revoke_copies_in_transition().await;
+        }
+    }
+
+    /// Returns why copies from before the last revocation can still be put back, with the remedy.
+    pub(crate) fn copies_accepted(&self) -> Option<String> {
+        self.0.services.vault.revocation_problem()
+    }
+
+    /// Completes a revocation that a key store refused.
+    pub(super) async fn retry_revocation(&self) {
+        let _transition = self.lock_transition().await;
+        let vault = self.0.services.vault.clone();
+        if self.is_open() && vault.accepts_revoked_copies() {
+            // The error is one of the vault's problems.
+            let _ = tokio::task::spawn_blocking(move || vault.retry_revocation()).await;
+        }
+    }
+
+    /// The caller holds the transition lock.
+    pub(super) async fn revoke_copies_in_transition(&self) {
+        let vault = self.0.services.vault.clone();
+        // The error is one of the vault's problems.
+        let _ = tokio::task::spawn_blocking(move || vault.revoke_copies()).await;
+        self.wake();
+    }
+
+    /// Revokes the endpoint tokens of the owners that `is_revoked` chooses, and every copy of the vault's files from
+    /// before.
     pub(crate) async fn revoke_tokens(
         &self,
         is_revoked: impl Fn(&TokenOwner) -> bool,
@@ -42,16 +96,27 @@ impl VaultKeeper {
             let services = &keeper.0.services;
             services.tokens.revoke(&revoked, &profiles, services.vault.as_ref())
         });
-        revoking.await.map_err(anyhow::Error::from).and_then(|revoked| revoked).map_err(RevokeError::Failed)
+        let revoked = revoking.await.map_err(anyhow::Error::from).and_then(|revoked| revoked);
+        // A failure may have revoked some of them.
+        self.revoke_copies_in_transition().await;
+        self.start_writing_token_files();
+        revoked.map_err(RevokeError::Failed)
     }
 
-    /// Creates the missing endpoint tokens; the caller must hold the transition lock.
+    fn start_writing_token_files(&self) {
+        let VaultServices { tokens, broker, .. } = &self.0.services;
+        tokens.start_writing_files(broker.profile_names());
+    }
+
+    /// Creates the missing endpoint tokens, and starts to write the files; the caller must hold the transition lock.
     pub(super) async fn provide_tokens_in_transition(&self) -> Result<()> {
         let keeper = self.clone();
-        tokio::task::spawn_blocking(move || {
+        let providing = tokio::task::spawn_blocking(move || {
             let VaultServices { tokens, broker, vault, .. } = &keeper.0.services;
             tokens.provide(&broker.profile_names(), vault.as_ref())
-        })
-        .await?
+        });
+        providing.await??;
+        self.start_writing_token_files();
+        Ok(())
     }
 }
