@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ssod_clock::{Clock, WallClock};
 use ssod_fake_identity_center::{AwsAccount, Center, Lifetimes, Minter, Server, World};
-use ssod_identity_center::{HttpOptions, IdentityCenter};
+use ssod_identity_center::{HttpOptions, IdentityCenter, LoopbackCheck};
 use ssod_model::{
     AccountId, ClientRegistration, Endpoints, Grant, IdentityError, IdentityProvider, Region, RoleName,
     Secret, SessionName, SessionTokens, SignInFlow, SsoSession, StartUrl, Timestamp, TimestampExt,
@@ -28,8 +28,13 @@ fn session(url: &str) -> SsoSession {
     }
 }
 
+/// Returns options with which the servers of these tests are trusted.
+fn options() -> HttpOptions {
+    HttpOptions { loopback: LoopbackCheck::new(|_| Ok(())), ..HttpOptions::default() }
+}
+
 fn client() -> IdentityCenter {
-    IdentityCenter::new(&HttpOptions::default(), WallClock::default().into()).unwrap()
+    IdentityCenter::new(&options(), WallClock::default().into()).unwrap()
 }
 
 async fn fake(world: World) -> (Server, SsoSession) {
@@ -254,7 +259,7 @@ async fn only_awss_date_corrects_the_clock() {
         (raw("200 OK", date, r#"{"accessToken":"a","expiresIn":60}"#), true),
     ] {
         let clock: Clock = WallClock::default().into();
-        let aws = IdentityCenter::new(&HttpOptions::default(), clock.clone()).unwrap();
+        let aws = IdentityCenter::new(&options(), clock.clone()).unwrap();
         let session = hostile_server(answer.clone(), None).await;
         let _ = aws.create_token(&session, &registered(), Grant::RefreshToken(Secret::new("r".into()))).await;
         let is_years_off = clock.now() < system_time().minus(Duration::from_hours(24 * 365));
