@@ -14,6 +14,23 @@ const SEVERAL_RENEWALS: Duration = Duration::from_secs(6);
 /// A daemon whose endpoints come from the AWS config file only.
 const NO_VARIABLES: [(&str, &str); 2] = [("AWS_ENDPOINT_URL_SSO", ""), ("AWS_ENDPOINT_URL_SSO_OIDC", "")];
 
+/// A session with this start URL is usable with any endpoints.
+pub(crate) const START_URL: &str = "https://x.awsapps.com/start";
+
+/// Returns a file with the administrator's session and profile; the lines of the profile are the last ones.
+pub(crate) fn aws_config(start_url: &str) -> String {
+    let session = TestUser::ADMIN.session;
+    let session = format!("[sso-session {session}]\nsso_start_url = {start_url}\nsso_region = us-east-1\n");
+    session + &profile(TestUser::ADMIN.profile, "")
+}
+
+fn profile(name: &str, more: &str) -> String {
+    let session = TestUser::ADMIN.session;
+    format!(
+        "[profile {name}]\nssod_session = {session}\nssod_account_id = {ACCOUNT}\nssod_role_name = AdminRole\n{more}"
+    )
+}
+
 fn signed_in() -> Sandbox {
     let mut sandbox = Sandbox::with_lifetime(LIFETIME);
     sandbox.configure(TestUser::ADMIN);
@@ -93,31 +110,20 @@ fn another_profile_of_the_session_redirects_no_secret() {
     let services = |name: &str, url: &str| {
         format!("[services {name}]\nsso =\n  endpoint_url = {url}\nsso_oidc =\n  endpoint_url = {url}\n")
     };
-    let profile = |name: &str, more: &str| {
-        format!(
-            "[profile {name}]\nssod_session = {}\nssod_account_id = {ACCOUNT}\nssod_role_name = AdminRole\n{more}\n",
-            TestUser::ADMIN.session
-        )
-    };
-    let session = format!(
-        "[sso-session {}]\nsso_start_url = {}\nsso_region = us-east-1\n",
-        TestUser::ADMIN.session,
-        sandbox.fake().start_url()
-    );
-    let first = session + &services("fake", &fake) + &profile("adminUser", "services = fake");
+    let first = aws_config(START_URL) + "services = fake\n" + &services("fake", &fake);
     sandbox.write_aws_config(&first);
     sandbox.add_settings("[refresh]\nkeep_fresh = \"all\"\n");
     sandbox.start_daemon_with(&NO_VARIABLES);
     sandbox.login(TestUser::ADMIN).succeeded();
     // A bare endpoint_url changes nothing.
-    let bare = format!("services = fake\nendpoint_url = {}", recorder.url());
+    let bare = format!("services = fake\nendpoint_url = {}\n", recorder.url());
     sandbox.write_aws_config(&(first.clone() + &profile("other", &bare)));
     wait_until("the daemon knows the profile", || sandbox.daemon().profile("other").is_some());
     assert_eq!(sandbox.daemon().credentials("other").status, 200);
     use_and_wait(&sandbox);
     assert_eq!(recorder.received(), "");
     // The profiles disagree about the endpoint of the sign-in, which is AWS's own from now on.
-    let elsewhere = services("elsewhere", recorder.url()) + &profile("other", "services = elsewhere");
+    let elsewhere = services("elsewhere", recorder.url()) + &profile("other", "services = elsewhere\n");
     sandbox.write_aws_config(&(first.clone() + &elsewhere));
     wait_until("the daemon knows the section", || reason(&sandbox).is_some());
     assert_eq!(sandbox.daemon().credentials("other").status, 403);
@@ -137,7 +143,7 @@ fn another_profile_of_the_session_redirects_no_secret() {
 #[test]
 fn plain_http_to_a_name_is_refused_and_no_password_is_shown() {
     let mut sandbox = Sandbox::new();
-    sandbox.configure(TestUser::ADMIN);
+    sandbox.write_aws_config(&aws_config(START_URL));
     // Whatever address a resolver gives for this name, it is not asked.
     let url = "http://me:MARKER-password@localhost.localstack.cloud:4566";
     sandbox.start_daemon_with(&[("AWS_ENDPOINT_URL_SSO_OIDC", url), ("AWS_ENDPOINT_URL_SSO", url)]);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ssod_testkit::{ChildProcess, Sandbox, TestUser, wait_until};
 
 use super::{ALICE, BOB, python};
+use crate::destinations::{START_URL, aws_config};
 
 /// Listens on an address until it is killed, appends what it receives to a file, and answers with an error.
 const RECORD: &str = r#"
@@ -66,7 +67,7 @@ const OTHER_ADDRESS: &str = "198.51.100.7";
 #[test]
 fn plain_http_to_another_address_sends_no_byte() {
     let mut sandbox = Sandbox::new();
-    sandbox.configure(TestUser::ADMIN);
+    sandbox.write_aws_config(&aws_config(START_URL));
     sandbox.start_daemon();
     sandbox.login(TestUser::ADMIN).succeeded();
     sandbox.daemon().terminate();
