@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ssod_control::{ALREADY_RUNS, ControlClient, Paths};
+use ssod_control::{ALREADY_RUNS, ControlClient, Paths, is_daemon_variable};
 use ssod_private_files::{ReadPolicy, open_to_read};
 
 use crate::daemon_error::DaemonError;
@@ -145,9 +145,13 @@ fn absolute_paths() -> CommandResult<Vec<(&'static str, PathBuf)>> {
     Ok(variables)
 }
 
-/// Starts the daemon in its own process group, so that Ctrl-C in this terminal does not stop it.
+/// Starts the daemon in its own process group, so that Ctrl-C in this terminal does not stop it. It gets only the
+/// variables that a daemon may have, because it outlives this shell.
 fn spawn(program: &Path, log: File, paths: &[(&'static str, PathBuf)]) -> std::io::Result<Child> {
+    let kept = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_daemon_variable));
     Command::new(program)
+        .env_clear()
+        .envs(kept)
         .envs(paths.iter().map(|(name, path)| (name, path)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())

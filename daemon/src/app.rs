@@ -9,11 +9,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ssod_broker::Broker;
 use ssod_clock::Clock;
-use ssod_control::Paths;
 use ssod_connections::serve;
+use ssod_control::{ENDPOINT_VARIABLES, Paths, first_set};
 use ssod_endpoint::{Endpoint, ImdsTokens, Port, Services};
 use ssod_identity_center::IdentityCenter;
-use ssod_model::Program;
+use ssod_model::{Program, public_url};
 use ssod_profiles::EndpointVariables;
 use ssod_sign_in::CallbackRules;
 use ssod_vault::Vault;
@@ -24,7 +24,7 @@ use crate::audit::AuditLog;
 use crate::aws_cli::AwsCliSharing;
 use crate::config::aws_config::LiveAwsConfig;
 use crate::config::live_settings::LiveSettings;
-use crate::config::network;
+use crate::config::network::{self, Network};
 use crate::config::problem::Problems;
 use crate::config::reload::ConfigReloader;
 use crate::config::settings::Settings;
@@ -102,16 +102,14 @@ impl App {
     pub async fn start(options: Options, clock: Clock) -> Result<Self> {
         let Options { paths, settings, variable, mut inherited } = options;
         let instance_lock = prepare_folders(&paths)?;
-        let foundation = Foundation::new(paths, &settings, &variable, clock).await?;
-        let sockets = Sockets::bind(&foundation, settings.endpoint.port, &mut inherited)?;
-        let facts = DaemonFacts {
-            port: sockets.endpoint.local_addr()?.port(),
-            overrides: overrides(&variable),
-            proxy: network::proxy(&settings.network, &variable),
-            ca_bundle: network::ca_bundle(&settings.network, &foundation.paths.settings, &variable)?,
-        };
+        let network = Network::find(&settings.network, &paths.settings, &variable)?;
+        let settings = LiveSettings::new(settings);
+        let foundation = Foundation::new(paths, &settings, &network, clock).await?;
+        let sockets = Sockets::bind(&foundation, settings.current().endpoint.port, &mut inherited)?;
+        let port = sockets.endpoint.local_addr()?.port();
+        let facts = DaemonFacts { port, overrides: overrides(&variable), network };
         let (limits, shutdown) = (limits::by_descriptors(), Shutdown::default());
-        let imds_enabled = Arc::new(AtomicBool::new(settings.imds.enabled));
+        let imds_enabled = Arc::new(AtomicBool::new(settings.current().imds.enabled));
         let tokens = LiveEndpointTokens::new(
             foundation.state_file.clone(),
             foundation.paths.clone(),
@@ -123,14 +121,7 @@ impl App {
         let imds_ports = ImdsPorts::new(inherited, services, limits.endpoint.clone(), shutdown.clone());
         let callback = CallbackRules { connections: limits.callback.clone(), is_own: is_own_browser };
         let environment = EndpointVariables::from_variables(&variable);
-        let context = foundation.context(
-            LiveSettings::new(settings),
-            tokens,
-            environment,
-            imds_ports,
-            callback,
-            facts,
-        );
+        let context = foundation.context(settings, tokens, environment, imds_ports, callback, facts);
         context.aws_config.reload().await;
         Ok(Self { context, imds_enabled, endpoint, limits, sockets, shutdown, instance_lock })
     }
@@ -145,9 +136,7 @@ impl App {
         let ControlContext { broker, keeper, audit, paths, facts, .. } = self.context.clone();
         let (shutdown, owns_socket) = (self.shutdown.clone(), self.sockets.owns_control);
         tracing::info!(port = facts.port, profiles = broker.profile_names().len(), "ssod is ready");
-        for (variable, value) in &facts.overrides {
-            tracing::warn!("{variable}={value} overrides where Identity Center is called");
-        }
+        log_network(&facts);
         let vault_task = tokio::spawn(keeper.clone().run(shutdown.clone()));
         let mut stop = std::pin::pin!(stop);
         // Clients that connect meanwhile wait in the backlog.
@@ -225,12 +214,12 @@ impl Sockets {
 }
 
 impl Foundation {
-    async fn new(paths: Paths, settings: &Settings, variable: &VariableReader, clock: Clock) -> Result<Self> {
+    async fn new(paths: Paths, settings: &LiveSettings, network: &Network, clock: Clock) -> Result<Self> {
         let paths = Arc::new(paths);
         let vault = Arc::new(Vault::new(&paths.vault()).context("cannot open the vault's folder")?);
-        let network = network::load(&settings.network, &paths.settings, variable).await?;
-        let provider = IdentityCenter::new(&network, clock.clone())?;
-        let broker = Broker::new(provider, vault.clone(), clock.clone(), settings.policy());
+        let options = network.options(network::loopback_check(settings.clone())).await?;
+        let provider = IdentityCenter::new(&options, clock.clone())?;
+        let broker = Broker::new(provider, vault.clone(), clock.clone(), settings.current().policy());
         let state_file = Arc::new(StateFile::load(&paths.memory())?);
         broker.restore_choice(state_file.active());
         let audit = start_audit(&paths, &broker)?;
@@ -328,11 +317,23 @@ fn start_audit(paths: &Paths, broker: &LiveBroker) -> Result<Arc<AuditLog>> {
     Ok(Arc::new(audit))
 }
 
-/// Returns the variables that override where Identity Center is called.
+/// Returns the variables that override where Identity Center is called, without passwords.
 fn overrides(variable: &VariableReader) -> Vec<(String, String)> {
-    let set =
-        EndpointVariables::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
-    set.filter(|(_, value)| !value.is_empty()).collect()
+    let set = ENDPOINT_VARIABLES.iter().filter_map(|name| first_set(&[name], variable));
+    set.map(|(name, value)| (name.to_owned(), public_url(&value))).collect()
+}
+
+/// Logs what the environment and the settings change about the calls to AWS.
+fn log_network(facts: &DaemonFacts) {
+    for (variable, value) in &facts.overrides {
+        tracing::warn!("{variable}={value} overrides where Identity Center is called");
+    }
+    if let Some(proxy) = facts.network.shown_proxy() {
+        tracing::info!("AWS is called through the proxy {} ({})", proxy.value, proxy.source());
+    }
+    if let Some(bundle) = facts.network.shown_ca_bundle() {
+        tracing::info!("the certificates in {} are trusted, too ({})", bundle.value, bundle.source());
+    }
 }
 
 /// Drops the connections to AWS and retries failed calls after the network changed or the machine resumed.

@@ -7,6 +7,7 @@ pub(crate) mod context;
 mod failure;
 mod guard;
 mod lookup;
+mod overrides;
 mod report;
 mod routes;
 mod time;

@@ -22,6 +22,7 @@ pub use config::settings::{Mistake, Settings, SettingsError};
 pub use listen::bind::ports;
 pub use listen::inherited::Inherited;
 pub use refresher::run as run_refresher;
+pub use system::environment::restrict_environment;
 pub use system::hardening::harden;
 pub use system::instance_lock::{AlreadyRuns, InstanceLock};
 pub use system::logging::{LogFormat, init as init_logging};

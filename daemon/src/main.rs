@@ -8,7 +8,9 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use ssod_clock::WallClock;
 use ssod_control::Paths;
-use ssod_daemon::{AlreadyRuns, App, Inherited, Options, Settings, SettingsError, harden, init_logging};
+use ssod_daemon::{
+    AlreadyRuns, App, Inherited, Options, Settings, SettingsError, harden, init_logging, restrict_environment,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The ssod daemon: keeps AWS IAM Identity Center sign-ins fresh and serves their credentials on 127.0.0.1.
@@ -35,7 +37,7 @@ static WIPING: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
 fn main() -> ExitCode {
     harden();
     let arguments = Arguments::parse();
-    match if arguments.print_ports { print_ports() } else { start() } {
+    match restrict_environment().and_then(|()| if arguments.print_ports { print_ports() } else { start() }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The error is one line, because a client that started this daemon shows the last lines of its log.

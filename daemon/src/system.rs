@@ -1,6 +1,7 @@
 //! The interface to the operating system.
 
 pub(crate) mod desktop;
+pub(crate) mod environment;
 pub(crate) mod file_access;
 pub(crate) mod folders;
 pub(crate) mod hardening;

@@ -4,6 +4,8 @@
 //! A process can have a uid that is not in `/etc/passwd`, so these tests create no users.
 
 mod booted;
+mod daemon_environment;
+mod destinations;
 mod disk;
 mod exhaustion;
 mod isolation;

@@ -186,7 +186,7 @@ fn a_services_section_of_every_profile_and_nothing_else_redirects_a_sign_in() {
         [("sso_oidc".into(), fake.clone(), section.clone()), ("sso".into(), fake.clone(), section)]
     );
     let status = sandbox.ssod(&["status"]).stdout;
-    let note = format!("A [services] section sends the sign-ins of session s to {fake}, not to AWS.");
+    let note = format!("A [services] section sends all sign-ins and portal calls to {fake}, not to AWS.");
     assert!(status.contains(&note), "{status}");
 }
 

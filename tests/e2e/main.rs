@@ -20,6 +20,7 @@ mod configure;
 mod control_socket;
 mod crash;
 mod day;
+mod destinations;
 mod doctor;
 mod identity;
 mod key_stores;

@@ -1,6 +1,6 @@
 //! `ssod status`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use clap::Args;
 use console::{Term, measure_text_width};
 
 use ssod_control::{
-    ActiveProfile, ControlClient, EndpointOverride, ProfileState, ProfileStatus, SessionState, SessionStatus,
-    Status, Trouble,
+    ActiveProfile, ControlClient, EndpointOverride, NetworkValue, ProfileState, ProfileStatus, SessionState,
+    SessionStatus, Status, Trouble,
 };
 
 use ssod_model::{Timestamp, TimestampExt, system_time};
@@ -106,7 +106,8 @@ fn text(client: &ControlClient) -> CommandResult<String> {
     if let Some(profile) = shell_profile() {
         text.push_str(&format!("\nThis shell uses {profile}.\n"));
     }
-    for note in overrides(&status.sessions).into_iter().chain(in_aws_form(&status.profiles)) {
+    let notes = overrides(&status.sessions).into_iter().chain(environment(&status));
+    for note in notes.chain(in_aws_form(&status.profiles)) {
         text.push_str(&format!("\n{} {note}\n", stdout_style(Style::Yellow, "note:")));
     }
     let vault = &status.daemon.vault;
@@ -139,7 +140,7 @@ fn in_aws_form(profiles: &[ProfileStatus]) -> Option<String> {
     })
 }
 
-/// Returns one note for each endpoint that is not AWS's own.
+/// Returns one note for each endpoint that is not AWS's own. What sets it, and the calls that go there, are combined.
 fn overrides(sessions: &[SessionStatus]) -> Vec<String> {
     let mut callers: BTreeMap<(&str, &str, &str), Vec<String>> = BTreeMap::new();
     for session in sessions {
@@ -152,16 +153,72 @@ fn overrides(sessions: &[SessionStatus]) -> Vec<String> {
             }
         }
     }
-    let note = |((service, url, source), callers): ((&str, &str, &str), Vec<String>)| {
-        let what = if service == EndpointOverride::OIDC { "sign-ins" } else { "portal calls" };
+    let all: Vec<_> = sessions.iter().map(|session| format!("session {}", session.name)).collect();
+    let mut notes: BTreeMap<(&str, Vec<String>), Redirection<'_>> = BTreeMap::new();
+    for ((service, url, source), callers) in callers {
+        let note = notes.entry((url, callers)).or_default();
+        note.sources.insert(source);
+        if service == EndpointOverride::OIDC {
+            note.sign_ins = true;
+        } else {
+            note.portal_calls = true;
+        }
+    }
+    notes.into_iter().map(|((url, callers), note)| note.text(url, &callers, callers == all)).collect()
+}
+
+/// The calls that go to one endpoint, and what sets it.
+#[derive(Default)]
+struct Redirection<'a> {
+    sources: BTreeSet<&'a str>,
+    sign_ins: bool,
+    portal_calls: bool,
+}
+
+impl Redirection<'_> {
+    fn text(&self, url: &str, callers: &[String], is_of_all: bool) -> String {
+        let sources = self.sources.iter().copied().collect::<Vec<_>>().join(" and ");
+        let verb = if self.sources.len() == 1 { "sends" } else { "send" };
+        let calls = match (self.sign_ins, self.portal_calls) {
+            (true, true) => "sign-ins and portal calls",
+            (true, false) => "sign-ins",
+            (false, _) => "portal calls",
+        };
+        if is_of_all {
+            return format!("{sources} {verb} all {calls} to {url}, not to AWS.");
+        }
+        let shown = callers.iter().take(SHOWN_CALLERS).cloned().collect::<Vec<_>>().join(", ");
         let more = match callers.len().saturating_sub(SHOWN_CALLERS) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let shown: Vec<_> = callers.into_iter().take(SHOWN_CALLERS).collect();
-        format!("{source} sends the {what} of {}{more} to {url}, not to AWS.", shown.join(", "))
+        format!("{sources} {verb} the {calls} of {shown}{more} to {url}, not to AWS.")
+    }
+}
+
+/// Returns notes about what else the daemon took from its environment and what changes its calls to AWS.
+fn environment(status: &Status) -> Vec<String> {
+    let daemon = &status.daemon;
+    let is_named = |variable: &String| {
+        status.sessions.iter().flat_map(|session| &session.overrides).any(|one| one.source == *variable)
     };
-    callers.into_iter().map(note).collect()
+    let others = daemon.overrides.iter().filter(|(variable, _)| !is_named(variable));
+    let others: Vec<_> = others.map(|(variable, value)| format!("{variable}={value}")).collect();
+    let mut notes = Vec::new();
+    if !others.is_empty() {
+        notes.push(format!("The daemon's environment has {}.", others.join(", ")));
+    }
+    if let Some(NetworkValue { value, variable: Some(variable) }) = &daemon.proxy {
+        notes.push(format!(
+            "AWS is called through the proxy {value} ({variable} in the daemon's environment)."
+        ));
+    }
+    if let Some(NetworkValue { value, variable: Some(variable) }) = &daemon.ca_bundle {
+        notes.push(format!(
+            "The certificates in {value} are trusted, too ({variable} in the daemon's environment)."
+        ));
+    }
+    notes
 }
 
 fn sessions(sessions: &[SessionStatus]) -> String {
@@ -251,4 +308,93 @@ fn time_until(until: &str) -> String {
 
 fn optional_time(seconds: Option<u64>) -> String {
     seconds.map_or_else(|| "-".to_owned(), duration::format)
+}
+
+#[cfg(test)]
+mod tests {
+    use ssod_control::DaemonStatus;
+
+    use super::*;
+
+    fn session(name: &str, overrides: &[(&str, &str, &str, &[&str])]) -> SessionStatus {
+        let overrides = overrides.iter().map(|(service, url, source, profiles)| EndpointOverride {
+            service: (*service).to_owned(),
+            url: (*url).to_owned(),
+            source: (*source).to_owned(),
+            profiles: profiles.iter().map(|name| (*name).to_owned()).collect(),
+        });
+        SessionStatus {
+            name: name.to_owned(),
+            state: SessionState::SignedOut,
+            reason: None,
+            start_url: String::new(),
+            region: String::new(),
+            expires_at: None,
+            remaining: None,
+            ends_in: None,
+            renews_in: None,
+            trouble: None,
+            overrides: overrides.collect(),
+        }
+    }
+
+    const BOTH: [(&str, &str, &str, &[&str]); 2] = [
+        (EndpointOverride::OIDC, "http://127.0.0.1:1", "AWS_ENDPOINT_URL_SSO_OIDC", &[]),
+        (EndpointOverride::PORTAL, "http://127.0.0.1:1", "AWS_ENDPOINT_URL_SSO", &[]),
+    ];
+
+    #[test]
+    fn each_endpoint_is_one_note() {
+        assert_eq!(
+            overrides(&[session("a", &BOTH), session("b", &BOTH)]),
+            ["AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC send all sign-ins and portal calls to \
+              http://127.0.0.1:1, not to AWS."]
+        );
+        let own: &[(&str, &str, &str, &[&str])] =
+            &[(EndpointOverride::PORTAL, "https://test.example", "A [services] section", &["p", "q"])];
+        assert_eq!(
+            overrides(&[session("a", &BOTH[..1]), session("b", own)]),
+            [
+                "AWS_ENDPOINT_URL_SSO_OIDC sends the sign-ins of session a to http://127.0.0.1:1, not to AWS.",
+                "A [services] section sends the portal calls of profile p, profile q to https://test.example, not \
+                 to AWS.",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_daemon_took_from_its_environment_is_shown() {
+        let value = |value: &str, variable: Option<&str>| {
+            Some(NetworkValue { value: value.to_owned(), variable: variable.map(str::to_owned) })
+        };
+        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut status = Status {
+            daemon: DaemonStatus::default(),
+            active: ActiveProfile::default(),
+            sessions: vec![session("a", &BOTH)],
+            profiles: vec![],
+        };
+        assert_eq!(environment(&status), [""; 0]);
+        status.daemon = DaemonStatus {
+            overrides: vec![
+                set("AWS_ENDPOINT_URL_SSO", "http://127.0.0.1:1"),
+                set("AWS_ENDPOINT_URL_SSO_OIDC", "http://127.0.0.1:1"),
+                set("AWS_USE_FIPS_ENDPOINT", "true"),
+            ],
+            proxy: value("http://proxy:3128", Some("HTTPS_PROXY")),
+            ca_bundle: value("/corporate.pem", Some("AWS_CA_BUNDLE")),
+            ..DaemonStatus::default()
+        };
+        assert_eq!(
+            environment(&status),
+            [
+                "The daemon's environment has AWS_USE_FIPS_ENDPOINT=true.",
+                "AWS is called through the proxy http://proxy:3128 (HTTPS_PROXY in the daemon's environment).",
+                "The certificates in /corporate.pem are trusted, too (AWS_CA_BUNDLE in the daemon's environment).",
+            ]
+        );
+        // The user set these on purpose; `ssod doctor` shows them.
+        status.daemon = DaemonStatus { proxy: value("http://proxy:3128", None), ..DaemonStatus::default() };
+        assert_eq!(environment(&status), [""; 0]);
+    }
 }

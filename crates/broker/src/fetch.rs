@@ -1,6 +1,8 @@
 //! One fetch per profile, which all callers share.
 
-use ssod_model::{IdentityProvider, ProfileName, RoleCredentials, SecretStore, Timestamp, TimestampExt};
+use ssod_model::{
+    IdentityError, IdentityProvider, ProfileName, RoleCredentials, SecretStore, Timestamp, TimestampExt,
+};
 
 use crate::broker::Broker;
 use crate::policy::Policy;
@@ -57,9 +59,13 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         if self.state().session_at(&session.name, job.generation).is_none() {
             return Err(TokenError::Waiting);
         }
-        let endpoints = &profile.session_for_calls(session);
         self.call_portal(&session.name, permit, |token| async move {
-            self.0.provider.role_credentials(endpoints, &token, &profile.account_id, &profile.role_name).await
+            // The decision to fetch excluded this; the file may have changed since then.
+            let Some(session) = token.session_for(profile) else {
+                return Err(IdentityError::Rejected("its portal has changed since the sign-in".to_owned()));
+            };
+            let (account, role) = (&profile.account_id, &profile.role_name);
+            self.0.provider.role_credentials(&session, &token.secret, account, role).await
         })
         .await
     }

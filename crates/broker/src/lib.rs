@@ -27,7 +27,7 @@ pub use policy::{KeepFresh, Policy};
 pub use portal::limiter;
 pub use schedule::Tick;
 pub use sign_in::{Logout, SignInError, SigningIn};
-pub use state::{NotOpen, SealReason};
+pub use state::{BoundToken, NotOpen, SealReason};
 pub use status::{BrokerProfileStatus, BrokerSessionStatus, BrokerStatus, SignInState, TroubleStatus};
 
 #[cfg(test)]

@@ -106,8 +106,10 @@ impl<P: IdentityProvider, S: SecretStore> SigningIn<P, S> {
         let named = named.cloned();
         let completing = tokio::spawn(async move {
             let (broker, name, now) = (&self.broker, &self.session.name, self.broker.now());
+            let destinations = broker.state().destinations_of(&self.session);
             let replace = |record: &mut SessionRecord| {
                 record.tokens = Some(tokens);
+                record.destinations = destinations;
                 record.signed_in_at = Some(now);
             };
             // The first step, so a crash never leaves credentials of the previous user together with the new sign-in.
@@ -153,7 +155,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
 
     async fn sign_out(&self, name: &SessionName) -> Result<Logout, StoreError> {
         let now = self.now();
-        let Some(SignedOut { config, tokens, still_valid }) = self.state().signed_out(name, now) else {
+        let Some(SignedOut { session, tokens, still_valid }) = self.state().signed_out(name, now) else {
             return Ok(Logout {
                 session: name.clone(),
                 was_signed_in: false,
@@ -163,11 +165,11 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         };
         self.send(Event::SignedOut(name.clone()));
         let forgotten = self.forget_on_disk(name).await;
-        let not_ended_at_aws = match (&config, &tokens) {
-            (Some(session), Some(tokens)) => {
+        let not_ended_at_aws = match (&session, &tokens) {
+            (Ok(session), Some(tokens)) => {
                 self.log_out_at_aws(session, tokens).await.err().map(|error| error.to_string())
             }
-            (None, Some(_)) => Some("the session is no longer in the AWS config file".to_owned()),
+            (Err(reason), Some(_)) => Some((*reason).to_owned()),
             (_, None) => None,
         };
         // A disk error must not prevent the logout at AWS, so it is returned only now.

@@ -25,6 +25,7 @@ pub(crate) use in_flight::{Completion, OnDrop};
 pub use phase::{NotOpen, SealReason};
 pub(crate) use profile::{FetchJob, ProfileEntry};
 pub(crate) use retry::RetryState;
+pub use session::BoundToken;
 pub(crate) use session::{EndReason, SessionEntry, SessionStep, SignedOut};
 
 use phase::Phase;
@@ -111,8 +112,9 @@ impl State {
         policy: &Policy,
     ) -> Option<ProfileDecision> {
         let profile = self.profiles.get(name)?;
-        let session = self.sessions.get(&profile.config.as_ref()?.session)?;
-        Some(decide(now, &session.facts(), &profile.facts(now, policy), floor))
+        let config = profile.config.as_ref()?;
+        let session = self.sessions.get(&config.session)?.facts_for(config);
+        Some(decide(now, &session, &profile.facts(now, policy), floor))
     }
 
     /// Returns the unexpired credentials, as they are saved.

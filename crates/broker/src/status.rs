@@ -156,10 +156,13 @@ fn session_status(
             (SignInState::Expired { reason: "this kind of sign-in cannot be renewed".to_owned() }, None)
         }
         TokenState::SignedOut if entry.is_signing_in() => (SignInState::SigningIn, None),
-        TokenState::SignedOut => match entry.ended() {
-            Some(reason) => (SignInState::Expired { reason: reason.to_string() }, None),
-            None => (SignInState::SignedOut, None),
-        },
+        TokenState::SignedOut => {
+            let ended = entry.ended().map(|reason| reason.to_string());
+            match ended.or_else(|| entry.unusable_tokens().map(str::to_owned)) {
+                Some(reason) => (SignInState::Expired { reason }, None),
+                None => (SignInState::SignedOut, None),
+            }
+        }
     };
     let retry = entry.retry().filter(|retry| determines_renewal(retry, renew_token(now, &facts)));
     let signed_in_at = entry.record().and_then(|record| record.signed_in_at);
@@ -192,7 +195,7 @@ fn profile_status(
 ) -> Option<BrokerProfileStatus> {
     let config = entry.config()?;
     let decision = state.decide(now, name, Floor::CONTAINER, policy)?;
-    let session = state.session(&config.session).map(SessionEntry::facts);
+    let session = state.session(&config.session).map(|session| session.facts_for(config));
     let signed_out = session.is_none_or(|facts| match facts.token {
         TokenState::SignedOut => true,
         TokenState::SignedIn { token, refreshable } => !refreshable && now >= token.expires_at,

@@ -1,6 +1,7 @@
 //! The broker against a simulated Identity Center, on a manual clock.
 
 mod clock;
+mod destinations;
 mod foreign_answers;
 mod renewal;
 mod sealing;

@@ -11,7 +11,7 @@ use ssod_model::{
 use crate::broker::Broker;
 use crate::decide::{Lifetime, is_waiting, token_usable};
 use crate::event::Event;
-use crate::state::{Completion, EndReason, OnDrop, RetryState, SessionEntry, State};
+use crate::state::{BoundToken, Completion, EndReason, OnDrop, RetryState, SessionEntry, State};
 
 /// The delay before the first retry if the record of renewed tokens cannot be saved.
 const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ pub(crate) enum TokenError {
 
 /// The access token in memory.
 struct HeldToken {
-    secret: Secret,
+    token: BoundToken,
     /// Whether it stays valid for the duration of a call.
     usable: bool,
 }
@@ -48,10 +48,10 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     }
 
     /// Returns the access token. One that is about to expire is renewed first.
-    pub(crate) async fn usable_token(&self, name: &SessionName) -> Result<Secret, TokenError> {
-        let token = self.token(name)?;
-        if token.usable {
-            return Ok(token.secret);
+    pub(crate) async fn usable_token(&self, name: &SessionName) -> Result<BoundToken, TokenError> {
+        let HeldToken { token, usable } = self.token(name)?;
+        if usable {
+            return Ok(token);
         }
         match self.token_instead_of(name, &token.secret).await {
             Err(TokenError::SignedOut) => Err(TokenError::SignedOut),
@@ -67,11 +67,11 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         &self,
         name: &SessionName,
         old: &Secret,
-    ) -> Result<Secret, TokenError> {
+    ) -> Result<BoundToken, TokenError> {
         for _ in 0..2 {
-            let token = self.token(name)?;
-            if token.usable && token.secret != *old {
-                return Ok(token.secret);
+            let HeldToken { token, usable } = self.token(name)?;
+            if usable && token.secret != *old {
+                return Ok(token);
             }
             let retry_at = self.state().session(name).and_then(SessionEntry::retry).map(RetryState::retry_at);
             if retry_at.is_some_and(|retry_at| is_waiting(self.now(), retry_at)) {
@@ -81,8 +81,8 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
             renewal.wait().await;
         }
         match self.token(name)? {
-            token if token.secret != *old => Ok(token.secret),
-            _ => Err(TokenError::Waiting),
+            HeldToken { token, .. } if token.secret != *old => Ok(token),
+            HeldToken { .. } => Err(TokenError::Waiting),
         }
     }
 
@@ -185,20 +185,21 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
     fn token(&self, name: &SessionName) -> Result<HeldToken, TokenError> {
         let now = self.now();
         let state = self.state();
-        let tokens = state.session(name).and_then(SessionEntry::tokens).ok_or(TokenError::SignedOut)?;
-        let secret = tokens.access_token.clone();
+        let entry = state.session(name).ok_or(TokenError::SignedOut)?;
+        let tokens = entry.tokens().ok_or(TokenError::SignedOut)?;
+        let token = entry.access_token().ok_or(TokenError::SignedOut)?;
         let life = Lifetime { issued_at: tokens.issued_at, expires_at: tokens.expires_at };
         match tokens.refresh_token {
-            Some(_) => Ok(HeldToken { secret, usable: token_usable(now, life) }),
-            None if now < tokens.expires_at => Ok(HeldToken { secret, usable: true }),
+            Some(_) => Ok(HeldToken { token, usable: token_usable(now, life) }),
+            None if now < tokens.expires_at => Ok(HeldToken { token, usable: true }),
             None => Err(TokenError::SignedOut),
         }
     }
 
-    fn unexpired_token(&self, name: &SessionName) -> Option<Secret> {
+    fn unexpired_token(&self, name: &SessionName) -> Option<BoundToken> {
         let now = self.now();
         let state = self.state();
-        let tokens = state.session(name)?.tokens()?;
-        (now < tokens.expires_at).then(|| tokens.access_token.clone())
+        let entry = state.session(name)?;
+        entry.access_token().filter(|_| entry.tokens().is_some_and(|tokens| now < tokens.expires_at))
     }
 }

@@ -7,6 +7,7 @@
 mod audit;
 mod audit_chain;
 mod client;
+mod daemon_environment;
 mod doctor;
 mod message;
 mod paths;
@@ -17,12 +18,16 @@ mod version;
 pub use audit::{AuditAction, AuditEntry, AuditOutcome, AuditVia, AuditWritten};
 pub use audit_chain::{ChainFault, ChainHead, ChainReport, ChainVerifier, ChainedLine, FaultKind, LineText, chain_line, hash_of_lost_line};
 pub use client::{ClientError, ControlClient, Events, Held};
+pub use daemon_environment::{
+    CA_BUNDLE_VARIABLE, ENDPOINT_VARIABLES, NO_PROXY_VARIABLES, PROXY_VARIABLES, first_set,
+    is_daemon_variable, is_loader_variable,
+};
 pub use doctor::{Check, CheckGroup, CheckState};
 pub use message::*;
 pub use paths::{Paths, PathsError};
 pub use status::{
-    ActiveProfile, DaemonStatus, EndpointOverride, ImdsPort, ProfileState, ProfileStatus, SessionState,
-    SessionStatus, Status, Trouble, VaultStateKind, VaultStatus,
+    ActiveProfile, DaemonStatus, EndpointOverride, ImdsPort, NetworkValue, ProfileState, ProfileStatus,
+    SessionState, SessionStatus, Status, Trouble, VaultStateKind, VaultStatus,
 };
 pub use user_path::{UserPathError, resolve_user_path};
 pub use version::{ALREADY_RUNS, API_HEADER, API_VERSION, VERSION};

@@ -40,10 +40,33 @@ pub struct DaemonStatus {
     pub config_file: String,
     /// The settings file that the daemon reads; empty from a daemon that does not tell.
     pub settings_file: String,
-    /// The variables in the daemon's environment that override the endpoints of Identity Center.
+    /// The variables in the daemon's environment that override the endpoints of Identity Center. A URL has no password.
     pub overrides: Vec<(String, String)>,
+    /// The proxy for calls to AWS, without its password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<NetworkValue>,
+    /// The file of certificates that are trusted besides the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<NetworkValue>,
     /// The problems, each a sentence with its fix.
     pub problems: Vec<String>,
+}
+
+/// A value that changes how the daemon calls AWS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NetworkValue {
+    /// The value.
+    pub value: String,
+    /// The variable of the daemon's environment that sets it; `None` if config.toml does.
+    pub variable: Option<String>,
+}
+
+impl NetworkValue {
+    /// Returns what sets the value.
+    pub fn source(&self) -> &str {
+        self.variable.as_deref().unwrap_or("config.toml")
+    }
 }
 
 /// The state of the vault.

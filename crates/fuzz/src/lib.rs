@@ -13,16 +13,18 @@ mod answers;
 mod config;
 mod control;
 mod endpoint;
+mod endpoint_url;
 mod vault;
 
 /// A target's name, and its check, which panics if a property does not hold.
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [FuzzTarget; 6] = [
+pub const TARGETS: [FuzzTarget; 7] = [
     ("config", config::check),
     ("control", control::check),
     ("endpoint", endpoint::check),
+    ("endpoint_url", endpoint_url::check),
     ("answers", answers::check),
     ("vault_header", vault::check_header),
     ("vault_record", vault::check_record),

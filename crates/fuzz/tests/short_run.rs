@@ -110,6 +110,11 @@ fn the_endpoint_serves_only_the_right_token() {
 }
 
 #[test]
+fn an_endpoints_url_shows_no_password_and_leads_to_tls_or_loopback() {
+    run("endpoint_url", 10_000);
+}
+
+#[test]
 fn identity_centers_answers_are_parsed_or_refused() {
     run("answers", 5_000);
 }

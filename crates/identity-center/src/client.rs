@@ -6,11 +6,10 @@ use serde::Serialize;
 use ssod_clock::Clock;
 use ssod_model::{
     Account, AccountId, ClientRegistration, DeviceAuthorization, Grant, IdentityError, IdentityProvider,
-    RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, Timestamp,
+    RoleCredentials, RoleName, Secret, SessionTokens, SignInFlow, SsoSession, Timestamp, public_url,
 };
 
 use crate::answers::Page;
-use crate::errors::printable;
 use crate::http::{HttpClient, HttpOptions, SetupError};
 use crate::operation::Operation;
 use crate::{answers, oidc_base, portal_base, wire};
@@ -273,7 +272,7 @@ fn portal_authorization(access_token: &Secret) -> Result<HeaderMap, IdentityErro
 /// Adds the endpoint to the error of a call that did not go to AWS, because the user may not remember the override.
 fn name_override(error: IdentityError, endpoint: Option<&str>) -> IdentityError {
     let Some(endpoint) = endpoint else { return error };
-    let named = |reason: String| format!("{reason} (the endpoint is overridden: {})", printable(endpoint));
+    let named = |reason: String| format!("{reason} (the endpoint is overridden: {})", public_url(endpoint));
     match error {
         IdentityError::Unavailable(reason) => IdentityError::Unavailable(named(reason)),
         IdentityError::Rejected(reason) => IdentityError::Rejected(named(reason)),
@@ -294,6 +293,8 @@ mod tests {
         assert_eq!(name_override(failed(), None), failed());
         let named = name_override(failed(), Some("http://localhost:4566")).to_string();
         assert_eq!(named, "no answer (the endpoint is overridden: http://localhost:4566)");
+        let named = name_override(failed(), Some("https://user:secret@host")).to_string();
+        assert_eq!(named, "no answer (the endpoint is overridden: https://host)");
         assert_eq!(name_override(IdentityError::NoAccess, Some("x")), IdentityError::NoAccess);
     }
 }

@@ -1,42 +1,65 @@
-//! Sends requests to AWS over HTTPS, with limits on time and size, and learns AWS's time from the answers.
+//! Sends requests to AWS over HTTPS, or to an endpoint for tests on this machine, with limits on time and size, and
+//! learns AWS's time from the answers.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{
     CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
-use reqwest::{Client, RequestBuilder, Response, Url};
+use reqwest::{Client, NoProxy, RequestBuilder, Response, StatusCode, Url};
 use serde::de::IgnoredAny;
 use ssod_clock::Clock;
-use ssod_model::{IdentityError, Timestamp};
+use ssod_model::{IdentityError, Timestamp, public_url};
 use thiserror::Error;
 
+use crate::destination::{Route, route};
 use crate::errors::{ErrorAnswer, classify, not_from_aws, printable};
+use crate::loopback::{self, LoopbackCheck};
 use crate::operation::Operation;
 
 /// A TCP and TLS handshake that takes longer will not succeed.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The limit for a whole call, including the body, so that a server that sends one byte per second cannot hold it.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest real answer, a page of 100 accounts, has about 30 kB.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// The `User-Agent` of every request.
+pub(crate) const USER_AGENT_TEXT: &str = concat!("ssod/", env!("CARGO_PKG_VERSION"));
 
 /// The settings for the connections to AWS.
 #[derive(Clone, Debug, Default)]
 pub struct HttpOptions {
-    /// The URL of a proxy. If it is empty, the proxy variables of the environment apply.
-    pub proxy: String,
+    /// The proxy. Nothing else decides about it: the variables of the environment are not read here.
+    pub proxy: Option<ProxyOptions>,
     /// PEM certificates to trust in addition to the system's.
     pub ca_bundle: Option<Vec<u8>>,
+    /// Which listeners on this machine may get secrets.
+    pub loopback: LoopbackCheck,
+}
+
+/// A proxy for the calls to AWS.
+#[derive(Clone)]
+pub struct ProxyOptions {
+    /// Its URL, which may have a password.
+    pub url: String,
+    /// The hosts that are called without it, as in the variable `NO_PROXY`.
+    pub except: String,
+}
+
+impl fmt::Debug for ProxyOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "ProxyOptions({})", public_url(&self.url))
+    }
 }
 
 /// Why the settings cannot be used.
 #[derive(Debug, Error)]
 pub enum SetupError {
     /// The proxy is not a valid URL.
-    #[error("[network] proxy is not a URL that can be used: {0}")]
-    Proxy(reqwest::Error),
+    #[error("the proxy {0} is not a URL that can be used")]
+    Proxy(String),
     /// The bundle contains no certificate.
     #[error("the CA bundle has no certificate in PEM form that can be read")]
     CaBundle,
@@ -48,7 +71,15 @@ pub(crate) struct HttpClient {
     client: Arc<Mutex<Option<Client>>>,
     proxy: Option<reqwest::Proxy>,
     certificates: Vec<reqwest::Certificate>,
+    loopback: LoopbackCheck,
     clock: Clock,
+}
+
+/// What a server answered.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl HttpClient {
@@ -56,11 +87,7 @@ impl HttpClient {
     pub(crate) fn new(options: &HttpOptions, clock: Clock) -> Result<Self, SetupError> {
         // Fails only if a provider is already installed, which is then the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let proxy = if options.proxy.is_empty() {
-            None
-        } else {
-            Some(reqwest::Proxy::all(&options.proxy).map_err(SetupError::Proxy)?)
-        };
+        let proxy = options.proxy.as_ref().map(proxy).transpose()?;
         let certificates = match &options.ca_bundle {
             None => Vec::new(),
             Some(pem) => {
@@ -68,7 +95,8 @@ impl HttpClient {
                 parsed.filter(|certificates| !certificates.is_empty()).ok_or(SetupError::CaBundle)?
             }
         };
-        Ok(Self { client: Arc::default(), proxy, certificates, clock })
+        let loopback = options.loopback.clone();
+        Ok(Self { client: Arc::default(), proxy, certificates, loopback, clock })
     }
 
     /// Returns the client. It is created at the first call, because reading the system's certificates takes longer than
@@ -82,7 +110,10 @@ impl HttpClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TOTAL_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("ssod/", env!("CARGO_PKG_VERSION")));
+            // Also ignores the proxy variables, which the daemon has read.
+            .no_proxy()
+            .https_only(true)
+            .user_agent(USER_AGENT_TEXT);
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
         }
@@ -110,9 +141,7 @@ impl HttpClient {
         request: RequestBuilder,
     ) -> Result<Vec<u8>, IdentityError> {
         let asked_at = self.clock.now();
-        let response = request.send().await.map_err(|error| unreachable(&error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = read_body(response).await?;
+        let Answer { status, headers, body } = self.exchange(request, TOTAL_TIMEOUT).await?;
         let date = headers.get(DATE).and_then(http_date);
         let redirect_host = redirect_host(&headers);
         let answer = ErrorAnswer {
@@ -133,11 +162,46 @@ impl HttpClient {
         }
         error.map_or(Ok(body), Err)
     }
+
+    /// Sends the request to where it may go, and reads the whole answer.
+    pub(crate) async fn exchange(
+        &self,
+        request: RequestBuilder,
+        limit: Duration,
+    ) -> Result<Answer, IdentityError> {
+        let request = request.timeout(limit).build().map_err(|error| unreachable(&error))?;
+        match route(request.url()).map_err(|error| IdentityError::Rejected(error.to_string()))? {
+            Route::Tls => {
+                let response = self.client()?.execute(request).await.map_err(|error| unreachable(&error))?;
+                let (status, headers) = (response.status(), response.headers().clone());
+                Ok(Answer { status, headers, body: read_body(response).await? })
+            }
+            Route::Loopback(addresses) => {
+                let answer = loopback::send(request, &addresses, &self.loopback);
+                tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
+                    let address = addresses.first().map(ToString::to_string).unwrap_or_default();
+                    Err(IdentityError::Unavailable(format!("cannot reach {address}: {LATE}")))
+                })
+            }
+        }
+    }
+}
+
+const LATE: &str = "it did not answer in time";
+
+fn proxy(options: &ProxyOptions) -> Result<reqwest::Proxy, SetupError> {
+    let proxy = reqwest::Proxy::all(&options.url);
+    // The library's error may contain the password.
+    let proxy = proxy.map_err(|_| SetupError::Proxy(public_url(&options.url)))?;
+    Ok(proxy.no_proxy(NoProxy::from_string(&options.except)))
+}
+
+pub(crate) fn too_large() -> IdentityError {
+    IdentityError::Unavailable(format!("an answer is larger than {MAX_BODY_BYTES} bytes"))
 }
 
 /// Reads the body, up to the limit.
 async fn read_body(mut response: Response) -> Result<Vec<u8>, IdentityError> {
-    let too_large = || IdentityError::Unavailable(format!("an answer is larger than {MAX_BODY_BYTES} bytes"));
     let announced = response.headers().get(CONTENT_LENGTH).and_then(number);
     if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
         return Err(too_large());
@@ -201,11 +265,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 /// Describes a network failure in one sentence, without the URL, because its query can contain account ids.
 pub(crate) fn unreachable(error: &reqwest::Error) -> IdentityError {
     let host = error.url().and_then(Url::host_str).unwrap_or("AWS").to_owned();
-    let cause = if error.is_timeout() {
-        "it did not answer in time".to_owned()
-    } else {
-        printable(&root_cause(error))
-    };
+    let cause = if error.is_timeout() { LATE.to_owned() } else { printable(&root_cause(error)) };
     IdentityError::Unavailable(format!("cannot reach {host}: {cause}"))
 }
 

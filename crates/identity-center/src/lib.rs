@@ -6,16 +6,20 @@
 
 pub mod answers;
 mod client;
+mod destination;
 mod endpoints;
 mod errors;
 mod http;
+mod loopback;
 mod operation;
 mod probe;
 mod wire;
 
 pub use client::IdentityCenter;
+pub use destination::{EndpointError, check_endpoint};
 pub use endpoints::{oidc_base, portal_base};
 pub use errors::{ErrorAnswer, classify};
-pub use http::{HttpOptions, SetupError};
+pub use http::{HttpOptions, ProxyOptions, SetupError};
+pub use loopback::{LoopbackCheck, LoopbackConnection};
 pub use operation::Operation;
 pub use probe::ProbeAnswer;

@@ -8,7 +8,6 @@ use ssod_model::IdentityError;
 
 use crate::IdentityCenter;
 use crate::errors::printable;
-use crate::http::unreachable;
 
 /// What an endpoint answered. `Display` shows it as "403 text/html".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,14 +30,13 @@ impl IdentityCenter {
     /// Requests the root of an endpoint, over the same proxy and with the same certificates as every call. Follows no
     /// redirect, and does not set the clock by the answer. Fails if nothing answers within the time.
     pub async fn probe(&self, base: &str, timeout: Duration) -> Result<ProbeAnswer, IdentityError> {
-        let request = self.http.client()?.get(format!("{base}/")).timeout(timeout);
-        let response = request.send().await.map_err(|error| unreachable(&error))?;
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let answer = self.http.exchange(self.http.client()?.get(format!("{base}/")), timeout).await?;
+        let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
         Ok(ProbeAnswer {
-            status: response.status().as_u16(),
+            status: answer.status.as_u16(),
             content_type: printable(content_type.trim()),
-            is_from_aws: is_from_aws(response.headers()),
+            is_from_aws: is_from_aws(&answer.headers),
         })
     }
 }

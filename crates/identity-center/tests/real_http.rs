@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ssod_clock::{Clock, WallClock};
 use ssod_fake_identity_center::{AwsAccount, Center, Lifetimes, Minter, Server, World};
-use ssod_identity_center::{HttpOptions, IdentityCenter};
+use ssod_identity_center::{HttpOptions, IdentityCenter, LoopbackCheck, LoopbackConnection};
 use ssod_model::{
     AccountId, ClientRegistration, Endpoints, Grant, IdentityError, IdentityProvider, Region, RoleName,
     Secret, SessionName, SessionTokens, SignInFlow, SsoSession, StartUrl, Timestamp, TimestampExt,
@@ -28,8 +28,13 @@ fn session(url: &str) -> SsoSession {
     }
 }
 
+/// Returns options with which the servers of these tests are trusted.
+fn options() -> HttpOptions {
+    HttpOptions { loopback: LoopbackCheck::new(|_| Ok(())), ..HttpOptions::default() }
+}
+
 fn client() -> IdentityCenter {
-    IdentityCenter::new(&HttpOptions::default(), WallClock::default().into()).unwrap()
+    IdentityCenter::new(&options(), WallClock::default().into()).unwrap()
 }
 
 async fn fake(world: World) -> (Server, SsoSession) {
@@ -254,7 +259,7 @@ async fn only_awss_date_corrects_the_clock() {
         (raw("200 OK", date, r#"{"accessToken":"a","expiresIn":60}"#), true),
     ] {
         let clock: Clock = WallClock::default().into();
-        let aws = IdentityCenter::new(&HttpOptions::default(), clock.clone()).unwrap();
+        let aws = IdentityCenter::new(&options(), clock.clone()).unwrap();
         let session = hostile_server(answer.clone(), None).await;
         let _ = aws.create_token(&session, &registered(), Grant::RefreshToken(Secret::new("r".into()))).await;
         let is_years_off = clock.now() < system_time().minus(Duration::from_hours(24 * 365));
@@ -365,4 +370,32 @@ async fn a_probe_of_a_silent_endpoint_ends() {
     let error = client().probe(&url, Duration::from_secs(5)).await.unwrap_err();
     assert!(error.to_string().contains("cannot reach 127.0.0.1"), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+/// A listener of another user gets a connection, and not one byte on it.
+#[tokio::test]
+async fn a_listener_that_is_not_trusted_gets_no_byte() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = listener.local_addr().unwrap();
+    let session = session(&format!("http://{server}"));
+    let received = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut received = Vec::new();
+        connection.read_to_end(&mut received).await.unwrap();
+        received
+    });
+    let refuse = move |connection: LoopbackConnection| {
+        assert_eq!(connection.server, server);
+        Err("another user listens there".to_owned())
+    };
+    let options = HttpOptions { loopback: LoopbackCheck::new(refuse), ..HttpOptions::default() };
+    let aws = IdentityCenter::new(&options, WallClock::default().into()).unwrap();
+    let grant = Grant::RefreshToken(Secret::new("r".into()));
+    assert_unavailable(aws.create_token(&session, &registered(), grant).await, "another user listens there");
+    assert_eq!(received.await.unwrap(), b"");
+    // Without a check, no listener is trusted.
+    let aws = IdentityCenter::new(&HttpOptions::default(), WallClock::default().into()).unwrap();
+    let listener = TcpListener::bind(server).await.unwrap();
+    assert_unavailable(aws.register_client(&session, SignInFlow::Browser).await, "no listener is trusted");
+    drop(listener);
 }

@@ -3,12 +3,14 @@
 //! This crate has no I/O, no runtime and no wire formats.
 
 mod credentials;
+mod destinations;
 mod flow;
 mod identity;
 mod names;
 mod partition;
 mod profile;
 mod program;
+mod public_url;
 mod refusal;
 mod regions;
 mod role_id;
@@ -20,6 +22,7 @@ mod store;
 mod timestamp;
 
 pub use credentials::RoleCredentials;
+pub use destinations::Destinations;
 pub use flow::SignInFlow;
 pub use identity::{Account, DeviceAuthorization, Grant, IdentityError, IdentityProvider};
 pub use jiff::{SignedDuration, Timestamp};
@@ -27,6 +30,7 @@ pub use names::{AccountId, InvalidName, ProfileName, Region, RoleName, SessionNa
 pub use partition::Partition;
 pub use profile::Profile;
 pub use program::Program;
+pub use public_url::public_url;
 pub use refusal::Refusal;
 pub use regions::RegionGuess;
 pub use role_id::RoleId;

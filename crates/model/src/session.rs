@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{Region, Secret, SessionName, SignInFlow, StartUrl, TimestampExt};
+use crate::{Destinations, Region, Secret, SessionName, SignInFlow, StartUrl, TimestampExt};
 
 /// An `[sso-session NAME]` block, or the session that a legacy profile implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,8 @@ pub struct SessionRecord {
     pub start_url: StartUrl,
     /// The region of the sign-in.
     pub region: Region,
+    /// The endpoints that issued the secrets below, which are sent to no others.
+    pub destinations: Destinations,
     /// One registration for each flow, because AWS accepts a client for one flow only.
     pub registrations: BTreeMap<SignInFlow, ClientRegistration>,
     /// `None` if the user is signed out.
@@ -100,14 +102,21 @@ impl SessionRecord {
             name: session.name.clone(),
             start_url: session.start_url.clone(),
             region: session.region.clone(),
+            destinations: Destinations::of(&session.endpoints),
             registrations: BTreeMap::new(),
             tokens: None,
             signed_in_at: None,
         }
     }
 
-    /// Returns whether the record is for this session as it is configured now.
+    /// Returns whether the record is for this session as it is configured now, so that its secrets may be sent to the
+    /// session's endpoints.
     pub fn belongs_to(&self, session: &SsoSession) -> bool {
-        self.name == session.name && self.start_url == session.start_url && self.region == session.region
+        self.name == session.name && self.is_at(session) && self.destinations.include(&session.endpoints)
+    }
+
+    /// Returns whether the sign-in was made at the session's start URL and region.
+    pub fn is_at(&self, session: &SsoSession) -> bool {
+        self.start_url == session.start_url && self.region == session.region
     }
 }

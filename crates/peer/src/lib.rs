@@ -21,11 +21,11 @@ pub use other_daemons::{listening_sockets, processes_named};
 pub use port_holder::{PortHolder, port_holder};
 pub use process::Process;
 #[cfg(target_os = "linux")]
-pub use sock_diag::tcp_peer;
+pub use sock_diag::{tcp_peer, tcp_server_user};
 #[cfg(target_os = "linux")]
 pub use socket_holder::{holder_of, new_holder_of};
 pub use tcp::{IDENTIFIES_TCP_PEERS, TcpPeer};
 pub use unix::{UnixPeer, unix_peer};
 #[cfg(not(target_os = "linux"))]
-pub use unsupported::{cgroup_path, holder_of, new_holder_of, tcp_peer};
+pub use unsupported::{cgroup_path, holder_of, new_holder_of, tcp_peer, tcp_server_user};
 pub use user::{own_uid, user_name};

@@ -5,7 +5,7 @@
 //! native byte order.
 
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -37,18 +37,55 @@ const ID_AT: usize = HEADER + 4;
 /// The kernel answers at once; the limit only makes sure that a lost answer cannot block a request.
 const TIMEOUT: Duration = Duration::from_millis(200);
 
+/// Offset of `idiag_state` in `inet_diag_msg`.
+const STATE_AT: usize = HEADER + 1;
+const TCP_LISTEN: u8 = 10;
+
 /// Stays open, because opening a socket costs more than the query.
 static SOCKET: Mutex<Option<OwnedFd>> = Mutex::new(None);
 
 /// Returns the client's end of a loopback TCP connection; `None` if the kernel does not know the connection (any more).
 /// The caller must treat that as another user's.
 pub fn tcp_peer(client: SocketAddrV4, server: SocketAddrV4) -> io::Result<Option<TcpPeer>> {
+    let request = request(client.into(), server.into());
+    ask(&request, |answer| read_answer(answer, &request))
+}
+
+/// Returns the user who holds the server's end of a loopback TCP connection that this process made; `None` if the
+/// kernel does not know that end, or if different users hold the connection and the listener.
+///
+/// The kernel reports the owner of a connection only after the server has accepted it. Before that, it belongs to the
+/// listener. So the listener is asked first: if it was closed and replaced since the connection was made, the
+/// connection is either reset, or it was accepted, and the second question finds its owner.
+pub fn tcp_server_user(client: SocketAddr, server: SocketAddr) -> io::Result<Option<u32>> {
+    let unconnected = SocketAddr::new(unspecified(server.ip()), 0);
+    let to_listener = request(server, unconnected);
+    let Some(listener) = ask(&to_listener, |answer| read_listener(answer, &to_listener))? else {
+        return Ok(None);
+    };
+    let to_connection = request(server, client);
+    let Some(connection) = ask(&to_connection, |answer| read_answer(answer, &to_connection))? else {
+        return Ok(None);
+    };
+    let is_accepted = connection.inode != 0;
+    Ok((!is_accepted || connection.uid == listener).then_some(listener))
+}
+
+fn unspecified(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// Sends a request and reads its answer.
+fn ask<T>(request: &[u8], read: impl FnOnce(&[u8]) -> io::Result<Option<T>>) -> io::Result<Option<T>> {
     let mut cached = SOCKET.lock().unwrap_or_else(PoisonError::into_inner);
     let socket = match cached.take() {
         Some(socket) => socket,
         None => open()?,
     };
-    let answer = query(&socket, client, server);
+    let answer = query(&socket, request, read);
     // After a failure the socket may still receive a late answer, so the next query opens a new socket.
     if answer.is_ok() {
         *cached = Some(socket);
@@ -63,28 +100,36 @@ fn open() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn query(socket: &OwnedFd, client: SocketAddrV4, server: SocketAddrV4) -> io::Result<Option<TcpPeer>> {
-    let request = request(client, server);
-    sendto(socket, &request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+fn query<T>(
+    socket: &OwnedFd,
+    request: &[u8],
+    read: impl FnOnce(&[u8]) -> io::Result<Option<T>>,
+) -> io::Result<Option<T>> {
+    sendto(socket, request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut answer = [0; 512];
     let (length, _) = recv(socket, &mut answer, RecvFlags::empty())?;
-    read_answer(answer.get(..length).unwrap_or_default(), &request)
+    read(answer.get(..length).unwrap_or_default())
 }
 
-/// Builds the request for the client's socket: its source is the client and its destination the server.
-fn request(client: SocketAddrV4, server: SocketAddrV4) -> [u8; HEADER + REQUEST] {
+/// Builds the request for the socket with these addresses, which are of the same family.
+fn request(source: SocketAddr, destination: SocketAddr) -> [u8; HEADER + REQUEST] {
     let mut message = [0; HEADER + REQUEST];
+    let family = if source.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let mut put = |at: usize, bytes: &[u8]| message[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &u32::try_from(HEADER + REQUEST).unwrap_or_default().to_ne_bytes());
     put(4, &SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     put(6, &NLM_F_REQUEST.to_ne_bytes());
-    put(HEADER, &[u8::try_from(AddressFamily::INET.as_raw()).unwrap_or_default(), IPPROTO_TCP]);
+    put(HEADER, &[u8::try_from(family.as_raw()).unwrap_or_default(), IPPROTO_TCP]);
     // All states, because the client may already have closed its half.
     put(HEADER + 4, &u32::MAX.to_ne_bytes());
-    put(HEADER + 8, &client.port().to_be_bytes());
-    put(HEADER + 10, &server.port().to_be_bytes());
-    put(HEADER + 12, &client.ip().octets());
-    put(HEADER + 28, &server.ip().octets());
+    put(HEADER + 8, &source.port().to_be_bytes());
+    put(HEADER + 10, &destination.port().to_be_bytes());
+    for (at, address) in [(12, source.ip()), (28, destination.ip())] {
+        match address {
+            IpAddr::V4(address) => put(HEADER + at, &address.octets()),
+            IpAddr::V6(address) => put(HEADER + at, &address.octets()),
+        }
+    }
     // INET_DIAG_NOCOOKIE: any socket with these addresses.
     put(HEADER + 48, &[0xff; 8]);
     message
@@ -100,7 +145,8 @@ fn socket_id(answer: &[u8]) -> Option<&[u8]> {
 fn expected_id(request: &[u8], family: Option<u8>) -> Vec<u8> {
     let requested = request.get(HEADER + 8..HEADER + 44).unwrap_or_default();
     let mut expected = requested.to_vec();
-    if family.map(u16::from) == Some(AddressFamily::INET6.as_raw()) {
+    let inet6 = AddressFamily::INET6.as_raw();
+    if family.map(u16::from) == Some(inet6) && request.get(HEADER).copied().map(u16::from) != Some(inet6) {
         for at in [4, 20] {
             let address = requested.get(at..at + 4).unwrap_or_default();
             let mapped = [&[0; 10][..], &[0xff; 2], address].concat();
@@ -113,20 +159,38 @@ fn expected_id(request: &[u8], family: Option<u8>) -> Vec<u8> {
 /// Returns the owner in the answer; `None` if the kernel knows no such socket, or if the answer is about another
 /// socket.
 fn read_answer(answer: &[u8], request: &[u8]) -> io::Result<Option<TcpPeer>> {
-    let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
-    match kind {
-        Some(SOCK_DIAG_BY_FAMILY) => {
-            let is_requested_socket =
-                socket_id(answer) == Some(expected_id(request, answer.get(HEADER).copied()).as_slice());
-            let number = |at: usize| {
-                answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes)
-            };
-            let cgroup = cgroup(answer.get(ATTRIBUTES_AT..).unwrap_or_default());
-            let owner = number(UID_AT).zip(number(INODE_AT));
-            Ok(owner.map(|(uid, inode)| TcpPeer { uid, inode, cgroup }).filter(|_| is_requested_socket))
-        }
+    if !is_about_a_socket(answer)? {
+        return Ok(None);
+    }
+    let is_requested_socket =
+        socket_id(answer) == Some(expected_id(request, answer.get(HEADER).copied()).as_slice());
+    let cgroup = cgroup(answer.get(ATTRIBUTES_AT..).unwrap_or_default());
+    let owner = number(answer, UID_AT).zip(number(answer, INODE_AT));
+    Ok(owner.map(|(uid, inode)| TcpPeer { uid, inode, cgroup }).filter(|_| is_requested_socket))
+}
+
+/// Returns the user of the listener in the answer; `None` if it is about another socket. The listener may be bound to
+/// all addresses, so only its port is compared.
+fn read_listener(answer: &[u8], request: &[u8]) -> io::Result<Option<u32>> {
+    if !is_about_a_socket(answer)? {
+        return Ok(None);
+    }
+    let ports = |message: &[u8], at: usize| message.get(at..at + 4).map(<[u8]>::to_vec);
+    let has_port = ports(answer, ID_AT).is_some_and(|found| Some(found) == ports(request, HEADER + 8));
+    let listens = answer.get(STATE_AT) == Some(&TCP_LISTEN);
+    Ok(number(answer, UID_AT).filter(|_| has_port && listens))
+}
+
+fn number(answer: &[u8], at: usize) -> Option<u32> {
+    answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes)
+}
+
+/// Returns whether the answer describes a socket, and is not an error of the kernel.
+fn is_about_a_socket(answer: &[u8]) -> io::Result<bool> {
+    match answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes) {
+        Some(SOCK_DIAG_BY_FAMILY) => Ok(true),
         // Usually ENOENT. The owner is unknown for every error.
-        Some(NLMSG_ERROR) => Ok(None),
+        Some(NLMSG_ERROR) => Ok(false),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidData,
             "the kernel's socket diagnostics sent an invalid answer",
@@ -150,7 +214,7 @@ fn cgroup(mut attributes: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::net::{TcpListener, TcpStream};
 
     use super::*;
     use crate::{holder_of, own_uid};
@@ -225,10 +289,56 @@ mod tests {
     }
 
     #[test]
+    fn the_user_of_a_server_is_known_before_and_after_it_accepts() {
+        for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
+            let Ok(listener) = TcpListener::bind(address) else {
+                // A machine without IPv6 has no such servers.
+                continue;
+            };
+            let bound = listener.local_addr().unwrap();
+            let host = match bound.ip() {
+                IpAddr::V6(ip) if ip.is_loopback() => bound.ip(),
+                // A dual-stack listener is reached over IPv4, too.
+                _ => std::net::Ipv4Addr::LOCALHOST.into(),
+            };
+            let server = SocketAddr::new(host, bound.port());
+            let client = TcpStream::connect(server).unwrap();
+            let from = client.local_addr().unwrap();
+            assert_eq!(tcp_server_user(from, server).unwrap(), Some(own_uid()), "{address}, in the queue");
+            let (accepted, _) = listener.accept().unwrap();
+            assert_eq!(tcp_server_user(from, server).unwrap(), Some(own_uid()), "{address}, accepted");
+            drop(listener);
+            assert_eq!(tcp_server_user(from, server).unwrap(), None, "{address}, without a listener");
+            drop(accepted);
+            let unconnected = SocketAddr::new(host, 1);
+            assert_eq!(tcp_server_user(unconnected, server).unwrap(), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn accepts_only_an_answer_about_the_requested_listener() {
+        let server: SocketAddr = "127.0.0.1:4566".parse().unwrap();
+        let asked = request(server, "0.0.0.0:0".parse().unwrap());
+        let listener = |state: u8, id: &[u8]| {
+            let mut message = answer(SOCK_DIAG_BY_FAMILY, id, 1_000, 77);
+            message[STATE_AT] = state;
+            message
+        };
+        let id = &asked[HEADER + 8..HEADER + 44];
+        assert_eq!(read_listener(&listener(TCP_LISTEN, id), &asked).unwrap(), Some(1_000));
+        assert_eq!(read_listener(&listener(1, id), &asked).unwrap(), None, "this socket is connected");
+        let other = request("127.0.0.1:4567".parse().unwrap(), "0.0.0.0:0".parse().unwrap());
+        let about_other = listener(TCP_LISTEN, &other[HEADER + 8..HEADER + 44]);
+        assert_eq!(read_listener(&about_other, &asked).unwrap(), None);
+        assert_eq!(read_listener(&answer(NLMSG_ERROR, id, 1_000, 77), &asked).unwrap(), None);
+        assert!(read_listener(&answer(7, id, 1_000, 77), &asked).is_err());
+    }
+
+    #[test]
     fn accepts_only_an_answer_about_the_requested_socket() {
-        let client: SocketAddrV4 = "127.0.0.1:40000".parse().unwrap();
-        let other: SocketAddrV4 = "127.0.0.1:40001".parse().unwrap();
-        let server: SocketAddrV4 = "127.0.0.1:7746".parse().unwrap();
+        let client: SocketAddr = "127.0.0.1:40000".parse().unwrap();
+        let other: SocketAddr = "127.0.0.1:40001".parse().unwrap();
+        let server: SocketAddr = "127.0.0.1:7746".parse().unwrap();
         let request_bytes = request(client, server);
         let id = &request_bytes[HEADER + 8..HEADER + 44];
         let right = answer(SOCK_DIAG_BY_FAMILY, id, 1_000, 77);

@@ -16,15 +16,6 @@ pub struct EndpointVariables {
 }
 
 impl EndpointVariables {
-    /// The variables that [`Self::from_variables`] reads, so that a caller can compare two environments.
-    pub const VARIABLES: [&'static str; 5] = [
-        "AWS_ENDPOINT_URL_SSO",
-        "AWS_ENDPOINT_URL_SSO_OIDC",
-        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-        "AWS_USE_FIPS_ENDPOINT",
-        "AWS_USE_DUALSTACK_ENDPOINT",
-    ];
-
     /// Reads the variables through `variable`. `AWS_ENDPOINT_URL`, which is meant for all services, is not among them:
     /// a test of another service must not receive sign-ins.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {

@@ -210,10 +210,8 @@ impl Laptop {
     pub(crate) async fn measure_list(&self) -> Duration {
         let start = self.time.elapsed();
         let (name, broker) = (session_name(0), &self.run.broker);
-        let session = broker.session(&name).unwrap();
-        let list = broker.portal(&name, |token| {
-            let session = session.clone();
-            async move { broker.provider().list_accounts(&session, &token).await }
+        let list = broker.portal(&name, |token| async move {
+            broker.provider().list_accounts(&token.session, &token.secret).await
         });
         // Only the duration matters, so a refusal counts as an answer.
         let _ = list.await;

@@ -13,6 +13,7 @@ pub mod leaks;
 mod moto;
 mod ports;
 mod processes;
+mod recorder;
 mod sandbox;
 mod signed_requests;
 mod simulated;
@@ -31,6 +32,7 @@ pub use processes::{
     ChildProcess, CommandOutput, node_modules, programs, python_environment, run, run_with_input,
     rust_sdk_client,
 };
+pub use recorder::Recorder;
 pub use sandbox::{DaemonHandle, FakeHandle, FakeOptions, Sandbox};
 pub use signed_requests::SignedRequests;
 pub use simulated::SimulatedIdentityCenter;

@@ -134,6 +134,11 @@ impl ChildProcess {
         line.unwrap_or_else(|error| panic!("no line: {error}"))
     }
 
+    /// Returns the next line that it prints within the time, if any.
+    pub fn next_line_within(&self, limit: Duration) -> Option<String> {
+        self.lines.lock().unwrap().recv_timeout(limit).ok()
+    }
+
     /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid).unwrap()).unwrap();

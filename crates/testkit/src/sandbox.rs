@@ -66,6 +66,12 @@ impl Sandbox {
         Self::create(&FakeOptions::default(), Some(uid))
     }
 
+    /// Creates the same, with a fake that issues access tokens and credentials with this lifetime.
+    pub fn of_user_with_lifetime(uid: u32, lifetime: &str) -> Self {
+        let options = ["--access-token-life", lifetime, "--role-life", lifetime];
+        Self::create(&FakeOptions::arguments(&options), Some(uid))
+    }
+
     /// Creates a sandbox with a running daemon, in which the user has signed in.
     pub fn signed_in(user: TestUser) -> Self {
         let sandbox = Self::configured(user);
@@ -84,11 +90,11 @@ impl Sandbox {
     fn create(options: &FakeOptions, uid: Option<u32>) -> Self {
         let home = tempfile::Builder::new().prefix("ssod-test-").tempdir().unwrap();
         DirBuilder::new().mode(0o700).create(home.path().join("run")).unwrap();
-        let fake = FakeHandle::start(options);
         let programs = match uid {
-            Some(_) => copy_programs(home.path()),
+            Some(uid) => copy_programs(home.path(), uid),
             None => programs(),
         };
+        let fake = FakeHandle::start(options, &programs, uid);
         let environment = ProgramEnvironment {
             home: home.path().to_owned(),
             programs,
@@ -130,8 +136,14 @@ impl Sandbox {
 
     /// Writes `config.toml` with the sandbox's own port, the vault's key in a file, and these additional lines.
     pub fn add_settings(&self, lines: &str) {
+        // Elsewhere, the kernel does not tell who listens on loopback.
+        let trusted = if cfg!(target_os = "linux") {
+            String::new()
+        } else {
+            format!("[network]\ntrusted_endpoints = [{:?}]\n", self.fake.url())
+        };
         self.write_settings(&format!(
-            "[endpoint]\nport = {}\n[vault]\nkey = \"file\"\n{lines}",
+            "[endpoint]\nport = {}\n[vault]\nkey = \"file\"\n{trusted}{lines}",
             self.daemon.port()
         ));
     }
@@ -281,11 +293,12 @@ fn is_daemon(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "ssod-daemon")
 }
 
-/// Copies the programs into the home folder, because other users may have no access to the build folder.
-fn copy_programs(home: &Path) -> PathBuf {
+/// Copies the programs into the user's home folder, because other users may have no access to the build folder.
+fn copy_programs(home: &Path, uid: u32) -> PathBuf {
+    lchown(home, Some(uid), Some(uid)).unwrap();
     let folder = home.join("bin");
     fs::create_dir(&folder).unwrap();
-    for name in ["ssod", "ssod-daemon"] {
+    for name in ["ssod", "ssod-daemon", "fake-identity-center"] {
         fs::copy(programs().join(name), folder.join(name)).unwrap();
     }
     folder

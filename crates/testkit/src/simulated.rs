@@ -24,6 +24,8 @@ struct SimulatedState {
     /// What something else answers to every call in AWS's place.
     foreign_answer: Mutex<Option<IdentityError>>,
     calls: AtomicUsize,
+    /// The endpoint of each call that carried a secret; `None` is AWS's own.
+    secrets_sent_to: Mutex<Vec<Option<String>>>,
     /// Every answer of GetRoleCredentials and of a renewal waits for a permit, so a test can hold the answers back.
     answer_permits: Semaphore,
 }
@@ -42,6 +44,7 @@ impl SimulatedIdentityCenter {
             is_reachable: AtomicBool::new(true),
             foreign_answer: Mutex::new(None),
             calls: AtomicUsize::new(0),
+            secrets_sent_to: Mutex::default(),
             answer_permits: Semaphore::new(Semaphore::MAX_PERMITS),
         }))
     }
@@ -64,6 +67,15 @@ impl SimulatedIdentityCenter {
     /// Returns how many calls were made, whether they succeeded or not.
     pub fn calls(&self) -> usize {
         self.0.calls.load(Ordering::SeqCst)
+    }
+
+    /// Returns the endpoints of all calls that carried a secret, oldest first; `None` is AWS's own.
+    pub fn secrets_sent_to(&self) -> Vec<Option<String>> {
+        self.0.secrets_sent_to.lock().unwrap().clone()
+    }
+
+    fn note_secret(&self, endpoint: Option<&String>) {
+        self.0.secrets_sent_to.lock().unwrap().push(endpoint.cloned());
     }
 
     /// Holds back every further answer of GetRoleCredentials and of a renewal: the call takes effect, but
@@ -160,6 +172,7 @@ impl IdentityProvider for SimulatedIdentityCenter {
         session: &SsoSession,
         client: &ClientRegistration,
     ) -> Result<DeviceAuthorization, IdentityError> {
+        self.note_secret(session.endpoints.oidc.as_ref());
         let (now, mut center) = self.begin_call()?;
         let (id, secret) = (&client.client_id, client.client_secret.expose());
         let device = center.start_device_authorization(now, id, secret, session.start_url.as_str());
@@ -187,10 +200,11 @@ impl IdentityProvider for SimulatedIdentityCenter {
 
     async fn create_token(
         &self,
-        _session: &SsoSession,
+        session: &SsoSession,
         client: &ClientRegistration,
         grant: Grant,
     ) -> Result<SessionTokens, IdentityError> {
+        self.note_secret(session.endpoints.oidc.as_ref());
         let answer = self.issue_tokens(client, &grant);
         if matches!(grant, Grant::RefreshToken(_)) {
             // At this point, the refresh token is used, and the answer has not arrived.
@@ -201,9 +215,10 @@ impl IdentityProvider for SimulatedIdentityCenter {
 
     async fn list_accounts(
         &self,
-        _session: &SsoSession,
+        session: &SsoSession,
         token: &Secret,
     ) -> Result<Vec<Account>, IdentityError> {
+        self.note_secret(session.endpoints.portal.as_ref());
         let (now, center) = self.begin_call()?;
         let accounts = center.list_accounts(now, token.expose()).map_err(|error| identity_error(&error))?;
         let account = |account: &ssod_fake_identity_center::AwsAccount| Account {
@@ -216,10 +231,11 @@ impl IdentityProvider for SimulatedIdentityCenter {
 
     async fn list_account_roles(
         &self,
-        _session: &SsoSession,
+        session: &SsoSession,
         token: &Secret,
         account_id: &AccountId,
     ) -> Result<Vec<RoleName>, IdentityError> {
+        self.note_secret(session.endpoints.portal.as_ref());
         let (now, center) = self.begin_call()?;
         let roles = center.list_account_roles(now, token.expose(), account_id.as_str());
         Ok(roles
@@ -231,11 +247,12 @@ impl IdentityProvider for SimulatedIdentityCenter {
 
     async fn role_credentials(
         &self,
-        _session: &SsoSession,
+        session: &SsoSession,
         token: &Secret,
         account_id: &AccountId,
         role_name: &RoleName,
     ) -> Result<RoleCredentials, IdentityError> {
+        self.note_secret(session.endpoints.portal.as_ref());
         let (now, grant) = {
             let (now, mut center) = self.begin_call()?;
             let granted =
@@ -253,7 +270,8 @@ impl IdentityProvider for SimulatedIdentityCenter {
         })
     }
 
-    async fn logout(&self, _session: &SsoSession, token: &Secret) -> Result<(), IdentityError> {
+    async fn logout(&self, session: &SsoSession, token: &Secret) -> Result<(), IdentityError> {
+        self.note_secret(session.endpoints.portal.as_ref());
         let (now, mut center) = self.begin_call()?;
         center.logout(now, token.expose()).map_err(|error| identity_error(&error))
     }

@@ -1,13 +1,14 @@
 //! The JSON in the sealed files. Fields are only added, never removed or renamed, so that older files stay readable.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use ssod_model::{
-    CachedCredentials, ClientRegistration, EndpointTokens, InvalidName, ProfileName, Region, RoleCredentials,
-    RoleId, Secret, SessionName, SessionRecord, SessionTokens, SignInFlow, StartUrl, Timestamp, TokenSet,
+    CachedCredentials, ClientRegistration, Destinations, EndpointTokens, InvalidName, ProfileName, Region,
+    RoleCredentials, RoleId, Secret, SessionName, SessionRecord, SessionTokens, SignInFlow, StartUrl,
+    Timestamp, TokenSet,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -19,6 +20,16 @@ pub(crate) struct SessionFile {
     tokens: Option<TokensEntry>,
     #[serde(default)]
     signed_in_at: Option<i64>,
+    /// `None` in a file of a version that did not record them.
+    #[serde(default)]
+    destinations: Option<DestinationsEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DestinationsEntry {
+    oidc: Option<String>,
+    portal: Option<String>,
+    profile_portals: BTreeSet<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,6 +100,11 @@ impl From<&SessionRecord> for SessionFile {
                 client: (&tokens.client).into(),
             }),
             signed_in_at: record.signed_in_at.map(Timestamp::as_millisecond),
+            destinations: Some(DestinationsEntry {
+                oidc: record.destinations.oidc.clone(),
+                portal: record.destinations.portal.clone(),
+                profile_portals: record.destinations.profile_portals.clone(),
+            }),
         }
     }
 }
@@ -102,10 +118,18 @@ impl TryFrom<SessionFile> for SessionRecord {
             .zip(SignInFlow::ALL.map(|flow| file.registrations.get(flow.as_str()).map(Into::into)))
             .filter_map(|(flow, client)| Some((flow, client?)))
             .collect();
+        let start_url = StartUrl::parse(&file.start_url)?;
+        let destinations = match file.destinations {
+            Some(DestinationsEntry { oidc, portal, profile_portals }) => {
+                Destinations { oidc, portal, profile_portals }
+            }
+            None => Destinations::assumed_for(&start_url),
+        };
         Ok(Self {
             name: SessionName::parse(&file.name)?,
-            start_url: StartUrl::parse(&file.start_url)?,
+            start_url,
             region: Region::parse(&file.region)?,
+            destinations,
             registrations,
             tokens: file.tokens.map(|tokens| SessionTokens {
                 client: (&tokens.client).into(),

@@ -62,7 +62,10 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
         demo.duration.map_or("until Ctrl-C".to_owned(), |duration| format!("for {}s", duration.as_secs()));
     step(
         6,
-        &format!("`ssod status`, {end}. Watch EXPIRES IN: credentials are renewed without another sign-in."),
+        &format!(
+            "`ssod status`, {end}. Watch EXPIRES IN: credentials are renewed without another sign-in.\n   Its note, shown \
+             once here, says that the calls go to the fake and not to AWS."
+        ),
     )?;
     let deadline = demo.duration.map(|duration| Instant::now() + duration);
     watch_renewals(&sandbox, || {
@@ -104,13 +107,17 @@ fn show_protocols(sandbox: &Sandbox) -> Result<()> {
 
 /// Prints the status periodically until the demo ends. Fails if ssod renewed nothing.
 fn watch_renewals(sandbox: &Sandbox, has_ended: impl Fn() -> bool) -> Result<()> {
-    let mut served = 0;
+    let (mut served, mut is_first) = (0, true);
     while !has_ended() {
         for user in USERS {
             request_by_container(sandbox, user)?;
             served += 1;
         }
-        print_line(&format!("\n{}", sandbox.ssod(&["status"]).succeeded().trim_end()))?;
+        let status = sandbox.ssod(&["status"]).succeeded();
+        // The notes do not change during the demo.
+        let shown = status.lines().filter(|line| is_first || !line.starts_with("note:"));
+        print_line(&format!("\n{}", shown.collect::<Vec<_>>().join("\n").trim_end()))?;
+        is_first = false;
         let next = Instant::now() + INTERVAL;
         while Instant::now() < next && !has_ended() {
             std::thread::sleep(Duration::from_millis(50));

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha1::{Digest, Sha1};
-use ssod_model::{ClientRegistration, Secret, SessionName, SessionTokens, SsoSession, Timestamp};
+use ssod_model::{
+    ClientRegistration, Destinations, Secret, SessionName, SessionTokens, SsoSession, Timestamp,
+};
 
 /// Returns the file in which the CLI caches the session's token. Its name is derived from the session's name, or, for a
 /// legacy profile, from the start URL, which is also the name that ssod gives to such a session.
@@ -84,6 +86,12 @@ impl SharedToken {
             && self.region == session.region.as_str()
     }
 
+    /// Returns whether the tokens belong to the session, and may be sent to its endpoints. The file does not tell which
+    /// endpoints issued them.
+    fn may_be_adopted(&self, session: &SsoSession) -> bool {
+        self.belongs_to(session) && Destinations::assumed_for(&session.start_url).include(&session.endpoints)
+    }
+
     fn expires_at(&self) -> Option<Timestamp> {
         parse_time(&self.expires_at)
     }
@@ -152,7 +160,7 @@ pub(super) fn decide(now: Timestamp, facts: &SharingFacts<'_>, content: &Content
         Content::Token(token) => token,
     };
     // The daemon never writes a refresh token, so a file with one is another program's sign-in.
-    let sign_in = file_token.sign_in(now).filter(|_| file_token.belongs_to(facts.session));
+    let sign_in = file_token.sign_in(now).filter(|_| file_token.may_be_adopted(facts.session));
     let Some((own_token, end)) = facts.own_token else {
         return match sign_in {
             Some(tokens) => FileStep::Adopt(Box::new(tokens)),
@@ -302,6 +310,20 @@ mod tests {
         assert_steps(&elsewhere, None, [signed_out]);
         let signed_in = ("signed in", file("new", 9_000, "r"), true, FileStep::Write);
         assert_steps(&elsewhere, Some((&token, at(3_600))), [signed_in]);
+    }
+
+    /// The CLI signed in at AWS. A test endpoint must not get its refresh token.
+    #[test]
+    fn a_sign_in_at_aws_is_not_adopted_for_another_endpoint() {
+        let endpoint = Some("http://127.0.0.1:4566".to_owned());
+        for endpoints in [
+            ssod_model::Endpoints { oidc: endpoint.clone(), ..ssod_model::Endpoints::default() },
+            ssod_model::Endpoints { portal: endpoint.clone(), ..ssod_model::Endpoints::default() },
+        ] {
+            let redirected = SsoSession { endpoints, ..session() };
+            let signed_out = ("signed out", file("new", 3_600, "r"), false, FileStep::Nothing);
+            assert_steps(&redirected, None, [signed_out]);
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The AWS config file: read, resolved, and given to the broker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ssod_identity_center::check_endpoint;
 use ssod_model::{ProfileName, SsoSession};
 use ssod_private_files::{FileError, ReadPolicy, read_to_string};
 use ssod_profiles::{Configuration, Document, EndpointVariables, resolve};
@@ -112,6 +113,7 @@ impl LiveAwsConfig {
             }
             allowed
         });
+        problems.extend(forbidden_endpoints(&configuration));
         let chained = configuration.sources.keys();
         let sources = chained.filter_map(|name| Some((name.clone(), configuration.source_of(name)?.clone())));
         *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources.collect();
@@ -125,6 +127,16 @@ impl LiveAwsConfig {
     fn problem(&self, message: String) -> Problem {
         Problem::new(Area::AwsConfig, message).at(self.path.display().to_string())
     }
+}
+
+/// Returns a problem for each endpoint that is never called. A call there fails with the same reason.
+fn forbidden_endpoints(configuration: &Configuration) -> Vec<Problem> {
+    let of_sessions = configuration.sessions.values().map(|session| &session.endpoints);
+    let of_profiles = configuration.profiles.values().filter_map(|profile| profile.endpoints.as_ref());
+    let urls = of_sessions.chain(of_profiles).flat_map(|endpoints| [&endpoints.oidc, &endpoints.portal]);
+    let distinct: BTreeSet<&String> = urls.flatten().collect();
+    let forbidden = distinct.into_iter().filter_map(|url| check_endpoint(url).err());
+    forbidden.map(|error| Problem::new(Area::AwsConfig, error.to_string())).collect()
 }
 
 /// A session that is used although the file does not have it.

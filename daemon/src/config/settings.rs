@@ -7,7 +7,8 @@ mod profile_names;
 mod syntax;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ssod_broker::{KeepFresh, Policy};
@@ -18,7 +19,9 @@ use self::file::{Mistakes, SettingsFile, Table};
 pub use self::load::SettingsError;
 pub use self::mistake::Mistake;
 pub(crate) use self::profile_names::NamedProfile;
-use self::value::{command, duration, one_of, optional_duration, port, rate, switch, text};
+use self::value::{
+    command, duration, loopback_addresses, one_of, optional_duration, port, rate, switch, text,
+};
 use crate::system::logging::LogFormat;
 
 /// The port if the settings name none. At the very first start, the daemon may choose another one.
@@ -84,11 +87,18 @@ pub struct NetworkSettings {
     pub ca_bundle: String,
     /// Calls to the portal per second.
     pub portal_rate: f64,
+    /// Listeners on this machine that may get secrets in clear text although another user runs them.
+    pub trusted_endpoints: BTreeSet<SocketAddr>,
 }
 
 impl Default for NetworkSettings {
     fn default() -> Self {
-        Self { proxy: String::new(), ca_bundle: String::new(), portal_rate: Policy::default().portal_rate }
+        Self {
+            proxy: String::new(),
+            ca_bundle: String::new(),
+            portal_rate: Policy::default().portal_rate,
+            trusted_endpoints: BTreeSet::new(),
+        }
     }
 }
 
@@ -286,11 +296,12 @@ impl ImdsSettings {
 
 impl NetworkSettings {
     fn read(table: &mut Table<'_>) -> Self {
-        let Self { proxy, ca_bundle, portal_rate } = Self::default();
+        let Self { proxy, ca_bundle, portal_rate, trusted_endpoints } = Self::default();
         Self {
             proxy: table.read("proxy", proxy, |value| text(value, "http://proxy.example.com:3128")),
             ca_bundle: table.read("ca_bundle", ca_bundle, |value| text(value, "~/certificates.pem")),
             portal_rate: table.read("portal_rate", portal_rate, rate),
+            trusted_endpoints: table.read("trusted_endpoints", trusted_endpoints, loopback_addresses),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The handles that routes may use. The signature of each route names the ones that it needs.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -11,7 +10,7 @@ use ssod_sign_in::CallbackRules;
 use crate::audit::AuditLog;
 use crate::config::aws_config::LiveAwsConfig;
 use crate::config::live_settings::LiveSettings;
-use crate::config::network::Proxy;
+use crate::config::network::Network;
 use crate::config::problem::Problems;
 use crate::listen::imds_ports::ImdsPorts;
 use crate::live_broker::LiveBroker;
@@ -41,10 +40,9 @@ pub(crate) struct ControlContext {
 pub(crate) struct DaemonFacts {
     /// The endpoint's port on 127.0.0.1.
     pub(crate) port: u16,
-    /// The variables in the daemon's environment that override where Identity Center is called, with their values.
+    /// The variables in the daemon's environment that override where Identity Center is called, with their values,
+    /// without passwords.
     pub(crate) overrides: Vec<(String, String)>,
-    /// The proxy for calls to AWS, and where it is set. It may have a password.
-    pub(crate) proxy: Option<Proxy>,
-    /// The file of certificates that are trusted besides the system's.
-    pub(crate) ca_bundle: Option<PathBuf>,
+    /// The proxy and the certificates for calls to AWS.
+    pub(crate) network: Network,
 }

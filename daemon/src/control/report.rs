@@ -1,19 +1,19 @@
 //! The state of the whole daemon, for `ssod status`, `ssod doctor` and the metrics. All three show the same problems.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
 use ssod_broker::{BrokerProfileStatus, BrokerSessionStatus, ProfileChoice, SignInState, TroubleStatus};
 use ssod_clock::{Clock, describe_clock_error};
 use ssod_control::{
-    ActiveProfile, DaemonStatus, EndpointOverride, Paths, ProfileState, ProfileStatus, SessionState,
-    SessionStatus, Status, Trouble,
+    ActiveProfile, DaemonStatus, Paths, ProfileState, ProfileStatus, SessionState, SessionStatus, Status,
+    Trouble,
 };
-use ssod_model::{CredentialSource, SessionName, Timestamp, TimestampExt};
+use ssod_model::{Timestamp, TimestampExt};
 use ssod_vault::KeyStoreChoice;
 
 use super::context::{ControlContext, DaemonFacts};
+use super::overrides::endpoint_overrides;
 use super::time::whole_seconds;
 use crate::config::live_settings::LiveSettings;
 use crate::config::problem::{Area, Problem, Problems};
@@ -55,9 +55,9 @@ impl Reporter {
     pub(super) fn status(&self) -> Status {
         let status = self.broker.status();
         let now = status.now;
-        let own_portals = self.own_portals();
+        let mut overrides = endpoint_overrides(&self.broker, &self.facts);
         let session = |one: BrokerSessionStatus| {
-            let overrides = self.overrides(&one.name, &own_portals);
+            let overrides = overrides.remove(&one.name).unwrap_or_default();
             SessionStatus { overrides, ..session(one, now) }
         };
         Status {
@@ -66,48 +66,6 @@ impl Reporter {
             sessions: status.sessions.into_iter().map(session).collect(),
             profiles: status.profiles.into_iter().map(|status| profile(status, now)).collect(),
         }
-    }
-
-    /// Returns the portals that single profiles of a session call, each with these profiles.
-    fn own_portals(&self) -> BTreeMap<(SessionName, String), Vec<String>> {
-        let mut portals: BTreeMap<_, Vec<String>> = BTreeMap::new();
-        for profile in self.broker.profile_names().iter().filter_map(|name| self.broker.profile(name)) {
-            let portal = profile.endpoints.as_ref().and_then(|own| own.portal.clone());
-            if let Some(portal) = portal {
-                portals.entry((profile.session.clone(), portal)).or_default().push(profile.name.to_string());
-            }
-        }
-        portals
-    }
-
-    /// Returns the endpoints that the session and its profiles call instead of AWS's own.
-    fn overrides(
-        &self,
-        session: &SessionName,
-        own_portals: &BTreeMap<(SessionName, String), Vec<String>>,
-    ) -> Vec<EndpointOverride> {
-        let endpoint = |service: &str, variable: &str, url: &str, profiles: &[String]| {
-            let is_variable = |(name, value): &&(String, String)| name == variable && value == url;
-            let variable = self.facts.overrides.iter().find(is_variable).map(|(name, _)| name.clone());
-            EndpointOverride {
-                service: service.to_owned(),
-                url: url.to_owned(),
-                source: variable.unwrap_or_else(|| "A [services] section".to_owned()),
-                profiles: profiles.to_vec(),
-            }
-        };
-        let portal = |url: &str, profiles: &[String]| {
-            endpoint(EndpointOverride::PORTAL, "AWS_ENDPOINT_URL_SSO", url, profiles)
-        };
-        let config = self.broker.session(session);
-        let endpoints = config.as_ref().map(|config| &config.endpoints);
-        let sign_in = endpoints.and_then(|one| one.oidc.as_deref());
-        let sign_in =
-            sign_in.map(|url| endpoint(EndpointOverride::OIDC, "AWS_ENDPOINT_URL_SSO_OIDC", url, &[]));
-        let all = endpoints.and_then(|one| one.portal.as_deref()).map(|url| portal(url, &[]));
-        let own = own_portals.iter().filter(|((name, _), _)| name == session);
-        let own = own.map(|((_, url), profiles)| portal(url, profiles));
-        sign_in.into_iter().chain(all).chain(own).collect()
     }
 
     /// Returns the part of the status that is about the daemon itself.
@@ -124,6 +82,8 @@ impl Reporter {
             config_file: self.paths.aws_config.display().to_string(),
             settings_file: self.paths.settings.display().to_string(),
             overrides: self.facts.overrides.clone(),
+            proxy: self.facts.network.shown_proxy(),
+            ca_bundle: self.facts.network.shown_ca_bundle(),
             problems: self.problems().iter().map(Problem::line).collect(),
         }
     }

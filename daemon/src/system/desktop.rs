@@ -2,9 +2,21 @@
 
 use anyhow::Result;
 
-/// Shows the texts literally, without markup. Fails if there is no desktop.
-#[cfg(target_os = "linux")]
+/// Shows the texts literally, without markup. Names in them come from files. Fails if there is no desktop.
 pub(crate) async fn show(summary: &str, body: &str) -> Result<()> {
+    show_literally(&visible(summary), &visible(body)).await
+}
+
+/// Replaces the characters that change how the text around them is shown: control characters, and the marks that change
+/// the direction of writing.
+fn visible(text: &str) -> String {
+    let is_mark = |character| matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_unseen = |character: char| character.is_control() || is_mark(character);
+    text.chars().map(|character| if is_unseen(character) { '\u{fffd}' } else { character }).collect()
+}
+
+#[cfg(target_os = "linux")]
+async fn show_literally(summary: &str, body: &str) -> Result<()> {
     use std::collections::HashMap;
 
     use zbus::zvariant::Value;
@@ -18,9 +30,8 @@ pub(crate) async fn show(summary: &str, body: &str) -> Result<()> {
     Ok(())
 }
 
-/// Shows the texts literally. Fails if there is no desktop.
 #[cfg(not(target_os = "linux"))]
-pub(crate) async fn show(summary: &str, body: &str) -> Result<()> {
+async fn show_literally(summary: &str, body: &str) -> Result<()> {
     let mut notification = notify_rust::Notification::new();
     notification.appname("ssod").summary(summary).body(body);
     // The call blocks.
@@ -53,11 +64,21 @@ fn escape_markup(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn characters_that_change_the_text_around_them_are_replaced() {
+        assert_eq!(
+            visible("a\u{1b}[31m\u{202e}b\n\u{2066}c\u{200f}"),
+            "a\u{fffd}[31m\u{fffd}b\u{fffd}\u{fffd}c\u{fffd}"
+        );
+        assert_eq!(visible("Sitzung \"Büro\" 会议"), "Sitzung \"Büro\" 会议");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
     fn a_body_cannot_contain_markup() {
         assert_eq!(escape_markup("<a href=\"x\">R&D</a>"), "&lt;a href=\"x\"&gt;R&amp;D&lt;/a&gt;");
     }

@@ -2,12 +2,12 @@
 
 use std::future::Future;
 
-use ssod_model::{IdentityError, IdentityProvider, Secret, SecretStore, SessionName};
+use ssod_model::{IdentityError, IdentityProvider, SecretStore, SessionName};
 
 use super::limiter::Permit;
 use crate::broker::Broker;
 use crate::decide::FOREIGN_RETRY_MAX;
-use crate::state::EndReason;
+use crate::state::{BoundToken, EndReason};
 use crate::tokens::TokenError;
 
 /// A session has ended when the portal refuses this number of tokens in a row. The second token may come from a renewal
@@ -15,11 +15,11 @@ use crate::tokens::TokenError;
 const MAX_REFUSALS: usize = 3;
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
-    /// Calls the portal to list accounts and roles. `Unauthorized` means that the user must sign in.
+    /// Calls the portal to list accounts and roles, at the endpoint of the session that comes with the token. `Unauthorized` means that the user must sign in.
     pub async fn portal<T, F>(
         &self,
         name: &SessionName,
-        call: impl Fn(Secret) -> F,
+        call: impl Fn(BoundToken) -> F,
     ) -> Result<T, IdentityError>
     where
         F: Future<Output = Result<T, IdentityError>>,
@@ -39,7 +39,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
         &self,
         name: &SessionName,
         mut permit: Option<Permit>,
-        call: impl Fn(Secret) -> F,
+        call: impl Fn(BoundToken) -> F,
     ) -> Result<T, TokenError>
     where
         F: Future<Output = Result<T, IdentityError>>,
@@ -58,7 +58,7 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
             if self.state().generation(name) != generation {
                 return Err(TokenError::Waiting);
             }
-            token = match self.token_instead_of(name, &token).await {
+            token = match self.token_instead_of(name, &token.secret).await {
                 Ok(renewed) => renewed,
                 Err(TokenError::NotRenewable) => break,
                 Err(error) => return Err(error),

@@ -11,6 +11,7 @@ use super::State;
 use super::in_flight::is_in_flight;
 use super::phase::SealReason;
 use super::profile::HeldCredentials;
+use super::session::SignInLocation;
 
 impl State {
     /// Applies the sessions and profiles of the AWS config file.
@@ -54,11 +55,14 @@ impl State {
         }
         entry.config = Some(Arc::new(session.clone()));
         entry.retry = None;
-        // Work in progress may return the only refresh token that is still valid, so only a change of location discards
-        // its result.
-        let location = (session.start_url.clone(), session.region.clone());
-        if entry.location.replace(location.clone()).is_some_and(|known| known != location) {
+        // Work in progress may return the only refresh token that is still valid, so only a change of the portal
+        // discards its result. After a change of endpoints, the result is saved, but not used at the new ones.
+        let location = SignInLocation::of_session(session);
+        let Some(known) = entry.location.replace(location.clone()) else { return };
+        if !known.has_same_portal(&location) {
             entry.generation += 1;
+        }
+        if known != location {
             self.drop_credentials(name, now);
         }
     }
@@ -73,7 +77,7 @@ impl State {
         let mut moved = HashSet::new();
         for record in records {
             let entry = self.sessions.entry(record.name.clone()).or_default();
-            let location = (record.start_url.clone(), record.region.clone());
+            let location = SignInLocation::of_record(&record);
             // The sign-in belongs to another location than the configured one, and so do its credentials.
             if *entry.location.get_or_insert_with(|| location.clone()) != location {
                 moved.insert(record.name.clone());

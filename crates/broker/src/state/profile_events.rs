@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ssod_model::{
-    CachedCredentials, Floor, IdentityError, ProfileName, RoleCredentials, RoleId, SessionName, Timestamp,
-    TimestampExt,
+    CachedCredentials, Destinations, Floor, IdentityError, ProfileName, RoleCredentials, RoleId, SessionName,
+    Timestamp, TimestampExt,
 };
 
 use super::State;
@@ -89,7 +89,10 @@ impl State {
     /// Records that a fetch has an outcome. Returns whether to apply it: not if the session or the profile changed
     /// meanwhile.
     pub(crate) fn fetch_completed(&mut self, job: &FetchJob) -> bool {
-        let same_session = self.session_at(&job.profile.session, job.generation).is_some();
+        let session = self.session_at(&job.profile.session, job.generation);
+        let same_session = session
+            .and_then(|session| session.config.as_ref())
+            .is_some_and(|config| Destinations::of(&job.session.endpoints).include(&config.endpoints));
         let Some(entry) = self.profiles.get_mut(&job.profile.name) else { return false };
         entry.fetch.take_if(|fetch| fetch.is_for(job.generation));
         same_session && entry.config.as_ref() == Some(&job.profile)

@@ -1,9 +1,13 @@
 //! One session: its configuration, its record, and the work on it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use ssod_model::{ProfileName, Region, SessionRecord, SessionTokens, SsoSession, StartUrl, Timestamp};
+use ssod_model::{
+    Destinations, Profile, ProfileName, Region, Secret, SessionRecord, SessionTokens, SsoSession, StartUrl,
+    Timestamp,
+};
 
 use super::in_flight::{Completion, InFlight, is_in_flight, joinable};
 use super::retry::RetryState;
@@ -13,8 +17,8 @@ use crate::decide::{Lifetime, SessionFacts, TokenState, seed};
 #[derive(Default)]
 pub(crate) struct SessionEntry {
     pub(super) config: Option<Arc<SsoSession>>,
-    /// The start URL and region of its last configuration, also while it is not configured.
-    pub(super) location: Option<(StartUrl, Region)>,
+    /// The location of its last configuration, also while it is not configured.
+    pub(super) location: Option<SignInLocation>,
     pub(super) record: Option<SessionRecord>,
     /// Grows with each sign-in, sign-out and change of location (not with a renewal). The result of work that was
     /// started under an older generation is discarded.
@@ -29,6 +33,26 @@ pub(crate) struct SessionEntry {
     pub(super) save_at: Option<Timestamp>,
 }
 
+/// Where the sign-ins of a session are made. Tokens and credentials are void at another location.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct SignInLocation {
+    pub(super) start_url: StartUrl,
+    pub(super) region: Region,
+    /// The endpoints of the session, without those of single profiles.
+    endpoints: Destinations,
+}
+
+/// An access token, with the session whose endpoints may get it. Both are read at the same time, so a token never goes
+/// to the endpoints of a later configuration.
+#[derive(Clone)]
+pub struct BoundToken {
+    /// The session.
+    pub session: Arc<SsoSession>,
+    /// The token.
+    pub secret: Secret,
+    destinations: Destinations,
+}
+
 /// Due work on a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SessionStep {
@@ -40,8 +64,8 @@ pub(crate) enum SessionStep {
 
 /// The part of the state that a sign-out removed from memory.
 pub(crate) struct SignedOut {
-    /// The session, if it is configured.
-    pub(crate) config: Option<Arc<SsoSession>>,
+    /// The session to call with its tokens, or the reason why they may be sent to no endpoint.
+    pub(crate) session: Result<Arc<SsoSession>, &'static str>,
     /// Its tokens, if it was signed in.
     pub(crate) tokens: Option<SessionTokens>,
     /// Credentials that AWS accepts until they expire.
@@ -66,6 +90,32 @@ impl fmt::Display for EndReason {
             Self::Client => "AWS no longer knows the client that signed in",
             Self::Portal => "the portal no longer accepts its tokens",
         })
+    }
+}
+
+impl SignInLocation {
+    pub(super) fn of_session(session: &SsoSession) -> Self {
+        let (start_url, region) = (session.start_url.clone(), session.region.clone());
+        Self { start_url, region, endpoints: Destinations::of(&session.endpoints) }
+    }
+
+    pub(super) fn of_record(record: &SessionRecord) -> Self {
+        let (start_url, region) = (record.start_url.clone(), record.region.clone());
+        let Destinations { oidc, portal, .. } = record.destinations.clone();
+        Self { start_url, region, endpoints: Destinations { oidc, portal, ..Destinations::default() } }
+    }
+
+    /// Returns whether both are the same directory of users, whatever the endpoints are.
+    pub(super) fn has_same_portal(&self, other: &Self) -> bool {
+        self.start_url == other.start_url && self.region == other.region
+    }
+}
+
+impl BoundToken {
+    /// Returns the session as the profile's own calls use it; `None` if the profile names a portal that may not get
+    /// this token.
+    pub(crate) fn session_for(&self, profile: &Profile) -> Option<Cow<'_, SsoSession>> {
+        self.destinations.include_portal_of(profile).then(|| profile.session_for_calls(&self.session))
     }
 }
 
@@ -121,6 +171,27 @@ impl SessionEntry {
         record.tokens.as_ref().filter(|_| record.belongs_to(config))
     }
 
+    /// Returns the access token, if it belongs to the session as it is configured now.
+    pub(crate) fn access_token(&self) -> Option<BoundToken> {
+        let (config, record, tokens) = (self.config.as_ref()?, self.record.as_ref()?, self.tokens()?);
+        Some(BoundToken {
+            session: config.clone(),
+            secret: tokens.access_token.clone(),
+            destinations: record.destinations.clone(),
+        })
+    }
+
+    /// Returns why the tokens do not belong to the session as it is configured now, if there are any.
+    pub(crate) fn unusable_tokens(&self) -> Option<&'static str> {
+        let record = self.record.as_ref().filter(|record| record.tokens.is_some())?;
+        match self.config.as_ref() {
+            None => Some("the session is no longer in the AWS config file"),
+            Some(config) if record.belongs_to(config) => None,
+            Some(config) if record.is_at(config) => Some("its endpoints have changed since the sign-in"),
+            Some(_) => Some("its start URL or region has changed since the sign-in"),
+        }
+    }
+
     /// Returns when its access token was issued and when it expires.
     pub(super) fn lifetime(&self) -> Option<Lifetime> {
         let tokens = self.tokens()?;
@@ -139,6 +210,18 @@ impl SessionEntry {
             retry_at: self.retry.as_ref().map(RetryState::retry_at),
             renewing: is_in_flight(self.renewal.as_ref()),
             seed: seed(name),
+        }
+    }
+
+    /// Returns the same for the calls of a profile. A profile that names a portal of its own needs a sign-in that was
+    /// made with that portal.
+    pub(crate) fn facts_for(&self, profile: &Profile) -> SessionFacts {
+        let facts = self.facts();
+        match &self.record {
+            Some(record) if !record.destinations.include_portal_of(profile) => {
+                SessionFacts { token: TokenState::SignedOut, ..facts }
+            }
+            _ => facts,
         }
     }
 

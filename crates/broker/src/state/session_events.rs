@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ssod_model::{IdentityError, SessionName, SessionRecord, SessionTokens, SsoSession, Timestamp};
+use ssod_model::{
+    Destinations, IdentityError, SessionName, SessionRecord, SessionTokens, SsoSession, Timestamp,
+};
 
 use super::State;
 use super::in_flight::{Completer, Completion, InFlight};
@@ -19,6 +21,15 @@ impl State {
         let session = entry.config.clone()?;
         entry.signing_in += 1;
         Some(session)
+    }
+
+    /// Returns the endpoints to which the secrets of a new sign-in may be sent: those of the session, and the portals
+    /// that its profiles name now.
+    pub(crate) fn destinations_of(&self, session: &SsoSession) -> Destinations {
+        let profiles = self.profiles.values().filter_map(|profile| profile.config.as_ref());
+        let own = profiles.filter(|config| config.session == session.name);
+        let own = own.filter_map(|config| config.endpoints.as_ref());
+        Destinations::of(&session.endpoints).with_profile_portals(own)
     }
 
     /// Records that a sign-in ended, successful or not.
@@ -64,10 +75,13 @@ impl State {
         let entry = self.sessions.get_mut(name)?;
         entry.begin_generation(None);
         entry.save_at = None;
+        let session = match (entry.unusable_tokens(), &entry.config) {
+            (None, Some(config)) => Ok(config.clone()),
+            (reason, _) => Err(reason.unwrap_or("the session is not in the AWS config file")),
+        };
         let tokens = entry.record.take().and_then(|record| record.tokens);
-        let config = entry.config.clone();
         self.deadlines.sessions.mark_dirty(name);
-        Some(SignedOut { config, tokens, still_valid: self.drop_credentials(name, now) })
+        Some(SignedOut { session, tokens, still_valid: self.drop_credentials(name, now) })
     }
 
     /// Records that a renewal of the token starts. Returns the handle that reports its end, and the handle that waits

@@ -1,5 +1,7 @@
 //! The fake Identity Center of a sandbox.
 
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use ssod_fake_identity_center::{FaultKind, LoggedRequest, Replacement};
 
 use crate::http::{approve_browser, approve_device, delete, get, post_json};
-use crate::processes::{ChildProcess, programs};
+use crate::processes::ChildProcess;
 use crate::test_user::ACCOUNT;
 
 /// The arguments and the environment with which the fake is started.
@@ -38,8 +40,12 @@ pub struct FakeHandle {
 }
 
 impl FakeHandle {
-    pub(super) fn start(options: &FakeOptions) -> Self {
-        let mut command = Command::new(programs().join("fake-identity-center"));
+    /// Starts the fake in that folder of programs, as this user: the daemon sends no secret to another user's listener.
+    pub(super) fn start(options: &FakeOptions, programs: &Path, uid: Option<u32>) -> Self {
+        let mut command = Command::new(programs.join("fake-identity-center"));
+        if let Some(uid) = uid {
+            command.uid(uid).gid(uid);
+        }
         command.args(&options.arguments).env_clear().envs(options.variables.iter().cloned());
         let process = ChildProcess::start(command.stderr(Stdio::inherit()));
         let url = process.next_line();

@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use ssod_model::{
-    ClientRegistration, ProfileName, Region, RoleCredentials, RoleId, Secret, SessionTokens, SignInFlow,
-    StartUrl, Timestamp,
+    ClientRegistration, Destinations, ProfileName, Region, RoleCredentials, RoleId, Secret, SessionTokens,
+    SignInFlow, StartUrl, Timestamp,
 };
 
 use super::*;
@@ -56,6 +56,11 @@ fn record() -> SessionRecord {
         name: SessionName::parse("work / odd 'name'").unwrap(),
         start_url: StartUrl::parse("https://x.awsapps.com/start").unwrap(),
         region: Region::parse("us-east-1").unwrap(),
+        destinations: Destinations {
+            oidc: Some("https://test.example".to_owned()),
+            portal: None,
+            profile_portals: BTreeSet::from(["https://own.example".to_owned()]),
+        },
         registrations: BTreeMap::from([(SignInFlow::Browser, client.clone())]),
         signed_in_at: Some(Timestamp::from_second(1_800_000_000).unwrap()),
         tokens: Some(SessionTokens {
@@ -223,7 +228,12 @@ fn a_folder_of_the_first_version_opens() {
     }
     fs::set_permissions(folder.path().join("key"), fs::Permissions::from_mode(0o600)).unwrap();
     let vault = reopened(folder.path());
-    assert_eq!(vault.load_sessions().unwrap(), [SessionRecord { signed_in_at: None, ..record() }]);
+    // It did not record the endpoints. They were AWS's own, so the sign-in stays usable there and nowhere else.
+    let destinations = Destinations::default();
+    assert_eq!(
+        vault.load_sessions().unwrap(),
+        [SessionRecord { signed_in_at: None, destinations, ..record() }]
+    );
     assert_eq!(vault.load_credentials().unwrap(), credentials());
     assert!(vault.load_endpoint_tokens().unwrap().current.active.is_some());
     assert_eq!(vault.problems(), [""; 0]);

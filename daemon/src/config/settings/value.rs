@@ -1,5 +1,7 @@
 //! The kinds of values in `config.toml`, and what the user reads if a value is of another kind.
 
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -100,6 +102,45 @@ pub(super) fn command(value: &DeValue<'_>, example: &str) -> Result<String, Wron
         Some(words) if !words.is_empty() || command.trim().is_empty() => Ok(command),
         Some(_) => Err(WrongValue::new(value, "a command that names a program", format!("{example:?}"))),
         None => Err(WrongValue::new(value, "a command whose quotes are closed", format!("{example:?}"))),
+    }
+}
+
+/// Reads a list of loopback addresses with a port each. A name other than `localhost` is refused, because a resolver
+/// could give it any address.
+pub(super) fn loopback_addresses(value: &DeValue<'_>) -> Result<BTreeSet<SocketAddr>, WrongValue> {
+    let example = "[\"127.0.0.1:4566\"]";
+    let wrong = || {
+        let expected = "a list of addresses on loopback with a port each, in quotation marks";
+        WrongValue::new(value, expected, example)
+    };
+    let DeValue::Array(list) = value else {
+        let meant = as_text(value).filter(|text| !addresses_of(text).is_empty());
+        return Err(wrong().meant(meant.map(|text| format!("[{text:?}]"))));
+    };
+    let mut found = BTreeSet::new();
+    for item in list {
+        let addresses = as_text(item.get_ref()).map(addresses_of).unwrap_or_default();
+        if addresses.is_empty() {
+            return Err(WrongValue { is: format!("a list with {}", describe(item.get_ref())), ..wrong() });
+        }
+        found.extend(addresses);
+    }
+    Ok(found)
+}
+
+/// Returns the addresses that `127.0.0.1:PORT`, `[::1]:PORT` or `localhost:PORT` means, also as a URL; none for another
+/// text.
+fn addresses_of(text: &str) -> Vec<SocketAddr> {
+    let text = text.trim().trim_start_matches("http://").trim_end_matches('/');
+    match text.split_once("localhost:") {
+        Some(("", port)) => {
+            let hosts = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+            let port = port.parse::<u16>().ok().into_iter();
+            port.flat_map(|port| hosts.map(|host| SocketAddr::new(host, port))).collect()
+        }
+        _ => {
+            text.parse::<SocketAddr>().ok().filter(|address| address.ip().is_loopback()).into_iter().collect()
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use futures_util::{StreamExt, stream};
+use ssod_broker::BoundToken;
 use ssod_control::{Access, AccessRequest, AssignedRole, CheckedRole, RoleAccess};
 use ssod_model::{
     Account, AccountId, CredentialSource, IdentityError, IdentityProvider, Profile, SessionName,
@@ -76,20 +77,21 @@ fn accounts_to_ask(accounts: &[Account], wanted: &[CheckedRole]) -> Vec<AccountI
 }
 
 async fn list_accounts(broker: &LiveBroker, name: &SessionName) -> Result<Vec<Account>, IdentityError> {
-    let session = broker.session(name).ok_or(IdentityError::Unauthorized)?;
-    let (session, provider) = (session.as_ref(), broker.provider());
-    broker.portal(name, |token| async move { provider.list_accounts(session, &token).await }).await
+    let provider = broker.provider();
+    let listing =
+        |token: BoundToken| async move { provider.list_accounts(&token.session, &token.secret).await };
+    broker.portal(name, listing).await
 }
 
 async fn roles_of(broker: &LiveBroker, name: &SessionName, accounts: Vec<AccountId>) -> RolesByAccount {
     let mut found = RolesByAccount::new();
-    let Some(session) = broker.session(name) else { return found };
-    let (session, provider) = (session.as_ref(), broker.provider());
+    let provider = broker.provider();
     let answers = stream::iter(accounts).map(|account| async move {
         let id = &account;
-        let listing = broker
-            .portal(name, |token| async move { provider.list_account_roles(session, &token, id).await });
-        (account.to_string(), listing.await)
+        let listing = |token: BoundToken| async move {
+            provider.list_account_roles(&token.session, &token.secret, id).await
+        };
+        (account.to_string(), broker.portal(name, listing).await)
     });
     let mut answers = std::pin::pin!(answers.buffer_unordered(CONCURRENT_CALLS));
     let collecting = async {

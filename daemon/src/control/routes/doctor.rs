@@ -184,7 +184,7 @@ fn protected(paths: &Paths, facts: &DaemonFacts, browser: &str) -> Vec<Protected
     // These are not secret, but a user who can write the settings chooses the program that runs as the browser, and a
     // user who can write the certificates can read what ssod sends.
     let mut unchanged = vec![paths.settings.clone(), paths.aws_config.clone(), paths.aws_credentials.clone()];
-    unchanged.extend(facts.ca_bundle.clone());
+    unchanged.extend(facts.network.ca_bundle.as_ref().map(|bundle| bundle.path.clone()));
     let program = shlex::split(browser).and_then(|words| words.into_iter().next()).map(PathBuf::from);
     unchanged.extend(program.filter(|program| program.is_absolute()));
     let with = |need| move |path| Protected { path, need };

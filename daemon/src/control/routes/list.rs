@@ -53,15 +53,18 @@ async fn accounts(
     clock: &Clock,
     name: &SessionName,
 ) -> Result<Vec<Account>, IdentityError> {
-    let session = broker.session(name).ok_or(IdentityError::Unauthorized)?;
-    let (session, provider) = (session.as_ref(), broker.provider());
-    let listing =
-        || broker.portal(name, |token| async move { provider.list_accounts(session, &token).await });
+    let provider = broker.provider();
+    let listing = || {
+        broker
+            .portal(name, |token| async move { provider.list_accounts(&token.session, &token.secret).await })
+    };
     let accounts = with_backoff(clock, listing).await?;
     let with_roles = stream::iter(accounts).map(|account| async move {
         let id = &account.id;
         let listing = || {
-            broker.portal(name, |token| async move { provider.list_account_roles(session, &token, id).await })
+            broker.portal(name, |token| async move {
+                provider.list_account_roles(&token.session, &token.secret, id).await
+            })
         };
         let (roles, error) = match with_backoff(clock, listing).await {
             Ok(roles) => (roles.iter().map(ToString::to_string).collect(), None),

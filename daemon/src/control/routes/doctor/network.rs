@@ -1,16 +1,15 @@
 //! Whether AWS answers, and what overrides where and how ssod calls it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ssod_control::Check;
+use ssod_control::{Check, EndpointOverride};
 use ssod_identity_center::{ProbeAnswer, oidc_base, portal_base};
-use ssod_model::{IdentityError, SsoSession};
+use ssod_model::{IdentityError, SessionName, public_url};
 use tokio::task::JoinSet;
-use url::Url;
 
-use crate::config::network::Proxy;
 use crate::control::context::DaemonFacts;
+use crate::control::overrides::endpoint_overrides;
 use crate::live_broker::LiveBroker;
 use crate::sentence::sentence;
 
@@ -38,7 +37,7 @@ pub(super) async fn reachability(broker: &LiveBroker) -> Vec<Check> {
 fn judge_answers(answers: &BTreeMap<String, Result<ProbeAnswer, IdentityError>>) -> Vec<Check> {
     let (mut checks, mut reachable) = (Vec::new(), Vec::new());
     for (base, answer) in answers {
-        let host = without_secret(base);
+        let host = public_url(base);
         match answer {
             Ok(answer) if answer.is_from_aws => reachable.push(host),
             Ok(answer) => checks.push(Check::warning(
@@ -61,40 +60,44 @@ fn judge_answers(answers: &BTreeMap<String, Result<ProbeAnswer, IdentityError>>)
 
 /// Returns what overrides the usual way to AWS. Most of it is intended, so only another endpoint is a warning.
 pub(super) fn overrides(facts: &DaemonFacts, broker: &LiveBroker) -> Vec<Check> {
-    let names = broker.session_names();
-    let sessions: Vec<_> = names.iter().filter_map(|name| broker.session(name)).collect();
-    judge_overrides(facts, sessions.iter().map(AsRef::as_ref))
+    judge_overrides(facts, &endpoint_overrides(broker, facts))
 }
 
-fn judge_overrides<'a>(facts: &DaemonFacts, sessions: impl Iterator<Item = &'a SsoSession>) -> Vec<Check> {
+fn judge_overrides(
+    facts: &DaemonFacts,
+    endpoints: &BTreeMap<SessionName, Vec<EndpointOverride>>,
+) -> Vec<Check> {
     let mut checks = Vec::new();
     for (variable, value) in &facts.overrides {
-        let message = format!(
-            "{variable}={} in the daemon's environment changes which endpoints ssod calls.",
-            without_secret(value)
-        );
+        let message =
+            format!("{variable}={value} in the daemon's environment changes which endpoints ssod calls.");
         let fix = format!("If this is not intended: unset {variable}, and restart the daemon");
         checks.push(Check::warning("override", message, fix));
     }
-    let is_variable = |url: &String| facts.overrides.iter().any(|(_, value)| value == url);
-    for session in sessions {
-        let endpoints = [&session.endpoints.oidc, &session.endpoints.portal];
-        for url in endpoints.into_iter().flatten().filter(|url| !is_variable(url)) {
-            let message = format!(
-                "The AWS config file sends the sign-in of session {} to {}.",
-                session.name,
-                without_secret(url)
-            );
-            let fix = "If this is not intended: remove the services or endpoint_url of its profiles";
-            checks.push(Check::warning("override", message, fix));
+    let is_variable = |name: &String| facts.overrides.iter().any(|(known, _)| known == name);
+    let mut messages = BTreeSet::new();
+    for (session, endpoints) in endpoints {
+        for EndpointOverride { url, profiles, .. } in endpoints.iter().filter(|one| !is_variable(&one.source))
+        {
+            messages.insert(match profiles.as_slice() {
+                [] => format!("The AWS config file sends the calls of session {session} to {url}."),
+                [name] => format!("The AWS config file sends the calls of profile {name} to {url}."),
+                [first, more @ ..] => format!(
+                    "The AWS config file sends the calls of profile {first} and {} more to {url}.",
+                    more.len()
+                ),
+            });
         }
     }
-    if let Some(Proxy { url, source }) = &facts.proxy {
-        let message = format!("ssod calls AWS through the proxy {} ({source}).", without_secret(url));
+    let fix = "If this is not intended: remove services from these profiles";
+    checks.extend(messages.into_iter().map(|message| Check::warning("override", message, fix)));
+    if let Some(proxy) = facts.network.shown_proxy() {
+        let message = format!("ssod calls AWS through the proxy {} ({}).", proxy.value, proxy.source());
         checks.push(Check::ok("override", message));
     }
-    if let Some(bundle) = &facts.ca_bundle {
-        let message = format!("ssod trusts the certificates in {} besides the system's.", bundle.display());
+    if let Some(bundle) = facts.network.shown_ca_bundle() {
+        let (file, source) = (&bundle.value, bundle.source());
+        let message = format!("ssod trusts the certificates in {file} ({source}) besides the system's.");
         checks.push(Check::ok("override", message));
     }
     if checks.is_empty() {
@@ -103,24 +106,14 @@ fn judge_overrides<'a>(facts: &DaemonFacts, sessions: impl Iterator<Item = &'a S
     checks
 }
 
-/// Returns the URL without user and password; a text that is no URL stays as it is, unless it could have a password.
-fn without_secret(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(mut url) if url.has_host() => {
-            // Both fail only for a URL without a host.
-            let _ = (url.set_username(""), url.set_password(None));
-            url.as_str().trim_end_matches('/').to_owned()
-        }
-        _ => text.rsplit('@').next().unwrap_or_default().to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ssod_control::CheckState;
-    use ssod_model::{Endpoints, Region, SessionName, StartUrl};
+    use std::path::Path;
 
     use super::*;
+    use crate::config::network::Network;
+    use crate::config::settings::NetworkSettings;
 
     fn shown(checks: &[Check]) -> Vec<(CheckState, &str)> {
         checks.iter().map(|check| (check.state, check.message.as_str())).collect()
@@ -156,23 +149,34 @@ mod tests {
 
     #[test]
     fn overrides_are_shown_without_their_passwords() {
-        let mut session = SsoSession {
-            name: SessionName::parse("s").unwrap(),
-            start_url: StartUrl::parse("https://x.awsapps.com/start").unwrap(),
-            region: Region::parse("us-east-1").unwrap(),
-            scopes: vec![],
-            endpoints: Endpoints::default(),
-        };
-        let mut facts = DaemonFacts { port: 1, overrides: vec![], proxy: None, ca_bundle: None };
+        let session = SessionName::parse("s").unwrap();
+        let mut facts = DaemonFacts { port: 1, overrides: vec![], network: Network::default() };
         let none = [(CheckState::Ok, "Nothing overrides where and how ssod calls AWS.")];
-        assert_eq!(shown(&judge_overrides(&facts, std::iter::once(&session))), none);
+        assert_eq!(shown(&judge_overrides(&facts, &BTreeMap::new())), none);
         facts.overrides = vec![("AWS_ENDPOINT_URL_SSO".to_owned(), "http://127.0.0.1:9".to_owned())];
-        facts.proxy = Some(Proxy { url: "http://me:secret@proxy:8080".to_owned(), source: "HTTPS_PROXY" });
-        facts.ca_bundle = Some("/etc/corporate.pem".into());
-        session.endpoints.portal = Some("http://127.0.0.1:9".to_owned());
-        session.endpoints.oidc = Some("http://localhost:4566".to_owned());
+        let shell = |name: &str| match name {
+            "HTTPS_PROXY" => Some("http://me:secret@proxy:8080".to_owned()),
+            "AWS_CA_BUNDLE" => Some("/etc/corporate.pem".to_owned()),
+            _ => None,
+        };
+        let settings_file = Path::new("/config.toml");
+        facts.network = Network::find(&NetworkSettings::default(), settings_file, shell).unwrap();
+        let endpoint = |source: &str, url: &str, profiles: &[&str]| EndpointOverride {
+            source: source.to_owned(),
+            url: url.to_owned(),
+            profiles: profiles.iter().map(|name| (*name).to_owned()).collect(),
+            ..EndpointOverride::default()
+        };
+        let section = "A [services] section";
+        let endpoints = vec![
+            endpoint("AWS_ENDPOINT_URL_SSO", "http://127.0.0.1:9", &[]),
+            endpoint(section, "http://localhost:4566", &[]),
+            endpoint(section, "http://localhost:4566", &[]),
+            endpoint(section, "https://test.example", &["a"]),
+            endpoint(section, "https://other.example", &["b", "c", "d"]),
+        ];
         assert_eq!(
-            shown(&judge_overrides(&facts, std::iter::once(&session))),
+            shown(&judge_overrides(&facts, &BTreeMap::from([(session, endpoints)]))),
             [
                 (
                     CheckState::Warning,
@@ -180,19 +184,22 @@ mod tests {
                 ),
                 (
                     CheckState::Warning,
-                    "The AWS config file sends the sign-in of session s to http://localhost:4566."
+                    "The AWS config file sends the calls of profile a to https://test.example."
+                ),
+                (
+                    CheckState::Warning,
+                    "The AWS config file sends the calls of profile b and 2 more to https://other.example."
+                ),
+                (
+                    CheckState::Warning,
+                    "The AWS config file sends the calls of session s to http://localhost:4566."
                 ),
                 (CheckState::Ok, "ssod calls AWS through the proxy http://proxy:8080 (HTTPS_PROXY)."),
-                (CheckState::Ok, "ssod trusts the certificates in /etc/corporate.pem besides the system's."),
+                (
+                    CheckState::Ok,
+                    "ssod trusts the certificates in /etc/corporate.pem (AWS_CA_BUNDLE) besides the system's."
+                ),
             ]
         );
-        for (text, shown) in [
-            ("https://u:p@h/", "https://h"),
-            ("u:p@h:1", "h:1"),
-            ("true", "true"),
-            ("me:secret@proxy:8080", "proxy:8080"),
-        ] {
-            assert_eq!(without_secret(text), shown);
-        }
     }
 }

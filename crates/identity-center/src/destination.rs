@@ -1,0 +1,138 @@
+//! Which endpoints may get secrets, and how a request reaches them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use ssod_model::public_url;
+use thiserror::Error;
+use url::{Host, Url};
+
+/// How a request reaches an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Over TLS, and through the proxy if there is one.
+    Tls,
+    /// In clear text to one of these addresses of this machine, directly.
+    Loopback(Vec<SocketAddr>),
+}
+
+/// Why an endpoint gets no request.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EndpointError {
+    /// The text is no URL, or one that could be mistaken for another.
+    #[error("{} is not a URL that can be called", public_url(.0))]
+    NotAUrl(String),
+    /// The request would be readable on its way.
+    #[error(
+        "secrets are not sent to {}, because they could be read on the way; use https, or http on 127.0.0.1, [::1] or \
+         localhost", public_url(.0)
+    )]
+    ClearText(String),
+}
+
+/// Checks whether requests with secrets may be sent to the URL: https, or http on loopback. (Whose listener it is on
+/// loopback is checked for each connection.)
+pub fn check_endpoint(url: &str) -> Result<(), EndpointError> {
+    let parsed = Url::parse(url).map_err(|_| EndpointError::NotAUrl(url.to_owned()))?;
+    // What is compared and shown must be the host that is called.
+    let shown = Url::parse(&public_url(url)).ok();
+    if shown.is_none_or(|shown| shown.origin() != parsed.origin()) {
+        return Err(EndpointError::NotAUrl(url.to_owned()));
+    }
+    route(&parsed).map(drop)
+}
+
+/// Returns how a request to the URL is sent. A host name never leads to loopback, whatever the resolver says, except for
+/// `localhost`, for which the resolver is not asked.
+pub(crate) fn route(url: &Url) -> Result<Route, EndpointError> {
+    let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
+        return Err(EndpointError::NotAUrl(url.to_string()));
+    };
+    let addresses: Vec<IpAddr> = match host {
+        Host::Domain("localhost") => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        Host::Ipv4(address) if address.is_loopback() => vec![address.into()],
+        Host::Ipv6(address) if address.is_loopback() => vec![address.into()],
+        Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_) => Vec::new(),
+    };
+    match url.scheme() {
+        "https" => Ok(Route::Tls),
+        "http" if !addresses.is_empty() => {
+            let with_port = |address| SocketAddr::new(address, port);
+            Ok(Route::Loopback(addresses.into_iter().map(with_port).collect()))
+        }
+        "http" => Err(EndpointError::ClearText(url.to_string())),
+        _ => Err(EndpointError::NotAUrl(url.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every spelling of an endpoint, and where its requests go: over TLS, or to these addresses, or nowhere.
+    #[test]
+    fn secrets_go_over_tls_or_to_loopback_and_nowhere_else() {
+        for tls in [
+            "https://oidc.us-east-1.amazonaws.com",
+            "https://gateway.example:8443/sso",
+            "HTTPS://gateway.example",
+            "https://user:secret@gateway.example",
+            "https://127.0.0.1:4566",
+            "https://198.51.100.7",
+        ] {
+            assert_eq!(check_endpoint(tls), Ok(()), "{tls}");
+            assert_eq!(route(&Url::parse(tls).unwrap()), Ok(Route::Tls), "{tls}");
+        }
+        for (loopback, addresses) in [
+            ("http://127.0.0.1:4566", &["127.0.0.1:4566"][..]),
+            ("http://127.0.0.77:1/x", &["127.0.0.77:1"]),
+            ("http://[::1]:4566", &["[::1]:4566"]),
+            ("http://localhost:4566", &["127.0.0.1:4566", "[::1]:4566"]),
+            ("http://LOCALHOST:4566/", &["127.0.0.1:4566", "[::1]:4566"]),
+            ("http://u:p@127.0.0.1", &["127.0.0.1:80"]),
+            // Another spelling of 127.0.0.1.
+            ("http://2130706433:1", &["127.0.0.1:1"]),
+        ] {
+            let expected = addresses.iter().map(|address| address.parse().unwrap()).collect();
+            assert_eq!(check_endpoint(loopback), Ok(()), "{loopback}");
+            assert_eq!(route(&Url::parse(loopback).unwrap()), Ok(Route::Loopback(expected)), "{loopback}");
+        }
+        for clear in [
+            "http://198.51.100.7:8080",
+            "http://oidc.us-east-1.amazonaws.com",
+            "http://localhost.evil.example",
+            "http://localhost.localstack.cloud:4566",
+            "http://test.localhost",
+            "http://127.0.0.1.evil.example",
+            "http://127.0.0.1@evil.example",
+            "http://0.0.0.0:4566",
+            "http://[::]:4566",
+            "http://[::ffff:127.0.0.1]:4566",
+            "http://169.254.169.254",
+        ] {
+            assert!(matches!(check_endpoint(clear), Err(EndpointError::ClearText(_))), "{clear}");
+        }
+        for other in [
+            "",
+            "localhost:4566",
+            "127.0.0.1:4566",
+            "ftp://127.0.0.1",
+            "file:///etc/passwd",
+            "http://",
+            "https://user:pass/word@evil.example",
+            "https://evil.example\\@oidc.us-east-1.amazonaws.com",
+            "https://evil.example/@oidc.us-east-1.amazonaws.com",
+            "https:evil.example",
+            "https://ev\til.example",
+        ] {
+            assert!(matches!(check_endpoint(other), Err(EndpointError::NotAUrl(_))), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_error_never_contains_a_password() {
+        for url in ["http://user:secret@evil.example", "ftp://user:secret@host", "user:secret"] {
+            let error = check_endpoint(url).unwrap_err().to_string();
+            assert!(!error.contains("secret@") && !error.contains("user"), "{error}");
+        }
+    }
+}
