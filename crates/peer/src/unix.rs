@@ -14,6 +14,20 @@ pub struct UnixPeer {
     pub process: Process,
 }
 
+/// Returns the user at the other end of the connection: for a server the user who connected, and for a client the user
+/// who listens.
+#[cfg(target_os = "linux")]
+pub fn unix_peer_uid(connection: impl AsFd) -> io::Result<u32> {
+    Ok(rustix::net::sockopt::socket_peercred(connection)?.uid.as_raw())
+}
+
+/// Returns the user at the other end of the connection: for a server the user who connected, and for a client the user
+/// who listens.
+#[cfg(not(target_os = "linux"))]
+pub fn unix_peer_uid(connection: impl AsFd) -> io::Result<u32> {
+    Ok(nix::unistd::getpeereid(connection)?.0.as_raw())
+}
+
 /// Returns the user and the process that connected, by `SO_PEERCRED`.
 #[cfg(target_os = "linux")]
 pub fn unix_peer(connection: impl AsFd) -> io::Result<UnixPeer> {
@@ -21,10 +35,10 @@ pub fn unix_peer(connection: impl AsFd) -> io::Result<UnixPeer> {
     Ok(UnixPeer { uid: credentials.uid.as_raw(), process: Process::of_peer(credentials.pid, &connection) })
 }
 
-/// Returns this user, because this platform does not report the peer: only the socket's mode (0600) protects it.
+/// Returns the user who connected. This platform does not report the process.
 #[cfg(not(target_os = "linux"))]
-pub fn unix_peer(_connection: impl AsFd) -> io::Result<UnixPeer> {
-    Ok(UnixPeer { uid: crate::own_uid(), process: Process::default() })
+pub fn unix_peer(connection: impl AsFd) -> io::Result<UnixPeer> {
+    Ok(UnixPeer { uid: unix_peer_uid(connection)?, process: Process::default() })
 }
 
 #[cfg(test)]
@@ -37,5 +51,6 @@ mod tests {
         let peer = unix_peer(&one).unwrap();
         assert_eq!(peer.uid, crate::own_uid());
         assert_eq!(peer.process.program().unwrap().pid, std::process::id());
+        assert_eq!(unix_peer_uid(&one).unwrap(), crate::own_uid());
     }
 }

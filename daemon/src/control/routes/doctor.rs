@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::State;
 use ssod_control::{Check, CheckGroup, CheckState, Paths};
+use ssod_private_files::Need;
 use ssod_vault::KeyStore;
 use tokio::net::TcpStream;
 
-use self::permissions::{Need, Protected};
+use self::permissions::Protected;
 use crate::config::live_settings::LiveSettings;
 use crate::config::problem::{Area, Problem};
 use crate::control::context::DaemonFacts;
@@ -48,9 +49,7 @@ pub(in crate::control) async fn answer(
     checks.extend(grouped(CheckGroup::Aws, network::overrides(&facts, &broker)));
     let protected = protected(&paths, &facts, &settings.current().login.browser);
     let home = paths.home.clone();
-    let access =
-        tokio::task::spawn_blocking(move || permissions::check(&protected, &home, ssod_peer::own_uid()))
-            .await;
+    let access = tokio::task::spawn_blocking(move || permissions::check(&protected, &home)).await;
     checks.extend(grouped(CheckGroup::Files, access.unwrap_or_default()));
     if !problems.iter().any(Problem::is_configuration) {
         let names: Vec<_> = status.profiles.iter().map(|profile| profile.name.as_str()).collect();
