@@ -23,5 +23,5 @@ pub(crate) fn profile_names() -> Vec<CompletionCandidate> {
 }
 
 fn status() -> Option<Status> {
-    daemon_process::find_running(&Paths::from_environment().ok()?)?.get("/v1/status").ok()
+    daemon_process::find_running(&Paths::from_environment().ok()?).ok()??.get("/v1/status").ok()
 }

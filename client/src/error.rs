@@ -89,6 +89,9 @@ impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Refused(error) => error.into(),
+            ClientError::Untrusted { ref reason, .. } => {
+                Self::not_reachable(sentence(&error)).hint(reason.remedy())
+            }
             ClientError::NotReachable { .. } => {
                 Self::not_reachable(error.to_string()).hint("The next ssod command starts the daemon")
             }
@@ -97,9 +100,20 @@ impl From<ClientError> for CommandError {
     }
 }
 
+/// Returns the error as a sentence that begins with a capital letter.
+fn sentence(error: &ClientError) -> String {
+    let text = error.to_string();
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    format!("{}.", first.into_iter().chain(characters).collect::<String>())
+}
+
 impl From<PathsError> for CommandError {
     fn from(error: PathsError) -> Self {
-        Self::new(format!("{error}."))
+        match error.remedy() {
+            Some(remedy) => Self::not_reachable(format!("{error}.")).hint(remedy),
+            None => Self::new(format!("{error}.")),
+        }
     }
 }
 

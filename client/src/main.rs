@@ -12,6 +12,7 @@ mod daemon_process;
 mod duration;
 mod error;
 mod key_store;
+mod local_settings;
 mod precedence;
 mod prompt;
 mod service;

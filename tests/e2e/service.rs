@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -191,7 +192,7 @@ const OTHER_DAEMON: [(&str, &str); 2] = [
 fn the_client_reports_a_daemon_of_another_version_and_works_with_it() {
     let sandbox = Sandbox::new();
     let path = sandbox.daemon().socket();
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::DirBuilder::new().mode(0o700).create(path.parent().unwrap()).unwrap();
     let listener = UnixListener::bind(&path).unwrap();
     let config = sandbox.aws_config().display().to_string();
     std::thread::spawn(move || {

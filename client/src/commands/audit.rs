@@ -60,7 +60,7 @@ fn parse_count(text: &str) -> Result<usize, &'static str> {
 pub(crate) fn run(context: &CommandContext, args: &AuditArgs) -> CommandResult<()> {
     let path = context.paths.audit();
     // A running daemon first writes the lines that it still has in memory.
-    if let Some(client) = daemon_process::find_running(&context.paths) {
+    if let Some(client) = daemon_process::find_running(&context.paths)? {
         let _ = client.post::<Done>("/v1/audit/write", &Done {});
     }
     let mut last = VecDeque::new();

@@ -69,7 +69,7 @@ fn ensure_signed_in(context: &CommandContext, client: &ControlClient, profile: &
     if !prompt::yes(&format!("{sign_in_needed} Sign in now?"), true)? {
         return Err(sign_in_needed);
     }
-    sign_in::sign_in(client, profile)?;
+    sign_in::sign_in(context, client, profile)?;
     match access::check_profile(client, profile)? {
         Verdict::Works => Ok(()),
         Verdict::NotChecked(error) => Err(error.into()),

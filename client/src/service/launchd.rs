@@ -18,7 +18,7 @@ pub(super) fn is_installed() -> bool {
 
 pub(super) fn install(context: &CommandContext) -> CommandResult<()> {
     let agent = agent()?;
-    let program = daemon_process::find_program()?;
+    let program = daemon_process::find_program(&context.paths.home)?;
     let program = program.to_str().filter(|text| !text.contains(['<', '>', '&']));
     let program = program.ok_or_else(|| {
         CommandError::new("launchd cannot start a program whose path has <, > or &, or is not UTF-8.")

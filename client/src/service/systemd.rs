@@ -37,7 +37,7 @@ pub(super) fn start_quietly() -> bool {
 }
 
 pub(super) fn install(context: &CommandContext) -> CommandResult<()> {
-    let (program, folder) = (daemon_process::find_program()?, user_unit_folder()?);
+    let (program, folder) = (daemon_process::find_program(&context.paths.home)?, user_unit_folder()?);
     let ports = daemon_process::print_ports(&program)?;
     if !is_packaged() {
         let line = format!("ExecStart={}", quote(&program)?);

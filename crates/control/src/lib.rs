@@ -8,15 +8,17 @@ mod audit;
 mod client;
 mod doctor;
 mod message;
+mod owners;
 mod paths;
 mod status;
 mod user_path;
 mod version;
 
 pub use audit::{AuditEntry, AuditOutcome, AuditVia};
-pub use client::{ClientError, ControlClient, Events, Held};
+pub use client::{ClientError, ControlClient, Events, Held, UntrustedSocket};
 pub use doctor::{Check, CheckGroup, CheckState};
 pub use message::*;
+pub use owners::OtherUsersPath;
 pub use paths::{Paths, PathsError};
 pub use status::{
     ActiveProfile, DaemonStatus, EndpointOverride, ImdsPort, ProfileState, ProfileStatus, SessionState,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ssod_control::Paths;
+use ssod_private_files::{Exposure, Need, exposures};
 
 use super::FileWatch;
 use super::aws_config::LiveAwsConfig;
@@ -45,6 +46,7 @@ impl ConfigReloader {
         };
         let content = |file: &PathBuf| std::fs::read(file).ok();
         let mut before: Vec<_> = files.iter().map(content).collect();
+        let mut exposed_before = self.exposures();
         // A file may have changed after it was first read and before the watch started.
         self.aws_config.reload().await;
         self.reload_settings();
@@ -55,19 +57,26 @@ impl ConfigReloader {
                 () = watch.changed() => {}
             }
             let now: Vec<_> = files.iter().map(content).collect();
+            // Whether the settings are used also depends on who can change them.
+            let exposed = self.exposures();
             if now[0] != before[0] {
                 self.aws_config.reload().await;
             }
-            if now[1] != before[1] {
+            if now[1] != before[1] || exposed != exposed_before {
                 self.reload_settings();
                 self.apply_imds_ports().await;
             }
-            before = now;
+            (before, exposed_before) = (now, exposed);
         }
     }
 
+    /// Returns what exposes the settings file to other users.
+    fn exposures(&self) -> Vec<Exposure> {
+        exposures(&self.paths.settings, Need::Unchanged, &self.paths.home)
+    }
+
     fn reload_settings(&self) {
-        match self.settings.reload(&self.paths.settings) {
+        match self.settings.reload(&self.paths.settings, &self.paths.home) {
             Ok(needs_restart) => {
                 let settings = self.settings.current();
                 self.imds_enabled.store(settings.imds.enabled, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! `config.toml`. Every setting is optional. An unknown key or an invalid value is an error that names its line.
 
+mod error;
 mod file;
 mod mistake;
 mod profile_names;
@@ -7,15 +8,15 @@ mod syntax;
 mod value;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use ssod_broker::{KeepFresh, Policy};
 use ssod_model::ProfileName;
+use ssod_private_files::{FileError, read_trusted};
 use ssod_vault::KeyStoreChoice;
-use thiserror::Error;
 
+pub use self::error::SettingsError;
 use self::file::{SettingsFile, Table};
 pub use self::mistake::Mistake;
 use self::mistake::line_at;
@@ -25,39 +26,6 @@ use crate::system::logging::LogFormat;
 
 /// The port if the settings name none. At the very first start, the daemon may choose another one.
 pub(crate) const DEFAULT_PORT: u16 = 7746;
-
-/// Why the settings cannot be used.
-#[derive(Debug, Error)]
-pub enum SettingsError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {error}", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The error.
-        error: io::Error,
-    },
-    /// The file has a mistake.
-    #[error("{} line {}: {}", .path.display(), .mistake.line, .mistake.message)]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// The first mistake.
-        mistake: Mistake,
-    },
-}
-
-impl SettingsError {
-    /// Returns what the user can do.
-    pub fn remedy(&self) -> String {
-        match self {
-            Self::Unreadable { .. } => {
-                "Make it a file that you can read, or set SSOD_CONFIG to another file".to_owned()
-            }
-            Self::Invalid { mistake, .. } => mistake.remedy(),
-        }
-    }
-}
 
 /// All settings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -213,13 +181,17 @@ impl FlowSetting {
 }
 
 impl Settings {
-    /// Loads the file. Without a file, every setting has its default.
-    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+    /// Loads the file. Without a file, every setting has its default. Fails if other users can change it, directly or
+    /// through a folder on the way from the home folder.
+    pub fn load(path: &Path, home: &Path) -> Result<Self, SettingsError> {
         let invalid = |mistake| SettingsError::Invalid { path: path.to_owned(), mistake };
-        match std::fs::read(path) {
+        match read_trusted(path, home) {
             Ok(bytes) => Self::parse(decode(&bytes).map_err(invalid)?).map_err(invalid),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(SettingsError::Unreadable { path: path.to_owned(), error }),
+            Err(FileError::NotFound) => Ok(Self::default()),
+            Err(FileError::Exposed(exposure)) => {
+                Err(SettingsError::Exposed { path: path.to_owned(), exposure })
+            }
+            Err(error) => Err(SettingsError::Unreadable { path: path.to_owned(), error: error.into() }),
         }
     }
 

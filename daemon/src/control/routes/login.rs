@@ -52,7 +52,7 @@ pub(in crate::control) async fn answer(
         }
     };
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let sign_in = SignIn { broker, keeper: keeper.clone(), settings, clock, session, profile, flow, events };
+    let sign_in = SignIn { broker, keeper: keeper.clone(), clock, session, profile, flow, events };
     tokio::spawn(async move {
         let events = sign_in.events.clone();
         tokio::select! {
@@ -74,7 +74,6 @@ pub(in crate::control) async fn answer(
 struct SignIn {
     broker: LiveBroker,
     keeper: VaultKeeper,
-    settings: LiveSettings,
     clock: Clock,
     session: SessionName,
     profile: Option<ProfileName>,
@@ -136,12 +135,11 @@ impl SignIn {
     }
 
     fn announce(&self, session: &ssod_model::SsoSession, url: &str) -> Result<(), FlowError> {
-        check_host(session, url)?;
+        let url = sign_in_page(session, url)?;
         self.send(&LoginEvent::Browser {
             session: session.name.to_string(),
-            url: url.to_owned(),
+            url,
             start_url: session.start_url.to_string(),
-            browser: self.settings.current().login.browser.clone(),
         });
         Ok(())
     }
@@ -151,12 +149,12 @@ impl SignIn {
         session: &ssod_model::SsoSession,
         authorization: &DeviceAuthorization,
     ) -> Result<(), FlowError> {
-        check_host(session, &authorization.verification_uri)?;
-        check_host(session, &authorization.verification_uri_complete)?;
+        let url = sign_in_page(session, &authorization.verification_uri)?;
+        let url_complete = sign_in_page(session, &authorization.verification_uri_complete)?;
         self.send(&LoginEvent::DeviceCode {
             session: session.name.to_string(),
-            url: authorization.verification_uri.clone(),
-            url_complete: authorization.verification_uri_complete.clone(),
+            url,
+            url_complete,
             code: authorization.user_code.clone(),
             expires_in: authorization.expires_in.as_secs(),
             start_url: session.start_url.to_string(),
@@ -177,11 +175,11 @@ fn send(events: &mpsc::Sender<Bytes>, event: &LoginEvent) {
     let _ = events.try_send(line.into());
 }
 
-fn check_host(session: &ssod_model::SsoSession, url: &str) -> Result<(), FlowError> {
-    if sign_in_hosts::allows(session, url) {
-        return Ok(());
-    }
-    Err(FlowError::Refused("it names a sign-in page that is not one of this session's hosts".to_owned()))
+/// Returns the address of the page as a browser understands it. Fails if the page is not one of the session's.
+fn sign_in_page(session: &ssod_model::SsoSession, url: &str) -> Result<String, FlowError> {
+    sign_in_hosts::allowed_page(session, url).map(String::from).ok_or_else(|| {
+        FlowError::Refused("it names a sign-in page that is not one of this session's hosts".to_owned())
+    })
 }
 
 /// Why one attempt failed.
