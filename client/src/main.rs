@@ -13,6 +13,7 @@ mod duration;
 mod error;
 mod key_store;
 mod local_settings;
+mod memory;
 mod precedence;
 mod prompt;
 mod service;
@@ -32,6 +33,7 @@ use clap::{CommandFactory, Parser};
 use clap_complete::CompleteEnv;
 
 fn main() -> ExitCode {
+    memory::protect();
     if std::env::var_os(completers::VARIABLE).is_some() {
         CompleteEnv::with_factory(commands::Cli::command).var(completers::VARIABLE).complete();
     }
