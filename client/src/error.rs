@@ -81,7 +81,9 @@ impl From<ErrorBody> for CommandError {
     fn from(error: ErrorBody) -> Self {
         let status =
             if error.code == "LoginRequired" { ExitStatus::SignInNeeded } else { ExitStatus::Failed };
-        Self { status, message: error.message, hint: error.hint }
+        // What the daemon says is one line, so that a name in it cannot add lines that look like ssod's own.
+        let one_line = |text: String| terminal::one_line(&text);
+        Self { status, message: one_line(error.message), hint: error.hint.map(one_line) }
     }
 }
 

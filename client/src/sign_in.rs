@@ -149,5 +149,5 @@ fn qr_code(text: &str) -> CommandResult<String> {
             "warning: the terminal is too narrow for the QR code, which needs {width} columns"
         ));
     }
-    Ok(image.lines().map(|line| format!("\x1b[30;107m{line}\x1b[0m")).collect::<Vec<_>>().join("\n"))
+    Ok(image.lines().map(terminal::black_on_white).collect::<Vec<_>>().join("\n"))
 }

@@ -9,6 +9,7 @@ use clap::Parser;
 use ssod_clock::WallClock;
 use ssod_control::{Paths, PathsError};
 use ssod_daemon::{AlreadyRuns, App, Inherited, Options, Settings, SettingsError, harden, init_logging};
+use ssod_model::printable;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The ssod daemon: keeps AWS IAM Identity Center sign-ins fresh and serves their credentials on 127.0.0.1.
@@ -39,9 +40,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The error is one line, because a client that started this daemon shows the last lines of its log.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {}", printable(&format!("{error:#}")));
             if let Some(remedy) = remedy(&error) {
-                let _ = writeln!(std::io::stderr(), "hint: {remedy}");
+                let _ = writeln!(std::io::stderr(), "hint: {}", printable(&remedy));
             }
             if error.is::<AlreadyRuns>() {
                 ExitCode::from(ssod_control::ALREADY_RUNS)

@@ -20,6 +20,7 @@ mod control_socket;
 mod crash;
 mod day;
 mod doctor;
+mod escapes;
 mod exposed_files;
 mod identity;
 mod key_stores;

@@ -187,7 +187,7 @@ impl LogReader {
 fn show(args: &AuditArgs, lines: &VecDeque<LogLine>, with_header: bool) -> CommandResult<()> {
     if args.json {
         let text: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
-        return Ok(terminal::print(&text)?);
+        return Ok(terminal::print_json_lines(&text)?);
     }
     let columns = columns();
     let header = with_header
@@ -233,15 +233,15 @@ fn row(entry: &AuditEntry) -> ([String; 7], Option<String>) {
         times => Some(format!("{times} more times:")),
     };
     let lost = (entry.lost > 0).then(|| format!("({} entries before this one were lost)", entry.lost));
-    let reason = entry.reason.as_deref().map(escape);
+    let reason = entry.reason.as_deref().map(terminal::one_line);
     let remark = [repeated, reason, lost].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let remark = Some(remark.trim_end_matches(':').to_owned()).filter(|remark| !remark.is_empty());
     let number = |number: Option<u32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
     let at = entry.at.parse::<Timestamp>();
     let cells = [
-        at.map_or_else(|_| escape(&entry.at), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
+        at.map_or_else(|_| terminal::one_line(&entry.at), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
         outcome,
-        entry.profile.as_deref().map_or_else(|| "-".to_owned(), escape),
+        entry.profile.as_deref().map_or_else(|| "-".to_owned(), terminal::one_line),
         program(entry),
         number(entry.pid),
         number(entry.uid),
@@ -255,15 +255,10 @@ fn program(entry: &AuditEntry) -> String {
     let unit =
         entry.cgroup.as_deref().and_then(|path| path.rsplit('/').next()).filter(|unit| !unit.is_empty());
     match (&entry.program, unit) {
-        (Some(program), _) => escape(program),
-        (None, Some(unit)) => format!("gone ({})", escape(unit)),
+        (Some(program), _) => terminal::one_line(program),
+        (None, Some(unit)) => format!("gone ({})", terminal::one_line(unit)),
         (None, None) => "gone".to_owned(),
     }
-}
-
-/// Replaces control characters, so that a program's or a profile's name cannot control the terminal.
-fn escape(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
 }
 
 #[cfg(test)]

@@ -30,5 +30,5 @@ pub(crate) fn run(args: &CompletionsArgs) -> CommandResult<()> {
         program.to_str().ok_or_else(|| CommandError::new("The path of this program is not valid UTF-8."))?;
     let mut script = Vec::new();
     shell.write_registration(completers::VARIABLE, "ssod", "ssod", program, &mut script)?;
-    Ok(terminal::print(&String::from_utf8_lossy(&script))?)
+    Ok(terminal::print_script(&String::from_utf8_lossy(&script))?)
 }
