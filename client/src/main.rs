@@ -16,6 +16,7 @@ mod local_settings;
 mod memory;
 mod precedence;
 mod prompt;
+mod quoting;
 mod service;
 mod settings_file;
 mod shell;
@@ -34,7 +35,8 @@ use clap_complete::CompleteEnv;
 
 fn main() -> ExitCode {
     memory::protect();
-    if std::env::var_os(completers::VARIABLE).is_some() {
+    if let Some(shell) = std::env::var_os(completers::VARIABLE) {
+        completers::set_shell(&shell);
         CompleteEnv::with_factory(commands::Cli::command).var(completers::VARIABLE).complete();
     }
     let cli = match commands::Cli::try_parse() {

@@ -15,6 +15,7 @@ mod bad_input;
 mod browsers;
 mod clients;
 mod clock_jumps;
+mod completions;
 mod configure;
 mod control_socket;
 mod crash;

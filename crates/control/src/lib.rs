@@ -10,6 +10,7 @@ mod doctor;
 mod message;
 mod owners;
 mod paths;
+mod service_text;
 mod status;
 mod user_path;
 mod version;
@@ -20,6 +21,7 @@ pub use doctor::{Check, CheckGroup, CheckState};
 pub use message::*;
 pub use owners::OtherUsersPath;
 pub use paths::{Paths, PathsError};
+pub use service_text::{plist_path, systemd_program};
 pub use status::{
     ActiveProfile, DaemonStatus, EndpointOverride, ImdsPort, ProfileState, ProfileStatus, SessionState,
     SessionStatus, Status, Trouble, VaultStateKind, VaultStatus,
