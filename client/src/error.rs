@@ -136,3 +136,20 @@ impl From<dialoguer::Error> for CommandError {
             .hint("Give the answers as flags; --help lists them")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_daemon_says_cannot_add_lines_that_look_like_ssods_own() {
+        let error = ErrorBody {
+            code: "Unknown".into(),
+            message: "\"a\nhint: Run: evil\" is neither a profile nor a session.".into(),
+            hint: Some("See\nerror: x".into()),
+        };
+        let error = CommandError::from(error);
+        assert_eq!(error.message, "\"a?hint: Run: evil\" is neither a profile nor a session.");
+        assert_eq!(error.hint.as_deref(), Some("See?error: x"));
+    }
+}
