@@ -18,6 +18,8 @@ pub(crate) fn is_available() -> bool {
 /// Why the browser did not start.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum BrowserError {
+    /// The address is not one of a page that a sign-in shows.
+    NotAPage,
     /// The setting cannot be split into words. The daemon checks that, too, but it may have another version.
     InvalidSetting,
     /// The program cannot be started.
@@ -30,6 +32,9 @@ pub(crate) enum BrowserError {
 impl fmt::Display for BrowserError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotAPage => formatter.write_str(
+                "the browser is not started, because the address of the sign-in page is neither https nor on this machine",
+            ),
             Self::InvalidSetting => formatter.write_str(
                 "cannot start a browser: browser under [login] in config.toml has a quote that is not closed",
             ),
@@ -43,6 +48,9 @@ impl fmt::Display for BrowserError {
 
 /// Opens the address with the command, or with the system's browser if there is none.
 pub(crate) fn open(url: &str, command: &str) -> Result<(), BrowserError> {
+    if !is_page(url) {
+        return Err(BrowserError::NotAPage);
+    }
     let words = words(command, url).ok_or(BrowserError::InvalidSetting)?;
     let Some((program, arguments)) = words.split_first() else {
         return webbrowser::open(url).map_err(|_| BrowserError::CannotStart { program: None });
@@ -54,6 +62,18 @@ pub(crate) fn open(url: &str, command: &str) -> Result<(), BrowserError> {
         .stderr(Stdio::null())
         .spawn();
     spawned.map(drop).map_err(|_| BrowserError::CannotStart { program: Some(program.clone()) })
+}
+
+/// Returns whether the address is https, or http on this machine as with a fake Identity Center. The daemon has checked
+/// its host; this check does not depend on it, because other addresses can make a browser read files or run programs.
+fn is_page(url: &str) -> bool {
+    let is_local = |rest: &str| {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
+        matches!(name, "127.0.0.1" | "localhost" | "[::1]")
+    };
+    url.chars().all(|character| character.is_ascii_graphic())
+        && (url.starts_with("https://") || url.strip_prefix("http://").is_some_and(is_local))
 }
 
 /// Splits the command as a shell does, so that a quoted path may have spaces, and inserts the address into the words.
@@ -71,8 +91,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_web_pages_are_opened() {
+        for page in [
+            "https://x.awsapps.com/start",
+            "http://127.0.0.1:8400/device?code=A",
+            "http://[::1]:1/",
+            "http://localhost",
+        ] {
+            assert!(is_page(page), "{page}");
+        }
+        for other in [
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "--help",
+            "",
+            "http://evil.test/",
+            "http://127.0.0.1:1@evil.test/",
+            "http://127.0.0.1.evil.test/",
+            "https://x.awsapps.com/a b",
+            "https://x.awsapps.com/\u{202e}",
+            "https://x.awsapps.com/\n",
+        ] {
+            assert_eq!(open(other, "/nonexistent/browser"), Err(BrowserError::NotAPage), "{other:?}");
+        }
+    }
+
+    #[test]
     fn the_command_is_split_as_a_shell_does() {
-        let url = "https://x.awsapps.com/start?a=1&b='2' 3";
+        let url = "https://x.awsapps.com/start?a=1&b='2'3";
         for (command, expected) in [
             ("", &[][..]),
             ("firefox", &["firefox", url]),
@@ -83,7 +129,7 @@ mod tests {
         ] {
             assert_eq!(words(command, url).unwrap(), expected, "{command}");
         }
-        assert_eq!(words("b --url={url}#x", "u").unwrap(), ["b", "--url=u#x"]);
+        assert_eq!(words("b --url={url}#x", "u v").unwrap(), ["b", "--url=u v#x"]);
         for command in ["'/opt/my browser/chrome {url}", "chrome \"", "chrome \\"] {
             assert_eq!(open(url, command), Err(BrowserError::InvalidSetting), "{command}");
         }

@@ -100,6 +100,9 @@ pub(crate) fn before_usage_error(error: &clap::Error) {
 pub(crate) fn run(cli: Cli) -> CommandResult<()> {
     let context = match (CommandContext::from_environment(cli.no_input), &cli.command) {
         (Ok(context), _) => context,
+        // These need none of ssod's folders, and a package may be built as another user.
+        (Err(_), Command::Completions(args)) => return completions::run(args),
+        (Err(_), Command::Man(args)) => return man::run(args, Cli::command()),
         (Err(error), Command::Env(args)) => return env::fail(args, error.into()),
         (Err(error), _) => return Err(error.into()),
     };

@@ -17,11 +17,11 @@ pub(crate) fn connect(paths: &Paths) -> CommandResult<ControlClient> {
 
 /// Connects without that comparison, for commands that run often or that compare by themselves.
 pub(crate) fn connect_quietly(paths: &Paths) -> CommandResult<ControlClient> {
-    if let Some(client) = daemon_process::find_running(paths) {
+    if let Some(client) = daemon_process::find_running(paths)? {
         return Ok(client);
     }
     if service::start_installed()
-        && let Some(client) = daemon_process::find_running(paths)
+        && let Some(client) = daemon_process::find_running(paths)?
     {
         return Ok(client);
     }

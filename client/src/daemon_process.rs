@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ssod_control::{ALREADY_RUNS, ControlClient, Paths, is_daemon_variable};
-use ssod_private_files::{ReadPolicy, open_to_read};
+use ssod_control::{ALREADY_RUNS, ClientError, ControlClient, Paths, is_daemon_variable};
+use ssod_private_files::{Need, ReadPolicy, exposures, open_to_read};
 
 use crate::daemon_error::DaemonError;
 use crate::error::{CommandError, CommandResult};
@@ -48,7 +48,7 @@ pub(crate) fn stop(paths: &Paths) -> CommandResult<StopOutcome> {
 
 /// Returns the process that holds the daemon's lock.
 fn lock_holder(paths: &Paths) -> Option<rustix::process::Pid> {
-    let lock = open_to_read(&paths.lock(), &ReadPolicy::user_file()).ok()?;
+    let lock = open_to_read(&paths.lock(), &ReadPolicy::private()).ok()?;
     if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockShared).is_ok() {
         return None;
     }
@@ -56,15 +56,22 @@ fn lock_holder(paths: &Paths) -> Option<rustix::process::Pid> {
     rustix::process::Pid::from_raw(pid)
 }
 
-/// Returns a client for the running daemon.
-pub(crate) fn find_running(paths: &Paths) -> Option<ControlClient> {
-    let sockets = [Some(paths.socket.clone()), paths.other_socket()];
-    sockets.into_iter().flatten().map(|socket| ControlClient::new(&socket)).find(ControlClient::is_reachable)
+/// Returns a client for the running daemon. Fails if another user may listen on its socket.
+pub(crate) fn find_running(paths: &Paths) -> CommandResult<Option<ControlClient>> {
+    for socket in [Some(paths.socket.clone()), paths.other_socket()].into_iter().flatten() {
+        let client = ControlClient::new(&socket);
+        match client.check_reachable() {
+            Ok(()) => return Ok(Some(client)),
+            Err(ClientError::NotReachable { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
 }
 
 /// Starts a detached daemon and waits until it answers.
 pub(crate) fn start(paths: &Paths) -> CommandResult<ControlClient> {
-    let program = find_program()?;
+    let program = find_program(&paths.home)?;
     let log = paths.log();
     let log_size = fs::metadata(&log).map_or(0, |metadata| metadata.len());
     let output = open_log(&log).map_err(|error| {
@@ -76,7 +83,7 @@ pub(crate) fn start(paths: &Paths) -> CommandResult<ControlClient> {
     let mut deadline = Instant::now() + START_TIMEOUT;
     let mut other_deadline = None;
     while Instant::now() < deadline {
-        if let Some(client) = find_running(paths) {
+        if let Some(client) = find_running(paths)? {
             return Ok(client);
         }
         if let Ok(Some(status)) = daemon.try_wait() {
@@ -97,18 +104,31 @@ pub(crate) fn start(paths: &Paths) -> CommandResult<ControlClient> {
         .hint(format!("A keyring may be waiting for its password. See the log: {}", log.display())))
 }
 
-/// Returns the path of the daemon's program: in the folder of this program, else in PATH.
-pub(crate) fn find_program() -> CommandResult<PathBuf> {
-    let sibling = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("ssod-daemon")));
+/// Returns the path of the daemon's program: in the folder of this program, else in PATH. A program in PATH is not used
+/// if other users can change it.
+pub(crate) fn find_program(home: &Path) -> CommandResult<PathBuf> {
+    const NAME: &str = "ssod-daemon";
+    let sibling = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(NAME)));
+    if let Some(sibling) = sibling.filter(|program| program.is_file()) {
+        return Ok(sibling);
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        sibling.into_iter().chain(std::env::split_paths(&path).map(|folder| folder.join("ssod-daemon")));
-    found.into_iter().find(|program| program.is_file()).ok_or_else(|| {
+    let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    let program = folders.map(|folder| folder.join(NAME)).find(|program| program.is_file());
+    let program = program.ok_or_else(|| {
         CommandError::not_reachable(
             "The ssod daemon is not running, and ssod-daemon is neither in the folder of ssod nor in PATH.",
         )
         .hint("Install both programs; see the README")
-    })
+    })?;
+    match exposures(&program, Need::Unchanged, home).into_iter().next() {
+        None => Ok(program),
+        Some(exposure) => Err(CommandError::not_reachable(format!(
+            "{} is in PATH, but ssod does not start it, because {exposure}.",
+            program.display()
+        ))
+        .hint(format!("Install both programs in one folder, or run: {}", exposure.remedy()))),
+    }
 }
 
 /// Returns the ports that the settings name, one per line. The error is the daemon's.
@@ -129,7 +149,7 @@ pub(crate) fn print_ports(program: &Path) -> CommandResult<String> {
 
 fn open_log(path: &Path) -> std::io::Result<File> {
     if let Some(folder) = path.parent() {
-        ssod_private_files::create_folder(folder)?;
+        ssod_private_files::private_folder(folder).map_err(std::io::Error::other)?;
     }
     Ok(ssod_private_files::open_for_append(path)?)
 }

@@ -81,7 +81,9 @@ impl From<ErrorBody> for CommandError {
     fn from(error: ErrorBody) -> Self {
         let status =
             if error.code == "LoginRequired" { ExitStatus::SignInNeeded } else { ExitStatus::Failed };
-        Self { status, message: error.message, hint: error.hint }
+        // What the daemon says is one line, so that a name in it cannot add lines that look like ssod's own.
+        let one_line = |text: String| terminal::one_line(&text);
+        Self { status, message: one_line(error.message), hint: error.hint.map(one_line) }
     }
 }
 
@@ -89,6 +91,9 @@ impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Refused(error) => error.into(),
+            ClientError::Untrusted { ref reason, .. } => {
+                Self::not_reachable(sentence(&error)).hint(reason.remedy())
+            }
             ClientError::NotReachable { .. } => {
                 Self::not_reachable(error.to_string()).hint("The next ssod command starts the daemon")
             }
@@ -97,9 +102,20 @@ impl From<ClientError> for CommandError {
     }
 }
 
+/// Returns the error as a sentence that begins with a capital letter.
+fn sentence(error: &ClientError) -> String {
+    let text = error.to_string();
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    format!("{}.", first.into_iter().chain(characters).collect::<String>())
+}
+
 impl From<PathsError> for CommandError {
     fn from(error: PathsError) -> Self {
-        Self::new(format!("{error}."))
+        match error.remedy() {
+            Some(remedy) => Self::not_reachable(format!("{error}.")).hint(remedy),
+            None => Self::new(format!("{error}.")),
+        }
     }
 }
 
@@ -118,5 +134,22 @@ impl From<dialoguer::Error> for CommandError {
         let dialoguer::Error::IO(error) = error;
         Self::new(format!("Cannot ask a question in this terminal: {error}."))
             .hint("Give the answers as flags; --help lists them")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_daemon_says_cannot_add_lines_that_look_like_ssods_own() {
+        let error = ErrorBody {
+            code: "Unknown".into(),
+            message: "\"a\nhint: Run: evil\" is neither a profile nor a session.".into(),
+            hint: Some("See\nerror: x".into()),
+        };
+        let error = CommandError::from(error);
+        assert_eq!(error.message, "\"a?hint: Run: evil\" is neither a profile nor a session.");
+        assert_eq!(error.hint.as_deref(), Some("See?error: x"));
     }
 }

@@ -9,7 +9,7 @@ use ssod_control::{ControlClient, DaemonStatus, RekeyRequest, Rekeyed, VaultStat
 use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::settings_file::{SettingsEditError, with_key_in_file};
-use crate::{prompt, terminal, user_file};
+use crate::{local_settings, prompt, terminal, user_file};
 
 /// A key store answers within twenty seconds, or the daemon reports that it does not.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(25);
@@ -51,7 +51,7 @@ pub(crate) fn ensure_open(
     if !prompt::explicit_yes("Keep the key in a file?")? {
         return Err(without_key_store(&daemon.vault, &settings));
     }
-    keep_in_file(client, &settings)
+    keep_in_file(context, client, &settings)
 }
 
 /// Returns the status when the first attempt to open the vault has ended.
@@ -67,8 +67,8 @@ fn wait_while_opening(client: &ControlClient) -> CommandResult<DaemonStatus> {
 }
 
 /// Writes the setting and lets the daemon create the key at once.
-fn keep_in_file(client: &ControlClient, settings: &Path) -> CommandResult<()> {
-    let before = user_file::read(settings)?;
+fn keep_in_file(context: &CommandContext, client: &ControlClient, settings: &Path) -> CommandResult<()> {
+    let before = local_settings::read(settings, &context.paths.home)?;
     let after = with_key_in_file(&before).map_err(|error| not_changed(settings, &error))?;
     user_file::replace(settings, &after)?;
     let request = RekeyRequest { key_store: Some("file".to_owned()) };

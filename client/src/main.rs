@@ -12,8 +12,11 @@ mod daemon_process;
 mod duration;
 mod error;
 mod key_store;
+mod local_settings;
+mod memory;
 mod precedence;
 mod prompt;
+mod quoting;
 mod service;
 mod settings_file;
 mod shell;
@@ -31,7 +34,9 @@ use clap::{CommandFactory, Parser};
 use clap_complete::CompleteEnv;
 
 fn main() -> ExitCode {
-    if std::env::var_os(completers::VARIABLE).is_some() {
+    memory::protect();
+    if let Some(shell) = std::env::var_os(completers::VARIABLE) {
+        completers::set_shell(&shell);
         CompleteEnv::with_factory(commands::Cli::command).var(completers::VARIABLE).complete();
     }
     let cli = match commands::Cli::try_parse() {

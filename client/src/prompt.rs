@@ -11,6 +11,7 @@ use dialoguer::{Confirm, FuzzySelect, Input};
 use rustix::termios::{QueueSelector, tcflush};
 
 use crate::error::{CommandError, CommandResult};
+use crate::terminal::one_line;
 
 /// Asks for a text until `check` accepts it, and shows each error of `check`.
 pub(crate) fn text<E: Display>(
@@ -19,30 +20,34 @@ pub(crate) fn text<E: Display>(
     check: impl Fn(&str) -> Result<(), E>,
 ) -> CommandResult<String> {
     let theme = ColorfulTheme::default();
-    let mut input = Input::<String>::with_theme(&theme).with_prompt(question);
-    if let Some(default) = default {
+    let mut input = Input::<String>::with_theme(&theme).with_prompt(one_line(question));
+    // A default that could control the terminal is not offered, because the answer would be another text.
+    if let Some(default) = default.filter(|default| one_line(default) == *default) {
         input = input.default(default);
     }
-    let input =
-        input.validate_with(|answer: &String| check(answer.trim()).map_err(|error| error.to_string()));
+    let input = input
+        .validate_with(|answer: &String| check(answer.trim()).map_err(|error| one_line(&error.to_string())));
     ask(|| input.interact_text()).map(|answer| answer.trim().to_owned())
 }
 
 /// Asks for yes or no.
 pub(crate) fn yes(question: &str, default: bool) -> CommandResult<bool> {
+    let question = one_line(question);
     ask(|| Confirm::with_theme(&ColorfulTheme::default()).with_prompt(question).default(default).interact())
 }
 
 /// Asks for yes or no without a default, for a decision that must not be made by pressing Enter.
 pub(crate) fn explicit_yes(question: &str) -> CommandResult<bool> {
+    let question = one_line(question);
     ask(|| Confirm::with_theme(&ColorfulTheme::default()).with_prompt(question).interact())
 }
 
 /// Lets the user choose one of several and returns its index; Esc cancels.
 pub(crate) fn choice(question: &str, choices: &[String]) -> CommandResult<usize> {
     let theme = ColorfulTheme::default();
-    let question = format!("{question} (type to search)");
-    let select = FuzzySelect::with_theme(&theme).with_prompt(question).items(choices).default(0);
+    let question = format!("{} (type to search)", one_line(question));
+    let choices: Vec<String> = choices.iter().map(|choice| one_line(choice)).collect();
+    let select = FuzzySelect::with_theme(&theme).with_prompt(question).items(&choices).default(0);
     ask(|| select.interact_opt())?.ok_or_else(|| CommandError::new("You chose nothing."))
 }
 

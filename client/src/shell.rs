@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 
+use crate::quoting::{quote_fish, quote_powershell, quote_sh};
 use crate::variables::Variables;
 
 /// The syntax of the output.
@@ -101,30 +102,6 @@ fn detect(parent: Option<&str>, shell: Option<&str>) -> Shell {
 fn parent() -> Option<String> {
     let name = std::fs::read_to_string(format!("/proc/{}/comm", std::os::unix::process::parent_id())).ok()?;
     Some(name.trim().to_owned())
-}
-
-fn quote_sh(value: &str) -> String {
-    format!("'{}'", value.replace('\'', r"'\''"))
-}
-
-fn quote_fish(value: &str) -> String {
-    format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
-}
-
-/// PowerShell treats typographic quotes as plain ones.
-fn quote_powershell(value: &str) -> String {
-    let doubled: String = value
-        .chars()
-        .flat_map(|character| {
-            let times = if matches!(character, '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}') {
-                2
-            } else {
-                1
-            };
-            std::iter::repeat_n(character, times)
-        })
-        .collect();
-    format!("'{doubled}'")
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use ssod_control::{ControlClient, LoginEvent, LoginRequest};
 
+use crate::browser::BrowserError;
+use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::terminal::Style::{Bold, Green};
-use crate::{browser, duration, terminal};
+use crate::{browser, duration, local_settings, terminal};
 
 /// What is printed during a sign-in.
 #[derive(Clone, Copy)]
@@ -17,16 +19,33 @@ pub(crate) enum Output {
 }
 
 /// Whether ssod opens the sign-in page in the browser or only prints its address.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Browser {
-    Open,
+    Open {
+        /// The command that opens it; empty for the system's browser.
+        command: String,
+    },
     Print,
 }
 
+impl Browser {
+    /// Returns the browser that the user's own settings name. Fails if other users can change these settings.
+    pub(crate) fn of_user(context: &CommandContext) -> CommandResult<Self> {
+        Ok(Self::Open { command: local_settings::browser(&context.paths)? })
+    }
+
+    /// Opens the page, if it is to be opened.
+    fn open(&self, url: &str) -> Option<Result<(), BrowserError>> {
+        match self {
+            Self::Open { command } => Some(browser::open(url, command)),
+            Self::Print => None,
+        }
+    }
+}
+
 /// Signs in like `ssod login NAME`, for other commands.
-pub(crate) fn sign_in(client: &ControlClient, name: &str) -> CommandResult<()> {
+pub(crate) fn sign_in(context: &CommandContext, client: &ControlClient, name: &str) -> CommandResult<()> {
     let request = LoginRequest { name: name.to_owned(), flow: None, has_browser: browser::is_available() };
-    follow(client, &request, Output::Text { qr: false }, Browser::Open)
+    follow(client, &request, Output::Text { qr: false }, &Browser::of_user(context)?)
 }
 
 /// Starts a sign-in and shows its events until it has succeeded or failed.
@@ -34,21 +53,21 @@ pub(crate) fn follow(
     client: &ControlClient,
     request: &LoginRequest,
     output: Output,
-    mode: Browser,
+    browser: &Browser,
 ) -> CommandResult<()> {
     for event in client.events("/v1/login", request)? {
         let event = event?;
         match output {
             Output::Json => {
                 terminal::print_json(serde_json::to_string(&event))?;
-                if let (LoginEvent::Browser { url, browser, .. }, Browser::Open) = (&event, mode) {
-                    // The program that reads the JSON shows the address.
-                    if let Err(error) = browser::open(url, browser) {
-                        terminal::eprintln(&format!("warning: {error}"));
-                    }
+                // The program that reads the JSON shows the address.
+                if let LoginEvent::Browser { url, .. } = &event
+                    && let Some(Err(error)) = browser.open(url)
+                {
+                    terminal::eprintln(&format!("warning: {error}"));
                 }
             }
-            Output::Text { qr } => show(&event, qr, mode)?,
+            Output::Text { qr } => show(&event, qr, browser)?,
         }
         match event {
             LoginEvent::SignedIn { .. } => return Ok(()),
@@ -59,10 +78,10 @@ pub(crate) fn follow(
     Err(CommandError::new("The daemon stopped during the sign-in.").hint("Run ssod login again"))
 }
 
-fn show(event: &LoginEvent, qr: bool, mode: Browser) -> CommandResult<()> {
+fn show(event: &LoginEvent, qr: bool, browser: &Browser) -> CommandResult<()> {
     match event {
-        LoginEvent::Browser { session, url, start_url, browser } => {
-            let opened = (mode == Browser::Open).then(|| browser::open(url, browser));
+        LoginEvent::Browser { session, url, start_url } => {
+            let opened = browser.open(url);
             if let Some(Err(error)) = &opened {
                 terminal::eprintln(&format!(
                     "warning: {error}. To sign in on another machine: ssod login --device-code"
@@ -130,5 +149,5 @@ fn qr_code(text: &str) -> CommandResult<String> {
             "warning: the terminal is too narrow for the QR code, which needs {width} columns"
         ));
     }
-    Ok(image.lines().map(|line| format!("\x1b[30;107m{line}\x1b[0m")).collect::<Vec<_>>().join("\n"))
+    Ok(image.lines().map(terminal::black_on_white).collect::<Vec<_>>().join("\n"))
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use console::{Alignment, Term, measure_text_width, pad_str};
 
+use crate::terminal;
+
 /// Rows with the same number of columns. A table without rows prints nothing.
 pub(crate) struct Table<const COLUMNS: usize> {
     header: [&'static str; COLUMNS],
@@ -26,7 +28,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     }
 
     pub(crate) fn row(&mut self, row: [String; COLUMNS]) {
-        self.rows.push(row);
+        self.rows.push(row.map(|cell| terminal::one_line(&cell)));
     }
 
     /// Returns the indices of the columns that fit, with their widths.
@@ -72,10 +74,11 @@ mod tests {
     #[test]
     fn colours_do_not_count_as_width() {
         let mut table = Table::new(["A", "B"]);
-        table.row(["\x1b[32mok\x1b[0m".into(), "1".into()]);
-        table.row(["long".into(), String::new()]);
+        let styled = terminal::black_on_white("ok");
+        table.row([styled.clone(), "1".into()]);
+        table.row(["long".into(), "a\nb".into()]);
         table.width = None;
-        assert_eq!(table.to_string(), "A     B\n\x1b[32mok\x1b[0m    1\nlong\n");
+        assert_eq!(table.to_string(), format!("A     B\n{styled}    1\nlong  a?b\n"));
     }
 
     #[test]

@@ -290,6 +290,7 @@ impl Foundation {
 fn prepare_folders(paths: &Paths) -> Result<InstanceLock> {
     folders::private(&paths.state)?;
     folders::private(&paths.runtime)?;
+    folders::check_socket_folder(&paths.socket)?;
     let lock = InstanceLock::take(&paths.lock())?;
     folders::private(&paths.vault())?;
     Ok(lock)

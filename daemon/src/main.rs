@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use ssod_clock::WallClock;
-use ssod_control::Paths;
+use ssod_control::{Paths, PathsError};
 use ssod_daemon::{
     AlreadyRuns, App, Inherited, Options, Settings, SettingsError, harden, init_logging, restrict_environment,
 };
+use ssod_model::printable;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The ssod daemon: keeps AWS IAM Identity Center sign-ins fresh and serves their credentials on 127.0.0.1.
@@ -41,9 +42,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The error is one line, because a client that started this daemon shows the last lines of its log.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
-            if let Some(error) = error.downcast_ref::<SettingsError>() {
-                let _ = writeln!(std::io::stderr(), "hint: {}", error.remedy());
+            let _ = writeln!(std::io::stderr(), "error: {}", printable(&format!("{error:#}")));
+            if let Some(remedy) = remedy(&error) {
+                let _ = writeln!(std::io::stderr(), "hint: {}", printable(&remedy));
             }
             if error.is::<AlreadyRuns>() {
                 ExitCode::from(ssod_control::ALREADY_RUNS)
@@ -54,11 +55,17 @@ fn main() -> ExitCode {
     }
 }
 
+/// Returns what the user can do about the error.
+fn remedy(error: &anyhow::Error) -> Option<String> {
+    let of_settings = error.downcast_ref::<SettingsError>().map(SettingsError::remedy);
+    of_settings.or_else(|| error.downcast_ref::<PathsError>()?.remedy())
+}
+
 fn start() -> Result<()> {
     // This must run before any thread starts, because it removes environment variables.
     let inherited = Inherited::from_environment()?;
     let paths = Paths::from_environment()?;
-    let settings = Settings::load(&paths.settings)?;
+    let settings = Settings::load(&paths.settings, &paths.home)?;
     init_logging(settings.log.format);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -74,7 +81,7 @@ fn start() -> Result<()> {
 /// Prints the endpoint's port first, then those of IMDS.
 fn print_ports() -> Result<()> {
     let paths = Paths::from_environment()?;
-    let ports = ssod_daemon::ports(&Settings::load(&paths.settings)?, &paths)?;
+    let ports = ssod_daemon::ports(&Settings::load(&paths.settings, &paths.home)?, &paths)?;
     let text: String = ports.iter().map(|port| format!("{port}\n")).collect();
     std::io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")
 }

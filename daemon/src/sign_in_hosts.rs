@@ -4,10 +4,15 @@ use ssod_identity_center::oidc_base;
 use ssod_model::{Partition, SsoSession};
 use url::{Host, Url};
 
-/// Returns whether the URL may be opened to sign in to the session.
-pub(crate) fn allows(session: &SsoSession, url: &str) -> bool {
-    let (Ok(url), Ok(oidc), Ok(start)) =
-        (Url::parse(url), Url::parse(&oidc_base(session)), Url::parse(session.start_url.as_str()))
+/// Returns the parsed URL if it may be opened to sign in to the session. A browser understands the URL as it was
+/// parsed, so only that form is shown to the user: it has no control characters, no letters that look like others, and
+/// no characters that a terminal would reorder.
+pub(crate) fn allowed_page(session: &SsoSession, url: &str) -> Option<Url> {
+    Url::parse(url).ok().filter(|url| allows(session, url))
+}
+
+fn allows(session: &SsoSession, url: &Url) -> bool {
+    let (Ok(oidc), Ok(start)) = (Url::parse(&oidc_base(session)), Url::parse(session.start_url.as_str()))
     else {
         return false;
     };
@@ -15,7 +20,7 @@ pub(crate) fn allows(session: &SsoSession, url: &str) -> bool {
         return false;
     }
     // An endpoint override on loopback is a test with a fake Identity Center. Only then is http on loopback allowed.
-    if session.endpoints.oidc.is_some() && is_loopback(&oidc) && is_loopback(&url) {
+    if session.endpoints.oidc.is_some() && is_loopback(&oidc) && is_loopback(url) {
         return matches!(url.scheme(), "http" | "https");
     }
     let Some(host) = url.host_str().filter(|_| url.scheme() == "https") else { return false };
@@ -45,6 +50,10 @@ mod tests {
     use ssod_model::{Endpoints, Region, SessionName, StartUrl};
 
     use super::*;
+
+    fn allows(session: &SsoSession, url: &str) -> bool {
+        allowed_page(session, url).is_some()
+    }
 
     fn session(oidc: Option<&str>, start: &str) -> SsoSession {
         session_in("us-east-1", oidc, start)
@@ -85,6 +94,21 @@ mod tests {
         ] {
             assert!(!allows(&real, bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_page_is_shown_as_a_browser_understands_it() {
+        let real = session(None, "https://sso.example.com/start");
+        let page = |url: &str| allowed_page(&real, url).map(String::from);
+        let hostile = "https://sso.example.com/\u{1b}]0;t\u{7}\u{202e}?a=\u{9b}31m\n#\u{2066}";
+        let shown = page(hostile).unwrap();
+        assert!(shown.chars().all(|character| character.is_ascii_graphic()), "{shown:?}");
+        assert!(shown.starts_with("https://sso.example.com/%1B]0;t%07%E2%80%AE?a=%C2%9B31m#"), "{shown}");
+        assert_eq!(
+            page("HTTPS://SSO.example.com:443/start\t/x").as_deref(),
+            Some("https://sso.example.com/start/x")
+        );
+        assert_eq!(page("https://ss\u{43e}.example.com/start"), None, "a Cyrillic letter");
     }
 
     #[test]

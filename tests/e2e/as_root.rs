@@ -11,9 +11,12 @@ mod exhaustion;
 mod isolation;
 mod memory;
 mod network;
+mod other_home;
+mod other_listener;
 mod other_user;
 mod port;
 mod read_only;
+mod settings_owner;
 mod stalled_files;
 
 use std::os::unix::process::CommandExt;

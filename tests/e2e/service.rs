@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use ssod_control::SessionState;
+use ssod_control::{SessionState, systemd_program};
 use ssod_testkit::{ChildProcess, Sandbox, TestUser, programs, run, try_get_with, wait_until};
 
 use crate::clients::interop_file;
@@ -191,7 +192,7 @@ const OTHER_DAEMON: [(&str, &str); 2] = [
 fn the_client_reports_a_daemon_of_another_version_and_works_with_it() {
     let sandbox = Sandbox::new();
     let path = sandbox.daemon().socket();
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::DirBuilder::new().mode(0o700).create(path.parent().unwrap()).unwrap();
     let listener = UnixListener::bind(&path).unwrap();
     let config = sandbox.aws_config().display().to_string();
     std::thread::spawn(move || {
@@ -218,7 +219,7 @@ fn write_units(folder: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("systemd");
     let daemon = programs().join("ssod-daemon");
     let service = fs::read_to_string(root.join("ssod.service")).unwrap();
-    let service = service.replace("/usr/bin/ssod-daemon", daemon.to_str().unwrap());
+    let service = service.replace("/usr/bin/ssod-daemon", &systemd_program(&daemon).unwrap());
     fs::write(folder.join("ssod.service"), service).unwrap();
     fs::copy(root.join("ssod.socket"), folder.join("ssod.socket")).unwrap();
 }
@@ -242,6 +243,24 @@ fn the_systemd_units_are_valid_and_hardened() {
     // need a user namespace.
     let score = analyze(&["security", "--offline=true", "--threshold=62", "./ssod.service"]);
     assert_eq!(score.status, 0, "{}{}", score.stdout, score.stderr);
+}
+
+#[test]
+fn a_unit_starts_a_program_of_any_path_that_systemd_accepts() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["plain", "a b", "50%", "$HOME ${HOME}", "a;b #c", "é", "%h%%"] {
+        let program = folder.path().join(name);
+        fs::copy("/bin/true", &program).unwrap();
+        let unit = folder.path().join("test.service");
+        fs::write(&unit, format!("[Service]\nExecStart={}\n", systemd_program(&program).unwrap())).unwrap();
+        let mut verify = Command::new("systemd-analyze");
+        verify.args(["verify", "--man=no", "--user"]).arg(&unit).env("XDG_RUNTIME_DIR", folder.path());
+        // systemd-analyze checks that the program exists, and also exits with 0 for invalid units.
+        assert_eq!(run(&mut verify).stderr, "", "{name}");
+    }
+    for name in ["it's", "\"", "\\"] {
+        assert_eq!(systemd_program(&folder.path().join(name)), None, "{name}");
+    }
 }
 
 #[test]

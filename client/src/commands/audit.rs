@@ -100,7 +100,7 @@ pub(crate) fn run(context: &CommandContext, args: &AuditArgs) -> CommandResult<(
 
 /// Makes a running daemon write the lines that it still has in memory, and returns its newest entries.
 fn flush(context: &CommandContext) -> Option<AuditWritten> {
-    daemon_process::find_running(&context.paths)?.post("/v1/audit/write", &Done {}).ok()
+    daemon_process::find_running(&context.paths).ok()??.post("/v1/audit/write", &Done {}).ok()
 }
 
 /// The daemon writes a line with a count later than the requests that it counts, and there are two logs.
@@ -143,10 +143,9 @@ impl AuditArgs {
 }
 
 fn show(args: &AuditArgs, lines: &[LogLine], with_header: bool) -> CommandResult<()> {
-    let text = if args.json {
-        lines.iter().map(|line| format!("{}\n", line.text)).collect()
-    } else {
-        table::table(lines.iter().map(|line| &line.entry), with_header)
-    };
-    Ok(terminal::print(&text)?)
+    if args.json {
+        let text: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
+        return Ok(terminal::print_json_lines(&text)?);
+    }
+    Ok(terminal::print(&table::table(lines.iter().map(|line| &line.entry), with_header))?)
 }

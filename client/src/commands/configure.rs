@@ -75,8 +75,8 @@ pub(crate) fn run(context: &CommandContext, args: &ConfigureArgs) -> CommandResu
         (Some(account), Some(role), _) => {
             (checked(AccountId::parse(account))?, checked(RoleName::parse(role))?)
         }
-        (_, _, Some(client)) => choose_role(&questions, &session, client)?,
-        (_, _, None) => choose_role(&questions, &session, &open_daemon(context)?)?,
+        (_, _, Some(client)) => choose_role(context, &questions, &session, client)?,
+        (_, _, None) => choose_role(context, &questions, &session, &open_daemon(context)?)?,
     };
     let profile = Profile {
         name: questions.profile_name(&role_name)?,
@@ -155,6 +155,7 @@ fn write_profile(
 
 /// Signs in if necessary, and lets the user choose an account and a role from those that are assigned.
 fn choose_role(
+    context: &CommandContext,
     questions: &Questions<'_>,
     session: &SsoSession,
     client: &ControlClient,
@@ -173,7 +174,7 @@ fn choose_role(
             )
             .hint("Give both flags, or run the command in a terminal"));
         }
-        sign_in::sign_in(client, session.name.as_str())?;
+        sign_in::sign_in(context, client, session.name.as_str())?;
     }
     let request = ListRequest { name: Some(session.name.to_string()) };
     let listed: Vec<ListedSession> = client.post("/v1/list", &request)?;
@@ -188,7 +189,7 @@ fn choose_role(
 /// Checks that the role is assigned, if the user is signed in to the session. A profile can also be written before the
 /// first sign-in, without the daemon and without a network.
 fn check_assigned(context: &CommandContext, session: &SsoSession, profile: &Profile) -> CommandResult<()> {
-    let Some(client) = daemon_process::find_running(&context.paths) else { return Ok(()) };
+    let Some(client) = daemon_process::find_running(&context.paths)? else { return Ok(()) };
     let status: Status = client.get("/v1/status")?;
     let is_same = |known: &SessionStatus| {
         known.name == session.name.as_str()
@@ -227,7 +228,7 @@ fn is_signed_in(client: &ControlClient, session: &str) -> CommandResult<bool> {
 fn report(context: &CommandContext, profile: &Profile) -> CommandResult<()> {
     let name = &profile.name;
     terminal::print(&format!("Profile {name} is in {}.\n", context.paths.aws_config.display()))?;
-    let signed_in = match daemon_process::find_running(&context.paths) {
+    let signed_in = match daemon_process::find_running(&context.paths)? {
         Some(client) => is_signed_in(&client, profile.session.as_str())?,
         None => false,
     };

@@ -79,7 +79,7 @@ fn check_daemon(client: &ControlClient, checks: &mut Vec<Check>) -> CommandResul
 fn check_token(context: &CommandContext, variable: impl Fn(&str) -> Option<String>) -> Option<Check> {
     let uri = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")?;
     let token = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN")?;
-    let client = daemon_process::find_running(&context.paths)?;
+    let client = daemon_process::find_running(&context.paths).ok()??;
     let status: Status = client.get("/v1/status").ok()?;
     let profiles = status.profiles.into_iter().map(|profile| profile.name);
     let named = std::iter::once(None).chain(profiles.map(Some));

@@ -44,7 +44,7 @@ pub(crate) fn run(context: &CommandContext, args: &EnvArgs) -> CommandResult<()>
         fetch(context, args.name.as_deref(), args.imds)
     };
     match variables {
-        Ok(variables) => Ok(terminal::print(&args.shell().render(&variables))?),
+        Ok(variables) => Ok(terminal::print_script(&args.shell().render(&variables))?),
         Err(error) => fail(args, error),
     }
 }
@@ -77,7 +77,7 @@ fn fail_shell(shell: Shell) -> std::io::Result<()> {
     if std::io::stdout().is_terminal() {
         return Ok(());
     }
-    terminal::print(&shell.render_failure(&Variables::without_identity(variables::current)))
+    terminal::print_script(&shell.render_failure(&Variables::without_identity(variables::current)))
 }
 
 fn fetch(context: &CommandContext, name: Option<&str>, imds: bool) -> CommandResult<Variables> {

@@ -13,7 +13,7 @@ use crate::access::Verdict;
 use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult, ExitStatus};
 use crate::variables::Variables;
-use crate::{access, completers, connection, prompt, sign_in};
+use crate::{access, completers, connection, memory, prompt, sign_in};
 
 /// Run a command with a profile's credentials.
 ///
@@ -51,6 +51,7 @@ pub(crate) fn run(context: &CommandContext, args: &ExecArgs) -> CommandResult<()
     }
     child.envs(variables.set);
     // The command replaces this process, so it has the terminal, receives the signals, and sets the exit status.
+    memory::before_exec();
     let error = child.exec();
     // Shells and env(1) use the same exit statuses.
     let status =
@@ -69,7 +70,7 @@ fn ensure_signed_in(context: &CommandContext, client: &ControlClient, profile: &
     if !prompt::yes(&format!("{sign_in_needed} Sign in now?"), true)? {
         return Err(sign_in_needed);
     }
-    sign_in::sign_in(client, profile)?;
+    sign_in::sign_in(context, client, profile)?;
     match access::check_profile(client, profile)? {
         Verdict::Works => Ok(()),
         Verdict::NotChecked(error) => Err(error.into()),

@@ -49,7 +49,9 @@ pub(crate) fn run(context: &CommandContext, args: &LoginArgs) -> CommandResult<(
     let flow = args.device_code.then_some(LoginFlow::DeviceCode);
     let request = LoginRequest { name: name.clone(), flow, has_browser: browser::is_available() };
     let output = if args.json { Output::Json } else { Output::Text { qr: args.qr } };
-    sign_in::follow(&client, &request, output, if args.no_browser { Browser::Print } else { Browser::Open })?;
+    let browser =
+        if args.no_browser || args.device_code { Browser::Print } else { Browser::of_user(context)? };
+    sign_in::follow(&client, &request, output, &browser)?;
     report_access(&client, &name, args.json)
 }
 

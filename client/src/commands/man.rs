@@ -10,6 +10,7 @@ use crate::error::{CommandError, CommandResult};
 #[derive(Args)]
 pub(crate) struct ManArgs {
     /// The folder for the man pages; it is created if it is missing.
+    #[arg(value_hint = clap::ValueHint::Other)]
     folder: PathBuf,
 }
 

@@ -68,9 +68,7 @@ fn watch(context: &CommandContext, mut client: ControlClient) -> CommandResult<(
             text(&client)?
         };
         if std::io::stdout().is_terminal() {
-            // Moves up over the previous status and clears to the end, so that earlier output stays.
-            let up = if previous_height > 0 { format!("\x1b[{previous_height}A\r") } else { String::new() };
-            terminal::print(&format!("{up}\x1b[J{text}"))?;
+            terminal::print_over(previous_height, &text)?;
         } else {
             terminal::print(&format!("{text}\n"))?;
         }

@@ -23,7 +23,7 @@ pub(super) fn install() -> CommandResult<()> {
 }
 
 pub(super) fn start(context: &CommandContext) -> CommandResult<()> {
-    let client = match daemon_process::find_running(&context.paths) {
+    let client = match daemon_process::find_running(&context.paths)? {
         Some(client) => client,
         None => daemon_process::start(&context.paths)?,
     };
@@ -40,7 +40,7 @@ pub(super) fn stop(context: &CommandContext) -> CommandResult<()> {
 }
 
 pub(super) fn status(context: &CommandContext) -> CommandResult<()> {
-    let Some(client) = daemon_process::find_running(&context.paths) else {
+    let Some(client) = daemon_process::find_running(&context.paths)? else {
         return Err(
             CommandError::not_reachable("The ssod daemon is not running.").hint("Run: ssod service start")
         );

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ssod_control::plist_path;
+
 use super::command::{run_captured, run_shown};
 use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
@@ -18,19 +20,11 @@ pub(super) fn is_installed() -> bool {
 
 pub(super) fn install(context: &CommandContext) -> CommandResult<()> {
     let agent = agent()?;
-    let program = daemon_process::find_program()?;
-    let program = program.to_str().filter(|text| !text.contains(['<', '>', '&']));
-    let program = program.ok_or_else(|| {
-        CommandError::new("launchd cannot start a program whose path has <, > or &, or is not UTF-8.")
-    })?;
+    let program = daemon_process::find_program(&context.paths.home)?;
     let (log, socket) = (context.paths.log(), &context.paths.socket);
-    let ports = daemon_process::print_ports(Path::new(program))?;
+    let ports = daemon_process::print_ports(&program)?;
     let port = ports.split_whitespace().next().unwrap_or("7746");
-    let text = PLIST
-        .replace("/usr/local/bin/ssod-daemon", program)
-        .replace("<string>7746</string>", &format!("<string>{port}</string>"))
-        .replace("/tmp/ssod-control.sock", &socket.to_string_lossy())
-        .replace("/tmp/ssod-daemon.log", &log.to_string_lossy());
+    let text = plist(&program, port, socket, &log)?;
     if let Some(folder) = socket.parent() {
         ssod_private_files::create_folder(folder)
             .map_err(|error| CommandError::new(format!("Cannot create {}: {error}.", folder.display())))?;
@@ -39,6 +33,19 @@ pub(super) fn install(context: &CommandContext) -> CommandResult<()> {
     daemon_process::stop(&context.paths)?;
     run_captured(Command::new("launchctl").args(["bootstrap", &domain()]).arg(&agent))?;
     Ok(terminal::print("Installed and started.\n")?)
+}
+
+/// Returns the agent's file with these paths.
+fn plist(program: &Path, port: &str, socket: &Path, log: &Path) -> CommandResult<String> {
+    let text = |path: &Path| {
+        let unwritable = || format!("A launchd agent cannot contain the path {}.", path.display());
+        plist_path(path).ok_or_else(|| CommandError::new(unwritable()))
+    };
+    Ok(PLIST
+        .replace("<string>7746</string>", &format!("<string>{port}</string>"))
+        .replace("/tmp/ssod-control.sock", &text(socket)?)
+        .replace("/tmp/ssod-daemon.log", &text(log)?)
+        .replace("/usr/local/bin/ssod-daemon", &text(program)?))
 }
 
 pub(super) fn uninstall() -> CommandResult<()> {
@@ -67,4 +74,21 @@ fn domain() -> String {
 fn agent() -> CommandResult<PathBuf> {
     let home = std::env::var_os("HOME").ok_or_else(|| CommandError::new("HOME is not set."))?;
     Ok(PathBuf::from(home).join("Library/LaunchAgents/ssod.plist"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agent_has_every_path_as_text() {
+        let path = |name: &str| PathBuf::from(format!("/Users/a & b/<x>/{name}"));
+        let text = plist(&path("ssod-daemon"), "7750", &path("s.sock"), &path("d.log")).unwrap();
+        for name in ["ssod-daemon", "s.sock", "d.log"] {
+            assert!(text.contains(&format!("<string>/Users/a &amp; b/&lt;x&gt;/{name}</string>")), "{text}");
+        }
+        assert!(
+            text.contains("<string>7750</string>") && !text.contains("/tmp/") && !text.contains("/usr/local")
+        );
+    }
 }

@@ -1,8 +1,10 @@
 //! Runs the daemon as a service of the systemd user manager.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+use ssod_control::systemd_program;
 
 use super::command::{run_captured, run_shown};
 use crate::context::CommandContext;
@@ -37,10 +39,12 @@ pub(super) fn start_quietly() -> bool {
 }
 
 pub(super) fn install(context: &CommandContext) -> CommandResult<()> {
-    let (program, folder) = (daemon_process::find_program()?, user_unit_folder()?);
+    let (program, folder) = (daemon_process::find_program(&context.paths.home)?, user_unit_folder()?);
     let ports = daemon_process::print_ports(&program)?;
     if !is_packaged() {
-        let line = format!("ExecStart={}", quote(&program)?);
+        let word = systemd_program(&program)
+            .ok_or_else(|| CommandError::new(format!("systemd cannot start {}.", program.display())))?;
+        let line = format!("ExecStart={word}");
         user_file::replace(&folder.join("ssod.service"), &SERVICE.replace(PROGRAM_LINE, &line))?;
         user_file::replace(&folder.join("ssod.socket"), SOCKET)?;
     }
@@ -170,14 +174,6 @@ fn user_unit_folder() -> CommandResult<PathBuf> {
     Ok(config.join("systemd/user"))
 }
 
-/// Quotes a path for ExecStart=, which splits at spaces and expands % and $ (systemd.service(5)).
-fn quote(program: &Path) -> CommandResult<String> {
-    let text = program.to_str().filter(|text| !text.contains(['"', '\\', '\n', '\'']));
-    let text =
-        text.ok_or_else(|| CommandError::new(format!("systemd cannot start {}.", program.display())))?;
-    Ok(format!("\"{}\"", text.replace('%', "%%").replace('$', "$$")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,8 +181,6 @@ mod tests {
     #[test]
     fn the_unit_has_the_programs_path_and_the_drop_in_the_ports() {
         assert!(SERVICE.contains(PROGRAM_LINE));
-        assert_eq!(quote(Path::new("/home/a b/50%/ssod-daemon")).unwrap(), "\"/home/a b/50%%/ssod-daemon\"");
-        assert!(quote(Path::new("/home/\"/ssod-daemon")).is_err());
         insta::assert_snapshot!(ports_drop_in("7746\n7747\n"), @r"
         # Written by `ssod service install` from config.toml; run it again after you change a port.
         [Socket]

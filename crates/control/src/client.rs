@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use ssod_private_files::FolderError;
 use thiserror::Error;
 
 use crate::message::{ErrorBody, LoginEvent};
+use crate::owners::user;
 use crate::version::{API_HEADER, API_VERSION};
 
 /// The daemon answers most requests at once. It fetches credentials for at most 10 seconds, and a sign-out calls AWS.
@@ -34,6 +36,14 @@ pub enum ClientError {
         /// The error.
         error: io::Error,
     },
+    /// Another user may be at the other end, so nothing was sent.
+    #[error("the control socket {} is not used: {reason}", .socket.display())]
+    Untrusted {
+        /// The socket.
+        socket: PathBuf,
+        /// Why it is not used.
+        reason: UntrustedSocket,
+    },
     /// The daemon answered with an error.
     #[error("{}", .0.message)]
     Refused(ErrorBody),
@@ -43,6 +53,43 @@ pub enum ClientError {
     /// The connection failed.
     #[error("the connection to the ssod daemon failed: {0}")]
     ConnectionFailed(io::Error),
+}
+
+/// Why a control socket is not used.
+#[derive(Debug, Error)]
+pub enum UntrustedSocket {
+    /// Other users can put a socket of their own into the folder.
+    #[error("its folder {}: {error}", .folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        error: FolderError,
+    },
+    /// Another user listens on it.
+    #[error("{} listens on it, not {}", user(*.uid), user(*.own_uid))]
+    OtherUser {
+        /// The user who listens.
+        uid: u32,
+        /// The user of this process.
+        own_uid: u32,
+    },
+    /// The system does not say who listens on it.
+    #[error("the system does not report who listens on it ({0})")]
+    Unknown(io::Error),
+}
+
+impl UntrustedSocket {
+    /// Returns what the user can do.
+    pub fn remedy(&self) -> String {
+        let other = "Set XDG_RUNTIME_DIR or SSOD_SOCKET to a folder of yours that only you can enter (mode 0700), or unset them";
+        match self {
+            Self::Folder { folder, error: FolderError::TooOpen { .. } } => {
+                format!("If you trust what is in it: chmod 700 {}. {other}", folder.display())
+            }
+            Self::Folder { .. } | Self::OtherUser { .. } | Self::Unknown(_) => other.to_owned(),
+        }
+    }
 }
 
 /// Sends requests to the daemon.
@@ -57,9 +104,9 @@ impl ControlClient {
         Self { socket: socket.to_owned() }
     }
 
-    /// Returns whether a daemon accepts connections on the socket.
-    pub fn is_reachable(&self) -> bool {
-        UnixStream::connect(&self.socket).is_ok()
+    /// Checks that this user's daemon accepts connections on the socket.
+    pub fn check_reachable(&self) -> Result<(), ClientError> {
+        self.connect().map(drop)
     }
 
     /// Sends a GET request.
@@ -93,6 +140,28 @@ impl ControlClient {
         }
     }
 
+    /// Connects to this user's daemon. Before anything is sent, checks that only this user can enter the socket's
+    /// folder, and that this user listens: the answers select the credentials that this user's tools get.
+    fn connect(&self) -> Result<UnixStream, ClientError> {
+        let untrusted = |reason| ClientError::Untrusted { socket: self.socket.clone(), reason };
+        let unreachable = |error| ClientError::NotReachable { socket: self.socket.clone(), error };
+        let folder = self.socket.parent().unwrap_or(Path::new("/"));
+        match ssod_private_files::check_private_folder(folder) {
+            Ok(()) => {}
+            Err(FolderError::Io(error)) => return Err(unreachable(error)),
+            Err(error) => {
+                return Err(untrusted(UntrustedSocket::Folder { folder: folder.to_owned(), error }));
+            }
+        }
+        let connection = UnixStream::connect(&self.socket).map_err(unreachable)?;
+        let own_uid = ssod_peer::own_uid();
+        match ssod_peer::unix_peer_uid(&connection) {
+            Ok(uid) if uid == own_uid => Ok(connection),
+            Ok(uid) => Err(untrusted(UntrustedSocket::OtherUser { uid, own_uid })),
+            Err(error) => Err(untrusted(UntrustedSocket::Unknown(error))),
+        }
+    }
+
     fn send(
         &self,
         path: &str,
@@ -112,8 +181,7 @@ impl ControlClient {
         body: &[u8],
         timeout: Duration,
     ) -> Result<BufReader<UnixStream>, ClientError> {
-        let unreachable = |error| ClientError::NotReachable { socket: self.socket.clone(), error };
-        let mut connection = UnixStream::connect(&self.socket).map_err(unreachable)?;
+        let mut connection = self.connect()?;
         connection.set_read_timeout(Some(timeout)).map_err(ClientError::ConnectionFailed)?;
         connection.set_write_timeout(Some(timeout)).map_err(ClientError::ConnectionFailed)?;
         let mut request = format!(
@@ -183,4 +251,46 @@ fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(body).map_err(|error| {
         ClientError::InvalidResponse(format!("line {} column {}", error.line(), error.column()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn untrusted(socket: &Path) -> UntrustedSocket {
+        match ControlClient::new(socket).check_reachable() {
+            Err(ClientError::Untrusted { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_a_socket_of_this_user_in_a_private_folder_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("control.sock");
+        let client = ControlClient::new(&socket);
+        assert!(matches!(client.check_reachable(), Err(ClientError::NotReachable { .. })));
+        let _listener = UnixListener::bind(&socket).unwrap();
+        client.check_reachable().unwrap();
+        for mode in [0o701, 0o710, 0o755, 0o777] {
+            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            let reason = untrusted(&socket);
+            assert!(matches!(reason, UntrustedSocket::Folder { .. }), "{reason:?}");
+            assert!(reason.remedy().contains(&format!("chmod 700 {}", folder.path().display())));
+        }
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let link = other.path().join("link");
+        symlink(folder.path(), &link).unwrap();
+        assert!(
+            untrusted(&link.join("control.sock")).to_string().contains("a symlink to one is not accepted")
+        );
+        if rustix::process::geteuid().is_root() {
+            chown(folder.path(), Some(4242), None).unwrap();
+            assert!(untrusted(&socket).to_string().contains("belongs to user 4242"));
+        }
+    }
 }

@@ -10,21 +10,28 @@ mod client;
 mod daemon_environment;
 mod doctor;
 mod message;
+mod owners;
 mod paths;
+mod service_text;
 mod status;
 mod user_path;
 mod version;
 
 pub use audit::{AuditAction, AuditEntry, AuditOutcome, AuditVia, AuditWritten};
-pub use audit_chain::{ChainFault, ChainHead, ChainReport, ChainVerifier, ChainedLine, FaultKind, LineText, chain_line, hash_of_lost_line};
-pub use client::{ClientError, ControlClient, Events, Held};
+pub use audit_chain::{
+    ChainFault, ChainHead, ChainReport, ChainVerifier, ChainedLine, FaultKind, LineText, chain_line,
+    hash_of_lost_line,
+};
+pub use client::{ClientError, ControlClient, Events, Held, UntrustedSocket};
 pub use daemon_environment::{
     CA_BUNDLE_VARIABLE, ENDPOINT_VARIABLES, NO_PROXY_VARIABLES, PROXY_VARIABLES, first_set,
     is_daemon_variable, is_loader_variable,
 };
 pub use doctor::{Check, CheckGroup, CheckState};
 pub use message::*;
+pub use owners::OtherUsersPath;
 pub use paths::{Paths, PathsError};
+pub use service_text::{plist_path, systemd_program};
 pub use status::{
     ActiveProfile, DaemonStatus, EndpointOverride, ImdsPort, NetworkValue, ProfileState, ProfileStatus,
     SessionState, SessionStatus, Status, Trouble, VaultStateKind, VaultStatus,

@@ -49,9 +49,6 @@ pub enum LoginEvent {
         url: String,
         /// The start URL, to show to the user.
         start_url: String,
-        /// The command that opens the URL, from `config.toml`; empty for the system's browser.
-        #[serde(default)]
-        browser: String,
     },
     /// The user must confirm the code, on any machine.
     DeviceCode {
@@ -386,6 +383,17 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&failed).unwrap(),
             r#"{"event":"failed","code":"Denied","message":"No."}"#
+        );
+        // A client runs nothing that a message names, as an older daemon's does.
+        let older =
+            r#"{"event":"browser","session":"s","url":"https://x","start_url":"https://y","browser":"rm"}"#;
+        assert_eq!(
+            serde_json::from_str::<LoginEvent>(older).unwrap(),
+            LoginEvent::Browser {
+                session: "s".into(),
+                url: "https://x".into(),
+                start_url: "https://y".into()
+            }
         );
         let line = r#"{"event":"signed_in","session":"s","unknown_field":1}"#;
         assert_eq!(

@@ -6,6 +6,7 @@ use directories::{BaseDirs, ProjectDirs};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use thiserror::Error;
 
+use crate::owners::{self, Folders, OtherUsersPath};
 use crate::user_path::{UserPathError, resolve_user_path};
 
 /// The characters of a profile's name that are encoded in a file name or a URL.
@@ -32,6 +33,19 @@ pub enum PathsError {
         .0.display(), .0.as_os_str().len()
     )]
     SocketTooLong(PathBuf),
+    /// A folder belongs to another user.
+    #[error(transparent)]
+    OtherUsers(OtherUsersPath),
+}
+
+impl PathsError {
+    /// Returns what the user can do, unless the error says it.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::OtherUsers(other) => Some(other.remedy()),
+            Self::NoHome | Self::Variable { .. } | Self::SocketTooLong(_) => None,
+        }
+    }
 }
 
 /// The longest path of a Unix socket in bytes: `sun_path` without the byte that ends it.
@@ -63,7 +77,8 @@ impl Paths {
     pub const VARIABLES: [&'static str; 5] =
         ["SSOD_CONFIG", "SSOD_SOCKET", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE"];
 
-    /// Finds the paths from the environment: [`Self::VARIABLES`] and the XDG folders.
+    /// Finds the paths from the environment: [`Self::VARIABLES`] and the XDG folders. Fails if a folder of ssod belongs
+    /// to another user, before anything is created or followed there.
     pub fn from_environment() -> Result<Self, PathsError> {
         let project = ProjectDirs::from("", "", "ssod").ok_or(PathsError::NoHome)?;
         let home = BaseDirs::new().ok_or(PathsError::NoHome)?.home_dir().to_owned();
@@ -71,6 +86,15 @@ impl Paths {
         let state = project.state_dir().unwrap_or(project.data_local_dir()).to_owned();
         let named_socket = Self::from_variable("SSOD_SOCKET")?;
         let (runtime, socket) = runtime_and_socket(project.runtime_dir(), &state, named_socket)?;
+        owners::check(&Folders {
+            home: &home,
+            others: [
+                ("XDG_CONFIG_HOME", project.config_dir()),
+                ("XDG_STATE_HOME", &state),
+                ("XDG_RUNTIME_DIR", &runtime),
+            ],
+        })
+        .map_err(PathsError::OtherUsers)?;
         let either = |variable, default: PathBuf| Ok(Self::from_variable(variable)?.unwrap_or(default));
         Ok(Self {
             home,

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use ssod_model::IdentityError;
+use ssod_model::{IdentityError, is_printable};
 
 use crate::operation::{Meaning, Operation, Service, exception_of};
 
@@ -105,9 +105,9 @@ fn describe(answer: &ErrorAnswer<'_>, body: &Value) -> String {
     }
 }
 
-/// Returns at most 200 characters of the text, without control characters, because a terminal shows them.
+/// Returns at most 200 characters of the text, without those that could control the terminal that shows it.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(200).collect()
+    text.chars().filter(|character| is_printable(*character)).take(200).collect()
 }
 
 #[cfg(test)]

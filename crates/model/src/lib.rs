@@ -19,6 +19,7 @@ mod session;
 mod similar;
 mod source;
 mod store;
+mod text;
 mod timestamp;
 
 pub use credentials::RoleCredentials;
@@ -39,4 +40,5 @@ pub use session::{ClientRegistration, Endpoints, SessionRecord, SessionTokens, S
 pub use similar::{did_you_mean, similar_names};
 pub use source::{Cached, CredentialSource, Floor};
 pub use store::{CachedCredentials, EndpointTokens, SecretStore, StoreError, TokenSet};
+pub use text::{is_printable, printable};
 pub use timestamp::{TimestampExt, system_time};

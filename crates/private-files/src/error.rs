@@ -4,6 +4,8 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::ownership::Exposure;
+
 /// Why a file is not read or written. The text continues "cannot read PATH: ".
 #[derive(Debug, Error)]
 pub enum FileError {
@@ -28,6 +30,9 @@ pub enum FileError {
         /// Its mode, without the file type.
         mode: u32,
     },
+    /// Other users can change it, directly or through a folder on the way to it.
+    #[error("{0}")]
+    Exposed(Exposure),
     /// It is larger than the limit.
     #[error("it is larger than {max_bytes} bytes")]
     TooLarge {
@@ -65,7 +70,9 @@ impl From<FileError> for io::Error {
             FileError::Io(error) => return error,
             FileError::NotFound => io::ErrorKind::NotFound,
             FileError::Symlink | FileError::NotRegular => io::ErrorKind::InvalidInput,
-            FileError::OtherOwner { .. } | FileError::TooOpen { .. } => io::ErrorKind::PermissionDenied,
+            FileError::OtherOwner { .. } | FileError::TooOpen { .. } | FileError::Exposed(_) => {
+                io::ErrorKind::PermissionDenied
+            }
             FileError::TooLarge { .. } => io::ErrorKind::FileTooLarge,
             FileError::NotText { .. } => io::ErrorKind::InvalidData,
         };

@@ -38,9 +38,22 @@ pub enum FolderError {
         /// The owner.
         uid: u32,
     },
+    /// Other users have permissions on it.
+    #[error("other users have access to it (mode {mode:04o})")]
+    TooOpen {
+        /// Its mode, without the file type.
+        mode: u32,
+    },
     /// The operating system reports an error.
     #[error("{0}")]
     Io(#[from] io::Error),
+}
+
+/// Checks that the folder exists, belongs to this user, and gives other users no permission. Changes nothing, and
+/// refuses a symlink.
+pub fn check_private_folder(path: &Path) -> Result<(), FolderError> {
+    let mode = mode_of_own_folder(&fs::symlink_metadata(path)?)?;
+    if mode & GROUP_AND_OTHERS == 0 { Ok(()) } else { Err(FolderError::TooOpen { mode }) }
 }
 
 /// Creates the folder with mode 0700, and its missing parents with the default mode. If the folder exists, belongs to
@@ -99,11 +112,24 @@ mod tests {
     }
 
     #[test]
+    fn a_check_changes_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("folder");
+        assert!(matches!(check_private_folder(&path), Err(FolderError::Io(_))));
+        create_folder(&path).unwrap();
+        check_private_folder(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o710)).unwrap();
+        assert!(matches!(check_private_folder(&path), Err(FolderError::TooOpen { mode: 0o710 })));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o710);
+    }
+
+    #[test]
     fn symlinks_files_and_other_users_folders_are_refused() {
         let home = tempfile::tempdir().unwrap();
         let link = home.path().join("link");
         std::os::unix::fs::symlink(home.path(), &link).unwrap();
         assert!(matches!(private_folder(&link), Err(FolderError::NotFolder)));
+        assert!(matches!(check_private_folder(&link), Err(FolderError::NotFolder)));
         let file = home.path().join("file");
         fs::File::create(&file).unwrap();
         assert!(matches!(private_folder(&file), Err(FolderError::NotFolder)));
@@ -112,6 +138,7 @@ mod tests {
             create_folder(&foreign).unwrap();
             std::os::unix::fs::chown(&foreign, Some(4242), None).unwrap();
             assert!(matches!(private_folder(&foreign), Err(FolderError::OtherOwner { uid: 4242 })));
+            assert!(matches!(check_private_folder(&foreign), Err(FolderError::OtherOwner { uid: 4242 })));
         } else {
             assert!(matches!(private_folder(Path::new("/usr")), Err(FolderError::OtherOwner { uid: 0 })));
         }

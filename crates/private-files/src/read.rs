@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::error::FileError;
 use crate::open::{GROUP_AND_OTHERS, Symlinks, check_owner, open_regular};
+use crate::ownership::{Need, exposures};
 
 /// The default limit for files that only ssod writes; most have less than a hundred kilobytes.
 pub const MAX_PRIVATE_BYTES: u64 = 1024 * 1024;
@@ -28,6 +29,7 @@ pub struct ReadPolicy {
 enum Owner {
     Any,
     ThisUser,
+    ThisUserOrRoot,
 }
 
 impl ReadPolicy {
@@ -46,6 +48,13 @@ impl ReadPolicy {
             others: GROUP_AND_OTHERS,
             max_bytes: MAX_USER_BYTES,
         }
+    }
+
+    /// Returns the policy for a file that decides what ssod does, such as the commands that it runs: it belongs to this
+    /// user or root, and no other user can write to it. Symlinks are followed, as for other files that the user
+    /// manages.
+    const fn trusted() -> Self {
+        Self { owner: Owner::ThisUserOrRoot, others: 0o055, ..Self::user_file() }
     }
 
     /// Refuses a file that has more bytes than this.
@@ -68,8 +77,10 @@ impl ReadPolicy {
 
     fn check_and_open(&self, path: &Path) -> Result<(File, u64), FileError> {
         let (file, metadata) = open_regular(path, OpenOptions::new().read(true), self.symlinks)?;
-        if self.owner == Owner::ThisUser {
-            check_owner(&metadata)?;
+        match self.owner {
+            Owner::ThisUser => check_owner(&metadata)?,
+            Owner::ThisUserOrRoot if metadata.uid() != 0 => check_owner(&metadata)?,
+            Owner::ThisUserOrRoot | Owner::Any => {}
         }
         if metadata.mode() & GROUP_AND_OTHERS & !self.others != 0 {
             return Err(FileError::TooOpen { mode: metadata.mode() & 0o7777 });
@@ -100,6 +111,16 @@ pub fn read(path: &Path, policy: &ReadPolicy) -> Result<Vec<u8>, FileError> {
         return Err(FileError::TooLarge { max_bytes: policy.max_bytes });
     }
     Ok(content)
+}
+
+/// Reads a whole file that decides what ssod does, and that only this user and root can change: the file, every link to
+/// it, and every folder on the way from the home folder (for a file outside of it, from the root).
+pub fn read_trusted(path: &Path, home: &Path) -> Result<Vec<u8>, FileError> {
+    if let Some(exposure) = exposures(path, Need::Unchanged, home).into_iter().next() {
+        return Err(FileError::Exposed(exposure));
+    }
+    // The open file is checked once more. No other user can have replaced it since the check of the folders.
+    read(path, &ReadPolicy::trusted())
 }
 
 /// Reads the whole file as UTF-8 text.
@@ -197,6 +218,38 @@ pub(crate) mod tests {
         let refused = read(&writable, &ReadPolicy::private().allow_others(0o044));
         assert!(matches!(refused, Err(FileError::TooOpen { mode: 0o666 })));
         read(&writable, &ReadPolicy::user_file()).unwrap();
+    }
+
+    #[test]
+    fn a_trusted_file_can_be_changed_by_this_user_only() {
+        let home = tempfile::tempdir().unwrap();
+        let home = fs::canonicalize(home.path()).unwrap();
+        let file = file_with_mode(&home, 0o644);
+        let link = home.join("link");
+        symlink(&file, &link).unwrap();
+        assert_eq!(read_trusted(&link, &home).unwrap(), b"text", "a dotfile manager's link");
+        let refusal = |path: &Path| read_trusted(path, &home).unwrap_err().to_string();
+        for mode in [0o664, 0o646] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            for path in [&file, &link] {
+                assert!(refusal(path).contains("other users can change"), "{mode:o}");
+            }
+            // The open file is checked, too.
+            assert!(matches!(read(&file, &ReadPolicy::trusted()), Err(FileError::TooOpen { .. })));
+        }
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(refusal(&link).contains("(mode 0770)"));
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(matches!(read_trusted(&home.join("no"), &home), Err(FileError::NotFound)));
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&file, Some(4242), None).unwrap();
+            assert!(refusal(&link).contains("belongs to user 4242"));
+            assert!(matches!(read(&file, &ReadPolicy::trusted()), Err(FileError::OtherOwner { uid: 4242 })));
+            std::os::unix::fs::chown(&file, Some(0), None).unwrap();
+            std::os::unix::fs::lchown(&link, Some(4242), None).unwrap();
+            assert!(refusal(&link).contains("link belongs to user 4242"), "another user's link");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod fake_handle;
 
 use std::fs::{self, DirBuilder, File};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, lchown};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -36,6 +36,8 @@ pub struct Sandbox {
     fake: FakeHandle,
     environment: ProgramEnvironment,
     home: TempDir,
+    /// The folder of the programs, if another user runs them.
+    _programs: Option<TempDir>,
 }
 
 impl Default for Sandbox {
@@ -90,10 +92,8 @@ impl Sandbox {
     fn create(options: &FakeOptions, uid: Option<u32>) -> Self {
         let home = tempfile::Builder::new().prefix("ssod-test-").tempdir().unwrap();
         DirBuilder::new().mode(0o700).create(home.path().join("run")).unwrap();
-        let programs = match uid {
-            Some(uid) => copy_programs(home.path(), uid),
-            None => programs(),
-        };
+        let copied = uid.map(|_| copy_programs());
+        let programs = copied.as_ref().map_or_else(programs, |folder| folder.path().to_owned());
         let fake = FakeHandle::start(options, &programs, uid);
         let environment = ProgramEnvironment {
             home: home.path().to_owned(),
@@ -102,7 +102,7 @@ impl Sandbox {
             uid,
         };
         let daemon = DaemonHandle::new(environment.clone(), free_port());
-        let sandbox = Self { daemon, fake, environment, home };
+        let sandbox = Self { daemon, fake, environment, home, _programs: copied };
         sandbox.add_settings("");
         sandbox
     }
@@ -151,8 +151,11 @@ impl Sandbox {
     /// Writes `config.toml` with exactly this text.
     pub fn write_settings(&self, text: &str) {
         let folder = self.home().join(".config/ssod");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("config.toml"), text).unwrap();
+        // Whatever the umask of the test is: ssod does not use settings that other users can change.
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+        let file = folder.join("config.toml");
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         self.chown_to_user();
     }
 
@@ -293,13 +296,15 @@ fn is_daemon(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "ssod-daemon")
 }
 
-/// Copies the programs into the user's home folder, because other users may have no access to the build folder.
-fn copy_programs(home: &Path, uid: u32) -> PathBuf {
-    lchown(home, Some(uid), Some(uid)).unwrap();
-    let folder = home.join("bin");
-    fs::create_dir(&folder).unwrap();
+/// Copies the programs into a folder of their own, because other users may have no access to the build folder. The home
+/// folder is searched for secrets, which takes long in large files.
+fn copy_programs() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("ssod-programs-").tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     for name in ["ssod", "ssod-daemon", "fake-identity-center"] {
-        fs::copy(programs().join(name), folder.join(name)).unwrap();
+        let (program, copy) = (programs().join(name), folder.path().join(name));
+        // A link takes no time, if both folders are on one file system.
+        fs::hard_link(&program, &copy).or_else(|_| fs::copy(&program, &copy).map(drop)).unwrap();
     }
     folder
 }

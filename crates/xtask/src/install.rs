@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use ssod_control::systemd_program;
 
 use crate::workspace::{BuildProfile, cargo_build, root, run, target};
 
@@ -61,19 +62,23 @@ pub(crate) fn install_files(folder: &Path, prefix: &Path, profile: BuildProfile)
     let client = folder.join("bin/ssod");
     let bin = prefix.join("bin");
     let bin = bin.to_str().context("the prefix is not valid UTF-8")?;
+    let daemon = systemd_program(&prefix.join("bin/ssod-daemon"));
+    let daemon =
+        daemon.with_context(|| format!("systemd cannot start a program below {}", prefix.display()))?;
     // systemd reads a package's units from lib, and a user's own from the data folder.
     let units = if prefix == Path::new("/usr") { "lib/systemd/user" } else { "share/systemd/user" };
     for unit in ["ssod.service", "ssod.socket"] {
         let text = fs::read_to_string(root().join("systemd").join(unit))?;
         let path = add_file(folder, &format!("{units}/{unit}"), &mut installed)?;
-        write(&path, &text.replace(UNIT_PROGRAM, &format!("{bin}/ssod-daemon")))?;
+        write(&path, &text.replace(UNIT_PROGRAM, &daemon))?;
     }
     for (shell, file) in COMPLETIONS {
-        let script = Command::new(&client).args(["completions", shell]).output()?;
+        let program = format!("{bin}/ssod");
+        let script = Command::new(&client).args(["completions", shell, "--program", &program]).output()?;
         ensure!(script.status.success(), "ssod completions {shell} failed");
         let script = String::from_utf8(script.stdout)?;
         let path = add_file(folder, file, &mut installed)?;
-        write(&path, &script.replace(&*client.to_string_lossy(), &format!("{bin}/ssod")))?;
+        write(&path, &script)?;
     }
     let pages = tempfile::tempdir()?;
     run(Command::new(&client).arg("man").arg(pages.path()))?;

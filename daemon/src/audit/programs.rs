@@ -132,7 +132,8 @@ mod tests {
         let peer = ssod_peer::tcp_peer(from, to).unwrap().unwrap();
         let mut programs = Programs::new();
         let mut was_tried = false;
-        let is_own = |origin: Origin| matches!(origin, Origin::Program(program) if program.pid == std::process::id());
+        let is_own =
+            |origin: Origin| matches!(origin, Origin::Program(program) if program.pid == std::process::id());
         assert!(is_own(programs.behind(peer, true, Duration::ZERO, || was_tried = true)) && was_tried);
         drop(client);
         // It is named although it has closed the connection meanwhile, but a new connection with its inode is not.

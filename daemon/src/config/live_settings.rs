@@ -34,8 +34,8 @@ impl LiveSettings {
 
     /// Reads the file again, and returns which changes need a restart, if there are any. An unusable file changes
     /// nothing.
-    pub(crate) async fn reload(&self, path: &Path) -> Result<Option<String>, SettingsError> {
-        let new = Settings::load_async(path).await?;
+    pub(crate) async fn reload(&self, path: &Path, home: &Path) -> Result<Option<String>, SettingsError> {
+        let new = Settings::load_async(path, home).await?;
         let needs_restart = self.started_with.needs_restart(&new);
         self.current.send_replace(Arc::new(new));
         Ok(needs_restart)

@@ -58,9 +58,9 @@ impl Network {
     /// Returns the options for the calls; fails if the CA bundle cannot be read.
     pub(crate) async fn options(&self, loopback: LoopbackCheck) -> Result<HttpOptions> {
         let ca_bundle = match &self.ca_bundle {
-            Some(CaBundle { path, .. }) => {
-                Some(read(path).await.with_context(|| format!("cannot read the CA bundle {}", path.display()))?)
-            }
+            Some(CaBundle { path, .. }) => Some(
+                read(path).await.with_context(|| format!("cannot read the CA bundle {}", path.display()))?,
+            ),
             None => None,
         };
         let proxy = self.proxy.as_ref().map(|proxy| proxy.options.clone());

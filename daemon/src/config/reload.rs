@@ -1,12 +1,12 @@
 //! Reloads `config.toml` and the AWS config file when they change on disk.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ssod_control::Paths;
-use ssod_private_files::ReadPolicy;
+use ssod_private_files::{Exposure, Need, ReadPolicy, exposures};
 
 use super::FileWatch;
 use super::aws_config::LiveAwsConfig;
@@ -39,8 +39,11 @@ const RETRY_STALLED: Duration = Duration::from_secs(10);
 
 /// The content of the files at one time, to recognize a change. An error is content, too: a file that could not be read
 /// may be readable now.
-#[derive(PartialEq, Eq)]
-struct Contents([Result<Vec<u8>, String>; 2]);
+struct Contents {
+    aws_config: Result<Vec<u8>, String>,
+    /// With what exposes the file to other users, because whether it is used also depends on who can change it.
+    settings: Result<(Vec<u8>, Vec<Exposure>), String>,
+}
 
 impl ConfigReloader {
     /// Reloads changed files until the stop. It compares contents, because one change can cause many events.
@@ -54,7 +57,7 @@ impl ConfigReloader {
                 return;
             }
         };
-        let mut before = Contents::read(&files).await;
+        let mut before = self.contents().await;
         // A file may have changed after it was first read and before the watch started.
         let mut answer = self.reload(true, true).await;
         loop {
@@ -69,12 +72,18 @@ impl ConfigReloader {
                 () = watch.changed() => {}
                 () = retry => watch.watch_folders().await,
             }
-            let now = Contents::read(&files).await;
+            let now = self.contents().await;
             let is_retry = answer == FileAnswer::Stalled;
-            answer =
-                self.reload(is_retry || now.0[0] != before.0[0], is_retry || now.0[1] != before.0[1]).await;
+            let aws_config_changed = now.aws_config != before.aws_config;
+            let settings_changed = now.settings != before.settings;
+            answer = self.reload(is_retry || aws_config_changed, is_retry || settings_changed).await;
             before = now;
         }
+    }
+
+    async fn contents(&self) -> Contents {
+        let Paths { aws_config, settings, home, .. } = &*self.paths;
+        Contents { aws_config: read(aws_config).await, settings: read_with_exposures(settings, home).await }
     }
 
     /// Reloads the files that have changed.
@@ -91,7 +100,7 @@ impl ConfigReloader {
     }
 
     async fn reload_settings(&self) -> FileAnswer {
-        match self.settings.reload(&self.paths.settings).await {
+        match self.settings.reload(&self.paths.settings, &self.paths.home).await {
             Ok(needs_restart) => {
                 let settings = self.settings.current();
                 self.imds_enabled.store(settings.imds.enabled, Ordering::Relaxed);
@@ -128,16 +137,16 @@ impl ConfigReloader {
     }
 }
 
-impl Contents {
-    async fn read(files: &[PathBuf; 2]) -> Self {
-        let [aws_config, settings] = files;
-        Self([read(aws_config).await, read(settings).await])
-    }
-}
-
 async fn read(file: &Path) -> Result<Vec<u8>, String> {
     let path = file.to_owned();
     let read = move || ssod_private_files::read(&path, &ReadPolicy::user_file());
     let content = file_access::access(file, read).await.map_err(|error| error.to_string())?;
     content.map_err(|error| error.to_string())
+}
+
+async fn read_with_exposures(file: &Path, home: &Path) -> Result<(Vec<u8>, Vec<Exposure>), String> {
+    let content = read(file).await?;
+    let (path, home) = (file.to_owned(), home.to_owned());
+    let exposed = move || exposures(&path, Need::Unchanged, &home);
+    Ok((content, file_access::access(file, exposed).await.map_err(|error| error.to_string())?))
 }

@@ -8,14 +8,11 @@ const MAX_DESCRIPTORS: u64 = 65_536;
 /// file private. It must be the first call in `main`.
 pub fn harden() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    ssod_hardening::forbid_inspection();
+    ssod_hardening::CoreLimit::forbid();
     #[cfg(target_os = "linux")]
     {
-        use rustix::process::{
-            DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
-        };
-        // If one of these fails, the default remains, and every other defence still works.
-        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         // Thousands of idle connections must not use the descriptors that the vault's files need.
         let descriptors = getrlimit(Resource::Nofile);
         let current = descriptors.maximum.map_or(MAX_DESCRIPTORS, |most| most.min(MAX_DESCRIPTORS));

@@ -3,10 +3,11 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use ssod_control::{SessionState, VaultStateKind};
-use ssod_testkit::{ChildProcess, Sandbox, TestUser, leaks, wait_until};
+use ssod_testkit::{ChildProcess, Sandbox, TestUser, leaks, run, wait_until};
 
 use super::other_user::signed_in;
 use super::{ALICE, python, run_python};
@@ -73,6 +74,44 @@ fn a_crash_leaves_no_core_dump_even_if_the_shell_allows_it() {
     };
     assert!(leaves_core("sleep 60"), "this machine writes no core dumps, so this test proves nothing");
     assert!(!leaves_core("ssod-daemon"));
+}
+
+#[test]
+fn a_crash_of_the_client_leaves_no_core_dump_and_exec_changes_no_limit() {
+    use std::os::unix::process::ExitStatusExt;
+    let sandbox = Sandbox::signed_in(TestUser::ADMIN);
+    let folder = tempfile::tempdir().unwrap();
+    let crash = |program: &str, name: &str| {
+        let line = format!("ulimit -c unlimited; exec {program}");
+        let mut command = sandbox.command("/bin/sh");
+        let mut child = command.args(["-c", &line]).current_dir(folder.path()).spawn().unwrap();
+        let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        let comm = format!("/proc/{}/comm", child.id());
+        wait_until("the program runs", || fs::read_to_string(&comm).is_ok_and(|found| found.trim() == name));
+        // The program has just begun; its first action is to protect itself.
+        std::thread::sleep(Duration::from_millis(300));
+        rustix::process::kill_process(pid, Signal::ABORT).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(Signal::ABORT.as_raw()));
+        let cores = leaks::files_below(folder.path());
+        let left = status.core_dumped() || !cores.is_empty();
+        for core in &cores {
+            fs::remove_file(core).unwrap();
+        }
+        left
+    };
+    assert!(crash("sleep 60", "sleep"), "this machine writes no core dumps, so this test proves nothing");
+    assert!(!crash("ssod status --watch > /dev/null", "ssod"));
+
+    // The program that `exec` runs is like every other program of the shell.
+    assert!(crash("ssod exec adminUser -- sleep 60", "sleep"));
+    let limits = |program: &str| {
+        let line = format!("ulimit -Sc 1234; {program} sh -c 'ulimit -Sc; ulimit -Hc'");
+        run(sandbox.command("/bin/sh").args(["-c", &line])).succeeded()
+    };
+    let expected = limits("");
+    assert!(expected.starts_with("1234\n"), "{expected}");
+    assert_eq!(limits("ssod exec adminUser --"), expected);
 }
 
 /// Searches the writable memory of a process. Returns the prefixes of the fake's secrets and the names of the given

@@ -43,9 +43,9 @@ fn row(entry: &AuditEntry) -> ([String; 7], Option<String>) {
     let number = |number: Option<u32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
     let at = entry.at.parse::<Timestamp>();
     let cells = [
-        at.map_or_else(|_| escape(&entry.at), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
+        at.map_or_else(|_| terminal::one_line(&entry.at), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
         outcome(entry),
-        entry.profile.as_deref().map_or_else(|| "-".to_owned(), escape),
+        entry.profile.as_deref().map_or_else(|| "-".to_owned(), terminal::one_line),
         program(entry),
         number(entry.pid),
         number(entry.uid),
@@ -73,8 +73,8 @@ fn remark(entry: &AuditEntry) -> Option<String> {
     };
     let refused_action = entry.action.filter(|_| entry.outcome == AuditOutcome::Refused);
     let refused_action = refused_action.map(|action| format!("{}:", action.as_str()));
-    let detail = entry.detail.as_deref().map(escape);
-    let reason = entry.reason.as_deref().map(escape);
+    let detail = entry.detail.as_deref().map(terminal::one_line);
+    let reason = entry.reason.as_deref().map(terminal::one_line);
     let lost = (entry.lost > 0).then(|| format!("({} entries before this one were lost)", entry.lost));
     let parts = [repeated, refused_action, detail, reason, lost];
     let remark = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -86,15 +86,10 @@ fn program(entry: &AuditEntry) -> String {
     let unit =
         entry.cgroup.as_deref().and_then(|path| path.rsplit('/').next()).filter(|unit| !unit.is_empty());
     match (&entry.program, unit) {
-        (Some(program), _) => escape(program),
-        (None, Some(unit)) => format!("gone ({})", escape(unit)),
+        (Some(program), _) => terminal::one_line(program),
+        (None, Some(unit)) => format!("gone ({})", terminal::one_line(unit)),
         (None, None) => "gone".to_owned(),
     }
-}
-
-/// Replaces control characters, so that a program's or a profile's name cannot control the terminal.
-fn escape(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
 }
 
 #[cfg(test)]

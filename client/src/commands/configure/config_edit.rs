@@ -21,7 +21,7 @@ pub(super) fn save(context: &CommandContext, before: &str, after: &str) -> Comma
     if before != after {
         user_file::replace(&context.paths.aws_config, after)?;
     }
-    if let Some(client) = daemon_process::find_running(&context.paths) {
+    if let Some(client) = daemon_process::find_running(&context.paths)? {
         client.post::<()>("/v1/reload", &())?;
     }
     Ok(())

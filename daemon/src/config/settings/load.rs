@@ -1,67 +1,27 @@
 //! Reads the settings from their file.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use ssod_private_files::{FileError, ReadPolicy};
-use thiserror::Error;
+use ssod_private_files::{FileError, read_trusted};
 
 use super::Settings;
+use super::error::SettingsError;
 use super::mistake::{Mistake, line_at};
 use crate::system::file_access;
 
-/// The limit for the file. Ten thousand profiles in `[imds] profiles` take less than half of it.
-const MAX_SETTINGS_BYTES: u64 = 1024 * 1024;
-
-/// Why the settings cannot be used.
-#[derive(Debug, Error)]
-pub enum SettingsError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {error}", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The error.
-        error: io::Error,
-    },
-    /// The file has a mistake.
-    #[error("{} line {}: {}", .path.display(), .mistake.line, .mistake.message)]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// The first mistake.
-        mistake: Mistake,
-    },
-}
-
-impl SettingsError {
-    /// Returns whether the file must be read again later, because its file system does not answer now.
-    pub(crate) fn is_stalled(&self) -> bool {
-        matches!(self, Self::Unreadable { error, .. } if file_access::is_stalled(error))
-    }
-
-    /// Returns what the user can do.
-    pub fn remedy(&self) -> String {
-        match self {
-            Self::Unreadable { .. } => {
-                "Make it a file that you can read, or set SSOD_CONFIG to another file".to_owned()
-            }
-            Self::Invalid { mistake, .. } => mistake.remedy(),
-        }
-    }
-}
-
 impl Settings {
-    /// Loads the file; without a file, every setting has its default. Blocks for a limited time.
-    pub fn load(path: &Path) -> Result<Self, SettingsError> {
-        let file = path.to_owned();
-        Self::from_content(path, file_access::access_blocking(move || read(&file)))
+    /// Loads the file; without a file, every setting has its default. Fails if other users can change it, directly or
+    /// through a folder on the way from the home folder. Blocks for a limited time.
+    pub fn load(path: &Path, home: &Path) -> Result<Self, SettingsError> {
+        let (file, home) = (path.to_owned(), home.to_owned());
+        Self::from_content(path, file_access::access_blocking(move || read_trusted(&file, &home)))
     }
 
     /// Loads the file without blocking the runtime.
-    pub(crate) async fn load_async(path: &Path) -> Result<Self, SettingsError> {
-        let file = path.to_owned();
-        Self::from_content(path, file_access::access(path, move || read(&file)).await)
+    pub(crate) async fn load_async(path: &Path, home: &Path) -> Result<Self, SettingsError> {
+        let (file, home) = (path.to_owned(), home.to_owned());
+        Self::from_content(path, file_access::access(path, move || read_trusted(&file, &home)).await)
     }
 
     fn from_content(
@@ -73,13 +33,12 @@ impl Settings {
         match content.map_err(unreadable)? {
             Ok(bytes) => Self::parse(decode(&bytes).map_err(invalid)?).map_err(invalid),
             Err(FileError::NotFound) => Ok(Self::default()),
+            Err(FileError::Exposed(exposure)) => {
+                Err(SettingsError::Exposed { path: path.to_owned(), exposure })
+            }
             Err(error) => Err(unreadable(error.into())),
         }
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    ssod_private_files::read(path, &ReadPolicy::user_file().max_bytes(MAX_SETTINGS_BYTES))
 }
 
 /// Returns the text without a byte-order mark, which some editors write.

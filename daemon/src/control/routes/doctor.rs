@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::State;
 use ssod_control::{Check, CheckGroup, CheckState, Paths};
+use ssod_private_files::Need;
 use ssod_vault::KeyStore;
 use tokio::net::TcpStream;
 
-use self::permissions::{Need, Protected};
+use self::permissions::Protected;
 use crate::config::live_settings::LiveSettings;
 use crate::config::problem::{Area, Problem};
 use crate::control::context::DaemonFacts;
@@ -61,7 +62,7 @@ async fn access(paths: &Arc<Paths>, facts: &Arc<DaemonFacts>, settings: &LiveSet
     let (checked, facts, settings) = (paths.clone(), facts.clone(), settings.current());
     let check = move || {
         let protected = protected(&checked, &facts, &settings.login.browser);
-        permissions::check(&protected, &checked.home, ssod_peer::own_uid())
+        permissions::check(&protected, &checked.home)
     };
     let lane = paths.home.join("permissions");
     file_access::access(&lane, check).await.unwrap_or_else(|error| {

@@ -162,12 +162,11 @@ impl SignIn {
     }
 
     fn announce(&self, session: &ssod_model::SsoSession, url: &str) -> Result<(), FlowError> {
-        check_host(session, url)?;
+        let url = sign_in_page(session, url)?;
         self.send(&LoginEvent::Browser {
             session: session.name.to_string(),
-            url: url.to_owned(),
+            url,
             start_url: session.start_url.to_string(),
-            browser: self.services.settings.current().login.browser.clone(),
         });
         Ok(())
     }
@@ -177,12 +176,12 @@ impl SignIn {
         session: &ssod_model::SsoSession,
         authorization: &DeviceAuthorization,
     ) -> Result<(), FlowError> {
-        check_host(session, &authorization.verification_uri)?;
-        check_host(session, &authorization.verification_uri_complete)?;
+        let url = sign_in_page(session, &authorization.verification_uri)?;
+        let url_complete = sign_in_page(session, &authorization.verification_uri_complete)?;
         self.send(&LoginEvent::DeviceCode {
             session: session.name.to_string(),
-            url: authorization.verification_uri.clone(),
-            url_complete: authorization.verification_uri_complete.clone(),
+            url,
+            url_complete,
             code: authorization.user_code.clone(),
             expires_in: authorization.expires_in.as_secs(),
             start_url: session.start_url.to_string(),
@@ -199,11 +198,11 @@ impl SignIn {
     }
 }
 
-fn check_host(session: &ssod_model::SsoSession, url: &str) -> Result<(), FlowError> {
-    if sign_in_hosts::allows(session, url) {
-        return Ok(());
-    }
-    Err(FlowError::Refused("it names a sign-in page that is not one of this session's hosts".to_owned()))
+/// Returns the address of the page as a browser understands it. Fails if the page is not one of the session's.
+fn sign_in_page(session: &ssod_model::SsoSession, url: &str) -> Result<String, FlowError> {
+    sign_in_hosts::allowed_page(session, url).map(String::from).ok_or_else(|| {
+        FlowError::Refused("it names a sign-in page that is not one of this session's hosts".to_owned())
+    })
 }
 
 /// Why one attempt failed.
