@@ -2,7 +2,7 @@
 //!
 //! A prompt needs a screen, which the tests do not have; so the keyring reports it as dismissed.
 
-use ssod_testkit::{Sandbox, TestUser};
+use ssod_testkit::{Sandbox, TestUser, wait_until};
 
 use crate::key_stores::{KEYRING_FUNCTIONS, SESSION_BUS, UNLOCK, WAIT_UNTIL_OPEN, output_in_session};
 
@@ -22,8 +22,10 @@ ssod lock; state
 timeout 38 ssod unlock 2>&1; echo "status: $?"; state
 kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"; while [ -e "$XDG_RUNTIME_DIR/ssod/control.sock" ]; do sleep 0.05; done
 ssod status >/dev/null 2>&1; sleep 1; state
-printf pw | gnome-keyring-daemon --unlock >/dev/null 2>&1
-ssod unlock; state
+kill "$(keyring_pid)"; while bus NameHasOwner string:org.freedesktop.secrets | grep -q true; do sleep 0.05; done
+printf wrong | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1; ssod unlock 2>&1; state
+kill "$(keyring_pid)"; while bus NameHasOwner string:org.freedesktop.secrets | grep -q true; do sleep 0.05; done
+printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1; ssod unlock; state
 [ "$(ssod env adminUser --shell json)" = "$before" ] && echo "nothing is lost""#;
     let setup = format!("{KEYRING_FUNCTIONS}\n{STATE}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}");
     let output = output_in_session(PRESENCE, SESSION_BUS, &setup, commands);
@@ -33,6 +35,7 @@ ssod unlock; state
     assert!(after_lock.starts_with(locked), "{output}");
     assert!(output.contains("The keyring's password was not entered: "), "{output}");
     assert!(output.contains(&format!("status: 1\n{locked}{locked}")), "after a restart, too: {output}");
+    assert_eq!(output.matches(locked).count(), 4, "with a wrong password, too: {output}");
     assert!(output.contains("Run ssod unlock in a desktop session"), "{output}");
     let end = "Unlocked.\nkeyring open\n\"state\": \"open\"\nnothing is lost\n";
     assert!(output.ends_with(end), "{output}");
@@ -53,13 +56,14 @@ fn presence_is_refused_for_a_key_store_without_a_password() {
     sandbox.add_settings("[lock]\npresence = true\n");
     let refused = sandbox.ssod(&["status"]).failed_with(4);
     assert!(refused.contains("presence under [lock] needs a keyring with a password"), "{refused}");
-    let settings = |lock: &str| format!("[endpoint]\nport = {}\n{lock}", sandbox.daemon().port());
+    let port = sandbox.daemon().port();
+    let settings = |lock: &str| format!("[endpoint]\nport = {port}\n{lock}");
     sandbox.write_settings(&format!("{}[vault]\nkey = \"file\"\n", settings("")));
     sandbox.start_daemon();
-    ssod_testkit::wait_until("the vault is open", || sandbox.daemon().status().daemon.vault.is_open());
+    wait_until("the vault is open", || sandbox.daemon().status().daemon.vault.is_open());
     // With "auto", the settings do not say where the key is.
     sandbox.write_settings(&settings("[lock]\npresence = true\n"));
-    ssod_testkit::wait_until("the problem is reported", || {
+    wait_until("the problem is reported", || {
         sandbox.daemon().problems().concat().contains("[lock] presence = true has no effect")
     });
     let refused = sandbox.ssod(&["vault", "move", "keyutils"]).failed_with(1);

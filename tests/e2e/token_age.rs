@@ -2,16 +2,16 @@
 
 use std::fs;
 
-use ssod_testkit::{Sandbox, TestUser, wait_until};
+use ssod_testkit::{Sandbox, wait_until};
 
-use crate::clock_jumps::with_shiftable_clock;
+use crate::clock_jumps::{start_with_clock, with_shiftable_clock};
 
 fn status(sandbox: &Sandbox, token: &str) -> u16 {
     sandbox.daemon().credentials_with_token("adminUser", token).status
 }
 
-/// The user is signed out, because credentials cannot be renewed by a clock that only the daemon has; `LoginRequired`
-/// shows that the token is accepted.
+/// The user is signed out, so that no answer of AWS corrects the daemon's clock; the refusal `LoginRequired` shows that
+/// the token is accepted.
 fn is_accepted(sandbox: &Sandbox, token: &str) -> bool {
     match status(sandbox, token) {
         401 => false,
@@ -29,14 +29,21 @@ fn an_old_token_ends_after_the_next_day_and_the_file_always_has_the_present_one(
     let file_token = || fs::read_to_string(&file).unwrap();
     assert!(is_accepted(&sandbox, &first) && file_token() == first);
     fs::write(&clock, "+25h").unwrap();
+    // libfaketime does not fake the timer, so the daemon notices the time when its settings change.
+    sandbox.add_settings("# changed\n");
     wait_until("the token is renewed", || file_token() != first);
     let second = file_token();
     assert!(is_accepted(&sandbox, &first) && is_accepted(&sandbox, &second), "open shells work");
     assert_eq!(sandbox.daemon().token("adminUser"), second);
     // A restart changes nothing.
     sandbox.daemon().kill();
-    crate::clock_jumps::start_with_clock(&mut sandbox, &clock);
+    start_with_clock(&mut sandbox, &clock);
     assert!(is_accepted(&sandbox, &first) && is_accepted(&sandbox, &second) && file_token() == second);
+    // The first token ends a day after its renewal.
+    sandbox.daemon().kill();
+    fs::write(&clock, "+48h").unwrap();
+    start_with_clock(&mut sandbox, &clock);
+    assert!(!is_accepted(&sandbox, &first) && is_accepted(&sandbox, &second));
     // A revocation ends both.
     sandbox.ssod(&["logout", "--revoke-shells"]).succeeded();
     assert!(!is_accepted(&sandbox, &first) && !is_accepted(&sandbox, &second));
@@ -45,7 +52,7 @@ fn an_old_token_ends_after_the_next_day_and_the_file_always_has_the_present_one(
     // The machine was off for a week.
     sandbox.daemon().kill();
     fs::write(&clock, "+200h").unwrap();
-    crate::clock_jumps::start_with_clock(&mut sandbox, &clock);
+    start_with_clock(&mut sandbox, &clock);
     wait_until("a shell with the file works", || {
         fs::read_to_string(&new_file).is_ok_and(|token| token != third && is_accepted(&sandbox, &token))
     });

@@ -134,10 +134,12 @@ impl Vault {
     /// store; saves wait until it returns. Fails while the vault is locked, or if a store or the disk fails.
     pub fn rekey(&self, store: KeyStore) -> Result<(), RekeyError> {
         let _key_store = self.lock_key_store();
-        let outcome = {
+        // The key store accepts the new key only with the present counter, so every file must have that first.
+        let revoked = self.report_unraised(self.complete_revocation());
+        let outcome = revoked.and_then(|()| {
             let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
             rekey::run(&self.folder, keys.as_mut(), store)
-        };
+        });
         // This also reads the record again, which names the new key or both.
         self.forget_obsolete_keys();
         outcome.map_err(|error| {

@@ -18,6 +18,9 @@ pub struct AlreadyRuns {
     pid: String,
 }
 
+/// More digits than any process id has.
+const MAX_PID_BYTES: u64 = 20;
+
 /// The lock, which is held until it is dropped. The kernel releases it when the process ends, even by a crash.
 #[derive(Debug)]
 pub struct InstanceLock(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
@@ -32,7 +35,7 @@ impl InstanceLock {
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
                 // The process id is only for the message, so an error does not matter.
-                let _ = file.read_to_string(&mut pid);
+                let _ = (&mut file).take(MAX_PID_BYTES).read_to_string(&mut pid);
                 return Err(AlreadyRuns { pid: pid.trim().to_owned() }.into());
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(unusable),

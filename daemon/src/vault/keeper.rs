@@ -149,7 +149,7 @@ impl VaultKeeper {
             attempted.send_replace(true);
             tokio::select! {
                 () = &mut stopped => return,
-                () = woken.notified() => continue,
+                () = woken.notified() => {}
                 () = services.clock.sleep_until(next) => {}
             }
             let lock_is_due = self.idle_lock_at().is_some_and(|at| at <= services.clock.now());

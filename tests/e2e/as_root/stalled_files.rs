@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ssod_testkit::{Sandbox, TestUser, wait_until, wait_until_within};
+use ssod_testkit::{Sandbox, TestUser, run, wait_until, wait_until_within};
 
 /// Mounts a FUSE file system whose server never answers: each access to it waits.
 const MOUNT: &str = r#"

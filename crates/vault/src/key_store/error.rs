@@ -127,8 +127,8 @@ impl KeyStoreError {
                 "Run ssod unlock in a desktop session and enter the password, or unlock the keyring first"
             }
             Self::Missing { cause: MissingCause::Entry, .. } => {
-                "If another keyring program is running now, start the one that has the key; if the key is lost, move \
-                 that folder away and sign in again"
+                "If another keyring program is running now, start the one that has the key; if the key is lost, or the \
+                 folder is an older copy, move that folder away and sign in again"
             }
             Self::Missing { cause: MissingCause::DefaultKeyring, .. } => {
                 "If the keyring still exists, open it (log in to the desktop, or start its program); ssod retries \

@@ -10,7 +10,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use super::Vault;
 use super::keys::is_same_key;
-use super::rekey::{LOCKED, broken};
+use super::rekey::broken;
 use crate::key_store::access;
 use crate::key_store::error::KeyStoreError;
 use crate::key_store::kind::KeyStore;
@@ -75,7 +75,8 @@ impl Vault {
         let raised = {
             // No file is written meanwhile, so none keeps the lower counter.
             let keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-            let keys = keys.as_ref().ok_or_else(|| broken(location.store, LOCKED))?;
+            // The next unlock completes it.
+            let Some(keys) = keys.as_ref() else { return Ok(()) };
             if keys.current.counter == keys.counter {
                 return Ok(());
             }

@@ -493,6 +493,29 @@ fn a_revocation_that_the_key_store_refuses_is_reported_and_completed_later() {
 }
 
 #[test]
+fn a_rekey_after_a_failed_revocation_that_is_killed_at_any_step_loses_no_file() {
+    for points in 0.. {
+        let folder = VaultFolder::create();
+        let vault = filled(folder.path());
+        let counter = folder.path().with_file_name("vault-counter");
+        let before = fs::read(&counter).unwrap();
+        fs::remove_file(&counter).unwrap();
+        fs::create_dir(&counter).unwrap();
+        vault.revoke_copies().unwrap_err();
+        fs::remove_dir(&counter).unwrap();
+        ssod_private_files::write(&counter, &before).unwrap();
+        let complete = interruption::completes(points, || vault.rekey(KeyStore::File).unwrap());
+        let again = reopened(folder.path());
+        assert_eq!(again.load_sessions().unwrap(), [record()], "killed at {points}");
+        assert_eq!(again.load_credentials().unwrap(), credentials(), "killed at {points}");
+        assert_eq!((again.problems(), keys_in_store(folder.path())), (vec![], 1), "killed at {points}");
+        if complete {
+            return;
+        }
+    }
+}
+
+#[test]
 fn a_damaged_file_cannot_raise_the_counter() {
     let folder = VaultFolder::create();
     let vault = filled(folder.path());
