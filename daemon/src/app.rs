@@ -100,10 +100,8 @@ impl App {
     pub async fn start(options: Options, clock: Clock) -> Result<Self> {
         let Options { paths, settings, variable, mut inherited } = options;
         let instance_lock = prepare_folders(&paths)?;
-        let (settings, network) = {
-            let network = Network::find(&settings.network, &paths.settings, &variable)?;
-            (LiveSettings::new(settings), network)
-        };
+        let network = Network::find(&settings.network, &paths.settings, &variable)?;
+        let settings = LiveSettings::new(settings);
         let foundation = Foundation::new(paths, &settings, &network, clock)?;
         let sockets = Sockets::bind(&foundation, settings.current().endpoint.port, &mut inherited)?;
         let port = sockets.endpoint.local_addr()?.port();
