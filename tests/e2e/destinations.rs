@@ -1,5 +1,5 @@
-//! Secrets go only to the endpoints that issued them (T27). `as_root::destinations` has the cases that need another user
-//! or another address.
+//! Secrets go only to the endpoints that issued them (T27). `as_root::destinations` has the cases that need another
+//! user or another address.
 
 use std::fs;
 use std::time::Duration;
@@ -148,9 +148,12 @@ fn plain_http_to_a_name_is_refused_and_no_password_is_shown() {
     let url = "http://me:MARKER-password@localhost.localstack.cloud:4566";
     sandbox.start_daemon_with(&[("AWS_ENDPOINT_URL_SSO_OIDC", url), ("AWS_ENDPOINT_URL_SSO", url)]);
     let error = sandbox.login_with("adminUser", &["--device-code"], |_| {}).failed_with(1);
-    assert!(error.contains("secrets are not sent to http://localhost.localstack.cloud:4566"), "{error}");
+    assert!(
+        error.contains("error: Secrets are not sent to http://localhost.localstack.cloud:4566"),
+        "{error}"
+    );
     let shown = [sandbox.ssod(&["status"]), sandbox.ssod(&["doctor"]), sandbox.ssod(&["status", "--json"])];
-    assert!(shown[0].stdout.contains("could be read on the way"), "{}", shown[0].stdout);
+    assert!(shown[0].stdout.contains("others could read them on the way"), "{}", shown[0].stdout);
     let mut texts: Vec<_> = shown.into_iter().flat_map(|output| [output.stdout, output.stderr]).collect();
     texts.extend([error, sandbox.daemon().log(), fs::read_to_string(sandbox.daemon().audit_file()).unwrap()]);
     for text in texts {

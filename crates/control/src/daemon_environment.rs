@@ -22,7 +22,7 @@ pub const ENDPOINT_VARIABLES: [&str; 5] = [
 ];
 
 /// The other variables, by their whole names: the user and the folders, the language, and the session bus.
-const OTHER_VARIABLES: [&str; 16] = [
+const OTHER_VARIABLES: [&str; 17] = [
     "HOME",
     "USER",
     "LOGNAME",
@@ -39,6 +39,7 @@ const OTHER_VARIABLES: [&str; 16] = [
     "JOURNAL_STREAM",
     "INVOCATION_ID",
     "RUST_BACKTRACE",
+    "SECURITYSESSIONID",
 ];
 
 /// How the names of further variables begin: folders, ssod's own variables, the language, and what service managers

@@ -12,7 +12,7 @@ use ssod_model::{
 use crate::answers::Page;
 use crate::http::{HttpClient, HttpOptions, SetupError};
 use crate::operation::Operation;
-use crate::{answers, oidc_base, portal_base, wire};
+use crate::{answers, check_endpoint, oidc_base, portal_base, wire};
 
 /// The most pages of 100 entries that are read: more than the largest organisations have, but no endless loop.
 const MAX_PAGES: usize = 1_000;
@@ -55,7 +55,7 @@ impl IdentityCenter {
         path: &str,
         body: &impl Serialize,
     ) -> Result<Vec<u8>, IdentityError> {
-        let url = format!("{}{path}", oidc_base(session));
+        let url = format!("{}{path}", checked(oidc_base(session))?);
         let body = serde_json::to_vec(body).map_err(|error| IdentityError::Rejected(error.to_string()))?;
         let request = self.http.client()?.post(url).header("content-type", "application/json").body(body);
         let answer = self.http.send(operation, request).await;
@@ -70,7 +70,7 @@ impl IdentityCenter {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<u8>, IdentityError> {
-        let url = Url::parse_with_params(&format!("{}{path}", portal_base(session)), query)
+        let url = Url::parse_with_params(&format!("{}{path}", checked(portal_base(session))?), query)
             .map_err(|error| IdentityError::Rejected(format!("the portal's URL is not usable: {error}")))?;
         let request = self.http.client()?.get(url).headers(portal_authorization(access_token)?);
         let answer = self.http.send(operation, request).await;
@@ -254,11 +254,17 @@ impl IdentityProvider for IdentityCenter {
     }
 
     async fn logout(&self, session: &SsoSession, access_token: &Secret) -> Result<(), IdentityError> {
-        let url = format!("{}/logout", portal_base(session));
+        let url = format!("{}/logout", checked(portal_base(session))?);
         let request = self.http.client()?.post(url).headers(portal_authorization(access_token)?);
         let answer = self.http.send(Operation::Logout, request).await;
         answer.map(drop).map_err(|error| name_override(error, session.endpoints.portal.as_deref()))
     }
+}
+
+/// Returns the base URL if requests with secrets may be sent there.
+fn checked(base: String) -> Result<String, IdentityError> {
+    check_endpoint(&base)?;
+    Ok(base)
 }
 
 /// Returns the portal's own authorization header: the token without a scheme.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ssod_model::public_url;
+use ssod_model::{IdentityError, public_url};
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -22,11 +22,22 @@ pub enum EndpointError {
     #[error("{} is not a URL that can be called", public_url(.0))]
     NotAUrl(String),
     /// The request would be readable on its way.
-    #[error(
-        "secrets are not sent to {}, because they could be read on the way; use https, or http on 127.0.0.1, [::1] or \
-         localhost", public_url(.0)
-    )]
+    #[error("secrets are not sent to {}, because others could read them on the way", public_url(.0))]
     ClearText(String),
+}
+
+impl EndpointError {
+    /// Returns what the user can do.
+    pub fn remedy(&self) -> &'static str {
+        "Use https, or http on 127.0.0.1, [::1] or localhost, in AWS_ENDPOINT_URL_SSO, AWS_ENDPOINT_URL_SSO_OIDC and \
+         [services] sections"
+    }
+}
+
+impl From<EndpointError> for IdentityError {
+    fn from(error: EndpointError) -> Self {
+        Self::UntrustedEndpoint { reason: error.to_string(), remedy: error.remedy().to_owned() }
+    }
 }
 
 /// Checks whether requests with secrets may be sent to the URL: https, or http on loopback. (Whose listener it is on
@@ -41,8 +52,8 @@ pub fn check_endpoint(url: &str) -> Result<(), EndpointError> {
     route(&parsed).map(drop)
 }
 
-/// Returns how a request to the URL is sent. A host name never leads to loopback, whatever the resolver says, except for
-/// `localhost`, for which the resolver is not asked.
+/// Returns how a request to the URL is sent. A host name never leads to loopback, whatever the resolver says, except
+/// for `localhost`, for which the resolver is not asked.
 pub(crate) fn route(url: &Url) -> Result<Route, EndpointError> {
     let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
         return Err(EndpointError::NotAUrl(url.to_string()));
@@ -122,6 +133,7 @@ mod tests {
             "https://evil.example\\@oidc.us-east-1.amazonaws.com",
             "https://evil.example/@oidc.us-east-1.amazonaws.com",
             "https:evil.example",
+            "https:/evil.example",
             "https://ev\til.example",
         ] {
             assert!(matches!(check_endpoint(other), Err(EndpointError::NotAUrl(_))), "{other}");

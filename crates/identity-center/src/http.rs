@@ -170,7 +170,7 @@ impl HttpClient {
         limit: Duration,
     ) -> Result<Answer, IdentityError> {
         let request = request.timeout(limit).build().map_err(|error| unreachable(&error))?;
-        match route(request.url()).map_err(|error| IdentityError::Rejected(error.to_string()))? {
+        match route(request.url())? {
             Route::Tls => {
                 let response = self.client()?.execute(request).await.map_err(|error| unreachable(&error))?;
                 let (status, headers) = (response.status(), response.headers().clone());

@@ -32,18 +32,23 @@ pub struct LoopbackConnection {
 #[derive(Clone)]
 pub struct LoopbackCheck(Arc<Check>);
 
-type Check = dyn Fn(LoopbackConnection) -> Result<(), String> + Send + Sync;
+type Check = dyn Fn(LoopbackConnection) -> Result<(), IdentityError> + Send + Sync;
 
 impl LoopbackCheck {
-    /// Creates a check; its error is a sentence without its period.
-    pub fn new(check: impl Fn(LoopbackConnection) -> Result<(), String> + Send + Sync + 'static) -> Self {
+    /// Creates a check; its error is [`IdentityError::UntrustedEndpoint`].
+    pub fn new(
+        check: impl Fn(LoopbackConnection) -> Result<(), IdentityError> + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(check))
     }
 }
 
 impl Default for LoopbackCheck {
     fn default() -> Self {
-        Self::new(|connection| Err(format!("no listener is trusted at {}", connection.server)))
+        Self::new(|connection| {
+            let reason = format!("no listener is trusted at {}", connection.server);
+            Err(IdentityError::UntrustedEndpoint { reason, remedy: String::new() })
+        })
     }
 }
 
@@ -64,7 +69,7 @@ pub(crate) async fn send(
     let connection =
         stream.local_addr().and_then(|client| Ok(LoopbackConnection { client, server: stream.peer_addr()? }));
     let connection = connection.map_err(|error| unavailable(addresses, &error))?;
-    (check.0)(connection).map_err(IdentityError::Unavailable)?;
+    (check.0)(connection)?;
     let failed = |error: hyper::Error| unavailable(addresses, &error);
     let (mut sender, exchange) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     let answer = async move {

@@ -386,16 +386,19 @@ async fn a_listener_that_is_not_trusted_gets_no_byte() {
     });
     let refuse = move |connection: LoopbackConnection| {
         assert_eq!(connection.server, server);
-        Err("another user listens there".to_owned())
+        let reason = "another user listens there".to_owned();
+        Err(IdentityError::UntrustedEndpoint { reason, remedy: String::new() })
     };
     let options = HttpOptions { loopback: LoopbackCheck::new(refuse), ..HttpOptions::default() };
     let aws = IdentityCenter::new(&options, WallClock::default().into()).unwrap();
     let grant = Grant::RefreshToken(Secret::new("r".into()));
-    assert_unavailable(aws.create_token(&session, &registered(), grant).await, "another user listens there");
+    let refused = aws.create_token(&session, &registered(), grant).await.unwrap_err().to_string();
+    assert_eq!(refused, "another user listens there");
     assert_eq!(received.await.unwrap(), b"");
     // Without a check, no listener is trusted.
     let aws = IdentityCenter::new(&HttpOptions::default(), WallClock::default().into()).unwrap();
     let listener = TcpListener::bind(server).await.unwrap();
-    assert_unavailable(aws.register_client(&session, SignInFlow::Browser).await, "no listener is trusted");
+    let refused = aws.register_client(&session, SignInFlow::Browser).await.unwrap_err().to_string();
+    assert_eq!(refused, format!("no listener is trusted at {server}"));
     drop(listener);
 }

@@ -101,6 +101,14 @@ pub enum IdentityError {
         /// The Retry-After of the answer, if there is one.
         retry_after: Option<Duration>,
     },
+    /// The endpoint may not get secrets, so nothing was sent.
+    #[error("{reason}")]
+    UntrustedEndpoint {
+        /// Why, as a sentence without its period.
+        reason: String,
+        /// What the user can do.
+        remedy: String,
+    },
     /// The request was refused for another reason: a retry does not help.
     #[error("{0}")]
     Rejected(String),

@@ -32,12 +32,13 @@ fn is_scheme(text: &str) -> bool {
 /// Returns whether the text is a host, with a port or without. A host that is not ASCII could look like another one.
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, port)) => (address, port.strip_prefix(':').or(port.is_empty().then_some(""))),
-        None => text.split_once(':').map_or((text, Some("")), |(host, port)| (host, Some(port))),
+        Some(address_and_port) => address_and_port,
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
     };
     let is_host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    !host.is_empty() && host.bytes().all(is_host_byte) && port.is_some_and(is_port)
+    let is_number = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
+    !host.is_empty() && host.bytes().all(is_host_byte) && is_port
 }
 
 fn is_printable(path: &str) -> bool {
@@ -71,6 +72,8 @@ mod tests {
             ("http://host\u{202e}moc.example", NO_URL),
             ("http://host/\u{1b}[31m", NO_URL),
             ("http://[::1", NO_URL),
+            ("https:/host.example", NO_URL),
+            ("http://host:", NO_URL),
             ("http://[::1]secret", NO_URL),
             ("", NO_URL),
         ] {

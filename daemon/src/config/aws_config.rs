@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ssod_identity_center::check_endpoint;
+use ssod_identity_center::{EndpointError, check_endpoint};
 use ssod_model::{ProfileName, SsoSession};
 use ssod_private_files::{FileError, ReadPolicy, read_to_string};
 use ssod_profiles::{Configuration, Document, EndpointVariables, resolve};
@@ -136,7 +136,9 @@ fn forbidden_endpoints(configuration: &Configuration) -> Vec<Problem> {
     let urls = of_sessions.chain(of_profiles).flat_map(|endpoints| [&endpoints.oidc, &endpoints.portal]);
     let distinct: BTreeSet<&String> = urls.flatten().collect();
     let forbidden = distinct.into_iter().filter_map(|url| check_endpoint(url).err());
-    forbidden.map(|error| Problem::new(Area::AwsConfig, error.to_string())).collect()
+    let problem =
+        |error: EndpointError| Problem::new(Area::AwsConfig, error.to_string()).with_remedy(error.remedy());
+    forbidden.map(problem).collect()
 }
 
 /// A session that is used although the file does not have it.

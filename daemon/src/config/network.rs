@@ -10,7 +10,7 @@ use ssod_control::{
     CA_BUNDLE_VARIABLE, NO_PROXY_VARIABLES, NetworkValue, PROXY_VARIABLES, first_set, resolve_user_path,
 };
 use ssod_identity_center::{HttpOptions, LoopbackCheck, LoopbackConnection, ProxyOptions};
-use ssod_model::public_url;
+use ssod_model::{IdentityError, public_url};
 use ssod_private_files::ReadPolicy;
 
 use crate::config::live_settings::LiveSettings;
@@ -134,7 +134,7 @@ pub(crate) fn loopback_check(settings: LiveSettings) -> LoopbackCheck {
 }
 
 /// Decides by the user who listens; the error says how to trust the listener anyway.
-fn judge(server: SocketAddr, holder: Option<u32>, own: u32) -> Result<(), String> {
+fn judge(server: SocketAddr, holder: Option<u32>, own: u32) -> Result<(), IdentityError> {
     let holder = match holder {
         Some(holder) if holder == own => return Ok(()),
         Some(holder) => {
@@ -143,10 +143,13 @@ fn judge(server: SocketAddr, holder: Option<u32>, own: u32) -> Result<(), String
         }
         None => "the user who listens there cannot be determined".to_owned(),
     };
-    Err(format!(
-        "no secret was sent to {server}, because {holder}; to trust that program, such as LocalStack in a container, \
-         set trusted_endpoints = [\"{server}\"] under [network] in config.toml"
-    ))
+    Err(IdentityError::UntrustedEndpoint {
+        reason: format!("no secret was sent to {server}, because {holder}"),
+        remedy: format!(
+            "To trust that program, such as LocalStack in a container, set trusted_endpoints = [\"{server}\"] under \
+             [network] in config.toml"
+        ),
+    })
 }
 
 #[cfg(test)]
@@ -162,8 +165,11 @@ mod tests {
         let server = "127.0.0.1:4566".parse().unwrap();
         assert_eq!(judge(server, Some(1_000), 1_000), Ok(()));
         for (holder, own) in [(Some(0), 1_000), (Some(1_001), 1_000), (Some(65_534), 0), (None, 1_000)] {
-            let refused = judge(server, holder, own).unwrap_err();
-            assert!(refused.contains("trusted_endpoints = [\"127.0.0.1:4566\"]"), "{refused}");
+            let Err(IdentityError::UntrustedEndpoint { reason, remedy }) = judge(server, holder, own) else {
+                panic!("{holder:?} is trusted by {own}");
+            };
+            assert!(reason.starts_with("no secret was sent to 127.0.0.1:4566, because "), "{reason}");
+            assert!(remedy.contains("trusted_endpoints = [\"127.0.0.1:4566\"]"), "{remedy}");
         }
     }
 

@@ -4,12 +4,12 @@ mod error;
 mod file;
 mod load;
 mod mistake;
+mod network;
 mod profile_names;
 mod syntax;
 mod value;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ssod_broker::{KeepFresh, Policy};
@@ -19,10 +19,9 @@ use ssod_vault::KeyStoreChoice;
 pub use self::error::SettingsError;
 use self::file::{Mistakes, SettingsFile, Table};
 pub use self::mistake::Mistake;
+pub(crate) use self::network::NetworkSettings;
 pub(crate) use self::profile_names::NamedProfile;
-use self::value::{
-    command, duration, loopback_addresses, one_of, optional_duration, port, rate, switch, text,
-};
+use self::value::{command, duration, one_of, optional_duration, port, switch};
 use crate::system::logging::LogFormat;
 
 /// The port if the settings name none. At the very first start, the daemon may choose another one.
@@ -76,30 +75,6 @@ pub struct ImdsSettings {
 impl Default for ImdsSettings {
     fn default() -> Self {
         Self { enabled: true, profiles: BTreeMap::new() }
-    }
-}
-
-/// `[network]`
-#[derive(Clone, Debug, PartialEq)]
-pub struct NetworkSettings {
-    /// A proxy URL; if empty, the environment's proxy is used.
-    pub proxy: String,
-    /// A file of certificates to trust in addition to the system's; if empty, `AWS_CA_BUNDLE` is used.
-    pub ca_bundle: String,
-    /// Calls to the portal per second.
-    pub portal_rate: f64,
-    /// Listeners on this machine that may get secrets in clear text although another user runs them.
-    pub trusted_endpoints: BTreeSet<SocketAddr>,
-}
-
-impl Default for NetworkSettings {
-    fn default() -> Self {
-        Self {
-            proxy: String::new(),
-            ca_bundle: String::new(),
-            portal_rate: Policy::default().portal_rate,
-            trusted_endpoints: BTreeSet::new(),
-        }
     }
 }
 
@@ -291,18 +266,6 @@ impl ImdsSettings {
         Self {
             enabled: table.read("enabled", enabled, switch),
             profiles: profile_names::imds_profiles(table, named),
-        }
-    }
-}
-
-impl NetworkSettings {
-    fn read(table: &mut Table<'_>) -> Self {
-        let Self { proxy, ca_bundle, portal_rate, trusted_endpoints } = Self::default();
-        Self {
-            proxy: table.read("proxy", proxy, |value| text(value, "http://proxy.example.com:3128")),
-            ca_bundle: table.read("ca_bundle", ca_bundle, |value| text(value, "~/certificates.pem")),
-            portal_rate: table.read("portal_rate", portal_rate, rate),
-            trusted_endpoints: table.read("trusted_endpoints", trusted_endpoints, loopback_addresses),
         }
     }
 }

@@ -140,6 +140,9 @@ impl From<IdentityError> for Failure {
                         .to_owned(),
                 ),
             ),
+            IdentityError::UntrustedEndpoint { remedy, .. } => {
+                Self::new(StatusCode::BAD_GATEWAY, "UntrustedEndpoint", message, Some(remedy))
+            }
             IdentityError::Rejected(_) => Self::new(
                 StatusCode::BAD_GATEWAY,
                 "Rejected",

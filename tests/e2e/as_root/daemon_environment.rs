@@ -5,8 +5,8 @@ use std::fs;
 
 use ssod_testkit::{Sandbox, TestUser, run};
 
-/// What a shell may have that must not have an effect on a daemon for weeks: other certificates, other hosts, the keys of
-/// TLS connections, another proxy, credentials.
+/// What a shell may have that must not have an effect on a daemon for weeks: other certificates, other hosts, the keys
+/// of TLS connections, another proxy, credentials.
 const FOREIGN: [(&str, &str); 7] = [
     ("SSL_CERT_FILE", "/nonexistent.pem"),
     ("SSL_CERT_DIR", "/nonexistent"),

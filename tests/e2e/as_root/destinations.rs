@@ -56,7 +56,7 @@ fn bobs_listener_gets_no_byte_unless_alice_trusts_it() {
     // A container's listener belongs to root, and its user may trust it. The setting takes effect at once.
     sandbox.add_settings(&format!("[network]\ntrusted_endpoints = [\"{address}\"]\n"));
     wait_until("the setting takes effect", || {
-        sandbox.ssod(&["list"]);
+        sandbox.ssod(&["credential-process", "adminUser"]);
         bob.next_line_within(Duration::from_secs(1)).is_some()
     });
 }
@@ -84,7 +84,10 @@ fn plain_http_to_another_address_sends_no_byte() {
         received = received.display(),
     ));
     let error = sandbox.login_with("adminUser", &["--device-code"], |_| {}).failed_with(1);
-    assert!(error.contains(&format!("secrets are not sent to {url}, because they could be read")), "{error}");
+    assert!(
+        error.contains(&format!("error: Secrets are not sent to {url}, because others could read them")),
+        "{error}"
+    );
     for command in
         [&["credential-process", "adminUser"][..], &["list"], &["status"], &["doctor"], &["logout"]]
     {

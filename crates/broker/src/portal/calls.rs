@@ -15,7 +15,8 @@ use crate::tokens::TokenError;
 const MAX_REFUSALS: usize = 3;
 
 impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
-    /// Calls the portal to list accounts and roles, at the endpoint of the session that comes with the token. `Unauthorized` means that the user must sign in.
+    /// Calls the portal to list accounts and roles, at the endpoint of the session that comes with the token.
+    /// `Unauthorized` means that the user must sign in.
     pub async fn portal<T, F>(
         &self,
         name: &SessionName,
@@ -86,7 +87,11 @@ impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
                 self.0.limiter.throttled(retry_after.map(|retry_after| retry_after.min(FOREIGN_RETRY_MAX)));
             }
             // A missing answer contains no information about the rate.
-            Err(IdentityError::Unavailable(_) | IdentityError::NotFromAws { .. }) => {}
+            Err(
+                IdentityError::Unavailable(_)
+                | IdentityError::NotFromAws { .. }
+                | IdentityError::UntrustedEndpoint { .. },
+            ) => {}
             _ => self.0.limiter.answered(),
         }
         outcome

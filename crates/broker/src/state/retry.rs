@@ -53,7 +53,9 @@ impl RetryState {
         };
         let kind = match error {
             IdentityError::NoAccess => RetryKind::Refused,
-            IdentityError::Unavailable(_) | IdentityError::NotFromAws { .. } => RetryKind::NoAnswer,
+            IdentityError::Unavailable(_)
+            | IdentityError::NotFromAws { .. }
+            | IdentityError::UntrustedEndpoint { .. } => RetryKind::NoAnswer,
             _ => RetryKind::Other,
         };
         Self { count, retry_at: now.plus(wait), reason: error.to_string(), kind }

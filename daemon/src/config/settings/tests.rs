@@ -35,6 +35,32 @@ fn every_setting_is_optional() {
 }
 
 #[test]
+fn trusted_endpoints_are_addresses_on_loopback() {
+    let read = |list: &str| Settings::parse(&format!("[network]\ntrusted_endpoints = {list}\n"));
+    let addresses = |list: &str| {
+        let found = read(list).unwrap().network.trusted_endpoints;
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(addresses("[]"), [""; 0]);
+    assert_eq!(addresses("['127.0.0.1:4566', 'http://[::1]:80/']"), ["127.0.0.1:4566", "[::1]:80"]);
+    assert_eq!(addresses("['localhost:4566']"), ["127.0.0.1:4566", "[::1]:4566"]);
+    for refused in [
+        "'127.0.0.1:4566'",
+        "['127.0.0.1']",
+        "[4566]",
+        "['198.51.100.7:4566']",
+        "['0.0.0.0:4566']",
+        "['localhost.evil.example:4566']",
+        "['https://localhost:4566']",
+        "['http://u:p@127.0.0.1:4566']",
+    ] {
+        let mistake = read(refused).unwrap_err();
+        assert_eq!(mistake.line, 2, "{refused}");
+        assert!(mistake.message.contains("a list of addresses on loopback"), "{}", mistake.message);
+    }
+}
+
+#[test]
 fn a_table_can_be_written_in_each_way_of_toml() {
     let inline = Settings::parse("imds = { profiles = { a = 1, \"b.c\" = 2 } }\n").unwrap();
     let table = Settings::parse("[imds.profiles]\na = 1\n\"b.c\" = 2\n").unwrap();
@@ -256,6 +282,7 @@ fn each_suggested_line_is_right() {
         ("[refresh]\nkeep_fresh = \"adminUser\"\n", "keep_fresh = [\"adminUser\"]"),
         ("[imds.profiles]\nteam.adminUser = 7747\n", "\"team.adminUser\" = 7747"),
         ("[vault]\nkey = “file”\n", "key = \"file\""),
+        ("[network]\ntrusted_endpoints = \"[::1]:80\"\n", "trusted_endpoints = [\"[::1]:80\"]"),
     ] {
         let advice = Settings::parse(text).unwrap_err().advice.unwrap();
         assert_eq!(advice, format!("did you mean {line}?"));

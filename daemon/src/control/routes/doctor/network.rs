@@ -45,11 +45,13 @@ fn judge_answers(answers: &BTreeMap<String, Result<ProbeAnswer, IdentityError>>)
                 format!("{host} answers, but the answer does not look like AWS's: {answer}."),
                 "A captive portal or a proxy may answer instead of AWS: open a web page in the browser, or check the proxy",
             )),
-            Err(error) => checks.push(Check::failed(
-                "AWS",
-                sentence(&error.to_string()),
-                "Check the network, a firewall, sso_region, and [network] proxy and ca_bundle in config.toml",
-            )),
+            Err(error) => {
+                let fix = match error {
+                    IdentityError::UntrustedEndpoint { remedy, .. } => remedy,
+                    _ => "Check the network, a firewall, sso_region, and [network] proxy and ca_bundle in config.toml",
+                };
+                checks.push(Check::failed("AWS", sentence(&error.to_string()), fix));
+            }
         }
     }
     if !reachable.is_empty() {
