@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ssod_broker::Broker;
 use ssod_clock::Clock;
-use ssod_control::Paths;
 use ssod_connections::serve;
+use ssod_control::Paths;
 use ssod_endpoint::{Endpoint, ImdsTokens, Port, Services};
 use ssod_identity_center::IdentityCenter;
 use ssod_model::Program;
@@ -119,14 +119,8 @@ impl App {
         let imds_ports = ImdsPorts::new(inherited, services, limits.endpoint.clone(), shutdown.clone());
         let callback = CallbackRules { connections: limits.callback.clone(), is_own: is_own_browser };
         let environment = EndpointVariables::from_variables(&variable);
-        let context = foundation.context(
-            LiveSettings::new(settings),
-            tokens,
-            environment,
-            imds_ports,
-            callback,
-            facts,
-        );
+        let context =
+            foundation.context(LiveSettings::new(settings), tokens, environment, imds_ports, callback, facts);
         context.aws_config.reload().await;
         Ok(Self { context, imds_enabled, endpoint, limits, sockets, shutdown, instance_lock })
     }

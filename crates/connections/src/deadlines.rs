@@ -24,11 +24,7 @@ impl<T> WriteDeadline<T> {
     }
 
     /// Turns a wait that has become too long into an error.
-    fn limited<R>(
-        &mut self,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<R>>,
-    ) -> Poll<io::Result<R>> {
+    fn limited<R>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if written.is_ready() {
             return written;
         }

@@ -91,8 +91,7 @@ pub async fn serve<L>(
         };
         let Some(Admitted { slot, router, share }) = admitted else { continue };
         let limits = share.limits(rules.timeouts);
-        let requests =
-            RequestRules { router, slot: slot.clone(), body: limits.body, proof: rules.proof };
+        let requests = RequestRules { router, slot: slot.clone(), body: limits.body, proof: rules.proof };
         let connection = TokioIo::new(WriteDeadline::new(connection, limits.write));
         let service = service_fn(move |request| respond(requests.clone(), request));
         let served = graceful.watch(limits.http1().serve_connection(connection, service));

@@ -34,6 +34,16 @@ impl ChainHead {
     }
 }
 
+/// `POST /v1/audit/write`: the newest entries of the two logs, as the daemon has them in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AuditWritten {
+    /// The newest entry of [`Paths::audit`](crate::Paths::audit); `None` if there is none, or if the daemon is older.
+    pub head: Option<ChainHead>,
+    /// The newest entry of [`Paths::audit_refusals`](crate::Paths::audit_refusals).
+    pub refusals_head: Option<ChainHead>,
+}
+
 /// Returns the line for the entry, without a newline, and its chain. The entry already has its number.
 pub fn chain_line(entry: &AuditEntry, previous: &str) -> Option<(String, String)> {
     // This cannot fail: the entry has only strings and numbers.

@@ -92,7 +92,9 @@ async fn respond<S: CredentialSource>(
     let (parts, _body) = request.into_parts();
     let decision = guard::decide(&parts, &service.facts(caller));
     // IMDS has no token that only this user's programs know, so its callers never get more than the small share.
-    if let (Ok(Allowed::Credentials(_)), Some(proof)) = (&decision.access, parts.extensions.get::<CallerProof>()) {
+    if let (Ok(Allowed::Credentials(_)), Some(proof)) =
+        (&decision.access, parts.extensions.get::<CallerProof>())
+    {
         proof.confirm();
     }
     let protocol = decision.protocol;

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use ssod_connections::{Admission, Capacity, ConnectionRules, Proof, Shares, Timeouts, serve};
-use ssod_endpoint::{
-    Access, Audit, Caller, Endpoint, ImdsTokens, Noted, Outcome, Port, Services, Tokens,
-};
+use ssod_endpoint::{Access, Audit, Caller, Endpoint, ImdsTokens, Noted, Outcome, Port, Services, Tokens};
 use ssod_model::{
     AccountId, Cached, CredentialSource, EndpointTokens, Floor, Profile, ProfileName, Refusal,
     RoleCredentials, RoleName, Secret, SessionName, Timestamp,
@@ -81,15 +79,10 @@ async fn answer(data: &[u8], uid: Option<u32>) -> Vec<u8> {
     let capacity = Capacity::new(Shares { own: 1, unproven: 1, other_users: 1 });
     let rules = ConnectionRules { capacity, timeouts, proof: Proof::Token };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(serve(
-        SingleConnection(Some(server)),
-        rules,
-        admit,
-        async move {
-            // The sender is dropped when the client has its answer.
-            let _ = stopped.await;
-        },
-    ));
+    let serving = tokio::spawn(serve(SingleConnection(Some(server)), rules, admit, async move {
+        // The sender is dropped when the client has its answer.
+        let _ = stopped.await;
+    }));
     let mut answer = Vec::new();
     // Fails if the server closes the connection early.
     let _ = client.write_all(data).await;

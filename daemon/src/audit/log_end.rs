@@ -31,7 +31,8 @@ impl LogEnd {
         let start = size.saturating_sub(END_BYTES);
         let text = read_at(file, start, END_BYTES)?;
         // The first line may be cut off.
-        let cut = if start == 0 { 0 } else { text.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
+        let cut =
+            if start == 0 { 0 } else { text.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
         let mut end = Self::parse(text.get(cut..).unwrap_or_default());
         end.first = if start == 0 {
             end.recent.first().map(|first| first.seq)

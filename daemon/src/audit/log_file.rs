@@ -100,7 +100,9 @@ impl LogFile {
             let mut batch = Batch::default();
             for entry in entries.iter() {
                 let line = self.line(entry, &batch);
-                if self.size + (batch.text.len() + line.text.len()) as u64 > self.max_size && !self.is_empty(&batch) {
+                if self.size + (batch.text.len() + line.text.len()) as u64 > self.max_size
+                    && !self.is_empty(&batch)
+                {
                     batch.is_last_of_file = true;
                     break;
                 }
@@ -131,7 +133,8 @@ impl LogFile {
     /// Returns the line for the entry that follows the batch.
     fn line(&self, entry: &AuditEntry, batch: &Batch) -> Line {
         let is_first = batch.lines == 0;
-        let (seq, previous) = batch.head.as_ref().unwrap_or(&(self.head.seq, self.head.chain.clone())).clone();
+        let (seq, previous) =
+            batch.head.as_ref().unwrap_or(&(self.head.seq, self.head.chain.clone())).clone();
         let entry = AuditEntry {
             seq: seq + 1,
             prev: (is_first && self.names_previous).then(|| previous.clone()),
@@ -204,7 +207,10 @@ impl KnownHead {
         let (known, is_there) = match self {
             Self::AtLeast(None) => {
                 let head = end.newest.clone().unwrap_or_else(ChainHead::genesis);
-                return Continued { head: ChainHead { first: end.first.unwrap_or(1), ..head }, is_gap: false };
+                return Continued {
+                    head: ChainHead { first: end.first.unwrap_or(1), ..head },
+                    is_gap: false,
+                };
             }
             Self::AtLeast(Some(known)) => (known.clone(), end.contains(&known)),
             Self::Exactly(known) => {
@@ -217,7 +223,9 @@ impl KnownHead {
                 Continued { head: ChainHead { first: known.first, ..newest.clone() }, is_gap: false }
             }
             // The numbers continue after both, so that the gap stays visible.
-            Some(newest) => Continued { head: ChainHead { seq: known.seq.max(newest.seq), ..known }, is_gap: true },
+            Some(newest) => {
+                Continued { head: ChainHead { seq: known.seq.max(newest.seq), ..known }, is_gap: true }
+            }
             None => Continued { is_gap: known.seq > 0, head: known },
         }
     }

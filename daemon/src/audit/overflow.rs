@@ -51,7 +51,17 @@ impl Overflow {
         let counts = std::mem::take(&mut *self.counts());
         let line = |(OverflowKey { via, outcome, action, profile }, OverflowCount { at, uid, count })| {
             let detail = Some(DETAIL.to_owned());
-            AuditEntry { at, uid, via, outcome, action, profile, detail, repeated: count, ..AuditEntry::default() }
+            AuditEntry {
+                at,
+                uid,
+                via,
+                outcome,
+                action,
+                profile,
+                detail,
+                repeated: count,
+                ..AuditEntry::default()
+            }
         };
         counts.into_iter().map(line).collect()
     }

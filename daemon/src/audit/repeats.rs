@@ -68,6 +68,9 @@ mod tests {
         assert_eq!(repeats.end_next(Some(begun + second)), None);
         assert_eq!(repeats.begin("c", 3, begun + second), None);
         assert_eq!(repeats.begin("d", 4, begun + second), Some(2), "the oldest ends early");
-        assert_eq!([repeats.end_next(None), repeats.end_next(None), repeats.end_next(None)], [Some(3), Some(4), None]);
+        assert_eq!(
+            [repeats.end_next(None), repeats.end_next(None), repeats.end_next(None)],
+            [Some(3), Some(4), None]
+        );
     }
 }

@@ -24,7 +24,11 @@ pub(crate) async fn serve(
             let reason = "CallerRefused: it belongs to another user".to_owned();
             let outcome = NoteOutcome::Refused { code: "CallerRefused".into(), reason };
             let (via, action, program, profile, detail) = (AuditVia::Control, None, None, None, None);
-            audit.note_control(clock.now(), &peer, ControlNote { via, action, program, profile, detail, outcome });
+            audit.note_control(
+                clock.now(),
+                &peer,
+                ControlNote { via, action, program, profile, detail, outcome },
+            );
             return Admission::Closed;
         }
         Admission::Own(routes.clone().layer(axum::Extension(peer)))

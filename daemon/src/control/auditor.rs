@@ -33,8 +33,10 @@ impl FromRequestParts<ControlContext> for Auditor {
     async fn from_request_parts(parts: &mut Parts, context: &ControlContext) -> Result<Self, Response> {
         let peer = Extension::<UnixPeer>::from_request_parts(parts, context).await;
         let Extension(peer) = peer.map_err(IntoResponse::into_response)?;
-        let State(audit) = State::from_request_parts(parts, context).await.unwrap_or_else(|never| match never {});
-        let State(clock) = State::from_request_parts(parts, context).await.unwrap_or_else(|never| match never {});
+        let State(audit) =
+            State::from_request_parts(parts, context).await.unwrap_or_else(|never| match never {});
+        let State(clock) =
+            State::from_request_parts(parts, context).await.unwrap_or_else(|never| match never {});
         // Found now, because the client may end before its request does.
         let program = program_behind(&peer);
         Ok(Self { audit, clock, peer, program })
@@ -59,7 +61,14 @@ impl Auditor {
     /// Notes a request for credentials.
     pub(super) fn note_credentials(&self, profile: Option<ProfileName>, outcome: NoteOutcome) {
         let via = AuditVia::CredentialProcess;
-        self.note(ControlNote { via, action: None, program: self.program.clone(), profile, detail: None, outcome });
+        self.note(ControlNote {
+            via,
+            action: None,
+            program: self.program.clone(),
+            profile,
+            detail: None,
+            outcome,
+        });
     }
 
     /// Begins an action. If the record is dropped before the action has ended, the client has disconnected.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ssod_control::ImdsPort;
 use ssod_connections::{ConnectionRules, serve};
+use ssod_control::ImdsPort;
 use ssod_endpoint::{Endpoint, Port, Services};
 use ssod_model::ProfileName;
 use tokio::net::TcpListener;

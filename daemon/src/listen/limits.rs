@@ -37,7 +37,8 @@ pub(crate) fn by_descriptors() -> ConnectionLimits {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let [endpoint, control, callback] =
         shares(limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)));
-    let rules = |shares, proof, timeouts| ConnectionRules { capacity: Capacity::new(shares), timeouts, proof };
+    let rules =
+        |shares, proof, timeouts| ConnectionRules { capacity: Capacity::new(shares), timeouts, proof };
     let stop_timeout = CALLBACK_STOP_TIMEOUT;
     ConnectionLimits {
         endpoint: rules(endpoint, Proof::Token, Timeouts::default()),
@@ -49,7 +50,8 @@ pub(crate) fn by_descriptors() -> ConnectionLimits {
 /// Divides the descriptors among the endpoint, the control socket and the callbacks, and leaves the reserved ones.
 fn shares(descriptors: usize) -> [Shares; 3] {
     let free = descriptors.saturating_sub(RESERVED);
-    let shares = |own: usize, other_users| Shares { own, unproven: (own / 4).clamp(2, UNPROVEN), other_users };
+    let shares =
+        |own: usize, other_users| Shares { own, unproven: (own / 4).clamp(2, UNPROVEN), other_users };
     [
         shares((free / 2).clamp(4, OWN), (free / 16).clamp(1, OTHER_USERS)),
         shares((free / 4).clamp(4, CONTROL), 1),
@@ -64,11 +66,10 @@ mod tests {
     #[test]
     fn the_shares_leave_the_reserved_descriptors() {
         assert_eq!(shares(usize::MAX).map(|shares| shares.own), [OWN, CONTROL, CALLBACK]);
-        assert_eq!(shares(64).map(|shares| (shares.own, shares.unproven, shares.other_users)), [
-            (12, 3, 1),
-            (6, 2, 1),
-            (2, 2, 1)
-        ]);
+        assert_eq!(
+            shares(64).map(|shares| (shares.own, shares.unproven, shares.other_users)),
+            [(12, 3, 1), (6, 2, 1), (2, 2, 1)]
+        );
         for descriptors in 64..20_000 {
             let all = shares(descriptors);
             let held: usize = all.iter().map(|shares| shares.own + shares.other_users).sum();

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use ssod_control::{AuditWritten, ChainFault, ChainHead, ChainReport, ChainVerifier, FaultKind, LineText, Paths};
+use ssod_control::{
+    AuditWritten, ChainFault, ChainHead, ChainReport, ChainVerifier, FaultKind, LineText, Paths,
+};
 use ssod_private_files::{FileError, ReadPolicy, read};
 
 use crate::context::CommandContext;
@@ -24,10 +26,7 @@ struct Checked {
 
 /// Checks both logs, and fails if a line was changed, removed or inserted. `flush` makes the running daemon write its
 /// lines, and returns its newest entries.
-pub(super) fn run(
-    context: &CommandContext,
-    flush: impl Fn() -> Option<AuditWritten>,
-) -> CommandResult<()> {
+pub(super) fn run(context: &CommandContext, flush: impl Fn() -> Option<AuditWritten>) -> CommandResult<()> {
     let logs = [context.paths.audit(), context.paths.audit_refusals()];
     let mut attempt = 0;
     let (checked, has_daemon) = loop {
@@ -96,7 +95,11 @@ fn describe(checked: &Checked) -> String {
     text.push('\n');
     for ChainFault { file, line, kind } in &report.faults {
         let path = checked.files.get(*file).unwrap_or(log).display();
-        let _ = writeln!(text, "{path}, line {line}: {}", explain(*kind));
+        // A log without lines has no line to name.
+        let _ = match line {
+            0 => writeln!(text, "{}: {}", log.display(), explain(*kind)),
+            line => writeln!(text, "{path}, line {line}: {}", explain(*kind)),
+        };
     }
     text
 }
@@ -104,11 +107,13 @@ fn describe(checked: &Checked) -> String {
 fn explain(kind: FaultKind) -> String {
     match kind {
         FaultKind::Changed => "it was changed, or the line before it was".to_owned(),
-        FaultKind::MissingBefore(lines) => format!("{} before it missing", are(lines)),
-        FaultKind::MissingAfter(lines) => format!("{} after it missing", are(lines)),
+        FaultKind::MissingBefore(lines) => format!("{} missing before it", are(lines)),
+        FaultKind::MissingAfter(lines) => format!("{} missing after it", are(lines)),
         FaultKind::Inserted => "it was inserted here, or copied from another place".to_owned(),
         FaultKind::NotAnEntry => "ssod did not write it, or it was changed".to_owned(),
-        FaultKind::Rewritten => "the daemon wrote another entry with this number, so the log was rewritten".to_owned(),
+        FaultKind::Rewritten => {
+            "the daemon wrote another entry with this number, so the log was rewritten".to_owned()
+        }
     }
 }
 

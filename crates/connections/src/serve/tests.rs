@@ -170,7 +170,10 @@ async fn connections_without_proof_do_not_keep_others_waiting() {
         () = server.assert_answers() => {}
     }
     proven.write_all(REQUEST).await.unwrap();
-    assert!(answer(&mut proven).await.ends_with("here"), "a connection with proof is never closed for another");
+    assert!(
+        answer(&mut proven).await.ends_with("here"),
+        "a connection with proof is never closed for another"
+    );
 }
 
 #[tokio::test(start_paused = true)]

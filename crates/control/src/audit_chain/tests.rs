@@ -57,7 +57,7 @@ fn a_changed_removed_or_inserted_line_is_named() {
     assert_eq!(faults(&[] as &[&str], &head), [(0, FaultKind::MissingAfter(9))]);
 }
 
-/// Who rewrites the whole log makes a consistent one. Only the head that the daemon keeps shows that.
+/// A program that writes the whole log again makes a consistent one. Only the head that the daemon keeps shows that.
 #[test]
 fn a_log_that_was_written_again_is_found_by_its_head() {
     let (_, head) = log(9);

@@ -79,9 +79,8 @@ fn repeats_are_counted_into_one_line() {
             log.note_control(at, &peer(1), control(NoteOutcome::Served, Some(program)));
         }
     });
-    let seen = |entries: &[AuditEntry]| {
-        entries.iter().map(|entry| (entry.pid, entry.repeated)).collect::<Vec<_>>()
-    };
+    let seen =
+        |entries: &[AuditEntry]| entries.iter().map(|entry| (entry.pid, entry.repeated)).collect::<Vec<_>>();
     assert_eq!(seen(&refusals), [(None, 0), (None, 999)]);
     assert_eq!(seen(&grants), [(Some(7), 0), (Some(8), 0), (Some(7), 1)]);
     assert!(grants.iter().all(|entry| entry.outcome == AuditOutcome::Served));
@@ -109,7 +108,8 @@ fn a_flood_of_refusals_with_invented_names_is_a_few_lines_and_hides_no_grant() {
     assert_eq!(grants.len(), GRANTS as usize);
     assert!(grants.iter().all(|entry| entry.program.as_deref() == Some("p") && entry.lost == 0));
     assert!(refusals.len() < 1_000, "{} lines", refusals.len());
-    let counted: u64 = refusals.iter().map(|entry| u64::from(entry.repeated == 0) + entry.repeated + entry.lost).sum();
+    let counted: u64 =
+        refusals.iter().map(|entry| u64::from(entry.repeated == 0) + entry.repeated + entry.lost).sum();
     assert_eq!(counted, 24_000, "every refusal is in a line, or in a count");
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
@@ -138,7 +138,8 @@ fn grants_that_find_a_full_queue_are_counted() {
     let Written { grants, .. } = written(|log| {
         let at = Timestamp::from_second(1).unwrap();
         for number in 0..GRANTS {
-            let program = Program { pid: u32::try_from(number).unwrap(), path: String::new(), name: String::new() };
+            let program =
+                Program { pid: u32::try_from(number).unwrap(), path: String::new(), name: String::new() };
             log.note_control(at, &peer(1), control(NoteOutcome::Served, Some(program)));
         }
     });
@@ -179,7 +180,8 @@ fn an_answer_waits_only_for_a_search_that_begins_at_once() {
             std::thread::yield_now();
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     // On a paused clock, a wait for a search that never ends takes exactly its time limit.
     let waited = |noted: Noted| {
         runtime.block_on(async {

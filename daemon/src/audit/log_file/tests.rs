@@ -31,7 +31,8 @@ impl TestLog {
 
     /// Checks both files against the recorded head, or the one in memory.
     fn verify(&self, head: Option<ChainHead>) -> ChainReport {
-        let saved = || serde_json::from_slice(&std::fs::read(Paths::chain_head(&self.path)).unwrap()).unwrap();
+        let saved =
+            || serde_json::from_slice(&std::fs::read(Paths::chain_head(&self.path)).unwrap()).unwrap();
         let mut verifier = ChainVerifier::new(Some(head.unwrap_or_else(saved)));
         for (file, path) in [Paths::before(&self.path), self.path.clone()].into_iter().enumerate() {
             let text = std::fs::read(path).unwrap_or_default();
@@ -110,7 +111,10 @@ fn what_another_program_did_while_the_daemon_was_stopped_stays_visible() {
     };
     assert_eq!(change(&|_| {}), []);
     let lines = |log: &TestLog| log.text().lines().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(change(&|log| log.write(&format!("{}\n", lines(log)[..2].join("\n")))), [FaultKind::MissingBefore(1)]);
+    assert_eq!(
+        change(&|log| log.write(&format!("{}\n", lines(log)[..2].join("\n")))),
+        [FaultKind::MissingBefore(1)]
+    );
     assert_eq!(change(&|log| log.write("")), [FaultKind::MissingBefore(3)]);
     assert_eq!(change(&|log| std::fs::remove_file(&log.path).unwrap()), [FaultKind::MissingBefore(3)]);
     assert_eq!(change(&|log| log.write(&log.text().replace("two", "2"))), [FaultKind::Changed]);

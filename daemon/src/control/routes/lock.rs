@@ -8,7 +8,10 @@ use crate::control::auditor::Auditor;
 use crate::control::failure::{Failure, RouteResult};
 use crate::vault::keeper::VaultKeeper;
 
-pub(in crate::control) async fn lock(State(keeper): State<VaultKeeper>, auditor: Auditor) -> RouteResult<Locked> {
+pub(in crate::control) async fn lock(
+    State(keeper): State<VaultKeeper>,
+    auditor: Auditor,
+) -> RouteResult<Locked> {
     // A separate task completes the lock, and notes it, even if the client disconnects.
     let record = auditor.begin(AuditAction::Lock);
     let locking = tokio::spawn(async move {
@@ -19,7 +22,10 @@ pub(in crate::control) async fn lock(State(keeper): State<VaultKeeper>, auditor:
     Ok(Json(Locked { lost: lost.iter().map(ToString::to_string).collect() }))
 }
 
-pub(in crate::control) async fn unlock(State(keeper): State<VaultKeeper>, auditor: Auditor) -> RouteResult<Unlocked> {
+pub(in crate::control) async fn unlock(
+    State(keeper): State<VaultKeeper>,
+    auditor: Auditor,
+) -> RouteResult<Unlocked> {
     let was_open = keeper.is_open();
     let record = auditor.begin(AuditAction::Unlock);
     let unlocking = tokio::spawn(async move { record.ended(try_unlock(&keeper).await) });

@@ -24,7 +24,8 @@ pub(in crate::control) async fn rekey(
 ) -> RouteResult<Rekeyed> {
     let is_move = request.key_store.is_some();
     let record = auditor.begin(if is_move { AuditAction::Move } else { AuditAction::Rekey });
-    let target = request.key_store.as_deref().map(|word| target(&keeper, &settings, &paths, word)).transpose();
+    let target =
+        request.key_store.as_deref().map(|word| target(&keeper, &settings, &paths, word)).transpose();
     let store = match target {
         Ok(store) => store,
         Err(refused) => return record.ended(Err(refused)),
