@@ -8,11 +8,11 @@ use ssod_testkit::{Sandbox, TestUser, run, wait_until};
 
 /// Sends a request to the control socket, and ends without waiting for the answer.
 const SEND_AND_LEAVE: &str = r#"
-import os, socket, sys
+import socket, sys, time
 control = socket.socket(socket.AF_UNIX)
 control.connect(sys.argv[1])
-control.sendall(b"POST /v1/%s HTTP/1.0\r\nHost: ssod\r\nssod-api: 1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}" % sys.argv[2].encode())
-control.shutdown(socket.SHUT_WR)
+control.sendall(b"POST /v1/%s HTTP/1.0\r\nHost: ssod\r\nssod-api: 1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (sys.argv[2].encode(), len(sys.argv[3]), sys.argv[3].encode()))
+time.sleep(0.05)
 control.close()
 "#;
 
@@ -216,19 +216,19 @@ fn actions_are_audited_with_the_program_and_the_outcome() {
 fn an_action_is_audited_even_if_its_client_has_left() {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     let socket = sandbox.daemon().socket();
-    let send = |route: &str| {
+    let send = |route: &str, body: &str| {
         let mut python = sandbox.command("/usr/bin/python3");
-        run(python.args(["-c", SEND_AND_LEAVE]).arg(&socket).arg(route)).succeeded();
+        run(python.args(["-c", SEND_AND_LEAVE]).arg(&socket).args([route, body])).succeeded();
     };
     let by = |action: AuditAction| move |entry: &AuditEntry| entry.action == Some(action);
-    send("lock");
+    send("lock", "{}");
     let locked = sandbox.daemon().audited("the lock", by(AuditAction::Lock));
     assert!(
         locked.program.is_none_or(|program| program.starts_with("python")),
         "the caller may have ended first"
     );
     sandbox.ssod(&["unlock"]).succeeded();
-    send("logout");
+    send("logout", r#"{"name":null,"revoke_shells":false}"#);
     sandbox.daemon().audited("the logout", by(AuditAction::Logout));
     assert_intact(&sandbox);
 }

@@ -30,6 +30,7 @@ use crate::terminal;
 /// ends with status 1 if there are any. A program that runs as you can write a whole log again; that is found only while
 /// the daemon runs that wrote it, or if the program did not change the recorded newest entry, too.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(
     after_help = "Examples:\n  ssod audit --follow                                    show requests as they arrive\n  ssod audit --refused -n 10                             show the last 10 refused requests\n  ssod audit --profile adminUser --json | jq .program    list the programs that used adminUser\n  ssod audit --verify                                    check that no line was changed"
 )]

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ssod_control::{
-    AuditEntry, AuditWritten, ChainHead, ChainVerifier, ChainedLine, Check, CredentialsRequest, EnvRequest, ErrorBody, ListRequest, LineText, ListedSession, LoginEvent,
-    LoginRequest, LogoutRequest, LogoutResult, Paths, RekeyRequest, Status, UseRequest, chain_line,
+    AuditEntry, AuditWritten, ChainHead, ChainVerifier, ChainedLine, Check, CredentialsRequest, EnvRequest,
+    ErrorBody, LineText, ListRequest, ListedSession, LoginEvent, LoginRequest, LogoutRequest, LogoutResult,
+    Paths, RekeyRequest, Status, UseRequest, chain_line,
 };
 use ssod_model::{AccountId, ProfileName, Region, RoleName, SessionName, StartUrl};
 

@@ -39,18 +39,22 @@ pub(super) struct Programs {
     recent: VecDeque<u32>,
     /// The path of the cgroup that was searched last, because most short commands come from one terminal.
     last_cgroup: Option<(u64, Option<String>)>,
-    budget: Budget,
+    /// For searches among a few processes.
+    quick: Budget,
+    /// For searches among all processes, which take much longer.
+    full: Budget,
 }
 
 impl Programs {
     pub(super) fn new() -> Self {
-        let budget = Budget::new(Instant::now());
+        let now = Instant::now();
         Self {
             known: HashMap::new(),
             oldest: VecDeque::new(),
             recent: VecDeque::new(),
             last_cgroup: None,
-            budget,
+            quick: Budget::new(now),
+            full: Budget::new(now),
         }
     }
 
@@ -87,11 +91,11 @@ impl Programs {
             let found = ssod_peer::holder_among(peer, recent.iter().copied()).or_else(new);
             found.and_then(|process| process.program())
         };
-        let new = self.budget.spend(search_new).flatten();
+        let new = self.quick.spend(search_new).flatten();
         tried();
         // Checks every process, unless searches have already taken their share of the time.
         let search = || ssod_peer::holder_of(peer).and_then(|process| process.program());
-        match new.or_else(|| self.budget.spend(search).flatten()) {
+        match new.or_else(|| self.full.spend(search).flatten()) {
             Some(program) => {
                 self.remember(peer.inode, program.clone());
                 Origin::Program(program)
@@ -121,7 +125,7 @@ impl Programs {
         {
             return path.clone();
         }
-        let path = self.budget.spend(|| ssod_peer::cgroup_path(id))?;
+        let path = self.full.spend(|| ssod_peer::cgroup_path(id))?;
         self.last_cgroup = Some((id, path.clone()));
         path
     }
