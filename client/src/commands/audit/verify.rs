@@ -32,8 +32,8 @@ pub(super) fn run(context: &CommandContext, flush: impl Fn() -> Option<AuditWrit
     let (checked, has_daemon) = loop {
         attempt += 1;
         let written = flush();
-        let has_daemon = written.is_some();
         let AuditWritten { head, refusals_head } = written.unwrap_or_default();
+        let has_daemon = head.is_some() && refusals_head.is_some();
         let [grants, refusals] = &logs;
         let checked = [check(grants, head)?, check(refusals, refusals_head)?];
         if attempt == ATTEMPTS || checked.iter().all(|log| log.report.faults.is_empty()) {

@@ -109,6 +109,17 @@ fn a_line_that_a_crash_cut_off_is_no_fault_if_the_next_line_names_it() {
 }
 
 #[test]
+fn a_whole_line_is_never_taken_for_one_that_was_cut_off() {
+    let (mut lines, head) = log(2);
+    let forged = "{\"outcome\":\"served\"}";
+    let torn = Some(hash_of_lost_line(forged.as_bytes()));
+    let next = AuditEntry { seq: 3, torn, ..AuditEntry::default() };
+    let (next, chain) = chain_line(&next, &head.chain).unwrap();
+    lines.extend([forged.to_owned(), next]);
+    assert_eq!(faults(&lines, &ChainHead { seq: 3, chain, ..head }), [(3, FaultKind::NotAnEntry)]);
+}
+
+#[test]
 fn lines_of_an_earlier_version_are_counted() {
     let (lines, head) = log(2);
     let old = "{\"outcome\":\"served\"}".to_owned();
