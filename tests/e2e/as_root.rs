@@ -3,7 +3,9 @@
 //!
 //! A process can have a uid that is not in `/etc/passwd`, so these tests create no users.
 
+mod audit_flood;
 mod booted;
+mod callback;
 mod daemon_environment;
 mod destinations;
 mod disk;

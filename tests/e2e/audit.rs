@@ -73,10 +73,8 @@ fn every_protocol_is_audited_with_the_calling_program() {
     assert_eq!(by_process.path.as_deref(), terraform.to_str());
 
     let output = sandbox.ssod(&["audit"]).succeeded();
-    assert!(
-        output.lines().count() == 3 && output.contains("terraform") && output.starts_with("TIME"),
-        "{output}"
-    );
+    let served = output.lines().filter(|line| line.contains("  served ")).count();
+    assert!(served == 2 && output.contains("terraform") && output.starts_with("TIME"), "{output}");
     let json = sandbox.ssod(&["audit", "--json", "-n", "1"]).succeeded();
     assert_eq!(serde_json::from_str::<AuditEntry>(&json).unwrap(), by_process);
     let mode = fs::metadata(sandbox.daemon().audit_file()).unwrap().permissions().mode();
@@ -110,9 +108,10 @@ fn most_short_commands_are_named() {
     sandbox.daemon().terminate();
     let entries = sandbox.daemon().audit_log();
     let by_curl: Vec<_> = entries.iter().filter(|entry| entry.via == AuditVia::Container).collect();
+    let runs: u64 = by_curl.iter().map(|entry| entry.repeated.max(1)).sum();
     let named = by_curl.iter().filter(|entry| entry.program.as_deref() == Some("curl")).count();
     assert!(by_curl.iter().all(|entry| entry.program.as_ref().is_none_or(|program| program == "curl")));
-    assert!(by_curl.len() == RUNS && named * 2 > RUNS, "{named} of {} are named", by_curl.len());
+    assert!(runs == RUNS as u64 && named * 2 > RUNS, "{named} of {runs} are named");
 }
 
 #[test]
@@ -130,11 +129,9 @@ fn a_program_name_cannot_forge_an_audit_entry() {
         "{text}"
     );
     let output = sandbox.ssod(&["audit"]).succeeded();
-    assert_eq!(
-        output.lines().count(),
-        2,
-        "the table does not have exactly one line below its header: {output}"
-    );
+    let served = output.lines().filter(|line| line.contains("  served ")).count();
+    assert_eq!(served, 1, "the program's name is not in one line: {output}");
+    sandbox.ssod(&["audit", "--verify"]).succeeded();
 }
 
 #[test]
@@ -146,6 +143,7 @@ fn a_thousand_equal_refusals_make_two_entries() {
     }
     sandbox.daemon().terminate();
     let entries = sandbox.daemon().audit_log();
-    assert_eq!(entries.len(), 2, "{entries:?}");
-    assert_eq!(entries[1].repeated, 999);
+    let refused: Vec<_> = entries.iter().filter(|entry| entry.outcome == AuditOutcome::Refused).collect();
+    assert_eq!(refused.len(), 2, "{entries:?}");
+    assert_eq!(refused[1].repeated, 999);
 }

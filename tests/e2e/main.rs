@@ -9,6 +9,7 @@
 mod answers;
 mod as_root;
 mod audit;
+mod audit_chain;
 mod aws_cli_sign_in;
 mod aws_config_files;
 mod bad_input;
@@ -47,6 +48,7 @@ mod shells;
 mod short_lifetimes;
 mod sign_in;
 mod stampede;
+mod starvation;
 mod stops;
 mod ten_hours;
 mod terminal;

@@ -5,6 +5,7 @@ use std::fs;
 use std::net::TcpStream;
 use std::process::Stdio;
 
+use ssod_control::AuditVia;
 use ssod_testkit::{Sandbox, TestUser, free_port, run, wait_until};
 
 /// The number of lines that `add_settings` writes before the test's own.
@@ -53,7 +54,9 @@ fn every_command_suggests_the_name_that_was_meant() {
 fn audit_suggests_a_profile_of_the_log() {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
-    wait_until("the request is in the log", || !sandbox.daemon().audit_log().is_empty());
+    wait_until("the request is in the log", || {
+        sandbox.daemon().audit_log().iter().any(|entry| entry.via == AuditVia::Container)
+    });
     let warning = sandbox.ssod(&["audit", "--profile", "adminusr"]).stderr;
     assert_eq!(warning.trim(), "No line matches. Did you mean \"adminUser\"?");
 }

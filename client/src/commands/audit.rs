@@ -19,17 +19,18 @@ use crate::terminal;
 
 /// Show which programs got credentials, which were refused, and what was changed.
 ///
-/// The lines are those of two logs, sorted by time: one has what programs got and what they changed (login, logout, env,
-/// use, lock, unlock, rekey, move), and one has the refusals, so that refusals cannot replace other lines. Identical
+/// The lines are those of two logs, sorted by time: one has what programs got and what they changed (login, logout,
+/// env, use, lock, unlock, rekey, move), and one has the refusals, so that refusals cannot replace other lines. Identical
 /// requests are combined into one line with a count: those that were served within a second, and refusals of the same
 /// kind within a minute. A program is "gone" if it ended before ssod could identify it, or if the line counts requests
 /// of several processes; if its systemd unit or scope is known, it follows in parentheses. Each log keeps two files, of
 /// at most 4 MiB, and of 2 MiB for refusals.
 ///
 /// Each line is chained to the line before by a hash. --verify finds lines that were changed, removed or inserted, and
-/// ends with status 1 if there are any. A program that runs as you can write a whole log again; that is found only while
-/// the daemon runs that wrote it, or if the program did not change the recorded newest entry, too.
+/// ends with status 1 if there are any. A program that runs as you can write a whole log again; that is found only
+/// while the daemon runs that wrote it, or if the program did not change the recorded newest entry, too.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(
     after_help = "Examples:\n  ssod audit --follow                                    show requests as they arrive\n  ssod audit --refused -n 10                             show the last 10 refused requests\n  ssod audit --profile adminUser --json | jq .program    list the programs that used adminUser\n  ssod audit --verify                                    check that no line was changed"
 )]

@@ -10,12 +10,12 @@ use tokio::time::Instant;
 
 /// While a new connection waits for a slot, a connection without proof is closed if its caller has sent no request for
 /// this long. A program that has something to ask sends it at once.
-const MAX_IDLE: Duration = Duration::from_millis(100);
+const MAX_IDLE: Duration = Duration::from_millis(30);
 /// While a new connection waits for a slot, a connection is closed if it is older than this and has no proof, however
 /// many requests it sends.
-const MAX_AGE: Duration = Duration::from_millis(250);
+const MAX_AGE: Duration = Duration::from_millis(100);
 /// How often a new connection that waits for a slot checks which connections can be closed.
-const CHECK_INTERVAL: Duration = Duration::from_millis(10);
+const CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How many connections each kind of caller may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

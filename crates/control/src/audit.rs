@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit_chain::ChainHead;
-
 /// The outcome of a request for credentials, or of an action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -92,16 +90,6 @@ impl AuditAction {
             Self::Unknown => "unknown",
         }
     }
-}
-
-/// `POST /v1/audit/write`: the newest entries of the two logs, as the daemon has them in memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AuditWritten {
-    /// The newest entry of [`Paths::audit`](crate::Paths::audit); `None` if there is none, or if the daemon is older.
-    pub head: Option<ChainHead>,
-    /// The newest entry of [`Paths::audit_refusals`](crate::Paths::audit_refusals).
-    pub refusals_head: Option<ChainHead>,
 }
 
 /// A request for credentials or an action, and its outcome.

@@ -1,5 +1,5 @@
-//! The chain of an audit log: each line has a number, and a hash over itself and the chain of the line before. So a line
-//! that was changed, removed or inserted is found, unless the rest of the log was rewritten, too; then only the newest
+//! The chain of an audit log: each line has a number, and a hash over itself and the chain of the line before. So a
+//! line that was changed, removed or inserted is found, unless the rest of the log was rewritten, too; then only the newest
 //! chain, which the daemon keeps in memory, shows it.
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,16 @@ impl ChainHead {
     pub fn genesis() -> Self {
         Self { first: 1, seq: 0, chain: "0".repeat(HASH_LEN) }
     }
+}
+
+/// `POST /v1/audit/write`: the newest entries of the two logs, as the daemon has them in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AuditWritten {
+    /// The newest entry of [`Paths::audit`](crate::Paths::audit); `None` if there is none, or if the daemon is older.
+    pub head: Option<ChainHead>,
+    /// The newest entry of [`Paths::audit_refusals`](crate::Paths::audit_refusals).
+    pub refusals_head: Option<ChainHead>,
 }
 
 /// Returns the line for the entry, without a newline, and its chain. The entry already has its number.
@@ -262,7 +272,9 @@ impl ChainVerifier {
             return;
         }
         let lost = hash_of_lines(self.strangers.iter().map(|stranger| stranger.text.as_slice()));
-        if entry.torn.as_ref() == Some(&lost) {
+        // A line that was cut off is no JSON. A whole one was appended by another program before the daemon started.
+        let is_cut_off = |stranger: &Stranger| serde_json::from_slice::<AuditEntry>(&stranger.text).is_err();
+        if entry.torn.as_ref() == Some(&lost) && self.strangers.iter().all(is_cut_off) {
             self.report.torn += 1;
             self.strangers.clear();
         } else if self.last.is_none() && entry.seq == 1 {

@@ -17,9 +17,9 @@ mod status;
 mod user_path;
 mod version;
 
-pub use audit::{AuditAction, AuditEntry, AuditOutcome, AuditVia, AuditWritten};
+pub use audit::{AuditAction, AuditEntry, AuditOutcome, AuditVia};
 pub use audit_chain::{
-    ChainFault, ChainHead, ChainReport, ChainVerifier, ChainedLine, FaultKind, LineText, chain_line,
+    AuditWritten, ChainFault, ChainHead, ChainReport, ChainVerifier, ChainedLine, FaultKind, LineText, chain_line,
     hash_of_lost_line,
 };
 pub use client::{ClientError, ControlClient, Events, Held, UntrustedSocket};

@@ -29,8 +29,11 @@ impl AuditedResponse {
 
     /// Returns a refusal in AWS's format.
     pub(crate) fn refused(profile: Option<ProfileName>, refusal: &Refusal) -> Self {
-        let code = refusal.code();
-        let reason = format!("{code}: {}", refusal.reason());
+        let reason = format!("{}: {}", refusal.code(), refusal.reason());
+        let code = match refusal {
+            Refusal::CallerRefused(why) => *why,
+            refusal => refusal.code(),
+        };
         let outcome = Outcome::Refused { code: code.into(), reason };
         Self { response: wire::refusal(refusal), profile, outcome: Some(outcome) }
     }

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ssod_control::{
-    AuditEntry, Check, CredentialsRequest, EnvRequest, ErrorBody, ListRequest, ListedSession, LoginEvent,
-    LoginRequest, LogoutRequest, LogoutResult, Paths, RekeyRequest, Status, UseRequest,
+    AuditEntry, AuditWritten, ChainHead, ChainVerifier, ChainedLine, Check, CredentialsRequest, EnvRequest,
+    ErrorBody, LineText, ListRequest, ListedSession, LoginEvent, LoginRequest, LogoutRequest, LogoutResult,
+    Paths, RekeyRequest, Status, UseRequest, chain_line,
 };
 use ssod_model::{AccountId, ProfileName, Region, RoleName, SessionName, StartUrl};
 
@@ -23,6 +24,8 @@ pub(crate) fn check(data: &[u8]) {
     check_round_trip::<Vec<ListedSession>>(data);
     check_round_trip::<Vec<Check>>(data);
     check_round_trip::<AuditEntry>(data);
+    check_round_trip::<AuditWritten>(data);
+    check_chain(data);
     check_round_trip::<ErrorBody>(data);
     let text = String::from_utf8_lossy(data);
     check_names(&text);
@@ -32,6 +35,26 @@ fn check_round_trip<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debu
     let Ok(message) = serde_json::from_slice::<T>(data) else { return };
     let written = serde_json::to_vec(&message).unwrap();
     assert_eq!(serde_json::from_slice::<T>(&written).unwrap(), message);
+}
+
+/// Checks that any file can be verified, and that every entry can be chained. The log is a file that other programs of the
+/// user can write.
+fn check_chain(data: &[u8]) {
+    let genesis = ChainHead::genesis();
+    let mut verifier = ChainVerifier::new(serde_json::from_slice(data).ok());
+    for (line, text) in (1..).zip(data.split(|byte| *byte == b'\n')) {
+        verifier.check(LineText { file: 0, line, text, is_complete: true });
+    }
+    verifier.finish();
+    let Ok(entry) = serde_json::from_slice::<AuditEntry>(data) else { return };
+    let entry = AuditEntry { seq: 1, prev: None, torn: None, ..entry };
+    let (line, chain) = chain_line(&entry, &genesis.chain).unwrap();
+    assert!(!line.contains('\n'));
+    let parsed = ChainedLine::parse(line.as_bytes()).unwrap();
+    assert!(parsed.chain == chain && parsed.follows(&genesis.chain) && !parsed.follows(&chain));
+    let mut verifier = ChainVerifier::new(None);
+    verifier.check(LineText { file: 0, line: 1, text: line.as_bytes(), is_complete: true });
+    assert!(verifier.finish().faults.is_empty());
 }
 
 /// Checks that a valid name cannot leave its folder, its line or its part of a URL.

@@ -14,6 +14,12 @@ pub fn new_holder_of(peer: TcpPeer) -> Option<Process> {
     (0..RECENT_IDS).filter_map(|age| newest.checked_sub(age)).find_map(|id| holder(id, peer.inode))
 }
 
+/// Finds the process that holds the client's end of that connection, if it is one of these. A program that connects
+/// again is found without listing all processes.
+pub fn holder_among(peer: TcpPeer, ids: impl IntoIterator<Item = u32>) -> Option<Process> {
+    ids.into_iter().find_map(|id| holder(id, peer.inode))
+}
+
 /// Finds the process that holds the client's end of that connection. It reads the descriptors of every process of this
 /// user, which takes milliseconds, so a request must not wait for it.
 pub fn holder_of(peer: TcpPeer) -> Option<Process> {
@@ -97,6 +103,8 @@ mod tests {
             .spawn()
             .unwrap();
         drop(other);
+        assert!(holder_among(peer, [std::process::id()]).is_none(), "another process does not hold it");
+        assert_eq!(holder_among(peer, [1, child.id()]).unwrap().pid(), child.id());
         for found in [new_holder_of(peer), holder_of(peer)] {
             // The newest of these ids may all belong to processes that other tests have started meanwhile.
             let Some(found) = found else { continue };

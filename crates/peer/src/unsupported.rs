@@ -21,6 +21,11 @@ pub fn holder_of(_peer: TcpPeer) -> Option<Process> {
 }
 
 /// Returns `None`, because this platform does not report it.
+pub fn holder_among(_peer: TcpPeer, _ids: impl IntoIterator<Item = u32>) -> Option<Process> {
+    None
+}
+
+/// Returns `None`, because this platform does not report it.
 pub fn new_holder_of(_peer: TcpPeer) -> Option<Process> {
     None
 }

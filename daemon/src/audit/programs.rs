@@ -9,11 +9,12 @@ use ssod_peer::TcpPeer;
 use super::budget::Budget;
 use super::note::{Note, NotedCaller};
 
-/// A connection that waited this long for its search probably has its answer already, so the newest processes are not
-/// tried first.
+/// A caller that waited this long for its search probably has its answer already, so the newest processes are not tried.
 const MAX_SEARCH_DELAY: Duration = Duration::from_millis(50);
 /// The maximum number of programs in the cache.
 const CACHE_CAPACITY: usize = 512;
+/// How many processes that were found last are tried before all processes are listed.
+const RECENT_PROCESSES: usize = 16;
 
 /// Who made a request, as far as it could be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,15 +35,27 @@ pub(super) struct Programs {
     known: HashMap<u32, Program>,
     /// The inodes in the cache, oldest first.
     oldest: VecDeque<u32>,
+    /// The ids of the processes that were found last, the newest first. Most programs connect again and again.
+    recent: VecDeque<u32>,
     /// The path of the cgroup that was searched last, because most short commands come from one terminal.
     last_cgroup: Option<(u64, Option<String>)>,
-    budget: Budget,
+    /// For searches among a few processes.
+    quick: Budget,
+    /// For searches among all processes, which take much longer.
+    full: Budget,
 }
 
 impl Programs {
     pub(super) fn new() -> Self {
-        let (known, oldest) = (HashMap::new(), VecDeque::new());
-        Self { known, oldest, last_cgroup: None, budget: Budget::new(Instant::now()) }
+        let now = Instant::now();
+        Self {
+            known: HashMap::new(),
+            oldest: VecDeque::new(),
+            recent: VecDeque::new(),
+            last_cgroup: None,
+            quick: Budget::new(now),
+            full: Budget::new(now),
+        }
     }
 
     /// Returns who made the request. No answer waits for the search among all processes.
@@ -71,13 +84,18 @@ impl Programs {
         } else if let Some(program) = self.known.get(&peer.inode) {
             return Origin::Program(program.clone());
         }
-        let search_new = || ssod_peer::new_holder_of(peer).and_then(|process| process.program());
+        let recent = &self.recent;
         let is_stale = age > MAX_SEARCH_DELAY;
-        let new = if is_stale { None } else { self.budget.spend(search_new).flatten() };
+        let search_new = || {
+            let new = || if is_stale { None } else { ssod_peer::new_holder_of(peer) };
+            let found = ssod_peer::holder_among(peer, recent.iter().copied()).or_else(new);
+            found.and_then(|process| process.program())
+        };
+        let new = self.quick.spend(search_new).flatten();
         tried();
         // Checks every process, unless searches have already taken their share of the time.
         let search = || ssod_peer::holder_of(peer).and_then(|process| process.program());
-        match new.or_else(|| self.budget.spend(search).flatten()) {
+        match new.or_else(|| self.full.spend(search).flatten()) {
             Some(program) => {
                 self.remember(peer.inode, program.clone());
                 Origin::Program(program)
@@ -87,6 +105,9 @@ impl Programs {
     }
 
     fn remember(&mut self, inode: u32, program: Program) {
+        self.recent.retain(|pid| *pid != program.pid);
+        self.recent.push_front(program.pid);
+        self.recent.truncate(RECENT_PROCESSES);
         if self.known.insert(inode, program).is_none() {
             self.oldest.push_back(inode);
         }
@@ -104,7 +125,7 @@ impl Programs {
         {
             return path.clone();
         }
-        let path = self.budget.spend(|| ssod_peer::cgroup_path(id))?;
+        let path = self.full.spend(|| ssod_peer::cgroup_path(id))?;
         self.last_cgroup = Some((id, path.clone()));
         path
     }

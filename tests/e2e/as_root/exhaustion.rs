@@ -24,12 +24,10 @@ print(len(kept), flush=True)
 time.sleep(300)
 "#;
 
-fn hold_connections(user: u32, sandbox: &Sandbox, count: u32) -> ChildProcess {
-    let holder = ChildProcess::start(&mut python(
-        user,
-        HOLD_CONNECTIONS,
-        &[&sandbox.daemon().port().to_string(), &count.to_string()],
-    ));
+/// Starts a process of that user that holds idle connections to a port.
+pub(crate) fn hold_connections(user: u32, port: u16, count: u32) -> ChildProcess {
+    let holder =
+        ChildProcess::start(&mut python(user, HOLD_CONNECTIONS, &[&port.to_string(), &count.to_string()]));
     let open: u32 = holder.next_line().parse().unwrap();
     assert!(open > count / 2, "{open} of {count}");
     holder
@@ -40,8 +38,8 @@ fn thousands_of_idle_connections_of_others_do_not_affect_alice() {
     let sandbox = signed_in();
     let (url, token) = endpoint_of(&sandbox);
     // More connections than the daemon accepts in total.
-    let _bob = hold_connections(BOB, &sandbox, 5_000);
-    let _alice = hold_connections(ALICE, &sandbox, 600);
+    let _bob = hold_connections(BOB, sandbox.daemon().port(), 5_000);
+    let _alice = hold_connections(ALICE, sandbox.daemon().port(), 600);
     for _ in 0..20 {
         let start = Instant::now();
         assert!(run_python(ALICE, REQUEST, &[&url, &token]).succeeded().starts_with("200"));
@@ -62,7 +60,7 @@ fn with_64_descriptors_the_control_socket_works_and_the_endpoint_recovers() {
     sandbox.start_daemon_in_shell("ulimit -n 64; exec ssod-daemon");
     sandbox.login(TestUser::ADMIN).succeeded();
     assert_eq!(sandbox.daemon().credentials("adminUser").status, 200);
-    let holder = hold_connections(0, &sandbox, 200);
+    let holder = hold_connections(0, sandbox.daemon().port(), 200);
     let renewed = sandbox.fake().successful_calls("CreateToken");
     for _ in 0..10 {
         assert_eq!(

@@ -32,8 +32,8 @@ pub(super) fn run(context: &CommandContext, flush: impl Fn() -> Option<AuditWrit
     let (checked, has_daemon) = loop {
         attempt += 1;
         let written = flush();
-        let has_daemon = written.is_some();
         let AuditWritten { head, refusals_head } = written.unwrap_or_default();
+        let has_daemon = head.is_some() && refusals_head.is_some();
         let [grants, refusals] = &logs;
         let checked = [check(grants, head)?, check(refusals, refusals_head)?];
         if attempt == ATTEMPTS || checked.iter().all(|log| log.report.faults.is_empty()) {
@@ -95,7 +95,11 @@ fn describe(checked: &Checked) -> String {
     text.push('\n');
     for ChainFault { file, line, kind } in &report.faults {
         let path = checked.files.get(*file).unwrap_or(log).display();
-        let _ = writeln!(text, "{path}, line {line}: {}", explain(*kind));
+        // A log without lines has no line to name.
+        let _ = match line {
+            0 => writeln!(text, "{}: {}", log.display(), explain(*kind)),
+            line => writeln!(text, "{path}, line {line}: {}", explain(*kind)),
+        };
     }
     text
 }
@@ -103,8 +107,8 @@ fn describe(checked: &Checked) -> String {
 fn explain(kind: FaultKind) -> String {
     match kind {
         FaultKind::Changed => "it was changed, or the line before it was".to_owned(),
-        FaultKind::MissingBefore(lines) => format!("{} before it missing", are(lines)),
-        FaultKind::MissingAfter(lines) => format!("{} after it missing", are(lines)),
+        FaultKind::MissingBefore(lines) => format!("{} missing before it", are(lines)),
+        FaultKind::MissingAfter(lines) => format!("{} missing after it", are(lines)),
         FaultKind::Inserted => "it was inserted here, or copied from another place".to_owned(),
         FaultKind::NotAnEntry => "ssod did not write it, or it was changed".to_owned(),
         FaultKind::Rewritten => {

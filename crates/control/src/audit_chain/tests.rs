@@ -57,7 +57,7 @@ fn a_changed_removed_or_inserted_line_is_named() {
     assert_eq!(faults(&[] as &[&str], &head), [(0, FaultKind::MissingAfter(9))]);
 }
 
-/// Who rewrites the whole log makes a consistent one. Only the head that the daemon keeps shows that.
+/// A program that writes the whole log again makes a consistent one. Only the head that the daemon keeps shows that.
 #[test]
 fn a_log_that_was_written_again_is_found_by_its_head() {
     let (_, head) = log(9);
@@ -106,6 +106,17 @@ fn a_line_that_a_crash_cut_off_is_no_fault_if_the_next_line_names_it() {
     assert_eq!(faults(&lines, &head), [(3, FaultKind::NotAnEntry)]);
     lines.remove(2);
     assert_eq!(faults(&lines, &head), [(3, FaultKind::MissingBefore(1))]);
+}
+
+#[test]
+fn a_whole_line_is_never_taken_for_one_that_was_cut_off() {
+    let (mut lines, head) = log(2);
+    let forged = "{\"outcome\":\"served\"}";
+    let torn = Some(hash_of_lost_line(forged.as_bytes()));
+    let next = AuditEntry { seq: 3, torn, ..AuditEntry::default() };
+    let (next, chain) = chain_line(&next, &head.chain).unwrap();
+    lines.extend([forged.to_owned(), next]);
+    assert_eq!(faults(&lines, &ChainHead { seq: 3, chain, ..head }), [(3, FaultKind::NotAnEntry)]);
 }
 
 #[test]
