@@ -20,9 +20,9 @@ use thiserror::Error;
 use self::file::{SettingsFile, Table};
 pub use self::mistake::Mistake;
 use self::mistake::line_at;
-pub use self::network::NetworkSettings;
+pub(crate) use self::network::NetworkSettings;
 pub(crate) use self::profile_names::NamedProfile;
-use self::value::{command, duration, one_of, optional_duration, port, switch, text};
+use self::value::{command, duration, one_of, optional_duration, port, switch};
 use crate::system::logging::LogFormat;
 
 /// The port if the settings name none. At the very first start, the daemon may choose another one.
