@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::{
     CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
-use reqwest::{Client, NoProxy, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, NoProxy, RequestBuilder, Response, Url};
 use serde::de::IgnoredAny;
 use ssod_clock::Clock;
 use ssod_model::{IdentityError, Timestamp, public_url};
@@ -18,15 +18,9 @@ use crate::destination::{Route, route};
 use crate::errors::{ErrorAnswer, classify, not_from_aws, printable};
 use crate::loopback::{self, LoopbackCheck};
 use crate::operation::Operation;
-
-/// A TCP and TLS handshake that takes longer will not succeed.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The limit for a whole call, including the body, so that a server that sends one byte per second cannot hold it.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
-/// The largest real answer, a page of 100 accounts, has about 30 kB.
-pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// The `User-Agent` of every request.
-pub(crate) const USER_AGENT_TEXT: &str = concat!("ssod/", env!("CARGO_PKG_VERSION"));
+use crate::transport::{
+    Answer, CONNECT_TIMEOUT, LATE, MAX_BODY_BYTES, TOTAL_TIMEOUT, USER_AGENT_TEXT, too_large,
+};
 
 /// The settings for the connections to AWS.
 #[derive(Clone, Debug, Default)]
@@ -73,13 +67,6 @@ pub(crate) struct HttpClient {
     certificates: Vec<reqwest::Certificate>,
     loopback: LoopbackCheck,
     clock: Clock,
-}
-
-/// What a server answered.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
 }
 
 impl HttpClient {
@@ -187,17 +174,11 @@ impl HttpClient {
     }
 }
 
-const LATE: &str = "it did not answer in time";
-
 fn proxy(options: &ProxyOptions) -> Result<reqwest::Proxy, SetupError> {
     let proxy = reqwest::Proxy::all(&options.url);
     // The library's error may contain the password.
     let proxy = proxy.map_err(|_| SetupError::Proxy(public_url(&options.url)))?;
     Ok(proxy.no_proxy(NoProxy::from_string(&options.except)))
-}
-
-pub(crate) fn too_large() -> IdentityError {
-    IdentityError::Unavailable(format!("an answer is larger than {MAX_BODY_BYTES} bytes"))
 }
 
 /// Reads the body, up to the limit.

@@ -13,6 +13,7 @@ mod http;
 mod loopback;
 mod operation;
 mod probe;
+mod transport;
 mod wire;
 
 pub use client::IdentityCenter;

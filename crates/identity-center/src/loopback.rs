@@ -17,7 +17,7 @@ use ssod_model::IdentityError;
 use tokio::net::TcpStream;
 
 use crate::errors::printable;
-use crate::http::{Answer, CONNECT_TIMEOUT, MAX_BODY_BYTES, USER_AGENT_TEXT, too_large};
+use crate::transport::{Answer, CONNECT_TIMEOUT, MAX_BODY_BYTES, USER_AGENT_TEXT, too_large};
 
 /// A connection to a listener on this machine, on which nothing was sent yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

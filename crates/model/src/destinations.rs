@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::public_url::without_secrets;
-use crate::{Endpoints, Profile, StartUrl};
+use crate::{Endpoints, StartUrl};
 
 /// The endpoints to which the secrets of a sign-in may be sent: those that were configured when AWS issued them. They
 /// are sealed with the secrets, so no later change of a variable or a file sends a secret elsewhere.
@@ -54,9 +54,9 @@ impl Destinations {
         self.oidc == session.oidc && self.portal == session.portal
     }
 
-    /// Returns whether the profile's own portal, if it names one, may get the access token.
-    pub fn include_portal_of(&self, profile: &Profile) -> bool {
-        let Some(endpoints) = &profile.endpoints else { return true };
+    /// Returns whether the portal of a profile's own endpoints, if it has any, may get the access token.
+    pub fn include_portal_of(&self, own: Option<&Endpoints>) -> bool {
+        let Some(endpoints) = own else { return true };
         match endpoints.portal.as_deref().map(comparable) {
             own if own == self.portal => true,
             Some(own) => self.profile_portals.contains(&own),
@@ -74,22 +74,9 @@ fn comparable(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AccountId, ProfileName, RoleName, SessionName};
 
     fn endpoints(oidc: Option<&str>, portal: Option<&str>) -> Endpoints {
         Endpoints { oidc: oidc.map(str::to_owned), portal: portal.map(str::to_owned), ..Endpoints::default() }
-    }
-
-    fn profile(endpoints: Option<Endpoints>) -> Profile {
-        Profile {
-            name: ProfileName::parse("p").unwrap(),
-            session: SessionName::parse("s").unwrap(),
-            account_id: AccountId::parse("123456789012").unwrap(),
-            role_name: RoleName::parse("R").unwrap(),
-            region: None,
-            aws_form: false,
-            endpoints,
-        }
     }
 
     #[test]
@@ -116,20 +103,15 @@ mod tests {
     fn a_profiles_own_portal_needs_to_be_known_at_the_sign_in() {
         let own = endpoints(None, Some("https://test.example"));
         let at_aws = Destinations::default();
-        assert!(at_aws.include_portal_of(&profile(None)));
-        assert!(!at_aws.include_portal_of(&profile(Some(own.clone()))));
+        assert!(at_aws.include_portal_of(None));
+        assert!(!at_aws.include_portal_of(Some(&own)));
         let known = at_aws.with_profile_portals(std::iter::once(&own));
-        assert!(
-            known.include_portal_of(&profile(Some(own.clone()))) && known.include(&endpoints(None, None))
-        );
-        assert!(!known.include_portal_of(&profile(Some(endpoints(None, Some("https://other.example"))))));
+        assert!(known.include_portal_of(Some(&own)) && known.include(&endpoints(None, None)));
+        assert!(!known.include_portal_of(Some(&endpoints(None, Some("https://other.example")))));
         let fips = Endpoints { fips: true, ..Endpoints::default() };
-        assert!(known.include_portal_of(&profile(Some(fips.clone()))), "this host is AWS's, too");
+        assert!(known.include_portal_of(Some(&fips)), "this host is AWS's, too");
         // The sign-in was made at an endpoint for tests, and the profile names AWS's.
-        assert!(
-            !Destinations::of(&endpoints(None, own.portal.as_deref()))
-                .include_portal_of(&profile(Some(fips)))
-        );
+        assert!(!Destinations::of(&endpoints(None, own.portal.as_deref())).include_portal_of(Some(&fips)));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod credentials;
 mod destinations;
+mod endpoints;
 mod flow;
 mod identity;
 mod names;
@@ -24,6 +25,7 @@ mod timestamp;
 
 pub use credentials::RoleCredentials;
 pub use destinations::Destinations;
+pub use endpoints::Endpoints;
 pub use flow::SignInFlow;
 pub use identity::{Account, DeviceAuthorization, Grant, IdentityError, IdentityProvider};
 pub use jiff::{SignedDuration, Timestamp};
@@ -36,7 +38,7 @@ pub use refusal::Refusal;
 pub use regions::RegionGuess;
 pub use role_id::RoleId;
 pub use secret::Secret;
-pub use session::{ClientRegistration, Endpoints, SessionRecord, SessionTokens, SsoSession};
+pub use session::{ClientRegistration, SessionRecord, SessionTokens, SsoSession};
 pub use similar::{did_you_mean, similar_names};
 pub use source::{Cached, CredentialSource, Floor};
 pub use store::{CachedCredentials, EndpointTokens, SecretStore, StoreError, TokenSet};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{Destinations, Region, Secret, SessionName, SignInFlow, StartUrl, TimestampExt};
+use crate::{Destinations, Endpoints, Region, Secret, SessionName, SignInFlow, StartUrl, TimestampExt};
 
 /// An `[sso-session NAME]` block, or the session that a legacy profile implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,19 +27,6 @@ impl SsoSession {
     pub fn is_legacy(&self) -> bool {
         self.name.as_str() == self.start_url.as_str()
     }
-}
-
-/// Settings that change the hosts of the two services, which otherwise depend only on the region.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Endpoints {
-    /// The base URL instead of `portal.sso.REGION…`.
-    pub portal: Option<String>,
-    /// The base URL instead of `oidc.REGION…`.
-    pub oidc: Option<String>,
-    /// Whether to use FIPS hosts.
-    pub fips: bool,
-    /// Whether to use dual-stack hosts.
-    pub dual_stack: bool,
 }
 
 /// A public OAuth client that RegisterClient created.

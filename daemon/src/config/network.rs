@@ -173,6 +173,14 @@ mod tests {
         }
     }
 
+    /// A shell in which several variables name a proxy.
+    const SHELL: &[(&str, &str)] = &[
+        ("https_proxy", "http://me:secret@proxy:3128"),
+        ("ALL_PROXY", "http://other"),
+        ("no_proxy", "intranet"),
+        ("HTTP_PROXY", "http://never"),
+    ];
+
     #[test]
     fn the_proxy_is_the_settings_or_else_the_environments_and_its_password_is_not_shown() {
         let found = |setting: &str, variables| {
@@ -184,12 +192,6 @@ mod tests {
         let shown =
             |value: &str, variable: Option<&str>| Some((value.to_owned(), variable.map(str::to_owned)));
         let some = |text: &str| Some(text.to_owned());
-        const SHELL: &[(&str, &str)] = &[
-            ("https_proxy", "http://me:secret@proxy:3128"),
-            ("ALL_PROXY", "http://other"),
-            ("no_proxy", "intranet"),
-            ("HTTP_PROXY", "http://never"),
-        ];
         assert_eq!(found("", SHELL), (shown("http://proxy:3128", Some("https_proxy")), some("intranet")));
         assert_eq!(found("http://u:secret@p:1", SHELL), (shown("http://p:1", None), some("")));
         assert_eq!(found("", &[("HTTP_PROXY", "http://never")]), (None, None));

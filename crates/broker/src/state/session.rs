@@ -115,7 +115,9 @@ impl BoundToken {
     /// Returns the session as the profile's own calls use it; `None` if the profile names a portal that may not get
     /// this token.
     pub(crate) fn session_for(&self, profile: &Profile) -> Option<Cow<'_, SsoSession>> {
-        self.destinations.include_portal_of(profile).then(|| profile.session_for_calls(&self.session))
+        self.destinations
+            .include_portal_of(profile.endpoints.as_ref())
+            .then(|| profile.session_for_calls(&self.session))
     }
 }
 
@@ -218,7 +220,7 @@ impl SessionEntry {
     pub(crate) fn facts_for(&self, profile: &Profile) -> SessionFacts {
         let facts = self.facts();
         match &self.record {
-            Some(record) if !record.destinations.include_portal_of(profile) => {
+            Some(record) if !record.destinations.include_portal_of(profile.endpoints.as_ref()) => {
                 SessionFacts { token: TokenState::SignedOut, ..facts }
             }
             _ => facts,
