@@ -1,5 +1,6 @@
 //! `config.toml`. Every setting is optional. An unknown key or an invalid value is an error that names its line.
 
+mod error;
 mod file;
 mod load;
 mod mistake;
@@ -14,8 +15,8 @@ use ssod_broker::{KeepFresh, Policy};
 use ssod_model::ProfileName;
 use ssod_vault::KeyStoreChoice;
 
+pub use self::error::SettingsError;
 use self::file::{Mistakes, SettingsFile, Table};
-pub use self::load::SettingsError;
 pub use self::mistake::Mistake;
 pub(crate) use self::profile_names::NamedProfile;
 use self::value::{command, duration, one_of, optional_duration, port, rate, switch, text};
