@@ -2,6 +2,7 @@
 //! it.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -82,8 +83,18 @@ pub struct App {
 struct Sockets {
     endpoint: TcpListener,
     control: UnixListener,
-    /// Whether the daemon created the control socket's file, and so removes it at the stop.
-    owns_control: bool,
+    /// The control socket's file, if the daemon created it.
+    control_file: Option<SocketFile>,
+}
+
+/// The file of a socket, which is removed on drop, also if the daemon is stopped while it starts.
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // If this fails, the next daemon removes the stale socket.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// The parts that all other parts depend on.
@@ -132,9 +143,10 @@ impl App {
     }
 
     /// Serves and renews until `stop` ends, then stops within a second.
-    pub async fn run_until(self, stop: impl Future<Output = ()> + Send) {
-        let ControlContext { broker, keeper, audit, paths, facts, .. } = self.context.clone();
-        let (shutdown, owns_socket) = (self.shutdown.clone(), self.sockets.owns_control);
+    pub async fn run_until(mut self, stop: impl Future<Output = ()> + Send) {
+        let ControlContext { broker, keeper, audit, facts, .. } = self.context.clone();
+        // Clients can connect until the stop is complete.
+        let (shutdown, control_file) = (self.shutdown.clone(), self.sockets.control_file.take());
         tracing::info!(port = facts.port, profiles = broker.profile_names().len(), "ssod is ready");
         log_network(&facts);
         let vault_task = tokio::spawn(keeper.clone().run(shutdown.clone()));
@@ -163,10 +175,8 @@ impl App {
             tracing::warn!("the stop took too long; the next start may fetch credentials again");
         }
         audit.finish(AUDIT_TIMEOUT);
-        if owns_socket {
-            // If this fails, the next daemon removes the stale socket.
-            let _ = std::fs::remove_file(&paths.socket);
-        }
+        // While the instance lock is held, because the next daemon creates a file of the same name.
+        drop(control_file);
     }
 
     fn spawn_tasks(self, tasks: &mut Vec<JoinHandle<()>>) -> InstanceLock {
@@ -208,8 +218,10 @@ impl Sockets {
     fn bind(foundation: &Foundation, port: Option<u16>, inherited: &mut Inherited) -> Result<Self> {
         let socket = &foundation.paths.socket;
         let endpoint = bind::endpoint(port, &foundation.state_file, inherited)?;
-        let owns_control = !inherited.has_control(socket);
-        Ok(Self { endpoint, control: bind::control(socket, inherited)?, owns_control })
+        let is_inherited = inherited.has_control(socket);
+        let control = bind::control(socket, inherited)?;
+        let control_file = (!is_inherited).then(|| SocketFile(socket.clone()));
+        Ok(Self { endpoint, control, control_file })
     }
 }
 

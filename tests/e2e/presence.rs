@@ -42,6 +42,19 @@ printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1; 
 }
 
 #[test]
+fn an_unlock_ends_although_the_keyring_does_not_answer() {
+    let commands = r#"
+ssod lock >/dev/null
+keyring=$(keyring_pid); kill -STOP "$keyring"
+timeout 20 ssod unlock 2>&1; echo "status: $?"
+kill -CONT "$keyring"; state"#;
+    let setup = format!("{KEYRING_FUNCTIONS}\n{STATE}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}");
+    let output = output_in_session(PRESENCE, SESSION_BUS, &setup, commands);
+    let end = "status: 1\nkeyring locked\n\"state\": \"locked\"\n";
+    assert!(output.starts_with("error: The key store secret-service") && output.ends_with(end), "{output}");
+}
+
+#[test]
 fn without_presence_a_lock_leaves_the_keyring_open() {
     let setup = format!("{KEYRING_FUNCTIONS}\n{STATE}\n{UNLOCK}\n{WAIT_UNTIL_OPEN}");
     let settings = "[vault]\nkey = \"secret-service\"\n";

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ssod_control::SessionState;
 use ssod_testkit::{Sandbox, TestUser, run, wait_until};
 
-use crate::key_stores::{SESSION_BUS, UNLOCK, WAIT_UNTIL_OPEN};
+use crate::key_stores::{KERNEL_SESSION, PURGE_KERNEL_KEY, SESSION_BUS, UNLOCK, WAIT_UNTIL_OPEN};
 
 /// Copies the vault's folder, as a backup does.
 fn copy(from: &Path, to: &Path) {
@@ -115,17 +115,15 @@ fn kills_during_a_logout_lose_no_other_sign_in_and_accept_no_older_copy() {
     assert!(sandbox.daemon().status().sessions.iter().all(|one| one.state == SessionState::SignedOut));
 }
 
-/// The counter is in the keyring, beside the key.
-#[test]
-fn with_the_key_in_the_keyring_an_older_vault_is_not_used() {
+/// Puts an older copy back while the counter is in that key store, beside the key.
+fn assert_older_vault_is_not_used(store: &str, session: &[&str], setup: &str) {
     let sandbox = Sandbox::new();
     sandbox.configure(TestUser::ADMIN);
-    let settings =
-        format!("[endpoint]\nport = {}\n[vault]\nkey = \"secret-service\"\n", sandbox.daemon().port());
-    sandbox.write_settings(&settings);
+    let port = sandbox.daemon().port();
+    sandbox.write_settings(&format!("[endpoint]\nport = {port}\n[vault]\nkey = \"{store}\"\n"));
     let script = format!(
         r#"set -eu
-{UNLOCK}
+{setup}
 {WAIT_UNTIL_OPEN}
 token() {{ ssod env adminUser --shell json | grep -o 'AUTHORIZATION_TOKEN":"[^"]*'; }}
 stop() {{ kill "$(cat "$HOME/.local/state/ssod/daemon.lock")"; while [ -e "$XDG_RUNTIME_DIR/ssod/control.sock" ]; do sleep 0.05; done; }}
@@ -143,8 +141,17 @@ ssod status | grep -o 'from before the last sign-out or revocation'
 stop
 "#
     );
-    let output = run(sandbox.command(SESSION_BUS[0]).args(&SESSION_BUS[1..]).args(["sh", "-c", &script]));
-    let output = output.succeeded();
+    let output = run(sandbox.command(session[0]).args(&session[1..]).args(["sh", "-c", &script])).succeeded();
     let expected = "restart: kept\nolder: not used\nfrom before the last sign-out or revocation\n";
-    assert_eq!(output, expected);
+    assert_eq!(output, expected, "{store}");
+}
+
+#[test]
+fn with_the_key_in_the_keyring_an_older_vault_is_not_used() {
+    assert_older_vault_is_not_used("secret-service", SESSION_BUS, UNLOCK);
+}
+
+#[test]
+fn with_the_key_in_the_kernels_keyring_an_older_vault_is_not_used() {
+    assert_older_vault_is_not_used("keyutils", KERNEL_SESSION, PURGE_KERNEL_KEY);
 }

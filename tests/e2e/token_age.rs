@@ -1,6 +1,7 @@
 //! The endpoint's tokens are renewed daily; the previous ones are valid for another day.
 
 use std::fs;
+use std::path::PathBuf;
 
 use ssod_testkit::{Sandbox, wait_until};
 
@@ -27,6 +28,8 @@ fn an_old_token_ends_after_the_next_day_and_the_file_always_has_the_present_one(
     let first = sandbox.daemon().token("adminUser");
     let file = sandbox.daemon().token_file("adminUser");
     let file_token = || fs::read_to_string(&file).unwrap();
+    let variable_token =
+        |sandbox: &Sandbox| sandbox.daemon().variable("adminUser", "AWS_CONTAINER_AUTHORIZATION_TOKEN");
     assert!(is_accepted(&sandbox, &first) && file_token() == first);
     fs::write(&clock, "+25h").unwrap();
     // libfaketime does not fake the timer, so the daemon notices the time when its settings change.
@@ -34,7 +37,7 @@ fn an_old_token_ends_after_the_next_day_and_the_file_always_has_the_present_one(
     wait_until("the token is renewed", || file_token() != first);
     let second = file_token();
     assert!(is_accepted(&sandbox, &first) && is_accepted(&sandbox, &second), "open shells work");
-    assert_eq!(sandbox.daemon().token("adminUser"), second);
+    assert_eq!(variable_token(&sandbox), second);
     // A restart changes nothing.
     sandbox.daemon().kill();
     start_with_clock(&mut sandbox, &clock);
@@ -47,7 +50,9 @@ fn an_old_token_ends_after_the_next_day_and_the_file_always_has_the_present_one(
     // A revocation ends both.
     sandbox.ssod(&["logout", "--revoke-shells"]).succeeded();
     assert!(!is_accepted(&sandbox, &first) && !is_accepted(&sandbox, &second));
-    let (third, new_file) = (sandbox.daemon().token("adminUser"), sandbox.daemon().token_file("adminUser"));
+    let third = variable_token(&sandbox);
+    let new_file = sandbox.daemon().variable("adminUser", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    let new_file = PathBuf::from(new_file);
     assert!(is_accepted(&sandbox, &third) && !file.exists());
     // The machine was off for a week.
     sandbox.daemon().kill();

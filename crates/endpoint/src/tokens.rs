@@ -301,10 +301,8 @@ mod tests {
     #[test]
     fn tokens_of_an_earlier_version_are_renewed_at_once_and_valid_for_a_day() {
         let (tokens, owner, first) = issued();
-        let mut of_earlier_version = EndpointTokens::default();
-        of_earlier_version.current = tokens.current.read().unwrap().current.clone();
-        of_earlier_version.current.issued_at = None;
-        tokens.replace(of_earlier_version);
+        let current = TokenSet { issued_at: None, ..tokens.current.read().unwrap().current.clone() };
+        tokens.replace(EndpointTokens { current, previous: None });
         assert!(renew_at(&tokens, at(DAY)));
         assert!(
             tokens.matches(&owner, &first, at(2 * DAY - 1)) && !tokens.matches(&owner, &first, at(2 * DAY))

@@ -46,8 +46,8 @@ impl FileWatch {
         })?;
         let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
         let lane = PathBuf::from(format!("watch {}", names.join(" ")));
-        let watched = WatchedFolders { files, watcher, folders: BTreeSet::new() };
-        let watch = Self { watched: Arc::new(Mutex::new(watched)), events, lane };
+        let folders = WatchedFolders { files, watcher, folders: BTreeSet::new() };
+        let watch = Self { watched: Arc::new(Mutex::new(folders)), events, lane };
         watch.watch_folders().await;
         Ok(watch)
     }

@@ -391,9 +391,9 @@ fn a_copy_from_before_a_rekey_or_a_second_revocation_is_not_used_either() {
             let copy = folder.path().with_file_name(format!("copy-{number}"));
             copy_folder(folder.path(), &copy);
             if number == 1 {
-                vault.rekey(KeyStore::File).unwrap()
+                vault.rekey(KeyStore::File).unwrap();
             } else {
-                vault.revoke_copies().unwrap()
+                vault.revoke_copies().unwrap();
             }
             copy
         })

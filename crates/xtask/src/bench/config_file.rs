@@ -27,8 +27,11 @@ pub(super) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Files that a user does not write. Each is built from its number of kilobytes.
-const HOSTILE: [(&str, fn(usize) -> String); 4] = [
+/// Builds a file from its number of kilobytes.
+type BuildFile = fn(usize) -> String;
+
+/// Files that a user does not write.
+const HOSTILE: [(&str, BuildFile); 4] = [
     ("one repeated key", |size| format!("[profile a]\n{}", "region = x\n".repeat(size * 90))),
     ("one long key", |size| {
         format!("[profile a]\nssod_{}\n{}", "k".repeat(size * 500), "  n = 1\n".repeat(size * 60))
@@ -37,7 +40,7 @@ const HOSTILE: [(&str, fn(usize) -> String); 4] = [
     ("one section", |size| "[profile a]\n".repeat(size * 80)),
 ];
 
-fn per_kilobyte(kilobytes: u32, text: fn(usize) -> String) -> Result<Duration> {
+fn per_kilobyte(kilobytes: u32, text: BuildFile) -> Result<Duration> {
     let text = text(usize::try_from(kilobytes)?);
     median(kilobytes, || {
         let configuration = resolve(&Document::parse(&text), &EndpointVariables::default());
