@@ -19,8 +19,8 @@ mod version;
 
 pub use audit::{AuditAction, AuditEntry, AuditOutcome, AuditVia};
 pub use audit_chain::{
-    AuditWritten, ChainFault, ChainHead, ChainReport, ChainVerifier, ChainedLine, FaultKind, LineText, chain_line,
-    hash_of_lost_line,
+    AuditWritten, ChainFault, ChainHead, ChainReport, ChainVerifier, ChainedLine, FaultKind, LineText,
+    chain_line, hash_of_lost_line,
 };
 pub use client::{ClientError, ControlClient, Events, Held, UntrustedSocket};
 pub use daemon_environment::{
