@@ -68,9 +68,10 @@ pub(crate) fn open(url: &str, command: &str) -> Result<(), BrowserError> {
 /// its host; this check does not depend on it, because other addresses can make a browser read files or run programs.
 fn is_page(url: &str) -> bool {
     let is_local = |rest: &str| {
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        // A user or a password before an @ makes the name another one.
+        let host = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
         let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
-        matches!(name, "127.0.0.1" | "localhost" | "[::1]")
+        !host.contains('@') && matches!(name, "127.0.0.1" | "localhost" | "[::1]")
     };
     url.chars().all(|character| character.is_ascii_graphic())
         && (url.starts_with("https://") || url.strip_prefix("http://").is_some_and(is_local))

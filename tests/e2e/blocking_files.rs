@@ -17,6 +17,11 @@ const OBSTACLES: [(&str, &str); 4] = [
     ("folder", "it is not a regular file"),
 ];
 
+/// Returns the error for the obstacle in place of the settings, which no other user may be able to change.
+fn error_of_settings(obstacle: &str, error: &'static str) -> &'static str {
+    if obstacle == "zero" { "other users can change /dev/zero" } else { error }
+}
+
 fn put(obstacle: &str, path: &Path) {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).unwrap();
@@ -48,10 +53,11 @@ fn no_file_in_place_of_the_configuration_stops_the_daemon() {
     let sandbox = Sandbox::signed_in(TestUser::ADMIN);
     sandbox.daemon().wait_until_credentials_are_saved();
     let settings = sandbox.home().join(".config/ssod/config.toml");
-    for file in [sandbox.aws_config(), settings] {
+    for file in [sandbox.aws_config(), settings.clone()] {
         let content = fs::read(&file).unwrap();
         for (obstacle, error) in OBSTACLES {
             let situation = format!("{obstacle} in place of {}", file.display());
+            let error = if file == settings { error_of_settings(obstacle, error) } else { error };
             remove(&file);
             put(obstacle, &file);
             wait_until(&situation, || sandbox.daemon().problems().concat().contains(error));
@@ -84,7 +90,8 @@ fn the_daemon_starts_or_reports_the_file_at_once() {
         remove(&file);
         put(obstacle, &file);
         let refused = start(&sandbox);
-        assert!(refused.status == 1 && refused.stderr.contains(error), "{obstacle}: {refused:?}");
+        let error_of_settings = error_of_settings(obstacle, error);
+        assert!(refused.status == 1 && refused.stderr.contains(error_of_settings), "{obstacle}: {refused:?}");
         assert!(begun.elapsed() < Duration::from_secs(5), "{obstacle}: {:?}", begun.elapsed());
         remove(&file);
         remove(&bundle);

@@ -272,6 +272,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("control.sock");
         let client = ControlClient::new(&socket);
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         assert!(matches!(client.check_reachable(), Err(ClientError::NotReachable { .. })));
         let _listener = UnixListener::bind(&socket).unwrap();
         client.check_reachable().unwrap();
