@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use ssod_control::{AuditAction, AuditEntry, AuditOutcome, ChainHead, ChainedLine, Paths, chain_line};
+use ssod_control::AuditAction::{Env, Lock, Login, Logout, Move, Rekey, Unlock, Use};
+use ssod_control::AuditOutcome::{Done, Refused};
+use ssod_control::{AuditAction, AuditEntry, ChainHead, ChainedLine, Paths, chain_line};
 use ssod_testkit::{Sandbox, TestUser, run, wait_until};
 
 /// Sends a request to the control socket, and ends without waiting for the answer.
@@ -59,7 +61,7 @@ fn a_changed_removed_or_inserted_line_is_found_with_its_file_and_number() {
     for log in [sandbox.daemon().audit_file(), sandbox.daemon().refusals_file()] {
         let intact = lines(&log);
         let last = intact.len() - 1;
-        let changed = |at: usize| {
+        let with_change = |at: usize| {
             let mut lines = intact.clone();
             lines[at] = lines[at].replacen("adminUser", "otherUser", 1).replacen("wrong", "other", 1);
             assert_ne!(lines[at], intact[at]);
@@ -76,7 +78,7 @@ fn a_changed_removed_or_inserted_line_is_found_with_its_file_and_number() {
             lines
         };
         let mut changes = vec![
-            (changed(last), format!("line {}: it was changed", last + 1)),
+            (with_change(last), format!("line {}: it was changed", last + 1)),
             (without(last), format!("line {last}: 1 line is missing after it")),
             (with(last + 1, &intact[last]), format!("line {}: it was inserted", last + 2)),
             (with(last, "{\"outcome\":\"served\"}"), format!("line {}: ssod did not write it", last + 1)),
@@ -176,8 +178,6 @@ fn actions_are_audited_with_the_program_and_the_outcome() {
         let line = format!("{} {arguments} >/dev/null 2>&1; true", sandbox.ssod_program());
         run(sandbox.command(&shell).args(["-c", &line])).succeeded();
     };
-    use AuditAction::{Env, Lock, Login, Logout, Move, Rekey, Unlock, Use};
-    use AuditOutcome::{Done, Refused};
     let actions = [
         ("use adminUser --for 15m", Use, Done, Some("adminUser"), "for 900 seconds"),
         ("env adminUser --shell json", Env, Done, Some("adminUser"), ""),
@@ -222,13 +222,13 @@ fn an_action_is_audited_even_if_its_client_has_left() {
     };
     let by = |action: AuditAction| move |entry: &AuditEntry| entry.action == Some(action);
     send("lock", "{}");
-    let locked = sandbox.daemon().audited("the lock", by(AuditAction::Lock));
+    let locked = sandbox.daemon().audited("the lock", by(Lock));
     assert!(
         locked.program.is_none_or(|program| program.starts_with("python")),
         "the caller may have ended first"
     );
     sandbox.ssod(&["unlock"]).succeeded();
     send("logout", r#"{"name":null,"revoke_shells":false}"#);
-    sandbox.daemon().audited("the logout", by(AuditAction::Logout));
+    sandbox.daemon().audited("the logout", by(Logout));
     assert_intact(&sandbox);
 }

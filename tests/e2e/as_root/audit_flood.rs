@@ -1,6 +1,7 @@
 //! Refused callers try to remove entries of the audit log with as many refusals as they can make (T28).
 
 use std::fs;
+use std::time::Duration;
 
 use ssod_control::{AuditEntry, AuditOutcome, AuditVia, Paths};
 use ssod_testkit::{ChildProcess, Sandbox, TestUser};
@@ -77,7 +78,7 @@ fn assert_no_grant_is_hidden(floods: &[(u32, &str)]) {
     let sdk = ChildProcess::start(&mut python(ALICE, SDK, &[&port, &token, &GRANTS.to_string()]));
     assert_eq!(sdk.next_line(), "done");
     for flood in flooding {
-        assert_eq!(flood.wait(std::time::Duration::from_secs(120)), Some(0));
+        assert_eq!(flood.wait(Duration::from_mins(2)), Some(0));
         assert_eq!(flood.next_line(), count);
     }
     // Makes the daemon write what it has in memory.

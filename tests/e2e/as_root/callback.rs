@@ -10,13 +10,13 @@ use super::other_user::endpoint_of;
 use super::{ALICE, BOB, REQUEST, run_python};
 
 /// Requests a URL, and prints the status.
-const GET: &str = r#"
+const GET: &str = r"
 import sys, urllib.request, urllib.error
 try:
     print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1], timeout=10).status)
 except urllib.error.HTTPError as error:
     print(error.code)
-"#;
+";
 
 /// A sign-in of alice that waits for the browser.
 struct WaitingSignIn {
