@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ssod_control::Paths;
-use ssod_private_files::{Exposure, Need, exposures};
 
 use super::FileWatch;
 use super::aws_config::LiveAwsConfig;
@@ -17,6 +17,9 @@ use crate::live_broker::LiveBroker;
 use crate::sentence::sentence;
 use crate::shutdown::Shutdown;
 use crate::vault::keeper::VaultKeeper;
+
+/// How often settings that other users can change are checked again.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reloads changed configuration files. The fields are what a change affects.
 pub(crate) struct ConfigReloader {
@@ -46,36 +49,31 @@ impl ConfigReloader {
         };
         let content = |file: &PathBuf| std::fs::read(file).ok();
         let mut before: Vec<_> = files.iter().map(content).collect();
-        let mut exposed_before = self.exposures();
         // A file may have changed after it was first read and before the watch started.
         self.aws_config.reload().await;
-        self.reload_settings();
+        let mut is_exposed = self.reload_settings();
         self.apply_imds_ports().await;
         loop {
             tokio::select! {
                 () = shutdown.begun() => return,
                 () = watch.changed() => {}
+                // No event reports that a folder far above the file is the user's own again.
+                () = tokio::time::sleep(RECHECK_INTERVAL), if is_exposed => {}
             }
             let now: Vec<_> = files.iter().map(content).collect();
-            // Whether the settings are used also depends on who can change them.
-            let exposed = self.exposures();
             if now[0] != before[0] {
                 self.aws_config.reload().await;
             }
-            if now[1] != before[1] || exposed != exposed_before {
-                self.reload_settings();
+            if now[1] != before[1] || is_exposed {
+                is_exposed = self.reload_settings();
                 self.apply_imds_ports().await;
             }
-            (before, exposed_before) = (now, exposed);
+            before = now;
         }
     }
 
-    /// Returns what exposes the settings file to other users.
-    fn exposures(&self) -> Vec<Exposure> {
-        exposures(&self.paths.settings, Need::Unchanged, &self.paths.home)
-    }
-
-    fn reload_settings(&self) {
+    /// Reads the settings. Returns whether other users can change them, so that they are not used.
+    fn reload_settings(&self) -> bool {
         match self.settings.reload(&self.paths.settings, &self.paths.home) {
             Ok(needs_restart) => {
                 let settings = self.settings.current();
@@ -85,6 +83,7 @@ impl ConfigReloader {
                 self.problems.replace(Area::Settings, Vec::new());
                 let restart = needs_restart.map(|changed| Problem::new(Area::Restart, changed));
                 self.problems.replace(Area::Restart, restart.into_iter().collect());
+                false
             }
             Err(error) => {
                 let problem = Problem::new(Area::Settings, error.to_string()).with_remedy(format!(
@@ -93,6 +92,7 @@ impl ConfigReloader {
                 ));
                 self.problems.replace(Area::Settings, vec![problem]);
                 self.problems.replace(Area::Restart, Vec::new());
+                matches!(error, SettingsError::Exposed { .. })
             }
         }
     }
