@@ -51,7 +51,7 @@ fn type_into(
     steps: &[(&str, &str)],
 ) -> CommandOutput {
     let (program, arguments, setup) = shell;
-    let mut all = vec![("".to_owned(), format!("{setup}; echo read''y\r"))];
+    let mut all = vec![(String::new(), format!("{setup}; echo read''y\r"))];
     all.extend(steps.iter().map(|(shown, typed)| ((*shown).to_owned(), (*typed).to_owned())));
     let mut command = sandbox.command("/usr/bin/python3");
     command

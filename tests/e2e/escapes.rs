@@ -140,7 +140,7 @@ fn nothing_that_the_daemon_says_controls_the_terminal() {
     for command in COMMANDS {
         let CommandOutput { stdout, stderr, .. } = sandbox.ssod(command);
         // Lines of JSON from a file are printed unchanged in a pipe.
-        if command != ["audit", "--json"] && !(command[0] == "env") {
+        if command != ["audit", "--json"] && command[0] != "env" {
             let qr = ["\u{1b}[30;107m", "\u{1b}[0m"];
             assert_clean(&stdout, &[], &format!("stdout of {command:?}"));
             assert_clean(

@@ -16,9 +16,10 @@ fn a_daemon_does_not_start_with_settings_that_others_can_change() {
     let folder = sandbox.home().join(".config/ssod");
     let file = folder.join("config.toml");
     let refusal = |what: &str| {
+        // First the command that ends in any case.
+        let ports = run(sandbox.daemon_command().arg("--print-ports")).failed_with(1);
         let error = run(&mut sandbox.daemon_command()).failed_with(1);
         assert!(error.contains(&format!("error: {} is not used, because {what}", file.display())), "{error}");
-        let ports = run(sandbox.daemon_command().arg("--print-ports")).failed_with(1);
         assert_eq!(ports, error);
         let client = sandbox.ssod(&["status"]).failed_with(4);
         assert!(client.contains(what), "{client}");
@@ -60,13 +61,13 @@ fn a_running_daemon_keeps_its_settings_until_the_file_is_the_users_own_again() {
     sandbox.start_daemon();
     let file = sandbox.home().join(".config/ssod/config.toml");
     let executed = sandbox.home().join("executed");
+    // Another user adds a command.
+    let text = fs::read_to_string(&file).unwrap();
     set_mode(&file, 0o666);
+    fs::write(&file, format!("{text}[login]\nbrowser = \"touch {}\"\n", executed.display())).unwrap();
     let shown = |text: &str| sandbox.daemon().problems().iter().any(|problem| problem.contains(text));
     wait_until("the status shows it", || shown("other users can change") && shown("chmod go-w"));
     assert!(shown("keeps the settings that it has"));
-    // Another user adds a command.
-    let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, format!("{text}[login]\nbrowser = \"touch {}\"\n", executed.display())).unwrap();
     let mut login = sandbox.ssod_command();
     login.args(["login", "adminUser"]).env("DISPLAY", ":99");
     let error = run(&mut login).failed_with(1);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ssod_control::Paths;
-use ssod_private_files::{Exposure, Need, ReadPolicy, exposures};
+use ssod_private_files::ReadPolicy;
 
 use super::FileWatch;
 use super::aws_config::LiveAwsConfig;
@@ -34,15 +34,25 @@ pub(crate) struct ConfigReloader {
     pub(crate) problems: Problems,
 }
 
-/// The delay before files are read again whose file system did not answer.
+/// The delay before a file is read again whose file system did not answer.
 const RETRY_STALLED: Duration = Duration::from_secs(10);
+/// How often settings that other users can change are checked again: no event reports that a folder far above the file
+/// is the user's own again.
+const RECHECK_EXPOSED: Duration = Duration::from_secs(1);
 
 /// The content of the files at one time, to recognize a change. An error is content, too: a file that could not be read
 /// may be readable now.
+#[derive(PartialEq, Eq)]
 struct Contents {
     aws_config: Result<Vec<u8>, String>,
-    /// With what exposes the file to other users, because whether it is used also depends on who can change it.
-    settings: Result<(Vec<u8>, Vec<Exposure>), String>,
+    settings: Result<Vec<u8>, String>,
+}
+
+/// After which time each file is read again even if no change of it is reported.
+#[derive(Clone, Copy, Default)]
+struct Retries {
+    aws_config: Option<Duration>,
+    settings: Option<Duration>,
 }
 
 impl ConfigReloader {
@@ -59,47 +69,45 @@ impl ConfigReloader {
         };
         let mut before = self.contents().await;
         // A file may have changed after it was first read and before the watch started.
-        let mut answer = self.reload(true, true).await;
+        let mut retries =
+            Retries { aws_config: self.reload_aws_config().await, settings: self.reload_settings().await };
         loop {
-            let retry = async {
-                match answer {
-                    FileAnswer::Stalled => tokio::time::sleep(RETRY_STALLED).await,
-                    FileAnswer::Answered => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = shutdown.begun() => return,
                 () = watch.changed() => {}
-                () = retry => watch.watch_folders().await,
+                () = retries.wait() => watch.watch_folders().await,
             }
             let now = self.contents().await;
-            let is_retry = answer == FileAnswer::Stalled;
-            let aws_config_changed = now.aws_config != before.aws_config;
-            let settings_changed = now.settings != before.settings;
-            answer = self.reload(is_retry || aws_config_changed, is_retry || settings_changed).await;
+            if retries.aws_config.is_some() || now.aws_config != before.aws_config {
+                retries.aws_config = self.reload_aws_config().await;
+            }
+            if retries.settings.is_some() || now.settings != before.settings {
+                retries.settings = self.reload_settings().await;
+            }
             before = now;
         }
     }
 
     async fn contents(&self) -> Contents {
-        let Paths { aws_config, settings, home, .. } = &*self.paths;
-        Contents { aws_config: read(aws_config).await, settings: read_with_exposures(settings, home).await }
+        Contents {
+            aws_config: read(&self.paths.aws_config).await,
+            settings: read(&self.paths.settings).await,
+        }
     }
 
-    /// Reloads the files that have changed.
-    async fn reload(&self, aws_config_changed: bool, settings_changed: bool) -> FileAnswer {
-        let mut answers = Vec::new();
-        if aws_config_changed {
-            answers.push(self.aws_config.reload().await);
-        }
-        if settings_changed {
-            answers.push(self.reload_settings().await);
-            self.apply_imds_ports().await;
-        }
-        if answers.contains(&FileAnswer::Stalled) { FileAnswer::Stalled } else { FileAnswer::Answered }
+    /// Reads the AWS config file. Returns when it must be read again.
+    async fn reload_aws_config(&self) -> Option<Duration> {
+        (self.aws_config.reload().await == FileAnswer::Stalled).then_some(RETRY_STALLED)
     }
 
-    async fn reload_settings(&self) -> FileAnswer {
+    /// Reads the settings. Returns when they must be read again.
+    async fn reload_settings(&self) -> Option<Duration> {
+        let retry = self.read_settings().await;
+        self.apply_imds_ports().await;
+        retry
+    }
+
+    async fn read_settings(&self) -> Option<Duration> {
         match self.settings.reload(&self.paths.settings, &self.paths.home).await {
             Ok(needs_restart) => {
                 let settings = self.settings.current();
@@ -109,7 +117,7 @@ impl ConfigReloader {
                 self.problems.replace(Area::Settings, Vec::new());
                 let restart = needs_restart.map(|changed| Problem::new(Area::Restart, changed));
                 self.problems.replace(Area::Restart, restart.into_iter().collect());
-                FileAnswer::Answered
+                None
             }
             Err(error) => {
                 let problem = Problem::new(Area::Settings, error.to_string()).with_remedy(format!(
@@ -118,7 +126,10 @@ impl ConfigReloader {
                 ));
                 self.problems.replace(Area::Settings, vec![problem]);
                 self.problems.replace(Area::Restart, Vec::new());
-                if error.is_stalled() { FileAnswer::Stalled } else { FileAnswer::Answered }
+                match error {
+                    SettingsError::Exposed { .. } => Some(RECHECK_EXPOSED),
+                    error => error.is_stalled().then_some(RETRY_STALLED),
+                }
             }
         }
     }
@@ -137,16 +148,19 @@ impl ConfigReloader {
     }
 }
 
+impl Retries {
+    /// Waits until the first retry is due; for ever if there is none.
+    async fn wait(self) {
+        match self.aws_config.into_iter().chain(self.settings).min() {
+            Some(delay) => tokio::time::sleep(delay).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 async fn read(file: &Path) -> Result<Vec<u8>, String> {
     let path = file.to_owned();
     let read = move || ssod_private_files::read(&path, &ReadPolicy::user_file());
     let content = file_access::access(file, read).await.map_err(|error| error.to_string())?;
     content.map_err(|error| error.to_string())
-}
-
-async fn read_with_exposures(file: &Path, home: &Path) -> Result<(Vec<u8>, Vec<Exposure>), String> {
-    let content = read(file).await?;
-    let (path, home) = (file.to_owned(), home.to_owned());
-    let exposed = move || exposures(&path, Need::Unchanged, &home);
-    Ok((content, file_access::access(file, exposed).await.map_err(|error| error.to_string())?))
 }

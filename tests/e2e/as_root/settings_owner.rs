@@ -17,6 +17,7 @@ fn bobs_settings_are_not_used_by_daemon_or_client() {
 
     // At the start.
     chown(&settings, Some(BOB), Some(BOB)).unwrap();
+    run(sandbox.daemon_command().arg("--print-ports")).failed_with(1);
     let error = run(&mut sandbox.daemon_command()).failed_with(1);
     assert!(error.contains(&refusal), "{error}");
     assert!(error.contains(&format!("sudo chown -h \"$(id -un)\" {}", settings.display())), "{error}");
@@ -26,8 +27,8 @@ fn bobs_settings_are_not_used_by_daemon_or_client() {
 
     // While the daemon runs: bob's file replaces alice's.
     let text = fs::read_to_string(&settings).unwrap();
-    fs::write(&settings, format!("{text}[login]\nbrowser = \"touch {}\"\n", executed.display())).unwrap();
     chown(&settings, Some(BOB), Some(BOB)).unwrap();
+    fs::write(&settings, format!("{text}[login]\nbrowser = \"touch {}\"\n", executed.display())).unwrap();
     let reported = || sandbox.daemon().problems().iter().any(|problem| problem.contains(&refusal));
     wait_until("the status shows the owner", reported);
     let mut login = sandbox.ssod_command();

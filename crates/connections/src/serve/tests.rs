@@ -179,21 +179,22 @@ async fn connections_without_proof_do_not_keep_others_waiting() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_arrive_ends_the_connection_and_is_no_proof() {
     let server = TestServer::start_with(Proof::CompleteRequest);
-    let head = |length: usize| format!("POST / HTTP/1.1\r\nHost: x\r\ncontent-length: {length}\r\n\r\n");
+    let request_head =
+        |length: usize| format!("POST / HTTP/1.1\r\nHost: x\r\ncontent-length: {length}\r\n\r\n");
     let mut complete = server.connect(true).await;
-    complete.write_all(format!("{}body", head(4)).as_bytes()).await.unwrap();
+    complete.write_all(format!("{}body", request_head(4)).as_bytes()).await.unwrap();
     assert!(answer(&mut complete).await.ends_with("body"));
     let mut held = Vec::new();
     for _ in 0..10 * UNPROVEN {
         let mut client = server.connect(true).await;
-        client.write_all(head(100).as_bytes()).await.unwrap();
+        client.write_all(request_head(100).as_bytes()).await.unwrap();
         held.push(client);
         server.assert_answers().await;
     }
     // Where no other connection needs the slot, the time limit applies.
     let server = TestServer::start_with(Proof::CompleteRequest);
     let mut alone = server.connect(true).await;
-    alone.write_all(format!("{}bo", head(4)).as_bytes()).await.unwrap();
+    alone.write_all(format!("{}bo", request_head(4)).as_bytes()).await.unwrap();
     let start = Instant::now();
     assert!(answer(&mut alone).await.contains(" 408 "));
     assert_eq!(answer(&mut alone).await, "", "the server closed the connection");
@@ -205,7 +206,7 @@ async fn a_body_larger_than_any_clients_is_refused() {
     let server = TestServer::start();
     let mut client = server.connect(true).await;
     client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\ncontent-length: 70000\r\n\r\n").await.unwrap();
-    let _ = client.write_all(&[b'x'; 70_000]).await;
+    let _ = client.write_all(&vec![b'x'; 70_000]).await;
     assert!(answer(&mut client).await.contains(" 413 "));
 }
 
