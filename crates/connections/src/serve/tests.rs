@@ -183,11 +183,11 @@ async fn a_body_that_does_not_arrive_ends_the_connection_and_is_no_proof() {
     let mut complete = server.connect(true).await;
     complete.write_all(format!("{}body", head(4)).as_bytes()).await.unwrap();
     assert!(answer(&mut complete).await.ends_with("body"));
-    let mut held = Vec::new();
+    let mut incomplete = Vec::new();
     for _ in 0..10 * UNPROVEN {
         let mut client = server.connect(true).await;
         client.write_all(head(100).as_bytes()).await.unwrap();
-        held.push(client);
+        incomplete.push(client);
         server.assert_answers().await;
     }
     // Where no other connection needs the slot, the time limit applies.
@@ -205,7 +205,7 @@ async fn a_body_larger_than_any_clients_is_refused() {
     let server = TestServer::start();
     let mut client = server.connect(true).await;
     client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\ncontent-length: 70000\r\n\r\n").await.unwrap();
-    let _ = client.write_all(&[b'x'; 70_000]).await;
+    let _ = client.write_all("x".repeat(70_000).as_bytes()).await;
     assert!(answer(&mut client).await.contains(" 413 "));
 }
 
