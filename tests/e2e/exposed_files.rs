@@ -115,8 +115,7 @@ fn a_daemon_in_path_that_others_can_change_is_not_started() {
     let (ssod, daemon, started) =
         (own.join("ssod"), shared.join("ssod-daemon"), sandbox.home().join("started"));
     fs::copy(programs().join("ssod"), &ssod).unwrap();
-    fs::write(&daemon, format!("#!/bin/sh\n> {}\necho error: no >&2\nexit 1\n", started.display()))
-        .unwrap();
+    fs::write(&daemon, format!("#!/bin/sh\n> {}\necho error: no >&2\nexit 1\n", started.display())).unwrap();
     let status = |path: &str| run(sandbox.command(&ssod).arg("status").env("PATH", path)).failed_with(4);
     let path = format!("/nonexistent:{}", shared.display());
     for (file, folder) in [(0o775, 0o755), (0o755, 0o777)] {
