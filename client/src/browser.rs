@@ -67,14 +67,23 @@ pub(crate) fn open(url: &str, command: &str) -> Result<(), BrowserError> {
 /// Returns whether the address is https, or http on this machine as with a fake Identity Center. The daemon has checked
 /// its host; this check does not depend on it, because other addresses can make a browser read files or run programs.
 fn is_page(url: &str) -> bool {
-    let is_local = |rest: &str| {
-        // A user or a password before an @ makes the name another one.
-        let host = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-        let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
-        !host.contains('@') && matches!(name, "127.0.0.1" | "localhost" | "[::1]")
+    let (host, is_encrypted) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => (authority(rest), true),
+        (None, Some(rest)) => (authority(rest), false),
+        (None, None) => return false,
     };
+    let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
+    let is_local = || matches!(name, "127.0.0.1" | "localhost" | "[::1]") || host == "[::1]";
+    // A user name before the host makes another host look like this one.
     url.chars().all(|character| character.is_ascii_graphic())
-        && (url.starts_with("https://") || url.strip_prefix("http://").is_some_and(is_local))
+        && !host.is_empty()
+        && !host.contains(['@', '\\'])
+        && (is_encrypted || is_local())
+}
+
+/// Returns the part of the address before the path: the host, with the port.
+fn authority(rest: &str) -> &str {
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// Splits the command as a shell does, so that a quoted path may have spaces, and inserts the address into the words.
@@ -97,6 +106,7 @@ mod tests {
             "https://x.awsapps.com/start",
             "http://127.0.0.1:8400/device?code=A",
             "http://[::1]:1/",
+            "http://[::1]/",
             "http://localhost",
         ] {
             assert!(is_page(page), "{page}");
@@ -109,6 +119,9 @@ mod tests {
             "http://evil.test/",
             "http://127.0.0.1:1@evil.test/",
             "http://127.0.0.1.evil.test/",
+            "https://d-1234567890.awsapps.com@evil.test/",
+            "http://127.0.0.1\\@evil.test/",
+            "https://",
             "https://x.awsapps.com/a b",
             "https://x.awsapps.com/\u{202e}",
             "https://x.awsapps.com/\n",

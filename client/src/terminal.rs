@@ -16,12 +16,13 @@ const STYLE_CODES: [&str; 6] = ["0", "1", "32", "33", "1;31", "30;107"];
 const ESCAPE: &str = "\x1b[";
 
 /// Makes the escape sequences of this module's styles recognisable until they are printed. No text that was written
-/// before this process started can contain it. The numbers have four digits, because `console` takes no longer ones for
-/// a part of an escape sequence when it measures a text's width.
+/// before this process started can contain it. Its numbers have four digits, because the functions that measure the
+/// width of a text do not take a longer one for a part of an escape sequence.
 static STYLE_MARK: LazyLock<String> = LazyLock::new(|| {
     let random = RandomState::new().build_hasher().finish();
-    let group = |shift: u32| random >> shift & 0x1fff;
-    format!(";{};{};{};{}m", group(0), group(13), group(26), group(39))
+    let digits = format!("{random:020}");
+    let groups: Vec<&str> = (0..5).filter_map(|group| digits.get(group * 4..group * 4 + 4)).collect();
+    format!(";{}m", groups.join(";"))
 });
 
 /// The style of a word.

@@ -270,6 +270,7 @@ mod tests {
     #[test]
     fn only_a_socket_of_this_user_in_a_private_folder_is_used() {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let socket = folder.path().join("control.sock");
         let client = ControlClient::new(&socket);
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
