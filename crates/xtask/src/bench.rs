@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures speeds as ratios to a named baseline from the same run.
 
 mod config_file;
+mod requests;
 mod row;
 mod scale;
 
@@ -18,6 +19,9 @@ const REPETITIONS: usize = 2_000;
 
 #[derive(Args)]
 pub(crate) struct Bench {
+    /// Measure only requests and the client.
+    #[arg(long)]
+    requests: bool,
     /// Also serve ten thousand profiles with real processes, which takes nine minutes, and simulate ten times as many
     /// storms.
     #[arg(long)]
@@ -26,6 +30,10 @@ pub(crate) struct Bench {
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     println!("{:44} {:>10} {:>10} {:>8}", "", "median", "baseline", "ratio");
+    if bench.requests {
+        build_programs(BuildProfile::Release)?;
+        return requests::run();
+    }
     for open_connections in [0, 100, 1_000] {
         measure_caller_check(open_connections)?;
     }
@@ -33,6 +41,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     scale::storms(if bench.long { 20_000 } else { 2_000 })?;
     scale::simulated()?;
     build_programs(BuildProfile::Release)?;
+    requests::run()?;
     scale::real(if bench.long { 10_000 } else { 1_000 })
 }
 
@@ -60,15 +69,19 @@ fn measure_caller_check(open_connections: usize) -> Result<()> {
     Ok(())
 }
 
-fn median_duration(mut measure: impl FnMut() -> Result<()>) -> Result<Duration> {
-    let mut durations = Vec::with_capacity(REPETITIONS);
-    for _ in 0..REPETITIONS {
+fn median_duration(measure: impl FnMut() -> Result<()>) -> Result<Duration> {
+    median_of(REPETITIONS, measure)
+}
+
+fn median_of(repetitions: usize, mut measure: impl FnMut() -> Result<()>) -> Result<Duration> {
+    let mut durations = Vec::with_capacity(repetitions);
+    for _ in 0..repetitions {
         let start = Instant::now();
         measure()?;
         durations.push(start.elapsed());
     }
     durations.sort_unstable();
-    durations.get(REPETITIONS / 2).copied().context("nothing was measured")
+    durations.get(repetitions / 2).copied().context("nothing was measured")
 }
 
 fn v4(address: SocketAddr) -> Result<SocketAddrV4> {

@@ -148,4 +148,17 @@ mod tests {
         assert_eq!(during_a_rekey.former.unwrap().store, KeyStore::Keyutils);
         assert_eq!(KeyRecord::parse("file 1\nfile 2\nfile 3\n"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_record_that_stays_the_same_or_is_refused(
+            text in "((delete )?(file|keyutils|secret-service|keychain|none)? ?[0-9a-z/]{0,3}[ \t]?\n?|\\PC{0,8}){0,6}"
+        ) {
+            if let Some(record) = KeyRecord::parse(&text) {
+                let folder = tempfile::tempdir().unwrap();
+                record.save(folder.path()).unwrap();
+                proptest::prop_assert_eq!(KeyRecord::load(folder.path()).unwrap(), record);
+            }
+        }
+    }
 }
