@@ -1,21 +1,19 @@
 //! `cargo xtask bench`: measures speeds as ratios to a named baseline from the same run.
 
 mod config_file;
+mod median;
 mod requests;
 mod row;
 mod scale;
 
 use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
+use self::median::median_duration;
 use self::row::print_row;
 use crate::workspace::{BuildProfile, build_programs};
-
-/// The number of repetitions of each measurement, of which the median is reported.
-const REPETITIONS: usize = 2_000;
 
 #[derive(Args)]
 pub(crate) struct Bench {
@@ -67,21 +65,6 @@ fn measure_caller_check(open_connections: usize) -> Result<()> {
     })?;
     print_row(&format!("caller's uid, {open_connections} others / a connection"), query, connection);
     Ok(())
-}
-
-fn median_duration(measure: impl FnMut() -> Result<()>) -> Result<Duration> {
-    median_of(REPETITIONS, measure)
-}
-
-fn median_of(repetitions: usize, mut measure: impl FnMut() -> Result<()>) -> Result<Duration> {
-    let mut durations = Vec::with_capacity(repetitions);
-    for _ in 0..repetitions {
-        let start = Instant::now();
-        measure()?;
-        durations.push(start.elapsed());
-    }
-    durations.sort_unstable();
-    durations.get(repetitions / 2).copied().context("nothing was measured")
 }
 
 fn v4(address: SocketAddr) -> Result<SocketAddrV4> {

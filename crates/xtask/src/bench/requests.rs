@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use ssod_testkit::{Sandbox, TestUser, programs};
 
-use super::median_duration;
+use super::median::{median_duration, median_of};
 use super::row::print_row;
 
 /// Measures requests on one connection and each on its own, and `ssod credential-process`.
@@ -50,7 +50,7 @@ fn version_command() -> Command {
 const PROCESSES: usize = 200;
 
 fn median_process(command: impl Fn() -> Command) -> Result<Duration> {
-    super::median_of(PROCESSES, || {
+    median_of(PROCESSES, || {
         let output = command().output()?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(())
