@@ -258,6 +258,12 @@ impl Sandbox {
     }
 }
 
+/// Removes the lines of the event loop, which hide all others: two for each poll of a test that waits.
+fn without_event_loop(log: &str) -> String {
+    let is_event_loop = |line: &&str| line.contains("registering event source");
+    log.lines().filter(|line| !is_event_loop(line)).collect::<Vec<_>>().join("\n")
+}
+
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let failed = std::thread::panicking();
@@ -268,7 +274,8 @@ impl Drop for Sandbox {
         self.stop_daemon_started_by_client();
         if failed {
             // Does not panic if stderr is closed, because the processes must still be ended.
-            let _ = writeln!(std::io::stderr(), "the daemon's log:\n{}", self.daemon.log());
+            let log = without_event_loop(&self.daemon.log());
+            let _ = writeln!(std::io::stderr(), "the daemon's log, without its event loop:\n{log}");
         }
     }
 }
