@@ -12,6 +12,7 @@ mod note;
 mod overflow;
 mod programs;
 mod refusals;
+mod repeated_grants;
 mod repeats;
 mod writer;
 

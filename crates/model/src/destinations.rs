@@ -50,19 +50,23 @@ impl Destinations {
 
     /// Returns whether a session with these endpoints may use the secrets.
     pub fn include(&self, endpoints: &Endpoints) -> bool {
-        let session = Self::of(endpoints);
-        self.oidc == session.oidc && self.portal == session.portal
+        is_same(self.oidc.as_deref(), endpoints.oidc.as_deref())
+            && is_same(self.portal.as_deref(), endpoints.portal.as_deref())
     }
 
     /// Returns whether the portal of a profile's own endpoints, if it has any, may get the access token.
     pub fn include_portal_of(&self, own: Option<&Endpoints>) -> bool {
         let Some(endpoints) = own else { return true };
-        match endpoints.portal.as_deref().map(comparable) {
-            own if own == self.portal => true,
-            Some(own) => self.profile_portals.contains(&own),
-            None => false,
-        }
+        let portal = endpoints.portal.as_deref();
+        let is_listed = |portal| self.profile_portals.contains(&comparable(portal));
+        is_same(self.portal.as_deref(), portal) || portal.is_some_and(is_listed)
     }
+}
+
+/// Returns whether a sealed endpoint is the configured one. Each request asks, so the usual case, the same text, is
+/// decided without a copy; [`comparable`] does not change a text that it returned, so the result is the same.
+fn is_same(sealed: Option<&str>, configured: Option<&str>) -> bool {
+    sealed == configured || sealed == configured.map(comparable).as_deref()
 }
 
 /// Returns the form of an endpoint's URL that is sealed and compared. A password does not change where a request goes.
@@ -73,6 +77,8 @@ fn comparable(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn endpoints(oidc: Option<&str>, portal: Option<&str>) -> Endpoints {
@@ -97,6 +103,17 @@ mod tests {
         }
         let fips = Endpoints { fips: true, dual_stack: true, ..Endpoints::default() };
         assert!(Destinations::default().include(&fips), "these hosts are AWS's, too");
+    }
+
+    proptest! {
+        /// A text that is equal to the sealed one is accepted without another look, so that look must never differ.
+        #[test]
+        fn the_sealed_form_of_an_endpoint_is_its_own_sealed_form(
+            url in "(https?://)?([a-z]{0,3}[:@%/\\\\?# ]?){0,6}|.*"
+        ) {
+            let sealed = comparable(&url);
+            prop_assert_eq!(comparable(&sealed), sealed);
+        }
     }
 
     #[test]
