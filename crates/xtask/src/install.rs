@@ -54,10 +54,7 @@ pub(crate) fn install_files(folder: &Path, prefix: &Path, profile: BuildProfile)
     let mut installed = Vec::new();
     for (name, built) in [("ssod", build_client(profile)?), ("ssod-daemon", build_daemon(profile)?)] {
         let path = add_file(folder, &format!("bin/{name}"), &mut installed)?;
-        // The file of a running program cannot be written, but it can be replaced.
-        let new = path.with_extension("new");
-        fs::copy(&built, &new).with_context(|| cannot("copy", &new))?;
-        fs::rename(&new, &path).with_context(|| cannot("replace", &path))?;
+        replace(&built, &path)?;
     }
     let client = folder.join("bin/ssod");
     let bin = prefix.join("bin");
@@ -88,6 +85,19 @@ pub(crate) fn install_files(folder: &Path, prefix: &Path, profile: BuildProfile)
         fs::copy(&page, add_file(folder, &format!("share/man/man1/{name}"), &mut installed)?)?;
     }
     Ok(installed)
+}
+
+/// Builds the programs as they are installed, and the fake Identity Center, into one folder, and returns its path.
+pub(crate) fn build_measured_programs() -> Result<PathBuf> {
+    let fake = "ssod-fake-identity-center";
+    run(&mut cargo_build(BuildProfile::Release, &[fake]))?;
+    let fake = target().join(BuildProfile::Release.folder()).join("fake-identity-center");
+    let folder = target().join("measured");
+    fs::create_dir_all(&folder).with_context(|| cannot("create", &folder))?;
+    for built in [build_client(BuildProfile::Release)?, build_daemon(BuildProfile::Release)?, fake] {
+        replace(&built, &folder.join(built.file_name().unwrap_or_default()))?;
+    }
+    Ok(folder)
 }
 
 fn build_daemon(profile: BuildProfile) -> Result<PathBuf> {
@@ -150,6 +160,13 @@ fn add_file(prefix: &Path, path: &str, installed: &mut Vec<String>) -> Result<Pa
     fs::create_dir_all(folder).with_context(|| cannot("create", folder))?;
     installed.push(path.to_owned());
     Ok(file)
+}
+
+/// Copies a program. The file of a running program cannot be written, but it can be replaced.
+fn replace(built: &Path, path: &Path) -> Result<()> {
+    let new = path.with_extension("new");
+    fs::copy(built, &new).with_context(|| cannot("copy", &new))?;
+    fs::rename(&new, path).with_context(|| cannot("replace", path))
 }
 
 #[expect(clippy::disallowed_methods, reason = "an interrupted installation is repeated")]

@@ -9,6 +9,7 @@ mod imports;
 mod install;
 mod package;
 mod prerequisites;
+mod static_server;
 mod test;
 mod week;
 mod workspace;
@@ -45,9 +46,11 @@ enum Task {
     Package,
     /// Simulate a working week, and compare it with the same week with the AWS CLI alone.
     Week,
-    /// Measure speeds, each as a ratio to a baseline from the same run. Use an optimised build:
-    /// cargo run --release -p xtask -- bench
+    /// Measure speeds, each as a ratio to a baseline from the same run, in one table.
     Bench(bench::Bench),
+    /// Serve static answers by bare hyper, as a baseline of the benchmark.
+    #[command(hide = true)]
+    ServeStatic(static_server::ServeStatic),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Task::Bench(bench) => bench::run(&bench),
+        Task::ServeStatic(arguments) => static_server::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
