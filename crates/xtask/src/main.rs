@@ -1,5 +1,5 @@
-//! `cargo xtask demo`, `test`, `imports`, `cross`, `bench`, `week`, `install`, `uninstall` and `package`:
-//! each task does its own setup.
+//! `cargo xtask demo`, `test`, `imports`, `cross`, `bench`, `interop`, `week`, `install`, `uninstall` and
+//! `package`: each task does its own setup.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for engineers at a terminal")]
 
 mod bench;
@@ -7,6 +7,7 @@ mod cross;
 mod demo;
 mod imports;
 mod install;
+mod interop;
 mod package;
 mod prerequisites;
 mod test;
@@ -48,6 +49,8 @@ enum Task {
     /// Measure speeds, each as a ratio to a baseline from the same run. Use an optimised build:
     /// cargo run --release -p xtask -- bench
     Bench(bench::Bench),
+    /// Run real AWS clients against ssod in every way, and generate the tables of what works.
+    Interop(interop::Interop),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Task::Bench(bench) => bench::run(&bench),
+        Task::Interop(interop) => interop::run(&interop),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
