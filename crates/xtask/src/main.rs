@@ -1,5 +1,5 @@
-//! `cargo xtask demo`, `test`, `imports`, `cross`, `bench`, `week`, `install`, `uninstall` and `package`:
-//! each task does its own setup.
+//! `cargo xtask demo`, `test`, `imports`, `cross`, `bench`, `interop`, `week`, `install`, `uninstall` and
+//! `package`: each task does its own setup.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for engineers at a terminal")]
 
 mod bench;
@@ -7,6 +7,7 @@ mod cross;
 mod demo;
 mod imports;
 mod install;
+mod interop;
 mod package;
 mod prerequisites;
 mod static_server;
@@ -51,6 +52,8 @@ enum Task {
     /// Serve static answers by bare hyper, as a baseline of the benchmark.
     #[command(hide = true)]
     ServeStatic(static_server::ServeStatic),
+    /// Run real AWS clients against ssod in every way, and generate the tables of what works.
+    Interop(interop::Interop),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         }
         Task::Bench(bench) => bench::run(&bench),
         Task::ServeStatic(arguments) => static_server::run(&arguments),
+        Task::Interop(interop) => interop::run(&interop),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

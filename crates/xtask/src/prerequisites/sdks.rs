@@ -20,8 +20,8 @@ pub(crate) fn install_javascript_sdk() -> Result<PathBuf> {
     std::fs::create_dir_all(&folder)?;
     std::fs::copy(&manifest, folder.join("package.json"))?;
     run(Command::new("npm")
-        .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
-        .current_dir(&folder))?;
+        .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"])
+        .arg(&folder))?;
     stamp.save()?;
     Ok(modules)
 }
