@@ -94,8 +94,9 @@ impl AsRef<[u8]> for SessionToken {
 
 /// Returns whether a text is the same in JSON. AWS's tokens are base64, so they are.
 fn is_plain(text: &[u8]) -> bool {
-    // Without an early end, the compiler compares many bytes at a time.
-    text.iter().fold(true, |plain, byte| plain & (*byte >= b' ') & (*byte != b'"') & (*byte != b'\\'))
+    let is_escaped = |byte: &&u8| matches!(**byte, ..b' ' | b'"' | b'\\');
+    // A count has no early end, so the compiler compares many bytes at a time.
+    text.iter().filter(is_escaped).count() == 0
 }
 
 /// Returns the text as it is between the quotation marks of JSON.

@@ -39,7 +39,8 @@ pub(crate) struct Interop {
 pub(crate) fn run(interop: &Interop) -> Result<()> {
     let is_selected = |client: &&Client| {
         let is_named = |word: &String| client.name.to_lowercase().contains(&word.to_lowercase());
-        (client.in_test || !interop.quick) && (interop.clients.is_empty() || interop.clients.iter().any(is_named))
+        (client.in_test || !interop.quick)
+            && (interop.clients.is_empty() || interop.clients.iter().any(is_named))
     };
     let selected: Vec<&Client> = CLIENTS.iter().filter(is_selected).collect();
     ensure!(!selected.is_empty(), "no client has such a name");
@@ -78,7 +79,8 @@ fn measure(clients: &[&Client], moto: &Moto) -> Result<Vec<Row>> {
             scope.spawn(|| {
                 while let Some(client) = clients.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // The test kit panics if a sandbox cannot be set up, which must not end the other measurements.
-                    let result = std::thread::scope(|scope| scope.spawn(|| measure_client(client, moto)).join());
+                    let result =
+                        std::thread::scope(|scope| scope.spawn(|| measure_client(client, moto)).join());
                     results.lock().unwrap_or_else(PoisonError::into_inner).push((client.name, result));
                 }
             });

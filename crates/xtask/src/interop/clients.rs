@@ -7,9 +7,7 @@ use anyhow::Result;
 use ssod_testkit::Sandbox;
 
 use super::call::{BUCKET, Call, ClientProcess, RunningClient};
-use super::tools::{
-    Tool, aws_cli_v2, boto3_environment, client_environment, debian_version, pinned, source,
-};
+use super::tools::{Tool, aws_cli_v2, boto3_environment, client_environment, debian_version, pinned, source};
 use super::ways::{EnvChanges, Way};
 use crate::workspace::target;
 

@@ -31,14 +31,8 @@ pub(super) enum Way {
 
 impl Way {
     /// All ways, in the order of the table's columns.
-    pub(super) const ALL: [Self; 6] = [
-        Self::Token,
-        Self::TokenFile,
-        Self::Both,
-        Self::ImdsActive,
-        Self::ImdsPort,
-        Self::CredentialProcess,
-    ];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Token, Self::TokenFile, Self::Both, Self::ImdsActive, Self::ImdsPort, Self::CredentialProcess];
 
     /// Returns the title of its column.
     pub(super) fn title(self) -> &'static str {
@@ -91,13 +85,7 @@ pub(super) fn check(client: &Client, way: Way, sandbox: &Sandbox, moto: &Moto) -
     })
 }
 
-fn check_user(
-    client: &Client,
-    way: Way,
-    user: TestUser,
-    sandbox: &Sandbox,
-    moto: &Moto,
-) -> Result<()> {
+fn check_user(client: &Client, way: Way, user: TestUser, sandbox: &Sandbox, moto: &Moto) -> Result<()> {
     let environment = way.environment(sandbox, user.profile);
     let mut running = client.start(sandbox, &moto.url, environment)?;
     acts_as(client, user, &mut running)?;
@@ -112,13 +100,19 @@ pub(super) fn acts_as(client: &Client, user: TestUser, running: &mut RunningClie
     };
     let identity = running.call(&call)?.map_err(anyhow::Error::msg)?;
     let role_session = format!("assumed-role/{}/{}", user.role, user.name);
-    let is_role = if client.service == Service::S3 { identity == user.role } else { identity.contains(&role_session) };
+    let is_role =
+        if client.service == Service::S3 { identity == user.role } else { identity.contains(&role_session) };
     ensure!(is_role, "acts as {identity:?}");
     Ok(())
 }
 
 /// Checks that the client may do what the role may do, and not what only the other role may do.
-fn is_limited_to(client: &Client, user: TestUser, running: &mut RunningClient<'_>, moto: &Moto) -> Result<()> {
+fn is_limited_to(
+    client: &Client,
+    user: TestUser,
+    running: &mut RunningClient<'_>,
+    moto: &Moto,
+) -> Result<()> {
     let is_admin = user == TestUser::ADMIN;
     match client.service {
         Service::Sts => Ok(()),
@@ -136,7 +130,12 @@ fn is_limited_to(client: &Client, user: TestUser, running: &mut RunningClient<'_
         Service::S3 => {
             let other = if is_admin { TestUser::READ_ONLY } else { TestUser::ADMIN };
             let answer = running.call(&Call::Read(other.role))?;
-            ensure!(answer.as_deref() != Ok(other.role), "{} has read the object of {}", user.role, other.role);
+            ensure!(
+                answer.as_deref() != Ok(other.role),
+                "{} has read the object of {}",
+                user.role,
+                other.role
+            );
             Ok(())
         }
     }
