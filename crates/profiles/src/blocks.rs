@@ -147,7 +147,10 @@ impl<'a> BlockReader<'a> {
             return;
         }
         if let Some(comment) = setting.comment() {
-            self.problem(line, ProblemKind::InlineComment { key: key.to_owned(), comment: comment.to_owned() });
+            self.problem(
+                line,
+                ProblemKind::InlineComment { key: key.to_owned(), comment: comment.to_owned() },
+            );
         }
         if setting.raw.len() > 1 && setting.raw.starts_with(['"', '\'']) {
             self.problem(line, ProblemKind::QuotedValue { key: key.to_owned() });

@@ -120,7 +120,8 @@ impl FreeNames {
     /// Returns a name for a session, after its first profile, that every AWS tool can read and that no other session
     /// has.
     fn take(&mut self, profile: &Profile) -> SessionName {
-        let readable = |character: char| if is_writable_name(&character.to_string()) { character } else { '-' };
+        let readable =
+            |character: char| if is_writable_name(&character.to_string()) { character } else { '-' };
         let name: String = profile.name.as_str().chars().take(64).map(readable).collect();
         let base = format!("sso-session-{name}");
         let next = self.next_numbers.entry(base.clone()).or_insert(1);

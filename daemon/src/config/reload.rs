@@ -165,7 +165,8 @@ impl Retries {
 
 async fn read(file: &Path, hasher: &RandomState) -> Result<ContentHash, String> {
     let (path, hasher) = (file.to_owned(), hasher.clone());
-    let read = move || ssod_private_files::read(&path, &ReadPolicy::user_file()).map(|text| hasher.hash_one(text));
+    let read =
+        move || ssod_private_files::read(&path, &ReadPolicy::user_file()).map(|text| hasher.hash_one(text));
     let content = file_access::access(file, read).await.map_err(|error| error.to_string())?;
     content.map_err(|error| error.to_string())
 }
