@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use ssod_model::{
-    CachedCredentials, Profile, ProfileName, SessionName, SessionRecord, SsoSession, Timestamp,
+    CachedCredentials, Profile, ProfileName, RoleId, SessionName, SessionRecord, SsoSession, Timestamp,
 };
 
 use super::State;
@@ -93,7 +93,12 @@ impl State {
             }
             let entry = self.profiles.entry(cached.profile).or_default();
             entry.last_used = entry.last_used.max(cached.last_used);
-            let (session, role, credentials) = (cached.session, cached.role, cached.credentials);
+            let (mut session, mut role, credentials) = (cached.session, cached.role, cached.credentials);
+            // The usual case: the entry then shares the text of its names with the configuration.
+            if let Some(config) = entry.config.as_ref().filter(|config| role.is_of(config)) {
+                role = RoleId::from(&**config);
+                session = if session == role.session { role.session.clone() } else { session };
+            }
             entry.held = Some(HeldCredentials { session, role, credentials });
         }
         self.phase.opened();
