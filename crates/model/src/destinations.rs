@@ -65,8 +65,8 @@ impl Destinations {
     }
 }
 
-/// Returns whether the URL of an endpoint is the sealed one. Every decision asks for that, and the sealed form of a text
-/// costs four allocations, so the text itself is compared first: the sealed form of a sealed form is the same text.
+/// Returns whether the URL of an endpoint is the sealed one. Every decision asks for that, and the sealed form of a
+/// text costs four allocations, so the text itself is compared first: the sealed form of a sealed form is the same.
 fn is_same(sealed: Option<&str>, url: Option<&str>) -> bool {
     match (sealed, url) {
         (Some(sealed), Some(url)) => sealed == url || sealed == comparable(url),
