@@ -109,8 +109,8 @@ struct Foundation {
 }
 
 impl App {
-    /// Reads the files, binds the sockets and begins to open the vault. It serves nothing yet. The error is one sentence
-    /// that says what to do.
+    /// Reads the files, binds the sockets and begins to open the vault. It serves nothing yet. The error is one
+    /// sentence that says what to do.
     pub async fn start(options: Options, clock: Clock) -> Result<Self> {
         let Options { paths, settings, variable, mut inherited } = options;
         let instance_lock = prepare_folders(&paths)?;

@@ -32,7 +32,9 @@ pub(super) fn difference(before: &str, after: &str) -> String {
             new_range,
             Some(deadline),
         );
-        found.into_iter().for_each(|operation| operations.push(operation));
+        for operation in found {
+            operations.push(operation);
+        }
     }
     let text = unified(&old, &new, operations.0);
     if text.is_empty() { "Nothing would change.\n".to_owned() } else { text }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use ssod_model::{
-    CachedCredentials, Profile, ProfileName, RoleId, SessionName, SessionRecord, SsoSession, Timestamp,
+    CachedCredentials, Profile, ProfileName, SessionName, SessionRecord, SsoSession, Timestamp,
 };
 
 use super::State;
@@ -41,6 +41,9 @@ impl State {
         for (name, profile) in profiles {
             let entry = self.profiles.entry(name.clone()).or_default();
             if entry.config.as_deref() != Some(profile) {
+                if let Some(held) = &mut entry.held {
+                    held.share_names(profile);
+                }
                 entry.config = Some(Arc::new(profile.clone()));
                 entry.retry = None;
             }
@@ -93,13 +96,12 @@ impl State {
             }
             let entry = self.profiles.entry(cached.profile).or_default();
             entry.last_used = entry.last_used.max(cached.last_used);
-            let (mut session, mut role, credentials) = (cached.session, cached.role, cached.credentials);
-            // The usual case: the entry then shares the text of its names with the configuration.
-            if let Some(config) = entry.config.as_ref().filter(|config| role.is_of(config)) {
-                role = RoleId::from(&**config);
-                session = if session == role.session { role.session.clone() } else { session };
+            let (session, role, credentials) = (cached.session, cached.role, cached.credentials);
+            let mut held = HeldCredentials { session, role, credentials };
+            if let Some(config) = &entry.config {
+                held.share_names(config);
             }
-            entry.held = Some(HeldCredentials { session, role, credentials });
+            entry.held = Some(held);
         }
         self.phase.opened();
         self.deadlines.mark_all_dirty();
