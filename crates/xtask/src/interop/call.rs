@@ -68,7 +68,8 @@ pub(super) struct ClientProcess {
 impl ClientProcess {
     pub(super) fn start(command: &mut Command) -> Result<Self> {
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let mut child = spawned.with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        let mut child =
+            spawned.with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let output = child.stdout.take().context("no standard output")?;
         let (send, answers) = mpsc::channel();
         std::thread::spawn(move || {
@@ -119,7 +120,11 @@ fn run_once(command: &mut Command) -> Result<Answer> {
 /// Returns the command with coreutils' time limit around it.
 fn with_time_limit(command: &Command) -> Command {
     let mut limited = Command::new("/usr/bin/timeout");
-    limited.arg(CALL_LIMIT.as_secs().to_string()).arg(command.get_program()).args(command.get_args()).env_clear();
+    limited
+        .arg(CALL_LIMIT.as_secs().to_string())
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear();
     limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     if let Some(folder) = command.get_current_dir() {
         limited.current_dir(folder);

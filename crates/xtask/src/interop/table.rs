@@ -21,7 +21,8 @@ const END: &str = "<!-- end of the table that `cargo xtask interop` generates --
 impl Table {
     /// Reads the table from the text of a file. The header is that of a new table.
     pub(super) fn parse(text: &str, header: &[&str]) -> Result<Self> {
-        let (before, rest) = text.split_once(BEGIN).context("the file lacks the marker of the table's begin")?;
+        let (before, rest) =
+            text.split_once(BEGIN).context("the file lacks the marker of the table's begin")?;
         let (table, after) = rest.split_once(END).context("the file lacks the marker of the table's end")?;
         let rows = table.lines().skip(2).map(cells).collect();
         let header = header.iter().map(|title| (*title).to_owned()).collect();
@@ -31,7 +32,9 @@ impl Table {
     /// Replaces the rows of the clients that were measured, and sorts all rows in the order of these names. Rows of
     /// other names are removed.
     pub(super) fn update(&mut self, measured: Vec<Row>, names: &[&str]) {
-        let of = |rows: &[Row], name: &str| rows.iter().find(|row| row.first().is_some_and(|own| own == name)).cloned();
+        let of = |rows: &[Row], name: &str| {
+            rows.iter().find(|row| row.first().is_some_and(|own| own == name)).cloned()
+        };
         let rows = names.iter().filter_map(|name| of(&measured, name).or_else(|| of(&self.rows, name)));
         self.rows = rows.collect();
     }
@@ -72,7 +75,8 @@ pub(super) fn compare(
 ) -> Result<()> {
     let text = read(file)?;
     let recorded = Table::parse(&text, header)?;
-    let measured = measured.iter().map(|row| with_recorded_version(row, &recorded.rows, own_version)).collect();
+    let measured =
+        measured.iter().map(|row| with_recorded_version(row, &recorded.rows, own_version)).collect();
     let mut updated = Table::parse(&text, header)?;
     updated.update(measured, names);
     let updated = updated.text();
@@ -90,7 +94,8 @@ pub(super) fn compare(
 fn with_recorded_version(row: &Row, recorded: &[Row], own_version: &[&str]) -> Row {
     let mut row = row.clone();
     if row.first().is_some_and(|name| own_version.contains(&name.as_str()))
-        && let Some(version) = recorded.iter().find(|known| known.first() == row.first()).and_then(|known| known.get(1))
+        && let Some(version) =
+            recorded.iter().find(|known| known.first() == row.first()).and_then(|known| known.get(1))
         && let Some(measured) = row.get_mut(1)
     {
         measured.clone_from(version);
