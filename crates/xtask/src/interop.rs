@@ -137,7 +137,12 @@ fn measure_client(client: &Client, moto: &Moto) -> Result<Rows> {
     let begin = || -> Result<Row> { Ok(vec![client.name.to_owned(), (client.version)()?]) };
     let rows = Rows {
         ways: [begin()?, measure_ways(client, moto)?].concat(),
-        behaviours: [begin()?, behaviours::measure(client, moto)?].concat(),
+        // A loaded machine can exceed a client's time limits, so a failure is measured again.
+        behaviours: [
+            begin()?,
+            behaviours::measure(client, moto).or_else(|_| behaviours::measure(client, moto))?,
+        ]
+        .concat(),
     };
     println!("{}\n  {}", rows.ways.join(" | "), rows.behaviours.join(" | "));
     Ok(rows)
