@@ -66,24 +66,25 @@ pub(crate) fn run(interop: &Interop) -> Result<()> {
     build_programs(BuildProfile::Debug)?;
     let moto = Moto::start_with(&boto3_environment(), &source("moto_setup.py"));
     let measured = measure(&selected, &moto)?;
-    let (ways, behaviours) = measured.into_iter().map(|rows| (rows.ways, rows.behaviours)).unzip();
+    let (ways, behaviours): (Vec<Row>, Vec<Row>) =
+        measured.into_iter().map(|rows| (rows.ways, rows.behaviours)).unzip();
     for (file, header, rows) in
         [("README.md", ways_header(), ways), ("tests/interop/README.md", behaviours_header(), behaviours)]
     {
-        record(interop.check, &root().join(file), &header, rows)?;
+        record(interop.check, &root().join(file), &header, &rows)?;
     }
     Ok(())
 }
 
 /// Writes the rows into the file's table, or compares them with it.
-fn record(check: bool, file: &Path, header: &[&str], rows: Vec<Row>) -> Result<()> {
+fn record(check: bool, file: &Path, header: &[&str], rows: &[Row]) -> Result<()> {
     let names: Vec<&str> = CLIENTS.iter().map(|client| client.name).collect();
     if !check {
         return table::write(file, header, rows, &names);
     }
     let own_version = CLIENTS.iter().filter(|client| client.tool.is_debian());
     let own_version: Vec<&str> = own_version.map(|client| client.name).collect();
-    table::compare(file, header, &rows, &names, &own_version)
+    table::compare(file, header, rows, &names, &own_version)
 }
 
 fn ways_header() -> Vec<&'static str> {
