@@ -1,28 +1,37 @@
 //! `cargo xtask interop`: runs real AWS clients against real ssod processes and a moto that enforces policies, and
 //! generates the tables of what works.
 
+mod all_clients;
+mod behaviours;
 mod call;
 mod clients;
+mod commands;
+mod identity;
+mod recorder;
+mod setup;
 mod table;
 mod tools;
 mod ways;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use ssod_testkit::{Moto, Sandbox, free_port};
+use ssod_testkit::Moto;
 
-use self::clients::{CLIENTS, Client};
+use self::all_clients::CLIENTS;
+use self::clients::Client;
+use self::setup::{Lifetime, signed_in};
 use self::table::Row;
 use self::tools::{Tool, boto3_environment, source};
-use self::ways::{USERS, Way};
+use self::ways::Way;
 use crate::workspace::{BuildProfile, build_programs, root};
 
 /// How many clients are measured at the same time. They wait for processes and for moto, more than they compute.
-const WORKERS: usize = 4;
+const WORKERS: usize = 8;
 
 #[derive(Args)]
 pub(crate) struct Interop {
@@ -36,6 +45,11 @@ pub(crate) struct Interop {
     clients: Vec<String>,
 }
 
+/// Runs the clients of `cargo xtask test`, and compares what is measured with the tables in the repository.
+pub(crate) fn check() -> Result<()> {
+    run(&Interop { check: true, quick: true, clients: Vec::new() })
+}
+
 pub(crate) fn run(interop: &Interop) -> Result<()> {
     let is_selected = |client: &&Client| {
         let is_named = |word: &String| client.name.to_lowercase().contains(&word.to_lowercase());
@@ -46,32 +60,54 @@ pub(crate) fn run(interop: &Interop) -> Result<()> {
     ensure!(!selected.is_empty(), "no client has such a name");
     // moto is in the environment of boto3.
     let tools = selected.iter().map(|client| client.tool).chain([Tool::Boto3]);
-    for tool in tools.collect::<BTreeSet<_>>() {
+    for tool in tools.flat_map(|tool| [tool.requires(), Some(tool)]).flatten().collect::<BTreeSet<_>>() {
         tool.install()?;
     }
     build_programs(BuildProfile::Debug)?;
     let moto = Moto::start_with(&boto3_environment(), &source("moto_setup.py"));
-    let rows = measure(&selected, &moto)?;
-    let names: Vec<&str> = CLIENTS.iter().map(|client| client.name).collect();
-    let readme = root().join("README.md");
-    if interop.check {
-        let own_version = CLIENTS.iter().filter(|client| client.tool == Tool::Debian);
-        let own_version: Vec<&str> = own_version.map(|client| client.name).collect();
-        table::compare(&readme, &header(), &rows, &names, &own_version)
-    } else {
-        table::write(&readme, &header(), rows, &names)
+    let measured = measure(&selected, &moto)?;
+    let (ways, behaviours): (Vec<Row>, Vec<Row>) =
+        measured.into_iter().map(|rows| (rows.ways, rows.behaviours)).unzip();
+    for (file, header, rows) in
+        [("README.md", ways_header(), ways), ("tests/interop/README.md", behaviours_header(), behaviours)]
+    {
+        record(interop.check, &root().join(file), &header, &rows)?;
     }
+    Ok(())
 }
 
-fn header() -> Vec<&'static str> {
+/// Writes the rows into the file's table, or compares them with it.
+fn record(check: bool, file: &Path, header: &[&str], rows: &[Row]) -> Result<()> {
+    let names: Vec<&str> = CLIENTS.iter().map(|client| client.name).collect();
+    if !check {
+        return table::write(file, header, rows, &names);
+    }
+    let own_version = CLIENTS.iter().filter(|client| client.tool.is_debian());
+    let own_version: Vec<&str> = own_version.map(|client| client.name).collect();
+    table::compare(file, header, rows, &names, &own_version)
+}
+
+fn ways_header() -> Vec<&'static str> {
     let mut titles = vec!["client", "version"];
     titles.extend(Way::ALL.map(Way::title));
     titles.push("what it cannot do, and why");
     titles
 }
 
+fn behaviours_header() -> Vec<&'static str> {
+    let mut titles = vec!["client", "version"];
+    titles.extend(behaviours::TITLES);
+    titles
+}
+
+/// A client's rows of both tables.
+struct Rows {
+    ways: Row,
+    behaviours: Row,
+}
+
 /// Measures the clients, some at the same time. Fails with all differences from what the clients are known to support.
-fn measure(clients: &[&Client], moto: &Moto) -> Result<Vec<Row>> {
+fn measure(clients: &[&Client], moto: &Moto) -> Result<Vec<Rows>> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -98,17 +134,32 @@ fn measure(clients: &[&Client], moto: &Moto) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+fn measure_client(client: &Client, moto: &Moto) -> Result<Rows> {
+    let begin = || -> Result<Row> { Ok(vec![client.name.to_owned(), (client.version)()?]) };
+    let rows = Rows {
+        ways: [begin()?, measure_ways(client, moto)?].concat(),
+        // A loaded machine can exceed a client's time limits, so a failure is measured again.
+        behaviours: [
+            begin()?,
+            behaviours::measure(client, moto).or_else(|_| behaviours::measure(client, moto))?,
+        ]
+        .concat(),
+    };
+    println!("{}\n  {}", rows.ways.join(" | "), rows.behaviours.join(" | "));
+    Ok(rows)
+}
+
 /// Measures every way of a client. Fails if a way works that it is not known to support, or the other way round.
-fn measure_client(client: &Client, moto: &Moto) -> Result<Row> {
-    let sandbox = signed_in(moto);
-    let (mut row, mut reasons) = (vec![client.name.to_owned(), (client.version)()?], Vec::new());
+fn measure_ways(client: &Client, moto: &Moto) -> Result<Row> {
+    let sandbox = signed_in(moto, Lifetime("1h"));
+    let (mut row, mut reasons) = (Row::new(), Vec::new());
     let mut surprises = Vec::new();
     for way in Way::ALL {
         let limit = client.limit(way);
-        let mut outcome = ways::check(client, way, &sandbox, moto);
+        let mut outcome = identity::check(client, way, &sandbox, moto);
         if outcome.is_err() && limit.is_none() {
             // Some clients give the endpoint less than a second, which a loaded machine can exceed.
-            outcome = ways::check(client, way, &sandbox, moto);
+            outcome = identity::check(client, way, &sandbox, moto);
         }
         match (outcome, limit) {
             (Ok(()), None) => row.push("yes".to_owned()),
@@ -124,22 +175,5 @@ fn measure_client(client: &Client, moto: &Moto) -> Result<Row> {
     }
     ensure!(surprises.is_empty(), "{}", surprises.join("\n  "));
     row.push(reasons.join("; "));
-    println!("measured {}", row.join(" | "));
     Ok(row)
-}
-
-/// Returns a sandbox in which both users have signed in, whose credentials are valid at moto, and in which each profile
-/// has its own port for IMDS.
-fn signed_in(moto: &Moto) -> Sandbox {
-    let mut sandbox = Sandbox::with_fake(&moto.fake_options());
-    let [first, second] = USERS.map(|user| format!("{} = {}", user.profile, free_port()));
-    sandbox.add_settings(&format!("[imds]\nprofiles = {{ {first}, {second} }}\n"));
-    for user in USERS {
-        sandbox.configure(user);
-    }
-    sandbox.start_daemon();
-    for user in USERS {
-        sandbox.login(user).succeeded();
-    }
-    sandbox
 }

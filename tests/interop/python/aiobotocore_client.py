@@ -8,22 +8,23 @@ from caller import serve
 
 loop = asyncio.new_event_loop()
 session = get_session()
+clients = {}
 
 
-def client(service):
-    context = session.create_client(service, endpoint_url=sys.argv[1])
-    return loop.run_until_complete(context.__aenter__())
-
-
-sts, ec2 = client("sts"), client("ec2")
+async def client(service):
+    """Returns the client. botocore looks for credentials as soon as it makes one, so the first call does that."""
+    if service not in clients:
+        clients[service] = await session.create_client(service, endpoint_url=sys.argv[1]).__aenter__()
+    return clients[service]
 
 
 async def whoami():
-    return (await sts.get_caller_identity())["Arn"]
+    return (await (await client("sts")).get_caller_identity())["Arn"]
 
 
 async def stop(instance):
-    return (await ec2.stop_instances(InstanceIds=[instance]))["StoppingInstances"][0]["InstanceId"]
+    answer = await (await client("ec2")).stop_instances(InstanceIds=[instance])
+    return answer["StoppingInstances"][0]["InstanceId"]
 
 
 serve(

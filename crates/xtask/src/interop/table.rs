@@ -31,11 +31,11 @@ impl Table {
 
     /// Replaces the rows of the clients that were measured, and sorts all rows in the order of these names. Rows of
     /// other names are removed.
-    pub(super) fn update(&mut self, measured: Vec<Row>, names: &[&str]) {
+    pub(super) fn update(&mut self, measured: &[Row], names: &[&str]) {
         let of = |rows: &[Row], name: &str| {
             rows.iter().find(|row| row.first().is_some_and(|own| own == name)).cloned()
         };
-        let rows = names.iter().filter_map(|name| of(&measured, name).or_else(|| of(&self.rows, name)));
+        let rows = names.iter().filter_map(|name| of(measured, name).or_else(|| of(&self.rows, name)));
         self.rows = rows.collect();
     }
 
@@ -59,7 +59,7 @@ fn line(cells: &[String]) -> String {
 
 /// Writes the measured rows into the file's table.
 #[expect(clippy::disallowed_methods, reason = "if a file of the repository is lost, git has it")]
-pub(super) fn write(file: &Path, header: &[&str], measured: Vec<Row>, names: &[&str]) -> Result<()> {
+pub(super) fn write(file: &Path, header: &[&str], measured: &[Row], names: &[&str]) -> Result<()> {
     let mut table = Table::parse(&read(file)?, header)?;
     table.update(measured, names);
     Ok(std::fs::write(file, table.text())?)
@@ -75,10 +75,10 @@ pub(super) fn compare(
 ) -> Result<()> {
     let text = read(file)?;
     let recorded = Table::parse(&text, header)?;
-    let measured =
+    let measured: Vec<Row> =
         measured.iter().map(|row| with_recorded_version(row, &recorded.rows, own_version)).collect();
     let mut updated = Table::parse(&text, header)?;
-    updated.update(measured, names);
+    updated.update(&measured, names);
     let updated = updated.text();
     let missing: Vec<&str> = updated.lines().filter(|line| !text.contains(line)).collect();
     ensure!(
@@ -120,7 +120,7 @@ mod tests {
     fn file(rows: &[Row]) -> String {
         let mut table = Table::parse(&format!("before\n{BEGIN}{END}after\n"), &HEADER).unwrap();
         let names: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
-        table.update(rows.to_vec(), &names);
+        table.update(rows, &names);
         table.text()
     }
 
@@ -136,7 +136,7 @@ mod tests {
     fn rows_are_replaced_and_the_rest_of_the_file_is_kept() {
         let text = file(&[row(&["a", "1", "yes"]), row(&["b", "2", ""]), row(&["gone", "3", "no"])]);
         let mut table = Table::parse(&text, &HEADER).unwrap();
-        table.update(vec![row(&["b", "3", "no"])], &["b", "a"]);
+        table.update(&[row(&["b", "3", "no"])], &["b", "a"]);
         let expected = "| client | version | works |\n|---|---|---|\n| b | 3 | no |\n| a | 1 | yes |\n";
         assert_eq!(table.text(), format!("before\n{BEGIN}{expected}{END}after\n"));
     }

