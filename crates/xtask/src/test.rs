@@ -10,7 +10,7 @@ use crate::prerequisites::{
     install_javascript_sdk, make_python_environment, make_rootfs,
 };
 use crate::workspace::{BuildProfile, build_programs, cargo, root, run as run_command, target};
-use crate::{cross, imports, interop, package};
+use crate::{cross, imports, package};
 
 /// Selects the tests that need root, which are in modules with this name.
 const AS_ROOT: &str = "test(/as_root::/)";
@@ -44,7 +44,6 @@ pub(crate) fn run(test: &Test) -> Result<()> {
     check_install()?;
     let previous = build_previous_daemon()?;
     let rust_sdk_client = build_rust_sdk_client()?;
-    interop::check()?;
     let mut nextest = cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"]);
     if test.no_root {
         nextest.args(["-E", &format!("not {AS_ROOT}")]);
