@@ -8,6 +8,7 @@ mod grants;
 mod log;
 mod log_end;
 mod log_file;
+mod no_room;
 mod note;
 mod overflow;
 mod programs;

@@ -11,6 +11,7 @@ mod machine;
 mod many_profiles;
 mod median;
 mod memory;
+mod options;
 mod process_costs;
 mod rounds;
 mod servers;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
+use self::options::Options;
 use self::table::{Row, Table};
 use crate::install::build_measured_programs;
 use crate::workspace::{cargo, run as run_command};
@@ -68,19 +70,6 @@ pub(crate) enum Group {
     ConfigFile,
     /// Simulated storms, and the first fetch of many profiles, simulated and with real processes.
     Scale,
-}
-
-/// What the user asked for.
-struct Options {
-    quick: bool,
-    long: bool,
-}
-
-impl Options {
-    /// Returns for how long each server is under load each time.
-    fn seconds(&self) -> u32 {
-        if self.quick { 1 } else { 3 }
-    }
 }
 
 /// Names the folder of the programs that are measured.

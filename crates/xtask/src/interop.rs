@@ -38,16 +38,11 @@ pub(crate) struct Interop {
     /// Compare what is measured with the tables in the repository, instead of writing them.
     #[arg(long)]
     check: bool,
-    /// Run only the clients of `cargo xtask test`.
+    /// Run only the clients that are quick to install.
     #[arg(long)]
     quick: bool,
     /// Run only the clients whose name contains one of these words.
     clients: Vec<String>,
-}
-
-/// Runs the clients of `cargo xtask test`, and compares what is measured with the tables in the repository.
-pub(crate) fn check() -> Result<()> {
-    run(&Interop { check: true, quick: true, clients: Vec::new() })
 }
 
 pub(crate) fn run(interop: &Interop) -> Result<()> {

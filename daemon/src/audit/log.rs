@@ -15,12 +15,13 @@ use tokio::sync::oneshot;
 use super::entry::entry;
 use super::grants::{Grants, OnUse};
 use super::log_file::LogFile;
+use super::no_room::NoRoom;
 use super::note::{Message, Note, NoteOutcome, NotedCaller};
 use super::overflow::Overflow;
 use super::programs::Origin;
 use super::refusals::Refusals;
 use super::repeated_grants::{ConnectionCounter, Counters, LastServed, RepeatedGrant};
-use super::writer::{Combiner, NoRoom, Writer};
+use super::writer::{Combiner, Writer};
 
 /// The maximum number of notes that wait to be written, for each log.
 const QUEUE_CAPACITY: usize = 4_096;

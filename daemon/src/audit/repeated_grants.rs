@@ -13,9 +13,9 @@ use ssod_endpoint::Repeats;
 use ssod_model::{ProfileName, Timestamp};
 
 use super::entry::entry;
+use super::no_room::NoRoom;
 use super::note::{Message, Note, NoteOutcome, NotedCaller};
 use super::programs::Origin;
-use super::writer::NoRoom;
 
 /// The maximum number of counters that wait to be collected. A connection has one.
 const MAX_WAITING: usize = 4_096;

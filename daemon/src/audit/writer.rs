@@ -3,15 +3,15 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use ssod_control::AuditEntry;
 
 use super::log_file::LogFile;
+use super::no_room::NoRoom;
 use super::note::{Message, Note};
-use super::overflow::Overflow;
 use super::repeated_grants::Counters;
 
 /// The shortest time between two collections of the connections' counters.
@@ -35,42 +35,6 @@ pub(super) trait Combiner: Send + 'static {
 
     /// Ends the counts whose time is over, or all, and returns their lines.
     fn end(&mut self, now: Option<Instant>) -> Vec<AuditEntry>;
-}
-
-/// What happens to an entry for which there is no room.
-#[derive(Clone)]
-pub(super) enum NoRoom {
-    /// It is counted.
-    Count(Arc<Overflow>),
-    /// It is lost, and the next line says how many are.
-    Lose(Arc<AtomicU64>),
-}
-
-impl NoRoom {
-    pub(super) fn add(&self, entry: impl FnOnce() -> AuditEntry) {
-        match self {
-            Self::Count(overflow) => overflow.add(entry()),
-            Self::Lose(lost) => {
-                lost.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-
-    /// Takes the lines with the counts.
-    fn take_counts(&self) -> Vec<AuditEntry> {
-        match self {
-            Self::Count(overflow) => overflow.take(),
-            Self::Lose(_) => Vec::new(),
-        }
-    }
-
-    /// Takes how many entries were lost.
-    fn take_lost(&self) -> u64 {
-        match self {
-            Self::Count(_) => 0,
-            Self::Lose(lost) => lost.swap(0, Ordering::Relaxed),
-        }
-    }
 }
 
 /// Writes one log.

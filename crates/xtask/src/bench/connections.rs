@@ -5,9 +5,9 @@ use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use anyhow::{Result, bail};
 use ssod_testkit::Sandbox;
 
-use super::Options;
 use super::load::Connections;
 use super::median::median_duration;
+use super::options::Options;
 use super::rounds::{ROUNDS, measure_servers};
 use super::servers::{StaticServer, container_request, daemon, signed_in_sandbox};
 use super::table::{Goal, Row, Samples, Unit};

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use ssod_testkit::Sandbox;
 
-use super::Options;
 use super::load::Connections;
+use super::options::Options;
 use super::rounds::{ServerSamples, measure_servers};
 use super::servers::{StaticServer, container_request, daemon, signed_in_sandbox};
 use super::table::{Goal, Row, Unit};

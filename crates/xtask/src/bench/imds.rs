@@ -3,8 +3,8 @@
 use anyhow::Result;
 use ssod_testkit::Sandbox;
 
-use super::Options;
 use super::load::{Connections, Request};
+use super::options::Options;
 use super::rounds::measure_servers;
 use super::servers::{Server, StaticServer, USER, daemon, signed_in_sandbox};
 use super::table::{Goal, Row, Samples, Unit};

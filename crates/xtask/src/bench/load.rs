@@ -3,5 +3,5 @@
 mod http;
 mod wrk;
 
-pub(super) use self::http::{Request, exchange, exchange_new};
-pub(super) use self::wrk::{Connections, Load, wrk};
+pub(super) use self::http::{Request, exchange_new};
+pub(super) use self::wrk::{Connections, wrk};

@@ -35,7 +35,7 @@ pub(super) fn rows() -> Result<Vec<Row>> {
     start_as_installed(&mut sandbox);
     sandbox.login(USER).succeeded();
     let (ssod, request) = (daemon(&sandbox).address, container_request(&sandbox));
-    let hyper = StaticServer::delayed(ssod, &[request.clone()], UPSTREAM)?;
+    let hyper = StaticServer::delayed(ssod, std::slice::from_ref(&request), UPSTREAM)?;
     sandbox.fake().delay("GetRoleCredentials", UPSTREAM);
     let (mut measured, mut baseline) = (Samples::default(), Samples::default());
     for _ in 0..ROUNDS {

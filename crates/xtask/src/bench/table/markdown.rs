@@ -21,12 +21,6 @@ impl Table {
             lines(&rows)
         )
     }
-
-    /// Returns the table with only the rows that have a goal.
-    pub(in crate::bench) fn goals_markdown(&self) -> String {
-        let rows: Vec<&Row> = self.rows.iter().filter(|row| row.goal.is_some()).collect();
-        format!("Measured on {}: {}.\n\n{}", self.date, self.machine, lines(&rows))
-    }
 }
 
 fn lines(rows: &[&Row]) -> String {
@@ -104,15 +98,5 @@ mod tests {
             "| CPU per request | 30.0 µs (20.0 µs to 40.0 µs) | bare hyper: 10.0 µs (10.0 µs to 10.0 µs) \
              | 3.00 (2.00 to 4.00) | ≤ 1.25 (1.10) | **missed** |\n"
         ));
-    }
-
-    #[test]
-    fn the_short_table_has_only_rows_with_a_goal() {
-        let row = |name: &str| Row::new(name, Unit::Bytes, [2e6].into_iter().collect());
-        let rows = vec![row("idle memory").goal(Goal::at_most(1e7)), row("something else")];
-        let table = Table { date: String::new(), machine: String::new(), notes: vec![], rows };
-        let short = table.goals_markdown();
-        assert!(short.contains("| idle memory | 1.9 MiB | – | 1.9 MiB | ≤ 9.5 MiB | met |"), "{short}");
-        assert!(!short.contains("something else"));
     }
 }
