@@ -18,7 +18,10 @@ mod status;
 mod use_profile;
 mod vault;
 
+use std::ffi::OsString;
+
 use clap::{CommandFactory, Parser, Subcommand};
+use ssod_control::Paths;
 
 use self::audit::AuditArgs;
 use self::completions::CompletionsArgs;
@@ -96,6 +99,17 @@ pub(crate) fn before_usage_error(error: &clap::Error) {
     }
 }
 
+/// Runs the command without clap, if AWS tools run it for every program that they start and its arguments are in their
+/// plain form. Returns `None` for every other command line.
+pub(crate) fn run_plain(arguments: impl IntoIterator<Item = OsString>) -> Option<CommandResult<()>> {
+    let args = CredentialProcessArgs::parse_plain(arguments)?;
+    Some(
+        Paths::from_environment()
+            .map_err(Into::into)
+            .and_then(|paths| credential_process::run(&paths, &args)),
+    )
+}
+
 /// Runs the command that the user typed.
 pub(crate) fn run(cli: Cli) -> CommandResult<()> {
     let context = match (CommandContext::from_environment(cli.no_input), &cli.command) {
@@ -113,7 +127,7 @@ pub(crate) fn run(cli: Cli) -> CommandResult<()> {
         Command::Use(args) => use_profile::run(&context, &args),
         Command::Env(args) => env::run(&context, &args),
         Command::Exec(args) => exec::run(&context, &args),
-        Command::CredentialProcess(args) => credential_process::run(&context, &args),
+        Command::CredentialProcess(args) => credential_process::run(&context.paths, &args),
         Command::List(args) => list::run(&context, &args),
         Command::Status(args) => status::run(&context, &args),
         Command::Doctor(args) => doctor::run(&context, &args),

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ssod_control::{ALREADY_RUNS, ClientError, ControlClient, Paths, is_daemon_variable};
+use ssod_control::{
+    ALLOCATOR_VARIABLES, ALREADY_RUNS, ClientError, ControlClient, Paths, is_daemon_variable,
+};
 use ssod_private_files::{Need, ReadPolicy, exposures, open_to_read};
 
 use crate::daemon_error::DaemonError;
@@ -172,6 +174,7 @@ fn spawn(program: &Path, log: File, paths: &[(&'static str, PathBuf)]) -> std::i
     Command::new(program)
         .env_clear()
         .envs(kept)
+        .envs(ALLOCATOR_VARIABLES.iter().copied())
         .envs(paths.iter().map(|(name, path)| (name, path)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -33,11 +33,16 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use clap_complete::CompleteEnv;
 
+use self::error::CommandResult;
+
 fn main() -> ExitCode {
     memory::protect();
     if let Some(shell) = std::env::var_os(completers::VARIABLE) {
         completers::set_shell(&shell);
         CompleteEnv::with_factory(commands::Cli::command).var(completers::VARIABLE).complete();
+    }
+    if let Some(result) = commands::run_plain(std::env::args_os().skip(1)) {
+        return exit_code(result);
     }
     let cli = match commands::Cli::try_parse() {
         Ok(cli) => cli,
@@ -46,7 +51,11 @@ fn main() -> ExitCode {
             return usage_error::report(&error);
         }
     };
-    match commands::run(cli) {
+    exit_code(commands::run(cli))
+}
+
+fn exit_code(result: CommandResult<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }

@@ -166,17 +166,14 @@ fn own_style(text: &str) -> Option<(&'static str, usize)> {
 /// Writes the characters of a JSON text that could control a terminal as JSON's escapes, so that it stays the same
 /// JSON.
 fn escape_json(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for character in json.chars() {
-        if is_printable(character) || character == '\n' {
-            escaped.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
-            }
+    replace(json, |rest| {
+        let first = rest.chars().next().unwrap_or('\n');
+        if first == '\n' {
+            return ("\n".to_owned(), 1);
         }
-    }
-    escaped
+        let units = first.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+        (units, first.len_utf8())
+    })
 }
 
 #[cfg(test)]

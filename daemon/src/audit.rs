@@ -8,10 +8,12 @@ mod grants;
 mod log;
 mod log_end;
 mod log_file;
+mod no_room;
 mod note;
 mod overflow;
 mod programs;
 mod refusals;
+mod repeated_grants;
 mod repeats;
 mod writer;
 

@@ -34,6 +34,7 @@ mod misspellings;
 mod no_key_store;
 mod notices;
 mod paths;
+mod plain_command_line;
 mod presence;
 mod protocols;
 mod races;

@@ -3,6 +3,7 @@
 mod config_edit;
 mod conflicts;
 mod convert;
+mod difference;
 mod questions;
 mod region;
 
@@ -19,9 +20,10 @@ use ssod_profiles::{ProfileForm, Section, edit, profile_entries};
 use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::{access, aws_config, connection, daemon_process, key_store, sign_in, terminal, user_file};
-use config_edit::{difference, own_program, save, with_session};
+use config_edit::{own_program, save, with_session};
 use conflicts::OtherCredentials;
 use convert::ProfileSelection;
+use difference::difference;
 use questions::{Answers, Overwrite, Questions, checked};
 
 /// Add a session and a profile to the AWS config file.

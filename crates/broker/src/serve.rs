@@ -15,7 +15,7 @@ use crate::state::{NotOpen, ProfileEntry, RetryState, SessionEntry, State};
 impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
     fn cached(&self, name: &ProfileName, floor: Floor) -> Cached {
         let (now, policy) = (self.now(), self.policy());
-        let state = self.state();
+        let mut state = self.state();
         if let Some(not_open) = state.not_open() {
             return Cached::Refused(not_open.refusal());
         }
@@ -29,9 +29,12 @@ impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
             (serve, _, Some(config)) => return Cached::Refused(refusal(serve, &state, config)),
             (_, _, None) => return Cached::Refused(Refusal::ProfileNotFound(name.to_string())),
         };
-        drop(state);
         // A refused request does not count as use.
-        self.used(name, None);
+        let is_kept_fresh_now = state.used(name, None, now, &policy);
+        drop(state);
+        if is_kept_fresh_now {
+            self.wake();
+        }
         cached
     }
 

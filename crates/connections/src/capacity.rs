@@ -1,7 +1,7 @@
 //! The slots of all connections, and which connections are closed when a new one needs a slot.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -105,6 +105,7 @@ impl Slot {
         let now = Instant::now();
         let state = UnprovenState {
             since: now,
+            is_proven: AtomicBool::new(false),
             activity: Mutex::new(Activity::IdleSince(now)),
             permit: Mutex::new(Some(unproven)),
             closed: Notify::new(),
@@ -116,7 +117,8 @@ impl Slot {
 
     /// Moves the connection out of the share of those without proof. Further calls change nothing.
     pub(crate) fn prove(&self) {
-        let Some(unproven) = &self.connection.unproven else { return };
+        let Some(unproven) = self.unproven_now() else { return };
+        unproven.state.is_proven.store(true, Ordering::Relaxed);
         if lock(&unproven.state.permit).take().is_some() {
             unproven.all.remove(unproven.id);
         }
@@ -124,18 +126,23 @@ impl Slot {
 
     /// Records that a request begins, during which the connection is not closed for another one.
     pub(crate) fn begin_request(&self) {
-        self.set(Activity::InRequest);
+        if let Some(unproven) = self.unproven_now() {
+            *lock(&unproven.state.activity) = Activity::InRequest;
+        }
     }
 
     /// Records that a request has ended.
     pub(crate) fn end_request(&self) {
-        self.set(Activity::IdleSince(Instant::now()));
+        if let Some(unproven) = self.unproven_now() {
+            *lock(&unproven.state.activity) = Activity::IdleSince(Instant::now());
+        }
     }
 
-    fn set(&self, activity: Activity) {
-        if let Some(unproven) = &self.connection.unproven {
-            *lock(&unproven.state.activity) = activity;
-        }
+    /// Returns the connection's place among those without proof, unless it has its proof. Only such a connection can be
+    /// closed for another one, so the requests of all others take no lock here.
+    fn unproven_now(&self) -> Option<&Unproven> {
+        let unproven = self.connection.unproven.as_ref()?;
+        (!unproven.state.is_proven.load(Ordering::Relaxed)).then_some(unproven)
     }
 
     /// Ends when the connection is to be closed, because another one needs its slot.
@@ -157,6 +164,8 @@ impl Drop for Unproven {
 #[derive(Debug)]
 struct UnprovenState {
     since: Instant,
+    /// Whether the connection has shown its proof. It never loses it.
+    is_proven: AtomicBool,
     activity: Mutex<Activity>,
     /// `None` once the connection has its proof.
     permit: Mutex<Option<OwnedSemaphorePermit>>,

@@ -7,10 +7,12 @@
 
 mod capacity;
 mod deadlines;
+mod handler;
 mod proof;
 mod request;
 mod serve;
 
 pub use capacity::{Capacity, Shares};
+pub use handler::Handler;
 pub use proof::{CallerProof, Proof};
 pub use serve::{Admission, ConnectionRules, Timeouts, serve};

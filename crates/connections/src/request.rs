@@ -1,28 +1,25 @@
 //! The steps of one request that are the same for every listener: its body arrives within the limits, and then the
-//! router answers.
+//! handler answers.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::{HeaderValue, Request, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
 
 use crate::capacity::Slot;
+use crate::handler::Handler;
 use crate::proof::{CallerProof, Proof};
 
 /// The limit for a request's body. The largest has a few hundred bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// How the requests of one connection are answered.
-#[derive(Clone)]
-pub(crate) struct RequestRules {
-    pub(crate) router: Router,
-    pub(crate) slot: Slot,
+/// What answers the requests of one connection, and their rules.
+pub(crate) struct Requests<H> {
+    pub(crate) handler: H,
+    pub(crate) slot: CallerProof,
     pub(crate) body: BodyRule,
     pub(crate) proof: Proof,
 }
@@ -37,30 +34,31 @@ pub(crate) enum BodyRule {
 }
 
 /// Answers one request.
-pub(crate) async fn respond(rules: RequestRules, request: Request<Incoming>) -> Result<Response, Infallible> {
-    let (mut parts, body) = request.into_parts();
-    let body = match receive(body, rules.body).await {
+pub(crate) async fn respond<H: Handler>(
+    requests: Arc<Requests<H>>,
+    request: Request<Incoming>,
+) -> Result<Response<H::Body>, Infallible> {
+    let (head, body) = request.into_parts();
+    let body = match receive(body, requests.body).await {
         Ok(body) => body,
-        Err(status) => return Ok(refuse(status)),
+        Err(status) => return Ok(refuse(H::empty_body(), status)),
     };
-    if rules.proof == Proof::CompleteRequest {
-        rules.slot.prove();
+    let slot = requests.slot.slot();
+    if requests.proof == Proof::CompleteRequest {
+        slot.prove();
     }
-    parts.extensions.insert(CallerProof::new(rules.slot.clone()));
-    let answering = Answering::begin(rules.slot);
-    let response = TowerToHyperService::new(rules.router).call(Request::from_parts(parts, body)).await;
-    drop(answering);
-    response
+    let _answering = Answering::begin(slot);
+    Ok(requests.handler.answer(Request::from_parts(head, body), &requests.slot).await)
 }
 
-async fn receive(body: Incoming, rule: BodyRule) -> Result<Body, StatusCode> {
-    let BodyRule::Within(limit) = rule else { return Ok(Body::empty()) };
+async fn receive(body: Incoming, rule: BodyRule) -> Result<Bytes, StatusCode> {
+    let BodyRule::Within(limit) = rule else { return Ok(Bytes::new()) };
     if body.is_end_stream() {
-        return Ok(Body::empty());
+        return Ok(Bytes::new());
     }
     let received = tokio::time::timeout(limit, axum::body::to_bytes(Body::new(body), MAX_BODY_BYTES)).await;
     match received {
-        Ok(Ok(bytes)) => Ok(Body::from(bytes)),
+        Ok(Ok(bytes)) => Ok(bytes),
         // The connection may also have failed, and then no client reads the answer.
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
@@ -68,21 +66,24 @@ async fn receive(body: Incoming, rule: BodyRule) -> Result<Body, StatusCode> {
 }
 
 /// Returns the answer to a request whose body did not arrive as it should; the connection ends with it.
-fn refuse(status: StatusCode) -> Response {
-    (status, [(header::CONNECTION, HeaderValue::from_static("close"))]).into_response()
+fn refuse<B>(empty: B, status: StatusCode) -> Response<B> {
+    let mut response = Response::new(empty);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Keeps a connection from being closed for another one while its request is answered.
-struct Answering(Slot);
+struct Answering<'s>(&'s Slot);
 
-impl Answering {
-    fn begin(slot: Slot) -> Self {
+impl<'s> Answering<'s> {
+    fn begin(slot: &'s Slot) -> Self {
         slot.begin_request();
         Self(slot)
     }
 }
 
-impl Drop for Answering {
+impl Drop for Answering<'_> {
     fn drop(&mut self) {
         self.0.end_request();
     }

@@ -1,9 +1,9 @@
 //! The connection loop: hyper with the limits that `axum::serve` lacks.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::serve::Listener;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -12,8 +12,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 
 use crate::capacity::{Capacity, Slot};
 use crate::deadlines::WriteDeadline;
-use crate::proof::Proof;
-use crate::request::{BodyRule, RequestRules, respond};
+use crate::handler::Handler;
+use crate::proof::{CallerProof, Proof};
+use crate::request::{BodyRule, Requests, respond};
 
 /// The rules for the connections of one listener.
 #[derive(Clone, Debug)]
@@ -53,11 +54,11 @@ impl Default for Timeouts {
 }
 
 /// What to do with a new connection.
-pub enum Admission {
+pub enum Admission<H> {
     /// Answer it.
-    Own(Router),
+    Own(H),
     /// Answer it once, with a refusal, unless there are too many of these.
-    OtherUser(Router),
+    OtherUser(H),
     /// Close it.
     Closed,
 }
@@ -68,14 +69,15 @@ const OTHER_USERS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves until `stop` completes, then lets requests in progress end. `admit` decides about each new connection before
 /// a byte of it is read.
-pub async fn serve<L>(
+pub async fn serve<L, H>(
     mut listener: L,
     rules: ConnectionRules,
-    admit: impl Fn(&L::Io, &L::Addr) -> Admission + Send,
+    admit: impl Fn(&L::Io, &L::Addr) -> Admission<H> + Send,
     stop: impl Future<Output = ()> + Send,
 ) where
     L: Listener,
     L::Addr: Send,
+    H: Handler,
 {
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -89,9 +91,10 @@ pub async fn serve<L>(
             () = &mut stop => break,
             admitted = acquire_slot(&rules.capacity, admit(&connection, &address)) => admitted,
         };
-        let Some(Admitted { slot, router, share }) = admitted else { continue };
+        let Some(Admitted { slot, handler, share }) = admitted else { continue };
         let limits = share.limits(rules.timeouts);
-        let requests = RequestRules { router, slot: slot.clone(), body: limits.body, proof: rules.proof };
+        let (body, proof) = (limits.body, rules.proof);
+        let requests = Arc::new(Requests { handler, slot: CallerProof::new(slot.clone()), body, proof });
         let connection = TokioIo::new(WriteDeadline::new(connection, limits.write));
         let service = service_fn(move |request| respond(requests.clone(), request));
         let served = graceful.watch(limits.http1().serve_connection(connection, service));
@@ -113,9 +116,9 @@ pub async fn serve<L>(
 }
 
 /// A connection that has a slot.
-struct Admitted {
+struct Admitted<H> {
     slot: Slot,
-    router: Router,
+    handler: H,
     share: Share,
 }
 
@@ -167,13 +170,13 @@ impl Limits {
 }
 
 /// Waits for a slot, or returns `None` if the connection is to be closed.
-async fn acquire_slot(capacity: &Capacity, admission: Admission) -> Option<Admitted> {
+async fn acquire_slot<H>(capacity: &Capacity, admission: Admission<H>) -> Option<Admitted<H>> {
     match admission {
-        Admission::Own(router) => {
-            Some(Admitted { slot: capacity.admit_own().await?, router, share: Share::Own })
+        Admission::Own(handler) => {
+            Some(Admitted { slot: capacity.admit_own().await?, handler, share: Share::Own })
         }
-        Admission::OtherUser(router) => {
-            Some(Admitted { slot: capacity.admit_other_user()?, router, share: Share::OtherUsers })
+        Admission::OtherUser(handler) => {
+            Some(Admitted { slot: capacity.admit_other_user()?, handler, share: Share::OtherUsers })
         }
         Admission::Closed => None,
     }

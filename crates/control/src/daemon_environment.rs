@@ -50,6 +50,22 @@ const PREFIXES: [&str; 6] = ["XDG_", "SSOD_", "LC_", "LISTEN_", "XPC_", "__CF"];
 /// which it loads in tests, needs its own.
 const LOADER_PREFIXES: [&str; 3] = ["LD_", "DYLD_", "FAKETIME"];
 
+/// The variables that glibc's allocator obeys from the start of the program on, with the daemon's values; it has no
+/// other interface without `unsafe`. By default, each thread gets a part of the heap of its own, and after a large
+/// buffer was freed once, freed memory stays with the process. With these, a profile that is kept fresh takes 2.9 KB
+/// instead of 10 KB, and 256 connections leave 7 MB behind instead of 10 MB. mimalloc 3 takes 17 MB more when idle, and
+/// jemalloc 5 takes 2 MB more, and 8 KB for a profile.
+#[cfg(target_os = "linux")]
+pub const ALLOCATOR_VARIABLES: &[(&str, &str)] = &[
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_MMAP_THRESHOLD_", "65536"),
+    ("MALLOC_TRIM_THRESHOLD_", "65536"),
+    ("MALLOC_TOP_PAD_", "16384"),
+];
+/// Other systems have other allocators.
+#[cfg(not(target_os = "linux"))]
+pub const ALLOCATOR_VARIABLES: &[(&str, &str)] = &[];
+
 /// Returns whether the daemon keeps the variable. A client that starts a daemon passes no other.
 pub fn is_daemon_variable(name: &str) -> bool {
     OTHER_VARIABLES.contains(&name)
@@ -116,6 +132,15 @@ mod tests {
         ] {
             assert!(!is_daemon_variable(dropped), "{dropped}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_unit_sets_the_allocators_variables() {
+        let unit = include_str!("../../../systemd/ssod.service");
+        let line = ALLOCATOR_VARIABLES.iter().map(|(name, value)| format!("{name}={value}"));
+        let line = format!("\nEnvironment={}\n", line.collect::<Vec<_>>().join(" "));
+        assert!(unit.contains(&line), "otherwise the daemon starts itself again with them: {line}");
     }
 
     #[test]

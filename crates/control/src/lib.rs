@@ -24,8 +24,8 @@ pub use audit_chain::{
 };
 pub use client::{ClientError, ControlClient, Events, Held, UntrustedSocket};
 pub use daemon_environment::{
-    CA_BUNDLE_VARIABLE, ENDPOINT_VARIABLES, NO_PROXY_VARIABLES, PROXY_VARIABLES, first_set,
-    is_daemon_variable, is_loader_variable,
+    ALLOCATOR_VARIABLES, CA_BUNDLE_VARIABLE, ENDPOINT_VARIABLES, NO_PROXY_VARIABLES, PROXY_VARIABLES,
+    first_set, is_daemon_variable, is_loader_variable,
 };
 pub use doctor::{Check, CheckGroup, CheckState};
 pub use message::*;

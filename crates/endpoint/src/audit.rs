@@ -61,6 +61,17 @@ pub struct Access {
     pub is_first: bool,
 }
 
+/// What a caller got on a connection, and may get again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The caller.
+    pub caller: Caller,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The profile whose credentials were served.
+    pub profile: ProfileName,
+}
+
 /// Ends when the caller's program has been looked for.
 #[derive(Debug, Default)]
 pub struct Noted(Option<oneshot::Receiver<()>>);
@@ -85,6 +96,15 @@ impl Noted {
 pub trait Audit: Send + Sync + 'static {
     /// Records one request. The caller gets its answer after the returned value has ended.
     fn note(&self, access: Access) -> Noted;
+
+    /// Returns a counter for what a connection gets again after the noted grant.
+    fn repeats(&self, grant: Grant) -> Box<dyn Repeats>;
+}
+
+/// Counts the repeats of one grant. It is called on the path of nearly every request, so it costs almost nothing.
+pub trait Repeats: Send + Sync + 'static {
+    /// Counts one more at that time.
+    fn count(&self, at: Timestamp);
 }
 
 /// A shared [`Audit`].

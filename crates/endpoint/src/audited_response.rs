@@ -1,15 +1,14 @@
 //! The response to a request, with what the audit log needs.
 
-use axum::http::StatusCode;
-use axum::response::Response;
+use http::StatusCode;
 use ssod_model::{ProfileName, Refusal};
 
 use crate::audit::Outcome;
-use crate::wire;
+use crate::wire::{self, Answer};
 
 /// The response to one request.
 pub(crate) struct AuditedResponse {
-    pub(crate) response: Response,
+    pub(crate) response: Answer,
     /// The profile that the request was about, if it is known.
     pub(crate) profile: Option<ProfileName>,
     /// What the audit log records; `None` for a request that succeeded without credentials.
@@ -18,12 +17,12 @@ pub(crate) struct AuditedResponse {
 
 impl AuditedResponse {
     /// Returns a response with credentials.
-    pub(crate) fn served(profile: ProfileName, response: Response) -> Self {
+    pub(crate) fn served(profile: ProfileName, response: Answer) -> Self {
         Self { response, profile: Some(profile), outcome: Some(Outcome::Served) }
     }
 
     /// Returns a response that the audit log does not record.
-    pub(crate) fn unrecorded(response: Response) -> Self {
+    pub(crate) fn unrecorded(response: Answer) -> Self {
         Self { response, profile: None, outcome: None }
     }
 
@@ -46,7 +45,7 @@ impl AuditedResponse {
     }
 
     /// Returns a refusal whose reason, which is also its kind, is only in the audit log.
-    pub(crate) fn failed(response: Response, reason: &'static str) -> Self {
+    pub(crate) fn failed(response: Answer, reason: &'static str) -> Self {
         let outcome = Outcome::Refused { code: reason.into(), reason: reason.to_owned() };
         Self { response, profile: None, outcome: Some(outcome) }
     }

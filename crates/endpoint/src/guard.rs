@@ -4,8 +4,8 @@
 //! It accepts AWS SDKs of this user on this machine. It refuses other users, browsers that a web page controls, names
 //! that DNS rebinding points at this machine, and proxies that forward other callers' requests.
 
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use ssod_model::{ProfileName, Refusal, Timestamp};
 
 use crate::audit::Protocol;
@@ -19,7 +19,7 @@ const BROWSER_HEADERS: [&str; 5] = ["origin", "referer", "sec-fetch-site", "sec-
 /// Headers that a proxy adds when it forwards another caller's request.
 const FORWARDING_HEADERS: [&str; 6] =
     ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via"];
-const IMDS_TOKEN_HEADER: &str = "x-aws-ec2-metadata-token";
+static IMDS_TOKEN_HEADER: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
 
 /// The facts about a request that are not in its head.
 pub(crate) struct Facts<'a> {
@@ -117,7 +117,7 @@ fn authorize_credentials<'a>(
             return Err(Refusal::ProfileNotFound(String::new()));
         }
     };
-    let given = only_value(&parts.headers, header::AUTHORIZATION.as_str());
+    let given = only_value(&parts.headers, &header::AUTHORIZATION);
     if facts.tokens.matches(&owner, given, facts.now) {
         Ok(Allowed::Credentials(owner))
     } else {
@@ -129,7 +129,7 @@ fn authorize_imds<'a>(parts: &Parts, path: &'a str, facts: &Facts<'_>) -> Result
     match (path.trim_end_matches('/'), &parts.method) {
         ("api/token", &Method::PUT) => Ok(Allowed::ImdsToken),
         (below, &Method::GET) => {
-            let given = only_value(&parts.headers, IMDS_TOKEN_HEADER);
+            let given = only_value(&parts.headers, &IMDS_TOKEN_HEADER);
             match facts.imds_tokens.is_live(facts.now, facts.port, given) {
                 true if below == "api/token" => Err(Denied::MethodNotAllowed),
                 true => Ok(Allowed::Imds(path)),
@@ -145,10 +145,10 @@ fn check_caller(parts: &Parts, facts: &Facts<'_>) -> Result<(), &'static str> {
     if facts.uid != Some(facts.own_uid) {
         return Err("it belongs to another user");
     }
-    if BROWSER_HEADERS.iter().any(|name| parts.headers.contains_key(*name)) {
+    if has_any(&parts.headers, &BROWSER_HEADERS) {
         return Err("it is a web browser");
     }
-    if FORWARDING_HEADERS.iter().any(|name| parts.headers.contains_key(*name)) {
+    if has_any(&parts.headers, &FORWARDING_HEADERS) {
         return Err("the request was forwarded");
     }
     let host = host(&parts.headers).ok_or("exactly one Host header is required")?;
@@ -162,8 +162,14 @@ fn check_caller(parts: &Parts, facts: &Facts<'_>) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Returns whether a header has one of the names. A request has few headers, so a comparison with each costs less than
+/// a look-up of each name, which hashes it.
+fn has_any(headers: &HeaderMap, names: &[&str]) -> bool {
+    headers.keys().any(|header| names.contains(&header.as_str()))
+}
+
 /// Returns the value of the header with that name; empty if there is none or more than one.
-fn only_value<'a>(headers: &'a HeaderMap, name: &str) -> &'a [u8] {
+fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a [u8] {
     let mut values = headers.get_all(name).iter();
     let only = values.next().filter(|_| values.next().is_none());
     only.map(HeaderValue::as_bytes).unwrap_or_default()

@@ -4,15 +4,14 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 use ssod_model::{Cached, CredentialSource, Floor, Profile, ProfileName, Refusal, Timestamp};
 
 use crate::audited_response::AuditedResponse;
 use crate::imds_token::{ImdsTokens, MAX_TTL};
-use crate::wire;
+use crate::wire::{self, Answer};
 
 /// The longest wait for a fetch. The Go SDK waits half a second for the first byte.
 const MAX_WAIT: Duration = Duration::from_millis(350);
@@ -81,7 +80,7 @@ pub(crate) fn token(tokens: &ImdsTokens, now: Timestamp, port: u16, headers: &He
         headers.get(TTL_HEADER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let Some(ttl) = requested.filter(|ttl| (1..=MAX_TTL).contains(ttl)) else {
         return AuditedResponse::failed(
-            StatusCode::BAD_REQUEST.into_response(),
+            wire::status(StatusCode::BAD_REQUEST),
             "no time to live between 1 and 21600",
         );
     };
@@ -92,7 +91,7 @@ pub(crate) fn token(tokens: &ImdsTokens, now: Timestamp, port: u16, headers: &He
 }
 
 /// Lists the profile's role. Answers 404 if its credentials would be refused, except for a temporary failure.
-fn roles<S: CredentialSource>(source: &S, profile: &Profile) -> Response {
+fn roles<S: CredentialSource>(source: &S, profile: &Profile) -> Answer {
     match source.cached(&profile.name, Floor::IMDS) {
         Cached::Refused(Refusal::Unavailable { .. }) | Cached::Ready(_) | Cached::Fetch => {
             wire::text(profile.role_name.as_str())
@@ -108,13 +107,18 @@ async fn role_credentials<S: CredentialSource>(source: &S, profile: &Profile, ro
         return AuditedResponse::unrecorded(wire::not_found());
     }
     let name = profile.name.clone();
-    match source.fetch_within(&name, Floor::IMDS, MAX_WAIT).await {
-        Ok(credentials) => AuditedResponse::served(name, wire::imds(&credentials, profile)),
+    let credentials = match source.cached(&name, Floor::IMDS) {
+        Cached::Ready(credentials) => Ok(credentials),
+        Cached::Refused(refusal) => Err(refusal),
+        Cached::Fetch => source.fetch_within(&name, Floor::IMDS, MAX_WAIT).await,
+    };
+    match credentials {
+        Ok(credentials) => AuditedResponse::served(name, wire::imds(&credentials, &profile.account_id)),
         Err(refusal) => AuditedResponse::refused(Some(name), &refusal),
     }
 }
 
-fn region(profile: &Profile, answer: impl FnOnce(String) -> Response) -> Response {
+fn region(profile: &Profile, answer: impl FnOnce(String) -> Answer) -> Answer {
     profile.region.as_ref().map_or_else(wire::not_found, |region| answer(region.to_string()))
 }
 

@@ -13,7 +13,7 @@ mod target;
 mod tokens;
 mod wire;
 
-pub use audit::{Access, Audit, Caller, Noted, Outcome, Protocol, SharedAudit};
+pub use audit::{Access, Audit, Caller, Grant, Noted, Outcome, Protocol, Repeats, SharedAudit};
 pub use imds_token::ImdsTokens;
-pub use service::{Endpoint, Port, Services};
+pub use service::{Endpoint, EndpointConnection, Port, Services};
 pub use tokens::{RENEWAL_INTERVAL, TokenOwner, Tokens};

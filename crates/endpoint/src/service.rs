@@ -1,23 +1,22 @@
 //! The requests of one port: the guard decides, then a protocol answers, then the audit log records the outcome.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::request::Parts;
-use axum::response::Response;
-use axum::{Extension, Router};
+use bytes::Bytes;
+use http::Request;
+use http::request::Parts;
 use ssod_clock::Clock;
-use ssod_connections::CallerProof;
-use ssod_model::{CredentialSource, ProfileName, Refusal};
+use ssod_connections::{CallerProof, Handler};
+use ssod_model::{CredentialSource, ProfileName, Refusal, Timestamp};
 
-use crate::audit::{Access, Caller, SharedAudit};
+use crate::audit::{Access, Caller, Grant, Outcome, Protocol, Repeats, SharedAudit};
 use crate::audited_response::AuditedResponse;
 use crate::guard::{self, Allowed, Denied, Facts, GuardDecision};
 use crate::imds_token::ImdsTokens;
 use crate::tokens::Tokens;
-use crate::{container, imds, wire};
+use crate::wire::{self, Answer, AnswerBody};
+use crate::{container, imds};
 
 /// What a port serves.
 #[derive(Clone, Debug)]
@@ -69,48 +68,90 @@ impl<S: CredentialSource> Endpoint<S> {
         Self(Arc::new(PortService { services, port, number }))
     }
 
-    /// Returns the router for one connection. Every request passes the guard first.
-    pub fn router(&self, caller: Caller) -> Router {
-        let connection = Connection { caller, was_recorded: Arc::default() };
-        Router::new().fallback(respond::<S>).layer(Extension(connection)).with_state(self.clone())
+    /// Returns what answers the requests of one connection. Every request passes the guard first.
+    pub fn connection(&self, caller: Caller) -> EndpointConnection<S> {
+        EndpointConnection {
+            port: self.0.clone(),
+            caller,
+            was_recorded: AtomicBool::new(false),
+            repeats: OnceLock::new(),
+        }
     }
 }
 
-/// The connection of a request.
-#[derive(Clone)]
-struct Connection {
+/// Answers the requests of one connection.
+pub struct EndpointConnection<S> {
+    port: Arc<PortService<S>>,
     caller: Caller,
-    /// Whether an earlier request of the connection was recorded.
-    was_recorded: Arc<AtomicBool>,
+    /// Whether an earlier request was recorded.
+    was_recorded: AtomicBool,
+    /// Counts what the caller gets again after its first grant, which is what nearly every request is.
+    repeats: OnceLock<RepeatedGrant>,
 }
 
-async fn respond<S: CredentialSource>(
-    State(Endpoint(service)): State<Endpoint<S>>,
-    Extension(Connection { caller, was_recorded }): Extension<Connection>,
-    request: Request<Body>,
-) -> Response {
-    let (parts, _body) = request.into_parts();
-    let decision = guard::decide(&parts, &service.facts(caller));
-    // IMDS has no token that only this user's programs know, so its callers never get more than the small share.
-    if let (Ok(Allowed::Credentials(_)), Some(proof)) =
-        (&decision.access, parts.extensions.get::<CallerProof>())
-    {
-        proof.confirm();
+/// The first grant of a connection, and the counter of those that are the same.
+struct RepeatedGrant {
+    protocol: Protocol,
+    profile: ProfileName,
+    counter: Box<dyn Repeats>,
+}
+
+impl<S: CredentialSource> Handler for EndpointConnection<S> {
+    type Body = AnswerBody;
+
+    fn empty_body() -> AnswerBody {
+        wire::body(Bytes::new())
     }
-    let protocol = decision.protocol;
-    let AuditedResponse { response, profile, outcome } = service.answer(&parts, decision).await;
-    if let Some(outcome) = outcome {
-        let Services { clock, audit, .. } = &service.services;
-        let is_first = !was_recorded.swap(true, Ordering::Relaxed);
-        let access = Access { at: clock.now(), caller, protocol, profile, outcome, is_first };
+
+    async fn answer(&self, request: Request<Bytes>, proof: &CallerProof) -> Answer {
+        let (parts, _body) = request.into_parts();
+        let now = self.port.services.clock.now();
+        let decision = guard::decide(&parts, &self.port.facts(self.caller, now));
+        // IMDS has no token that only this user's programs know, so its callers never get more than the small share.
+        if let Ok(Allowed::Credentials(_)) = &decision.access {
+            proof.confirm();
+        }
+        let protocol = decision.protocol;
+        let AuditedResponse { response, profile, outcome } = self.port.answer(&parts, decision, now).await;
+        if let Some(outcome) = outcome {
+            self.record(now, protocol, profile, outcome).await;
+        }
+        response
+    }
+}
+
+impl<S> EndpointConnection<S> {
+    /// Records the outcome of a request. A grant that repeats the connection's first one is only counted: a note for
+    /// each would wake the thread that writes the log, which was 0.6 context switches a request.
+    async fn record(
+        &self,
+        at: Timestamp,
+        protocol: Protocol,
+        profile: Option<ProfileName>,
+        outcome: Outcome,
+    ) {
+        let granted = profile.as_ref().filter(|_| outcome == Outcome::Served);
+        if let (Some(granted), Some(first)) = (granted, self.repeats.get())
+            && (first.protocol, &first.profile) == (protocol, granted)
+        {
+            return first.counter.count(at);
+        }
+        let Services { audit, .. } = &self.port.services;
+        if let Some(profile) = granted.filter(|_| self.repeats.get().is_none()) {
+            let (caller, profile) = (self.caller, profile.clone());
+            let counter = audit.repeats(Grant { caller, protocol, profile: profile.clone() });
+            // Another request of the same connection may have been first.
+            let _ = self.repeats.set(RepeatedGrant { protocol, profile, counter });
+        }
+        let is_first = !self.was_recorded.swap(true, Ordering::Relaxed);
+        let access = Access { at, caller: self.caller, protocol, profile, outcome, is_first };
         audit.note(access).wait().await;
     }
-    response
 }
 
 impl<S: CredentialSource> PortService<S> {
-    fn facts(&self, caller: Caller) -> Facts<'_> {
-        let Services { source, clock, tokens, imds_tokens, own_uid, .. } = &self.services;
+    fn facts(&self, caller: Caller, now: Timestamp) -> Facts<'_> {
+        let Services { source, tokens, imds_tokens, own_uid, .. } = &self.services;
         Facts {
             uid: caller.uid,
             own_uid: *own_uid,
@@ -121,21 +162,21 @@ impl<S: CredentialSource> PortService<S> {
                 Port::Imds(_) => true,
             },
             closed: source.closed(),
-            now: clock.now(),
+            now,
             tokens,
             imds_tokens,
         }
     }
 
-    async fn answer(&self, parts: &Parts, decision: GuardDecision<'_>) -> AuditedResponse {
-        let Services { source, clock, imds_tokens, .. } = &self.services;
+    async fn answer(&self, parts: &Parts, decision: GuardDecision<'_>, now: Timestamp) -> AuditedResponse {
+        let Services { source, imds_tokens, .. } = &self.services;
         let pinned = match &self.port {
             Port::Main { .. } => None,
             Port::Imds(profile) => Some(profile),
         };
         match decision.access {
             Ok(Allowed::Credentials(owner)) => container::answer(source, owner).await,
-            Ok(Allowed::ImdsToken) => imds::token(imds_tokens, clock.now(), self.number, &parts.headers),
+            Ok(Allowed::ImdsToken) => imds::token(imds_tokens, now, self.number, &parts.headers),
             Ok(Allowed::Imds(path)) => imds::answer(source, path, pinned).await,
             Err(Denied::Refused(refusal)) => {
                 AuditedResponse::refused(decision.profile, &self.explain_misspelled_profile(refusal))

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use ssod_connections::{Admission, Capacity, ConnectionRules, Proof, Shares, Timeouts, serve};
-use ssod_endpoint::{Access, Audit, Caller, Endpoint, ImdsTokens, Noted, Outcome, Port, Services, Tokens};
+use ssod_endpoint::{
+    Access, Audit, Caller, Endpoint, Grant, ImdsTokens, Noted, Outcome, Port, Repeats, Services, Tokens,
+};
 use ssod_model::{
     AccountId, Cached, CredentialSource, EndpointTokens, Floor, Profile, ProfileName, Refusal,
     RoleCredentials, RoleName, Secret, SessionName, Timestamp, TokenSet,
@@ -71,7 +73,7 @@ async fn answer(data: &[u8], uid: Option<u32>) -> Vec<u8> {
     let (mut client, server) = tokio::io::duplex(256 * 1024);
     let endpoint = Endpoint::new(services(), Port::Main { imds: Arc::new(AtomicBool::new(true)) }, PORT);
     let admit = move |_: &DuplexStream, (): &()| {
-        Admission::Own(endpoint.router(Caller { uid, inode: 0, cgroup: None }))
+        Admission::Own(endpoint.connection(Caller { uid, inode: 0, cgroup: None }))
     };
     let limit = Duration::from_millis(200);
     let timeouts =
@@ -110,6 +112,14 @@ impl Audit for AccessCheck {
         });
         Noted::default()
     }
+
+    fn repeats(&self, _grant: Grant) -> Box<dyn Repeats> {
+        Box::new(Self)
+    }
+}
+
+impl Repeats for AccessCheck {
+    fn count(&self, _at: Timestamp) {}
 }
 
 #[derive(Clone)]

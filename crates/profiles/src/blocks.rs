@@ -1,5 +1,6 @@
 //! Merges all sections of one name into a block, as the AWS tools do.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use ssod_model::InvalidName;
@@ -15,25 +16,26 @@ const MAX_NESTED_BYTES: usize = 4096;
 
 /// All sections of one name, merged.
 #[derive(Clone, Debug)]
-pub(crate) struct Block {
-    pub(crate) section: Section,
+pub(crate) struct Block<'a> {
+    pub(crate) section: &'a Section,
     pub(crate) line: usize,
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<&'a str, Value<'a>>,
     /// The nested settings; the keys have the form `outer.inner`.
     nested: BTreeMap<String, String>,
     /// The last spelling of its header.
-    name: String,
+    name: &'a str,
 }
 
 #[derive(Clone, Debug)]
-struct Value {
+struct Value<'a> {
     line: usize,
-    text: String,
+    /// Owned if it has several lines.
+    text: Cow<'a, str>,
 }
 
-impl Block {
-    fn new(header: &Header, line: usize) -> Self {
-        let (section, name) = (header.section.clone(), header.name.clone());
+impl<'a> Block<'a> {
+    fn new(header: &'a Header<'_>, line: usize) -> Self {
+        let (section, name) = (&header.section, header.name);
         Self { section, line, values: BTreeMap::new(), nested: BTreeMap::new(), name }
     }
 
@@ -42,12 +44,12 @@ impl Block {
     }
 
     pub(crate) fn has_prefix(&self, prefix: &str) -> bool {
-        self.values.range(prefix.to_owned()..).next().is_some_and(|(key, _)| key.starts_with(prefix))
+        self.values.range(prefix..).next().is_some_and(|(key, _)| key.starts_with(prefix))
     }
 
     /// Returns the value; an empty one counts as absent.
     pub(crate) fn text(&self, key: &str) -> Option<&str> {
-        self.values.get(key).map(|value| value.text.as_str()).filter(|text| !text.is_empty())
+        self.values.get(key).map(|value| &*value.text).filter(|text| !text.is_empty())
     }
 
     pub(crate) fn flag(&self, key: &str) -> Option<bool> {
@@ -72,23 +74,23 @@ impl Block {
 
 /// Merges the lines of a file into blocks, in the order of their first headers.
 #[derive(Default)]
-pub(crate) struct BlockReader {
-    pub(crate) blocks: Vec<Block>,
+pub(crate) struct BlockReader<'a> {
+    pub(crate) blocks: Vec<Block<'a>>,
     /// What an AWS tool cannot read, or reads differently.
     pub(crate) problems: Vec<ConfigProblem>,
     /// The block of each section, so that a large file costs one look-up per header.
-    by_section: HashMap<Section, usize>,
+    by_section: HashMap<&'a Section, usize>,
     /// Which block the next line belongs to; `None` above the first header.
     current: Option<usize>,
     /// The key of the last setting, which the next continuation belongs to, and whether its value is on the lines
     /// below. Empty if the key is too long.
-    outer: String,
+    outer: &'a str,
     is_nested: bool,
     has_indented_key: bool,
 }
 
-impl BlockReader {
-    pub(crate) fn read(document: &Document<'_>) -> Self {
+impl<'a> BlockReader<'a> {
+    pub(crate) fn read(document: &'a Document<'_>) -> Self {
         let mut reader = Self::default();
         if document.has_byte_order_mark {
             reader.problem(1, ProblemKind::ByteOrderMark);
@@ -105,8 +107,8 @@ impl BlockReader {
         reader
     }
 
-    fn header(&mut self, line: usize, header: &Header) {
-        if let Some(comment) = header.comment.clone() {
+    fn header(&mut self, line: usize, header: &'a Header<'_>) {
+        if let Some(comment) = header.comment.map(str::to_owned) {
             self.problem(line, ProblemKind::HeaderComment { comment });
         }
         let known = self.by_section.get(&header.section).copied();
@@ -114,68 +116,68 @@ impl BlockReader {
         self.current = Some(index);
         match self.blocks.get_mut(index) {
             None => {
-                self.by_section.insert(header.section.clone(), index);
+                self.by_section.insert(&header.section, index);
                 self.blocks.push(Block::new(header, line));
             }
             Some(block) if block.name == header.name => {
-                let header = format!("[{}]", header.name);
                 // configparser adds to a second [DEFAULT].
-                if header != "[DEFAULT]" {
+                if header.name != "DEFAULT" {
+                    let header = format!("[{}]", header.name);
                     self.problem(line, ProblemKind::DuplicateSection { header });
                 }
             }
             Some(block) => {
-                let first = std::mem::replace(block, Block::new(header, line)).name;
-                self.problem(line, ProblemKind::TwoSpellings { first, second: header.name.clone() });
+                let first = std::mem::replace(block, Block::new(header, line)).name.to_owned();
+                self.problem(line, ProblemKind::TwoSpellings { first, second: header.name.to_owned() });
             }
         }
     }
 
-    fn setting(&mut self, line: usize, setting: &Setting, indent: &str) {
+    fn setting(&mut self, line: usize, setting: &'a Setting<'_>, indent: &str) {
         let Some(block) = self.current.and_then(|at| self.blocks.get_mut(at)) else { return };
-        if setting.key.len() <= MAX_KEY_BYTES {
-            self.outer.clone_from(&setting.key);
-        } else {
-            self.outer.clear();
-        }
+        self.outer = if setting.key.len() <= MAX_KEY_BYTES { &setting.key } else { "" };
         self.is_nested = setting.value().is_empty();
-        let value = Value { line, text: setting.value().to_owned() };
-        let is_duplicate = block.values.insert(setting.key.clone(), value).is_some();
-        let key = &setting.key;
+        let value = Value { line, text: setting.value().into() };
+        let key: &str = &setting.key;
+        let is_duplicate = block.values.insert(key, value).is_some();
         if is_duplicate {
-            self.problem(line, ProblemKind::DuplicateKey { key: key.clone() });
+            self.problem(line, ProblemKind::DuplicateKey { key: key.to_owned() });
         }
         if !is_read_by_ssod(key) {
             return;
         }
         if let Some(comment) = setting.comment() {
-            self.problem(line, ProblemKind::InlineComment { key: key.clone(), comment: comment.to_owned() });
+            self.problem(
+                line,
+                ProblemKind::InlineComment { key: key.to_owned(), comment: comment.to_owned() },
+            );
         }
         if setting.raw.len() > 1 && setting.raw.starts_with(['"', '\'']) {
-            self.problem(line, ProblemKind::QuotedValue { key: key.clone() });
+            self.problem(line, ProblemKind::QuotedValue { key: key.to_owned() });
         }
         if setting.delimiter == ':' {
-            self.problem(line, ProblemKind::Colon { key: key.clone() });
+            self.problem(line, ProblemKind::Colon { key: key.to_owned() });
         }
         // Once is enough: such files often indent every key.
         if !indent.is_empty() && !std::mem::replace(&mut self.has_indented_key, true) {
-            self.problem(line, ProblemKind::IndentedKey { key: key.clone() });
+            self.problem(line, ProblemKind::IndentedKey { key: key.to_owned() });
         }
     }
 
     fn continuation(&mut self, line: usize, content: &str) {
         let Some(block) = self.current.and_then(|at| self.blocks.get_mut(at)) else { return };
-        let Some(outer) = block.values.get_mut(&self.outer) else { return };
-        outer.text.push('\n');
-        outer.text.push_str(content);
+        let Some(outer) = block.values.get_mut(self.outer) else { return };
+        let text = outer.text.to_mut();
+        text.push('\n');
+        text.push_str(content);
         // botocore splits these lines at `=` only.
         let (key, value) = content.split_once('=').unwrap_or((content, ""));
         let (key, value) = (key.trim(), value.trim());
         if key.len() <= MAX_KEY_BYTES && value.len() <= MAX_NESTED_BYTES {
             block.nested.insert(format!("{}.{}", self.outer, key.to_lowercase()), value.to_owned());
         }
-        if !self.is_nested && is_read_by_ssod(&self.outer) {
-            let key = self.outer.clone();
+        if !self.is_nested && is_read_by_ssod(self.outer) {
+            let key = self.outer.to_owned();
             self.problem(line, ProblemKind::Continuation { key });
         }
     }
@@ -203,7 +205,8 @@ mod tests {
 
     /// Counts the bytes that are stored for a file: a work that grows faster than the file would store more and more.
     fn stored_bytes(text: &str) -> usize {
-        let reader = BlockReader::read(&Document::parse(text));
+        let document = Document::parse(text);
+        let reader = BlockReader::read(&document);
         let blocks = reader.blocks.iter().map(|block| {
             let values = block.values.iter().map(|(key, value)| key.len() + value.text.len());
             let nested = block.nested.iter().map(|(key, value)| key.len() + value.len());

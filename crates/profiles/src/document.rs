@@ -5,6 +5,7 @@
 //! `=`, and a header ends at the last `]`. No line makes the whole file unusable: what cannot be parsed is preserved
 //! and reported.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::Section;
@@ -33,53 +34,54 @@ impl fmt::Display for Expected {
     }
 }
 
-/// The meaning of one line.
+/// The meaning of one line. It borrows from the text: a copy of each part of each line would leave the heap of a daemon
+/// that reads ten thousand profiles in pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LineKind {
+pub(crate) enum LineKind<'a> {
     /// Only whitespace.
     Blank,
     /// A comment on its own line.
     Comment,
     /// `[profile NAME]` and the like.
-    Header(Header),
+    Header(Header<'a>),
     /// `key = value`, the key in lower case.
-    Setting(Setting),
+    Setting(Setting<'a>),
     /// A line that is indented deeper than the setting above, without the whitespace around it.
-    Continuation(String),
+    Continuation(&'a str),
     /// A line that no rule covers. It may belong to a tool that ssod does not know, so it is kept.
     Unknown(Expected),
 }
 
 /// The line that begins a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
+pub(crate) struct Header<'a> {
     pub(crate) section: Section,
     /// The text between the brackets, which is the section's name for configparser. One section has several spellings:
     /// `[default]` and `[profile default]`.
-    pub(crate) name: String,
+    pub(crate) name: &'a str,
     /// A comment with a `]` in it, which makes configparser read it as part of the name.
-    pub(crate) comment: Option<String>,
+    pub(crate) comment: Option<&'a str>,
 }
 
 /// A `key = value` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Setting {
-    pub(crate) key: String,
+pub(crate) struct Setting<'a> {
+    pub(crate) key: Cow<'a, str>,
     /// The whole text after the delimiter, without the whitespace around it. That is the value for configparser.
-    pub(crate) raw: String,
+    pub(crate) raw: &'a str,
     /// `=` or `:`.
     pub(crate) delimiter: char,
 }
 
-impl Setting {
+impl<'a> Setting<'a> {
     /// Returns the value as the SDKs read it, without a comment.
-    pub(crate) fn value(&self) -> &str {
-        split_comment(&self.raw).0
+    pub(crate) fn value(&self) -> &'a str {
+        split_comment(self.raw).0
     }
 
     /// Returns the inline comment, which the AWS CLI would read as part of the value.
-    pub(crate) fn comment(&self) -> Option<&str> {
-        split_comment(&self.raw).1
+    pub(crate) fn comment(&self) -> Option<&'a str> {
+        split_comment(self.raw).1
     }
 }
 
@@ -87,7 +89,7 @@ impl Setting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourceLine<'a> {
     pub(crate) text: &'a str,
-    pub(crate) kind: LineKind,
+    pub(crate) kind: LineKind<'a>,
 }
 
 /// A parsed file that still has all its bytes.
@@ -102,9 +104,11 @@ impl<'a> Document<'a> {
     /// Reads a whole file.
     pub fn parse(text: &'a str) -> Self {
         let without_mark = text.strip_prefix(BYTE_ORDER_MARK);
+        let text = without_mark.unwrap_or(text);
         let mut reader = Reader::default();
-        let lines = split_lines(without_mark.unwrap_or(text));
-        let lines = lines.map(|text| SourceLine { text, kind: reader.read(text) }).collect();
+        // The number is known before, because a list that grows leaves its earlier places on the heap.
+        let mut lines = Vec::with_capacity(split_lines(text).count());
+        lines.extend(split_lines(text).map(|text| SourceLine { text, kind: reader.read(text) }));
         Self { has_byte_order_mark: without_mark.is_some(), lines }
     }
 
@@ -150,7 +154,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(&mut self, line: &str) -> LineKind {
+    fn read<'a>(&mut self, line: &'a str) -> LineKind<'a> {
         let content = trim(line);
         if content.is_empty() {
             return LineKind::Blank;
@@ -160,7 +164,7 @@ impl Reader {
         }
         let indent = line.chars().take_while(|character| is_space(*character)).count();
         if self.has_setting && indent > self.indent {
-            return LineKind::Continuation(content.to_owned());
+            return LineKind::Continuation(content);
         }
         self.indent = indent;
         if let Some(header) = parse_header(content) {
@@ -170,7 +174,7 @@ impl Reader {
         match split_setting(content) {
             Some((key, delimiter, value)) if self.has_section && !key.is_empty() => {
                 self.has_setting = true;
-                LineKind::Setting(Setting { key: key.to_lowercase(), raw: value.to_owned(), delimiter })
+                LineKind::Setting(Setting { key: lower_case(key), raw: value, delimiter })
             }
             // The lines below belong to a section without a readable name, not to the section above.
             _ if content.starts_with('[') => {
@@ -187,8 +191,14 @@ impl Reader {
     }
 }
 
+/// Returns the text in lower case, without a copy if it is plain already.
+fn lower_case(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    if text.bytes().all(is_plain) { Cow::Borrowed(text) } else { Cow::Owned(text.to_lowercase()) }
+}
+
 /// Returns the header that the line is; `None` if it is none.
-fn parse_header(content: &str) -> Option<Header> {
+fn parse_header(content: &str) -> Option<Header<'_>> {
     let inside = content.strip_prefix('[')?;
     let name = &inside[..inside.rfind(']').filter(|end| *end > 0)?];
     // The SDKs remove a comment first. configparser does not, so a `]` in the comment ends the header.
@@ -196,10 +206,10 @@ fn parse_header(content: &str) -> Option<Header> {
     let starts_comment = |text: &str| text.trim_start_matches(is_space).starts_with(['#', ';']);
     let commented = name.match_indices(']').find(|(at, _)| starts_comment(&name[at + 1..]));
     let (inner, comment) = match commented {
-        Some((at, _)) => (&name[..at], Some(trim(&inside[at + 1..]).to_owned())),
+        Some((at, _)) => (&name[..at], Some(trim(&inside[at + 1..]))),
         None => (name, None),
     };
-    Some(Header { section: parse_section(trim(inner)), name: name.to_owned(), comment })
+    Some(Header { section: parse_section(trim(inner)), name, comment })
 }
 
 /// Reads the text between a header's brackets.
@@ -264,12 +274,12 @@ fn trim(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn kinds(text: &str) -> Vec<LineKind> {
+    fn kinds(text: &str) -> Vec<LineKind<'_>> {
         Document::parse(text).lines.into_iter().map(|line| line.kind).collect()
     }
 
-    fn setting(key: &str, raw: &str) -> LineKind {
-        LineKind::Setting(Setting { key: key.to_owned(), raw: raw.to_owned(), delimiter: '=' })
+    fn setting<'a>(key: &'a str, raw: &'a str) -> LineKind<'a> {
+        LineKind::Setting(Setting { key: key.into(), raw, delimiter: '=' })
     }
 
     #[test]
@@ -295,7 +305,7 @@ mod tests {
 
     #[test]
     fn indentation_is_relative_to_the_setting_above() {
-        let continuation = |text: &str| LineKind::Continuation(text.to_owned());
+        let continuation = LineKind::Continuation;
         assert_eq!(
             kinds("[a]\n  k = 1\n\n   # c\n   more\n  l = 2\n m = 3\n")[1..],
             [
@@ -314,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_setting_ends_at_the_first_equals_sign_or_colon() {
-        let colon = LineKind::Setting(Setting { key: "k".into(), raw: "v = w".into(), delimiter: ':' });
+        let colon = LineKind::Setting(Setting { key: "k".into(), raw: "v = w", delimiter: ':' });
         assert_eq!(kinds("[a]\nK: v = w\n")[1], colon);
         assert_eq!(kinds("[a]\nk=v:w\n")[1], setting("k", "v:w"));
         // configparser reads a header that does not end as a setting if it has a delimiter.

@@ -176,7 +176,7 @@ impl<'a> Editor<'a> {
     }
 
     /// Writes the new value. An inline comment moves to the line above.
-    fn replace(&mut self, line: &SourceLine<'_>, setting: &Setting, value: &str) {
+    fn replace(&mut self, line: &SourceLine<'_>, setting: &Setting<'_>, value: &str) {
         let (indent, newline) = (line.indent(), self.newline);
         if let Some(comment) = setting.comment() {
             self.output.push(format!("{indent}{comment}{newline}"));
@@ -223,14 +223,14 @@ impl<'a> EditedBlock<'a> {
         Self { edit, is_last, written: HashSet::new(), insert_at: 0, indent: None, drops_continuation: false }
     }
 
-    fn change(&mut self, setting: &'a Setting, is_continued: bool) -> Change {
+    fn change(&mut self, setting: &'a Setting<'_>, is_continued: bool) -> Change {
         let change = self.decide(setting, is_continued);
         self.drops_continuation = !matches!(change, Change::Keep);
         change
     }
 
-    fn decide(&mut self, setting: &'a Setting, is_continued: bool) -> Change {
-        if self.edit.remove.contains(&setting.key.as_str()) {
+    fn decide(&mut self, setting: &'a Setting<'_>, is_continued: bool) -> Change {
+        if self.edit.remove.contains(&&*setting.key) {
             return Change::Remove;
         }
         let wanted = self.edit.set.iter().find(|(key, _)| *key == setting.key);

@@ -1,6 +1,6 @@
 //! The two forms of a profile, and the conversion from AWS's form to ssod's.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use ssod_model::{Profile, SessionName, SsoSession};
 
@@ -82,36 +82,62 @@ pub struct Conversion {
 pub fn plan_conversions(configuration: &Configuration, profiles: &[&Profile]) -> Vec<Conversion> {
     let key = |session: &SsoSession| (session.start_url.portal().to_owned(), session.region.clone());
     let with_section = configuration.sessions.values().filter(|session| !session.is_legacy());
-    let mut names: BTreeSet<_> = with_section.clone().map(|session| session.name.clone()).collect();
+    let names: HashSet<_> = with_section.clone().map(|session| session.name.clone()).collect();
     let mut by_portal: HashMap<_, _> = HashMap::new();
     for session in with_section {
         by_portal.entry(key(session)).or_insert_with(|| session.clone());
     }
+    let mut free_names = FreeNames::new(names);
     let mut conversions = Vec::with_capacity(profiles.len());
     for profile in profiles {
         let Some(session) = configuration.sessions.get(&profile.session) else { continue };
         let session = if session.is_legacy() {
             let portal = by_portal.entry(key(session));
-            let new = || SsoSession { name: free_name(profile, &names), ..session.clone() };
+            let new = || SsoSession { name: free_names.take(profile), ..session.clone() };
             portal.or_insert_with(new).clone()
         } else {
             session.clone()
         };
-        names.insert(session.name.clone());
         let profile = Profile { session: session.name.clone(), ..(*profile).clone() };
         conversions.push(Conversion { profile, session });
     }
     conversions
 }
 
-/// Returns a name for a session, after its first profile, that every AWS tool can read and that no other session has.
-fn free_name(profile: &Profile, taken: &BTreeSet<SessionName>) -> SessionName {
-    let readable = |character: char| if is_writable_name(&character.to_string()) { character } else { '-' };
-    let name: String = profile.name.as_str().chars().take(64).map(readable).collect();
-    let numbered = (2..).map(|number| format!("sso-session-{name}-{number}"));
-    let candidates = std::iter::once(format!("sso-session-{name}")).chain(numbered);
-    let mut names = candidates.filter_map(|name| SessionName::parse(&name).ok());
-    names.find(|name| !taken.contains(name)).unwrap_or_else(|| profile.session.clone())
+/// Finds names for new sessions.
+struct FreeNames {
+    taken: HashSet<SessionName>,
+    /// The next number for each name that was taken. Without it, each of many profiles whose names begin alike would
+    /// try all the numbers of those before.
+    next_numbers: HashMap<String, u32>,
+}
+
+impl FreeNames {
+    fn new(taken: HashSet<SessionName>) -> Self {
+        Self { taken, next_numbers: HashMap::new() }
+    }
+
+    /// Returns a name for a session, after its first profile, that every AWS tool can read and that no other session
+    /// has.
+    fn take(&mut self, profile: &Profile) -> SessionName {
+        let readable =
+            |character: char| if is_writable_name(&character.to_string()) { character } else { '-' };
+        let name: String = profile.name.as_str().chars().take(64).map(readable).collect();
+        let base = format!("sso-session-{name}");
+        let next = self.next_numbers.entry(base.clone()).or_insert(1);
+        loop {
+            let candidate = if *next == 1 { base.clone() } else { format!("{base}-{next}") };
+            *next += 1;
+            match SessionName::parse(&candidate) {
+                Ok(name) if self.taken.contains(&name) => {}
+                Ok(name) => {
+                    self.taken.insert(name.clone());
+                    return name;
+                }
+                Err(_) => return profile.session.clone(),
+            }
+        }
+    }
 }
 
 /// Converts profiles from AWS's form to ssod's, all in one pass.
@@ -193,6 +219,23 @@ mod tests {
         assert_eq!(sessions, [("a", "work"), ("c", "sso-session-c-2"), ("d e", "sso-session-c-2")]);
         assert_eq!(read.sessions.len(), 3);
         assert_eq!(read.problems, []);
+    }
+
+    #[test]
+    fn many_profiles_whose_names_begin_alike_cost_one_try_each() {
+        let profile = |number: usize| Profile {
+            name: format!("{}{number}", "x".repeat(64)).parse().unwrap(),
+            session: "legacy".parse().unwrap(),
+            account_id: "123456789012".parse().unwrap(),
+            role_name: "R".parse().unwrap(),
+            region: None,
+            aws_form: true,
+            endpoints: None,
+        };
+        let mut names = FreeNames::new(HashSet::new());
+        let found: HashSet<_> = (0..1_000).map(|number| names.take(&profile(number))).collect();
+        assert_eq!(found.len(), 1_000);
+        assert_eq!(names.next_numbers.values().sum::<u32>(), 1_001, "each try counts one number further");
     }
 
     #[test]

@@ -113,12 +113,12 @@ impl SharedFiles {
                 }
                 (LineKind::Setting(setting), Some(profile)) => {
                     is_nested = setting.value().is_empty();
-                    is_continued = CREDENTIAL_KEYS.contains(&setting.key.as_str());
+                    is_continued = CREDENTIAL_KEYS.contains(&&*setting.key);
                     if is_continued {
-                        let value = setting.comment().is_none().then(|| setting.raw.clone());
+                        let value = setting.comment().is_none().then(|| setting.raw.to_owned());
                         self.found(
                             profile,
-                            CredentialSetting { file, line, key: setting.key.clone() },
+                            CredentialSetting { file, line, key: setting.key.to_string() },
                             value,
                         );
                     }

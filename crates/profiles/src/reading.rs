@@ -74,8 +74,8 @@ impl<'a> Reading<'a> {
             match &source.kind {
                 LineKind::Blank => reader.continuation(""),
                 LineKind::Comment => {}
-                LineKind::Header(header) => reader.header(Some(&header.section), &header.name),
-                LineKind::Setting(setting) => reader.setting(&setting.key, &setting.raw),
+                LineKind::Header(header) => reader.header(Some(&header.section), header.name),
+                LineKind::Setting(setting) => reader.setting(&setting.key, setting.raw),
                 LineKind::Continuation(content) => reader.continuation(content),
                 LineKind::Unknown(expected) => reader.unknown(*expected, source.text.trim_matches(is_space)),
             }

@@ -1,6 +1,7 @@
 //! Resolves the blocks of a file to sessions and profiles, and reports their problems.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 
 use ssod_model::{
     AccountId, Endpoints, InvalidName, Profile, ProfileName, Region, RoleName, SessionName, SsoSession,
@@ -29,7 +30,7 @@ pub struct Configuration {
 /// Resolves a parsed file. It cannot fail: a part that is not valid is left out and reported.
 pub fn resolve(document: &Document<'_>, variables: &EndpointVariables) -> Configuration {
     let BlockReader { blocks, problems, .. } = BlockReader::read(document);
-    let services = blocks.iter().filter_map(|block| match &block.section {
+    let services = blocks.iter().filter_map(|block| match block.section {
         Section::Services(name) => Some((name.as_str(), block)),
         _ => None,
     });
@@ -40,15 +41,18 @@ pub fn resolve(document: &Document<'_>, variables: &EndpointVariables) -> Config
         configuration,
         endpoints: BTreeMap::new(),
         portals: HashMap::new(),
+        accounts: SharedNames::default(),
+        roles: SharedNames::default(),
+        regions: SharedNames::default(),
     };
     // Sessions first, because profiles refer to them.
     for block in &blocks {
-        if let Section::SsoSession(name) = &block.section {
+        if let Section::SsoSession(name) = block.section {
             resolver.session(name, block);
         }
     }
     for block in &blocks {
-        if let Section::Profile(name) = &block.section {
+        if let Section::Profile(name) = block.section {
             resolver.profile(name, block);
         }
     }
@@ -94,7 +98,7 @@ impl Configuration {
 
 impl ProfileKeys {
     /// Returns the keys of the profile's form; `None` if it does not use Identity Center.
-    fn of(block: &Block) -> Option<&'static Self> {
+    fn of(block: &Block<'_>) -> Option<&'static Self> {
         if block.has_prefix("ssod_") {
             return Some(&SSOD_KEYS);
         }
@@ -104,12 +108,34 @@ impl ProfileKeys {
 
 struct Resolver<'a> {
     variables: &'a EndpointVariables,
-    services: BTreeMap<&'a str, &'a Block>,
+    services: BTreeMap<&'a str, &'a Block<'a>>,
     configuration: Configuration,
     /// What each profile says about its endpoints.
     endpoints: BTreeMap<ProfileName, ProfileEndpoints>,
     /// The sessions of the profiles that have a start URL of their own, by portal.
     portals: HashMap<String, SessionName>,
+    accounts: SharedNames<AccountId>,
+    roles: SharedNames<RoleName>,
+    regions: SharedNames<Region>,
+}
+
+/// Makes equal names share their text: thousands of profiles may name few accounts, roles and regions.
+struct SharedNames<N>(HashSet<N>);
+
+impl<N> Default for SharedNames<N> {
+    fn default() -> Self {
+        Self(HashSet::new())
+    }
+}
+
+impl<N: Clone + Eq + Hash> SharedNames<N> {
+    fn share(&mut self, name: N) -> N {
+        if let Some(known) = self.0.get(&name) {
+            return known.clone();
+        }
+        self.0.insert(name.clone());
+        name
+    }
 }
 
 /// A profile's endpoints.
@@ -125,7 +151,7 @@ impl Resolver<'_> {
         self.configuration.problems.push(ConfigProblem { line, kind });
     }
 
-    fn session(&mut self, name: &str, block: &Block) {
+    fn session(&mut self, name: &str, block: &Block<'_>) {
         let (Some(url), Some(region)) = (block.text("sso_start_url"), block.text("sso_region")) else {
             return self.problem(block.line, ProblemKind::IncompleteSession { session: name.to_owned() });
         };
@@ -147,7 +173,7 @@ impl Resolver<'_> {
         url: &str,
         region: &str,
         scopes: Vec<String>,
-        block: &Block,
+        block: &Block<'_>,
     ) -> Result<SsoSession, ConfigProblem> {
         Ok(SsoSession {
             name: SessionName::parse(name).map_err(invalid_section(block))?,
@@ -158,7 +184,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn profile(&mut self, name: &str, block: &Block) {
+    fn profile(&mut self, name: &str, block: &Block<'_>) {
         if let (Some(_), Some(source)) = (block.text("role_arn"), block.text("source_profile")) {
             self.configuration.sources.insert(name.to_owned(), source.to_owned());
         }
@@ -177,7 +203,7 @@ impl Resolver<'_> {
         &mut self,
         name: &str,
         keys: &ProfileKeys,
-        block: &Block,
+        block: &Block<'_>,
     ) -> Result<Profile, ConfigProblem> {
         let (Some(account), Some(role)) = (block.text(keys.account), block.text(keys.role)) else {
             let kind = ProblemKind::IncompleteProfile {
@@ -189,17 +215,18 @@ impl Resolver<'_> {
         };
         let session = self.session_of(name, keys, block)?;
         let region = block.text("region").and_then(|text| match Region::parse(text) {
-            Ok(region) => Some(region),
+            Ok(region) => Some(self.regions.share(region)),
             Err(error) => {
                 self.problem(block.line_of("region"), ProblemKind::InvalidName(error));
                 None
             }
         });
+        let (account_id, role_name) = (AccountId::parse(account), RoleName::parse(role));
         Ok(Profile {
             name: ProfileName::parse(name).map_err(invalid_section(block))?,
             session,
-            account_id: AccountId::parse(account).map_err(block.invalid(keys.account))?,
-            role_name: RoleName::parse(role).map_err(block.invalid(keys.role))?,
+            account_id: self.accounts.share(account_id.map_err(block.invalid(keys.account))?),
+            role_name: self.roles.share(role_name.map_err(block.invalid(keys.role))?),
             region,
             aws_form: keys.is_aws_form,
             endpoints: None,
@@ -211,7 +238,7 @@ impl Resolver<'_> {
         &mut self,
         profile: &str,
         keys: &ProfileKeys,
-        block: &Block,
+        block: &Block<'_>,
     ) -> Result<SessionName, ConfigProblem> {
         let (session_key, profile) = (keys.session, profile.to_owned());
         match (block.text(session_key), block.text("sso_start_url")) {
@@ -220,8 +247,10 @@ impl Resolver<'_> {
                     let line = block.line_of("sso_start_url");
                     self.problem(line, ProblemKind::TwoSessions { profile: profile.clone(), session_key });
                 }
-                let known = SessionName::parse(session).ok();
-                known.filter(|name| self.configuration.sessions.contains_key(name)).ok_or_else(|| {
+                let name = SessionName::parse(session).ok();
+                let known = name.and_then(|name| self.configuration.sessions.get_key_value(&name));
+                // The profiles share the name of their session.
+                known.map(|(name, _)| name.clone()).ok_or_else(|| {
                     let kind = ProblemKind::UnknownSession { profile, session: session.to_owned() };
                     ConfigProblem { line: block.line_of(session_key), kind }
                 })
@@ -239,7 +268,7 @@ impl Resolver<'_> {
         &mut self,
         profile: String,
         url: &str,
-        block: &Block,
+        block: &Block<'_>,
     ) -> Result<SessionName, ConfigProblem> {
         let region = block.text("sso_region").ok_or(ConfigProblem {
             line: block.line,
@@ -258,7 +287,7 @@ impl Resolver<'_> {
 
     /// Returns the endpoints of a profile, or of all sessions: a variable, else the `[services]` section that the
     /// profile names. A bare `endpoint_url` is meant for other services.
-    fn endpoints(&self, profile: Option<&Block>) -> ProfileEndpoints {
+    fn endpoints(&self, profile: Option<&Block<'_>>) -> ProfileEndpoints {
         let variables = self.variables;
         let is_ignored = variables.ignore_configured
             || profile.and_then(|block| block.flag("ignore_configured_endpoint_urls")).unwrap_or(false);
@@ -314,7 +343,7 @@ fn share(session: &mut Endpoints, profiles: &[&ProfileEndpoints]) {
 }
 
 /// Turns a section name that is not valid into a problem at its header.
-fn invalid_section(block: &Block) -> impl Fn(InvalidName) -> ConfigProblem + use<> {
+fn invalid_section(block: &Block<'_>) -> impl Fn(InvalidName) -> ConfigProblem + use<> {
     let line = block.line;
     move |error| ConfigProblem { line, kind: ProblemKind::InvalidName(error) }
 }

@@ -29,7 +29,11 @@ pub struct Moto {
 impl Moto {
     /// Starts the server, and runs the script that creates the instance, the roles and the user.
     pub fn start(setup: &Path) -> Self {
-        let python = python_environment();
+        Self::start_with(&python_environment(), setup)
+    }
+
+    /// Does the same with moto from this Python environment.
+    pub fn start_with(python: &Path, setup: &Path) -> Self {
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
         let mut command = Command::new(python.join("bin/moto_server"));

@@ -1,75 +1,139 @@
-//! `cargo xtask bench`: measures speeds as ratios to a named baseline from the same run.
+//! `cargo xtask bench`: measures speeds as ratios to a named baseline from the same run, in one table.
 
+mod client;
 mod config_file;
+mod connections;
+mod container;
+mod fill;
+mod imds;
+mod load;
+mod machine;
+mod many_profiles;
 mod median;
-mod requests;
-mod row;
-mod scale;
+mod memory;
+mod options;
+mod process_costs;
+mod rounds;
+mod servers;
+mod simulated;
+mod stampede;
+mod start;
+mod table;
+mod world;
 
-use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use clap::Args;
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
 
-use self::median::median_duration;
-use self::row::print_row;
-use crate::workspace::{BuildProfile, build_programs};
+use self::options::Options;
+use self::table::{Row, Table};
+use crate::install::build_measured_programs;
+use crate::workspace::{cargo, run as run_command};
 
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// Measure only requests and the client.
+    /// The groups of rows to measure [default: all]
+    groups: Vec<Group>,
+    /// Measure for one second rather than three at a time, for a first impression.
     #[arg(long)]
-    requests: bool,
-    /// Also serve ten thousand profiles with real processes, which takes nine minutes, and simulate ten times as many
+    quick: bool,
+    /// Also fetch ten thousand profiles with real processes, which takes nine minutes, and simulate ten times as many
     /// storms.
     #[arg(long)]
     long: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
+/// Rows that are measured together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Group {
+    /// Requests for container credentials, beside bare hyper.
+    Container,
+    /// IMDSv2 exchanges, beside bare hyper.
+    Imds,
+    /// New connections, beside bare hyper, and the query for a caller's user.
+    Connections,
+    /// `ssod credential-process`, beside a program that does nothing.
+    Client,
+    /// The start of the daemon until the first credentials.
+    Start,
+    /// The daemon's memory.
+    Memory,
+    /// A thousand callers of an expired profile.
+    Stampede,
+    /// A config file of ten thousand profiles.
+    ManyProfiles,
+    /// Reading and converting config files, per profile.
+    ConfigFile,
+    /// Simulated storms, and the first fetch of many profiles, simulated and with real processes.
+    Scale,
+}
+
+/// Names the folder of the programs that are measured.
+const PROGRAMS_VARIABLE: &str = "SSOD_TEST_PROGRAMS";
+
+/// Measures the groups, and prints the table.
+///
+/// It first builds the programs as they are installed, unless the variable names others.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
-    println!("{:44} {:>10} {:>10} {:>8}", "", "median", "baseline", "ratio");
-    if bench.requests {
-        build_programs(BuildProfile::Release)?;
-        return requests::run();
+    let programs = std::env::var_os(PROGRAMS_VARIABLE).map(PathBuf::from);
+    match programs {
+        Some(_) if !cfg!(debug_assertions) => measure(bench),
+        Some(programs) => run_optimised(&programs),
+        None => run_optimised(&build_measured_programs()?),
     }
-    for open_connections in [0, 100, 1_000] {
-        measure_caller_check(open_connections)?;
-    }
-    config_file::run()?;
-    scale::storms(if bench.long { 20_000 } else { 2_000 })?;
-    scale::simulated()?;
-    build_programs(BuildProfile::Release)?;
-    requests::run()?;
-    scale::real(if bench.long { 10_000 } else { 1_000 })
 }
 
-/// Compares the time of a query for the owner of a loopback connection with the time to connect, while other
-/// connections are open on the machine.
-fn measure_caller_check(open_connections: usize) -> Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let server = v4(listener.local_addr()?)?;
-    let mut open = Vec::new();
-    for _ in 0..open_connections {
-        open.push((TcpStream::connect(server)?, listener.accept()?.0));
+fn measure(bench: &Bench) -> Result<()> {
+    let options = Options { quick: bench.quick, long: bench.long };
+    let groups = if bench.groups.is_empty() { Group::value_variants() } else { &bench.groups };
+    let mut table =
+        Table { date: machine::today(), machine: machine::describe(), notes: vec![], rows: vec![] };
+    for group in groups {
+        eprintln!("measuring: {group:?}");
+        table.rows.extend(group.rows(&options)?);
     }
-    let client = TcpStream::connect(server)?;
-    let from = v4(client.local_addr()?)?;
-    let query = median_duration(|| match ssod_peer::tcp_peer(from, server) {
-        Ok(Some(peer)) if peer.uid == ssod_peer::own_uid() => Ok(()),
-        other => bail!("the kernel does not report this user as the owner: {other:?}"),
-    })?;
-    let connection = median_duration(|| {
-        let client = TcpStream::connect(server)?;
-        drop((client, listener.accept()?));
-        Ok(())
-    })?;
-    print_row(&format!("caller's uid, {open_connections} others / a connection"), query, connection);
+    ensure!(!table.rows.is_empty(), "nothing was measured");
+    if bench.json {
+        println!("{:#}", table.json());
+    } else {
+        println!("\n{}", table.markdown());
+    }
     Ok(())
 }
 
-fn v4(address: SocketAddr) -> Result<SocketAddrV4> {
-    match address {
-        SocketAddr::V4(address) => Ok(address),
-        SocketAddr::V6(address) => bail!("{address} is not IPv4"),
+impl Group {
+    fn rows(self, options: &Options) -> Result<Vec<Row>> {
+        match self {
+            Self::Container => container::rows(options),
+            Self::Imds => imds::rows(options),
+            Self::Connections => {
+                let mut rows = connections::rows(options)?;
+                rows.extend(connections::caller_rows()?);
+                Ok(rows)
+            }
+            Self::Client => client::rows(),
+            Self::Start => start::rows(),
+            Self::Memory => memory::rows(),
+            Self::Stampede => stampede::rows(),
+            Self::ManyProfiles => many_profiles::rows(),
+            Self::ConfigFile => config_file::rows(),
+            Self::Scale => {
+                let mut rows = simulated::storm_rows(if options.long { 20_000 } else { 2_000 })?;
+                rows.extend(simulated::scale_rows()?);
+                rows.extend(fill::rows(if options.long { 10_000 } else { 1_000 })?);
+                Ok(rows)
+            }
+        }
     }
+}
+
+/// Runs the same command with these programs in an optimised build, because the baseline is part of this program.
+fn run_optimised(programs: &Path) -> Result<()> {
+    let mut command = cargo(&["run", "--quiet", "--release", "--locked", "-p", "xtask", "--"]);
+    command.args(std::env::args_os().skip(1)).env(PROGRAMS_VARIABLE, programs);
+    run_command(&mut command)
 }

@@ -54,10 +54,7 @@ pub(crate) fn install_files(folder: &Path, prefix: &Path, profile: BuildProfile)
     let mut installed = Vec::new();
     for (name, built) in [("ssod", build_client(profile)?), ("ssod-daemon", build_daemon(profile)?)] {
         let path = add_file(folder, &format!("bin/{name}"), &mut installed)?;
-        // The file of a running program cannot be written, but it can be replaced.
-        let new = path.with_extension("new");
-        fs::copy(&built, &new).with_context(|| cannot("copy", &new))?;
-        fs::rename(&new, &path).with_context(|| cannot("replace", &path))?;
+        replace(&built, &path)?;
     }
     let client = folder.join("bin/ssod");
     let bin = prefix.join("bin");
@@ -90,6 +87,19 @@ pub(crate) fn install_files(folder: &Path, prefix: &Path, profile: BuildProfile)
     Ok(installed)
 }
 
+/// Builds the programs as they are installed, and the fake Identity Center, into one folder, and returns its path.
+pub(crate) fn build_measured_programs() -> Result<PathBuf> {
+    let fake = "ssod-fake-identity-center";
+    run(&mut cargo_build(BuildProfile::Release, &[fake]))?;
+    let fake = target().join(BuildProfile::Release.folder()).join("fake-identity-center");
+    let folder = target().join("measured");
+    fs::create_dir_all(&folder).with_context(|| cannot("create", &folder))?;
+    for built in [build_client(BuildProfile::Release)?, build_daemon(BuildProfile::Release)?, fake] {
+        replace(&built, &folder.join(built.file_name().unwrap_or_default()))?;
+    }
+    Ok(folder)
+}
+
 fn build_daemon(profile: BuildProfile) -> Result<PathBuf> {
     run(&mut cargo_build(profile, &["ssod-daemon"]))?;
     Ok(target().join(profile.folder()).join("ssod-daemon"))
@@ -111,8 +121,33 @@ fn build_client(profile: BuildProfile) -> Result<PathBuf> {
     // target, because build scripts and macros cannot be static.
     let folder = target().join("static");
     build.args(["--target", host, "--target-dir"]).arg(&folder);
-    run(build.env("RUSTFLAGS", "-C target-feature=+crt-static"))?;
+    run(build.env("RUSTFLAGS", static_flags(glibc_version()?)))?;
     Ok(folder.join(host).join(profile.folder()).join("ssod"))
+}
+
+/// Returns the flags of a static client. It relocates itself at each start, because its address is random. With a
+/// compact table of relocations, `ssod credential-process` takes 0.97 of the CPU time and of the wall clock.
+fn static_flags(glibc: (u32, u32)) -> String {
+    let mut flags = "-C target-feature=+crt-static".to_owned();
+    // The program's own start code comes from this machine's glibc, and an older one ignores the compact table.
+    if glibc >= (2, 36) {
+        flags.push_str(" -C link-arg=-Wl,-z,pack-relative-relocs");
+    }
+    flags
+}
+
+/// Returns the version of this machine's glibc, with which the client is linked.
+fn glibc_version() -> Result<(u32, u32)> {
+    let output = Command::new("getconf").arg("GNU_LIBC_VERSION").output().context("cannot run getconf")?;
+    let text = String::from_utf8(output.stdout)?;
+    parse_glibc_version(&text).with_context(|| format!("getconf reports no version of glibc: {text:?}"))
+}
+
+/// Parses a version such as `glibc 2.36`.
+fn parse_glibc_version(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.trim().strip_prefix("glibc ")?.split_once('.')?;
+    let minor = minor.split('.').next()?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 pub(crate) fn uninstall(uninstall: &Uninstall) -> Result<()> {
@@ -152,6 +187,13 @@ fn add_file(prefix: &Path, path: &str, installed: &mut Vec<String>) -> Result<Pa
     Ok(file)
 }
 
+/// Copies a program. The file of a running program cannot be written, but it can be replaced.
+fn replace(built: &Path, path: &Path) -> Result<()> {
+    let new = path.with_extension("new");
+    fs::copy(built, &new).with_context(|| cannot("copy", &new))?;
+    fs::rename(&new, path).with_context(|| cannot("replace", path))
+}
+
 #[expect(clippy::disallowed_methods, reason = "an interrupted installation is repeated")]
 fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| cannot("write", path))
@@ -159,4 +201,22 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 fn cannot(verb: &str, path: &Path) -> String {
     format!("cannot {verb} {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compact_table_is_used_only_where_the_start_code_knows_it() {
+        for (text, is_compact) in
+            [("glibc 2.36\n", true), ("glibc 2.41.9", true), ("glibc 3.0", true), ("glibc 2.35\n", false)]
+        {
+            let version = parse_glibc_version(text).unwrap();
+            assert_eq!(static_flags(version).contains("relocs"), is_compact, "{text}");
+        }
+        for text in ["", "musl 1.2", "glibc two", "2.36"] {
+            assert_eq!(parse_glibc_version(text), None, "{text}");
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask demo`, `test`, `imports`, `cross`, `bench`, `week`, `install`, `uninstall` and `package`:
-//! each task does its own setup.
+//! `cargo xtask demo`, `test`, `imports`, `cross`, `bench`, `interop`, `week`, `install`, `uninstall` and
+//! `package`: each task does its own setup.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for engineers at a terminal")]
 
 mod bench;
@@ -7,8 +7,10 @@ mod cross;
 mod demo;
 mod imports;
 mod install;
+mod interop;
 mod package;
 mod prerequisites;
+mod static_server;
 mod test;
 mod week;
 mod workspace;
@@ -45,9 +47,13 @@ enum Task {
     Package,
     /// Simulate a working week, and compare it with the same week with the AWS CLI alone.
     Week,
-    /// Measure speeds, each as a ratio to a baseline from the same run. Use an optimised build:
-    /// cargo run --release -p xtask -- bench
+    /// Measure speeds, each as a ratio to a baseline from the same run, in one table.
     Bench(bench::Bench),
+    /// Serve static answers by bare hyper, as a baseline of the benchmark.
+    #[command(hide = true)]
+    ServeStatic(static_server::ServeStatic),
+    /// Run real AWS clients against ssod in every way, and generate the tables of what works.
+    Interop(interop::Interop),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +70,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         Task::Bench(bench) => bench::run(&bench),
+        Task::ServeStatic(arguments) => static_server::run(&arguments),
+        Task::Interop(interop) => interop::run(&interop),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

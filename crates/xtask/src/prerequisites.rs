@@ -9,7 +9,7 @@ mod sdks;
 mod stamp;
 
 pub(crate) use cargo_tools::{CargoTool, install_cargo_tools};
-pub(crate) use debian::install_debian_packages;
+pub(crate) use debian::{install_client_packages, install_debian_packages};
 pub(crate) use previous_daemon::build_previous_daemon;
 pub(crate) use python::make_python_environment;
 pub(crate) use rootfs::make_rootfs;

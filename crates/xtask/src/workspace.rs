@@ -44,7 +44,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let arguments = command.get_args().map(|argument| format!(" {}", argument.to_string_lossy()));
     let shown = format!("{program}{}", arguments.collect::<String>());
-    println!("\n$ {shown}");
+    // On stderr, because the stdout of a benchmark may be JSON.
+    eprintln!("\n$ {shown}");
     let status = command.current_dir(root()).status().with_context(|| format!("cannot run {shown}"))?;
     ensure!(status.success(), "failed: {shown}");
     Ok(())

@@ -123,17 +123,21 @@ impl Combiner for Grants {
             },
         };
         if let Some(counted) = self.repeats.get_mut(&key) {
-            counted.repeated += 1;
+            counted.repeated += note.count;
             counted.at = note.at.to_string();
             return Vec::new();
         }
+        let more = note.count.saturating_sub(1);
         let entry = entry(note, origin);
         if let Some(action) = entry.action
             && !self.may_write(action, now)
         {
             return self.count_action(action, entry, now).into_iter().collect();
         }
-        let ended = self.repeats.begin(key, entry.clone(), now).filter(|counted| counted.repeated > 0);
+        let ended = self
+            .repeats
+            .begin(key, AuditEntry { repeated: more, ..entry.clone() }, now)
+            .filter(|counted| counted.repeated > 0);
         [ended, Some(entry)].into_iter().flatten().collect()
     }
 

@@ -2,12 +2,12 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
 use ssod_control::{AuditAction, AuditVia, AuditWritten, ChainHead, Paths};
-use ssod_endpoint::{Access, Audit, Noted, Protocol};
+use ssod_endpoint::{Access, Audit, Caller, Grant, Noted, Protocol, Repeats};
 use ssod_model::{ProfileName, Program, Timestamp};
 use ssod_peer::{TcpPeer, UnixPeer};
 use tokio::sync::oneshot;
@@ -15,11 +15,13 @@ use tokio::sync::oneshot;
 use super::entry::entry;
 use super::grants::{Grants, OnUse};
 use super::log_file::LogFile;
+use super::no_room::NoRoom;
 use super::note::{Message, Note, NoteOutcome, NotedCaller};
 use super::overflow::Overflow;
 use super::programs::Origin;
 use super::refusals::Refusals;
-use super::writer::{Combiner, NoRoom, Writer};
+use super::repeated_grants::{ConnectionCounter, Counters, LastServed, RepeatedGrant};
+use super::writer::{Combiner, Writer};
 
 /// The maximum number of notes that wait to be written, for each log.
 const QUEUE_CAPACITY: usize = 4_096;
@@ -34,8 +36,7 @@ const MAX_REFUSALS_SIZE: u64 = 2 * 1024 * 1024;
 pub(crate) struct AuditLog {
     grants: Queue,
     refusals: Queue,
-    /// When a caller last got credentials, in milliseconds since 1970.
-    last_served: AtomicI64,
+    last_served: Arc<LastServed>,
 }
 
 /// A request or an action over the control socket.
@@ -59,7 +60,7 @@ impl AuditLog {
         let grants = Queue::start("audit", file, Grants::new(on_use), NoRoom::Count(overflow))?;
         let file = LogFile::open(&paths.audit_refusals(), MAX_REFUSALS_SIZE)?;
         let refusals = Queue::start("audit-refused", file, Refusals::new(), NoRoom::Lose(Arc::default()))?;
-        Ok(Self { grants, refusals, last_served: AtomicI64::new(i64::MIN) })
+        Ok(Self { grants, refusals, last_served: Arc::default() })
     }
 
     /// Notes a request or an action over the control socket.
@@ -67,8 +68,8 @@ impl AuditLog {
         let ControlNote { via, action, program, profile, detail, outcome } = note;
         let pid = program.as_ref().map_or(peer.process.pid(), |program| program.pid);
         let (uid, caller) = (Some(peer.uid), NotedCaller::Control { pid, program });
-        let (noted, tried) = (Instant::now(), None);
-        self.send(Note { at, noted, via, action, uid, caller, profile, detail, outcome, tried });
+        let (noted, tried, count) = (Instant::now(), None, 1);
+        self.send(Note { at, noted, via, action, uid, caller, profile, detail, outcome, count, tried });
     }
 
     /// Writes the notes that wait, within the given time, and returns the newest entries.
@@ -84,12 +85,12 @@ impl AuditLog {
 
     /// Returns when a caller last got credentials.
     pub(crate) fn last_served(&self) -> Option<Timestamp> {
-        Timestamp::from_millisecond(self.last_served.load(Ordering::Relaxed)).ok()
+        self.last_served.get()
     }
 
     fn send(&self, note: Note) {
         if note.outcome == NoteOutcome::Served {
-            self.last_served.store(note.at.as_millisecond(), Ordering::Relaxed);
+            self.last_served.at(note.at);
         }
         self.queue(&note.outcome).send(note);
     }
@@ -104,38 +105,59 @@ impl Audit for AuditLog {
     fn note(&self, access: Access) -> Noted {
         let Access { at, caller, protocol, profile, outcome, is_first } = access;
         let outcome = NoteOutcome::from(outcome);
-        let via = match protocol {
-            Protocol::Container => AuditVia::Container,
-            Protocol::Imds => AuditVia::Imds,
-        };
-        let own = caller.uid.filter(|uid| *uid == ssod_peer::own_uid());
-        let noted_caller = own.map_or(NotedCaller::OtherUser, |uid| {
-            let peer = TcpPeer { uid, inode: caller.inode, cgroup: caller.cgroup };
-            NotedCaller::Tcp { peer, is_new: is_first }
-        });
+        let noted_caller = noted_caller(caller, is_first);
+        let is_own = matches!(noted_caller, NotedCaller::Tcp { .. });
         // No answer waits for the search of another connection.
-        let waits = is_first && own.is_some() && self.queue(&outcome).is_idle.load(Ordering::Relaxed);
+        let waits = is_first && is_own && self.queue(&outcome).is_idle.load(Ordering::Relaxed);
         let search = waits.then(oneshot::channel);
         let (tried, found) = search.map_or((None, None), |(tried, found)| (Some(tried), Some(found)));
         self.send(Note {
             at,
             noted: Instant::now(),
-            via,
+            via: via(protocol),
             action: None,
             uid: caller.uid,
             caller: noted_caller,
             profile,
             detail: None,
             outcome,
+            count: 1,
             tried,
         });
         found.map(Noted::after).unwrap_or_default()
     }
+
+    fn repeats(&self, grant: Grant) -> Box<dyn Repeats> {
+        let Grant { caller, protocol, profile } = grant;
+        let (via, uid, caller) = (via(protocol), caller.uid, noted_caller(caller, false));
+        let grant = RepeatedGrant { via, uid, caller, profile };
+        let Queue { sender, counters, no_room, .. } = &self.grants;
+        let (counters, writer, no_room) = (counters.clone(), sender.clone(), no_room.clone());
+        Box::new(ConnectionCounter::new(grant, counters, writer, no_room, self.last_served.clone()))
+    }
+}
+
+fn via(protocol: Protocol) -> AuditVia {
+    match protocol {
+        Protocol::Container => AuditVia::Container,
+        Protocol::Imds => AuditVia::Imds,
+    }
+}
+
+/// Returns who is at the other end of a connection. `is_new` is whether it is the first note about the connection.
+fn noted_caller(caller: Caller, is_new: bool) -> NotedCaller {
+    let own = caller.uid.filter(|uid| *uid == ssod_peer::own_uid());
+    own.map_or(NotedCaller::OtherUser, |uid| {
+        let peer = TcpPeer { uid, inode: caller.inode, cgroup: caller.cgroup };
+        NotedCaller::Tcp { peer, is_new }
+    })
 }
 
 /// The queue of one log.
 struct Queue {
     sender: SyncSender<Message>,
+    /// What connections have counted since the thread collected it.
+    counters: Arc<Counters>,
     /// Whether the thread waits for a message.
     is_idle: Arc<AtomicBool>,
     no_room: NoRoom,
@@ -144,10 +166,11 @@ struct Queue {
 impl Queue {
     fn start(name: &str, file: LogFile, combiner: impl Combiner, no_room: NoRoom) -> io::Result<Self> {
         let is_idle = Arc::new(AtomicBool::new(false));
-        let writer = Writer::new(file, combiner, no_room.clone(), is_idle.clone());
+        let counters: Arc<Counters> = Arc::default();
+        let writer = Writer::new(file, combiner, no_room.clone(), counters.clone(), is_idle.clone());
         let (sender, notes) = mpsc::sync_channel(QUEUE_CAPACITY);
         std::thread::Builder::new().name(name.to_owned()).spawn(move || writer.run(&notes))?;
-        Ok(Self { sender, is_idle, no_room })
+        Ok(Self { sender, counters, is_idle, no_room })
     }
 
     fn send(&self, note: Note) {

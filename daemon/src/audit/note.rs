@@ -14,6 +14,8 @@ use tokio::sync::oneshot;
 pub(super) enum Message {
     /// A request was answered, or an action ended.
     Note(Box<Note>),
+    /// A connection has counted a repeated grant.
+    Collect,
     /// Write everything, then reply with the newest entry.
     Finish(SyncSender<ChainHead>),
 }
@@ -31,6 +33,8 @@ pub(super) struct Note {
     pub(super) profile: Option<ProfileName>,
     pub(super) detail: Option<String>,
     pub(super) outcome: NoteOutcome,
+    /// How many times it happened, of which `at` is the last.
+    pub(super) count: u64,
     /// Is dropped when the newest processes have been tried.
     pub(super) tried: Option<oneshot::Sender<()>>,
 }

@@ -3,16 +3,19 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use ssod_control::AuditEntry;
 
 use super::log_file::LogFile;
+use super::no_room::NoRoom;
 use super::note::{Message, Note};
-use super::overflow::Overflow;
+use super::repeated_grants::Counters;
 
+/// The shortest time between two collections of the connections' counters.
+const COLLECTION_INTERVAL: Duration = Duration::from_millis(100);
 /// The maximum delay before a line is written.
 const MAX_WRITE_DELAY: Duration = Duration::from_millis(500);
 /// The delay before a failed write is tried again.
@@ -34,47 +37,14 @@ pub(super) trait Combiner: Send + 'static {
     fn end(&mut self, now: Option<Instant>) -> Vec<AuditEntry>;
 }
 
-/// What happens to an entry for which there is no room.
-#[derive(Clone)]
-pub(super) enum NoRoom {
-    /// It is counted.
-    Count(Arc<Overflow>),
-    /// It is lost, and the next line says how many are.
-    Lose(Arc<AtomicU64>),
-}
-
-impl NoRoom {
-    pub(super) fn add(&self, entry: impl FnOnce() -> AuditEntry) {
-        match self {
-            Self::Count(overflow) => overflow.add(entry()),
-            Self::Lose(lost) => {
-                lost.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-
-    /// Takes the lines with the counts.
-    fn take_counts(&self) -> Vec<AuditEntry> {
-        match self {
-            Self::Count(overflow) => overflow.take(),
-            Self::Lose(_) => Vec::new(),
-        }
-    }
-
-    /// Takes how many entries were lost.
-    fn take_lost(&self) -> u64 {
-        match self {
-            Self::Count(_) => 0,
-            Self::Lose(lost) => lost.swap(0, Ordering::Relaxed),
-        }
-    }
-}
-
 /// Writes one log.
 pub(super) struct Writer<C> {
     file: LogFile,
     combiner: C,
     no_room: NoRoom,
+    counters: Arc<Counters>,
+    /// When the counters were collected last.
+    collected: Option<Instant>,
     pending: VecDeque<AuditEntry>,
     write_at: Option<Instant>,
     /// Whether the last write failed.
@@ -84,15 +54,31 @@ pub(super) struct Writer<C> {
 }
 
 impl<C: Combiner> Writer<C> {
-    pub(super) fn new(file: LogFile, combiner: C, no_room: NoRoom, is_idle: Arc<AtomicBool>) -> Self {
-        let pending = VecDeque::new();
-        Self { file, combiner, no_room, pending, write_at: None, has_failed: false, is_idle }
+    pub(super) fn new(
+        file: LogFile,
+        combiner: C,
+        no_room: NoRoom,
+        counters: Arc<Counters>,
+        is_idle: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            file,
+            combiner,
+            no_room,
+            counters,
+            collected: None,
+            pending: VecDeque::new(),
+            write_at: None,
+            has_failed: false,
+            is_idle,
+        }
     }
 
     /// Writes until all senders of the queue are dropped.
     pub(super) fn run(mut self, notes: &Receiver<Message>) {
         loop {
-            let next = self.combiner.next_end().into_iter().chain(self.write_at).min();
+            let ends = self.combiner.next_end().into_iter();
+            let next = ends.chain(self.write_at).chain(self.collect_at(Instant::now())).min();
             self.is_idle.store(true, Ordering::Relaxed);
             let message = match next {
                 None => notes.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -110,8 +96,11 @@ impl<C: Combiner> Writer<C> {
                     // The caller may no longer wait.
                     let _ = done.send(self.file.head());
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Message::Collect) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.collect_at(now).is_some_and(|at| at <= now) {
+                self.collect(now);
             }
             let ended = self.combiner.end(Some(now));
             self.push(ended, now);
@@ -124,13 +113,29 @@ impl<C: Combiner> Writer<C> {
 
     /// Writes everything, and records the newest entry.
     fn finish(&mut self) {
-        let (counts, now) = (self.combiner.end(None), Instant::now());
+        let now = Instant::now();
+        self.collect(now);
+        let counts = self.combiner.end(None);
         // The second time, there is room for what was only counted.
         for entries in [counts, Vec::new()] {
             self.push(entries, now);
             self.write(now);
         }
         self.file.save_head();
+    }
+
+    /// Returns when to collect the counters; `None` if they have counted nothing.
+    fn collect_at(&self, now: Instant) -> Option<Instant> {
+        let has_waiting = self.counters.has_waiting();
+        has_waiting.then(|| self.collected.map_or(now, |last| last + COLLECTION_INTERVAL))
+    }
+
+    fn collect(&mut self, now: Instant) {
+        self.collected = Some(now);
+        for note in self.counters.take() {
+            let lines = self.combiner.combine(note, now);
+            self.push(lines, now);
+        }
     }
 
     fn push(&mut self, entries: Vec<AuditEntry>, now: Instant) {

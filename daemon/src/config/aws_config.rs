@@ -1,6 +1,7 @@
 //! The AWS config file: read, resolved, and given to the broker.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,8 +32,26 @@ pub(crate) struct LiveAwsConfig {
     drafts: DraftSessions,
     /// The profiles that assume a role, each with the profile that signs in for it.
     sources: Arc<Mutex<BTreeMap<String, ProfileName>>>,
-    /// Orders the reloads, so that an older reading of the file never replaces a newer one.
-    reloading: Arc<tokio::sync::Mutex<()>>,
+    /// Held during a reload, so that an older reading of the file never replaces a newer one.
+    applied: Arc<tokio::sync::Mutex<AppliedText>>,
+}
+
+/// Recognizes the text that was applied last.
+#[derive(Default)]
+struct AppliedText {
+    /// Hashes with a random key, so that the text itself need not stay in memory.
+    hasher: RandomState,
+    /// `None` if the text must be applied again in any case.
+    hash: Option<u64>,
+}
+
+/// What a reading of the file returned.
+enum Reading {
+    /// The same text as before. Reading it again is usual: the start reads the file before it watches it, and `ssod
+    /// configure` asks for a reload that the watch has already caused. With 1,000 profiles, applying it takes 5 ms.
+    Unchanged,
+    /// Another text, with its hash.
+    Changed(u64, Configuration),
 }
 
 impl LiveAwsConfig {
@@ -52,7 +71,7 @@ impl LiveAwsConfig {
             problems,
             drafts: DraftSessions::default(),
             sources: Arc::default(),
-            reloading: Arc::default(),
+            applied: Arc::default(),
         }
     }
 
@@ -64,27 +83,49 @@ impl LiveAwsConfig {
     /// Reads the file and applies it. An unusable file changes only the list of problems. Returns whether the file must
     /// be read again later, because its file system does not answer now.
     pub(crate) async fn reload(&self) -> FileAnswer {
-        let _reloading = self.reloading.lock().await;
+        let mut applied = self.applied.lock().await;
         let file = self.path.clone();
         let content = file_access::access(&self.path, move || read(&file)).await;
         let answer = FileAnswer::of(&content);
-        let problems = match self.resolve(content).await {
-            Ok(configuration) => self.apply(configuration).await,
-            Err(unusable) => vec![self.problem(unusable)],
+        let problems = match self.resolve(content, &applied).await {
+            Ok(Reading::Unchanged) => return answer,
+            Ok(Reading::Changed(hash, configuration)) => {
+                let mut problems = self.apply(configuration);
+                let provided = self.keeper.provide_tokens().await;
+                applied.hash = provided.is_ok().then_some(hash);
+                problems
+                    .extend(provided.err().map(|error| Problem::new(Area::AwsConfig, format!("{error:#}"))));
+                problems
+            }
+            Err(unusable) => {
+                applied.hash = None;
+                vec![self.problem(unusable)]
+            }
         };
         self.problems.replace(Area::AwsConfig, problems);
         answer
     }
 
     /// Returns what the file says. The error continues the file's name.
-    async fn resolve(&self, content: io::Result<Result<String, FileError>>) -> Result<Configuration, String> {
+    async fn resolve(
+        &self,
+        content: io::Result<Result<String, FileError>>,
+        applied: &AppliedText,
+    ) -> Result<Reading, String> {
         let unusable = |error: &dyn std::fmt::Display| {
             format!("cannot be read: {error}. ssod keeps the profiles that it has")
         };
         let text = content.map_err(|error| unusable(&error))?.map_err(|error| unusable(&error))?;
         let (environment, drafts) = (self.environment.clone(), self.drafts.clone());
-        let resolving =
-            tokio::task::spawn_blocking(move || resolve(&Document::parse(&drafts.apply(text)), &environment));
+        let (hasher, before) = (applied.hasher.clone(), applied.hash);
+        let resolving = tokio::task::spawn_blocking(move || {
+            let text = drafts.apply(text);
+            let hash = hasher.hash_one(&text);
+            if before == Some(hash) {
+                return Reading::Unchanged;
+            }
+            Reading::Changed(hash, resolve(&Document::parse(&text), &environment))
+        });
         resolving.await.map_err(|panicked| panicked.to_string())
     }
 
@@ -95,7 +136,7 @@ impl LiveAwsConfig {
         draft
     }
 
-    async fn apply(&self, mut configuration: Configuration) -> Vec<Problem> {
+    fn apply(&self, mut configuration: Configuration) -> Vec<Problem> {
         let mut problems: Vec<_> = configuration
             .problems
             .iter()
@@ -118,9 +159,6 @@ impl LiveAwsConfig {
         let sources = chained.filter_map(|name| Some((name.clone(), configuration.source_of(name)?.clone())));
         *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources.collect();
         self.broker.configure(&configuration.sessions, &configuration.profiles);
-        if let Err(error) = self.keeper.provide_tokens().await {
-            problems.push(Problem::new(Area::AwsConfig, format!("{error:#}")));
-        }
         problems
     }
 

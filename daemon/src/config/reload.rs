@@ -1,5 +1,6 @@
 //! Reloads `config.toml` and the AWS config file when they change on disk.
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,9 +45,12 @@ const RECHECK_EXPOSED: Duration = Duration::from_secs(1);
 /// may be readable now.
 #[derive(PartialEq, Eq)]
 struct Contents {
-    aws_config: Result<Vec<u8>, String>,
-    settings: Result<Vec<u8>, String>,
+    aws_config: Result<ContentHash, String>,
+    settings: Result<ContentHash, String>,
 }
+
+/// A hash with a random key. The files themselves stay out of memory: that of ten thousand profiles has 1.5 MB.
+type ContentHash = u64;
 
 /// After which time each file is read again even if no change of it is reported.
 #[derive(Clone, Copy, Default)]
@@ -67,7 +71,8 @@ impl ConfigReloader {
                 return;
             }
         };
-        let mut before = self.contents().await;
+        let hasher = RandomState::new();
+        let mut before = self.contents(&hasher).await;
         // A file may have changed after it was first read and before the watch started.
         let mut retries =
             Retries { aws_config: self.reload_aws_config().await, settings: self.reload_settings().await };
@@ -77,7 +82,7 @@ impl ConfigReloader {
                 () = watch.changed() => {}
                 () = retries.wait() => watch.watch_folders().await,
             }
-            let now = self.contents().await;
+            let now = self.contents(&hasher).await;
             if retries.aws_config.is_some() || now.aws_config != before.aws_config {
                 retries.aws_config = self.reload_aws_config().await;
             }
@@ -88,10 +93,10 @@ impl ConfigReloader {
         }
     }
 
-    async fn contents(&self) -> Contents {
+    async fn contents(&self, hasher: &RandomState) -> Contents {
         Contents {
-            aws_config: read(&self.paths.aws_config).await,
-            settings: read(&self.paths.settings).await,
+            aws_config: read(&self.paths.aws_config, hasher).await,
+            settings: read(&self.paths.settings, hasher).await,
         }
     }
 
@@ -158,9 +163,10 @@ impl Retries {
     }
 }
 
-async fn read(file: &Path) -> Result<Vec<u8>, String> {
-    let path = file.to_owned();
-    let read = move || ssod_private_files::read(&path, &ReadPolicy::user_file());
+async fn read(file: &Path, hasher: &RandomState) -> Result<ContentHash, String> {
+    let (path, hasher) = (file.to_owned(), hasher.clone());
+    let read =
+        move || ssod_private_files::read(&path, &ReadPolicy::user_file()).map(|text| hasher.hash_one(text));
     let content = file_access::access(file, read).await.map_err(|error| error.to_string())?;
     content.map_err(|error| error.to_string())
 }

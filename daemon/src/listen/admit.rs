@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ssod_connections::Admission;
-use ssod_endpoint::{Caller, Endpoint};
+use ssod_endpoint::{Caller, Endpoint, EndpointConnection};
 use ssod_peer::TcpPeer;
 use tokio::net::TcpStream;
 
@@ -14,7 +14,9 @@ const ROOT: u32 = 0;
 /// Asks the kernel once which user made a connection, before any byte of it is read. The uid decides from which share
 /// of the connection limit the connection gets its slot; the guard uses the uid for each request. If the kernel does
 /// not answer, the connection counts as another user's.
-pub(crate) fn admit(endpoint: Endpoint<LiveBroker>) -> impl Fn(&TcpStream, &SocketAddr) -> Admission {
+pub(crate) fn admit(
+    endpoint: Endpoint<LiveBroker>,
+) -> impl Fn(&TcpStream, &SocketAddr) -> Admission<EndpointConnection<LiveBroker>> {
     move |connection, client| {
         if !client.is_ipv4() {
             return Admission::Closed;
@@ -27,10 +29,10 @@ pub(crate) fn admit(endpoint: Endpoint<LiveBroker>) -> impl Fn(&TcpStream, &Sock
             inode: peer.map_or(0, |peer| peer.inode),
             cgroup: peer.and_then(|peer| peer.cgroup),
         };
-        let router = endpoint.router(caller);
+        let requests = endpoint.connection(caller);
         match caller.uid {
-            Some(uid) if uid == ssod_peer::own_uid() => Admission::Own(router),
-            _ => Admission::OtherUser(router),
+            Some(uid) if uid == ssod_peer::own_uid() => Admission::Own(requests),
+            _ => Admission::OtherUser(requests),
         }
     }
 }

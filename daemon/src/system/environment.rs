@@ -1,25 +1,33 @@
-//! Removes the variables that a daemon may not have from its environment.
+//! Removes the variables that a daemon may not have from its environment, and adds those of the allocator.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use ssod_control::{is_daemon_variable, is_loader_variable};
+use ssod_control::{ALLOCATOR_VARIABLES, is_daemon_variable, is_loader_variable};
 
-/// Starts this program again in the same process, without the variables that a daemon may not have, if there are any.
-/// Libraries read some of them, such as `SSL_CERT_FILE`, which would replace the certificates that AWS's are checked
-/// against. A service manager notices nothing: the process and its open sockets stay.
+/// Starts this program again in the same process, unless its environment is the one of a daemon already: without the
+/// variables that a daemon may not have, and with those of the allocator. Libraries read some of the former, such as
+/// `SSL_CERT_FILE`, which would replace the certificates that AWS's are checked against. A service manager notices
+/// nothing: the process and its open sockets stay.
 ///
 /// Fails if the program cannot be started again.
 pub fn restrict_environment() -> Result<()> {
-    let all: Vec<_> = std::env::vars_os().collect();
-    let kept: Vec<_> = all.iter().filter(|(name, _)| is_kept(name)).cloned().collect();
-    if kept.len() == all.len() {
+    let present: BTreeMap<_, _> = std::env::vars_os().collect();
+    let allowed = restricted(present.clone());
+    if allowed == present {
         return Ok(());
     }
-    Err(start_again(kept)).context("cannot start again without the variables that a daemon may not have")
+    Err(start_again(allowed)).context("cannot start again with the variables that a daemon may have")
+}
+
+fn restricted(mut variables: BTreeMap<OsString, OsString>) -> BTreeMap<OsString, OsString> {
+    variables.retain(|name, _| is_kept(name));
+    variables.extend(ALLOCATOR_VARIABLES.iter().map(|(name, value)| (name.into(), value.into())));
+    variables
 }
 
 fn is_kept(name: &OsStr) -> bool {
@@ -27,7 +35,7 @@ fn is_kept(name: &OsStr) -> bool {
 }
 
 /// Returns only if it fails.
-fn start_again(variables: Vec<(OsString, OsString)>) -> io::Error {
+fn start_again(variables: BTreeMap<OsString, OsString>) -> io::Error {
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return error,
@@ -52,5 +60,19 @@ mod tests {
             assert!(!is_kept(OsStr::new(removed)), "{removed}");
         }
         assert!(!is_kept(OsStr::from_bytes(b"SSOD_\xff")));
+    }
+
+    #[test]
+    fn a_program_that_was_started_again_is_not_started_a_third_time() {
+        let shell = ["HOME", "SSL_CERT_FILE", "MALLOC_ARENA_MAX", "MALLOC_TRACE"];
+        let once = restricted(shell.map(|name| (name.into(), "x".into())).into());
+        assert_eq!(restricted(once.clone()), once);
+        let names: Vec<_> = once.keys().filter_map(|name| name.to_str()).collect();
+        assert!(
+            names.contains(&"HOME") && !names.contains(&"SSL_CERT_FILE") && !names.contains(&"MALLOC_TRACE")
+        );
+        let expected =
+            ALLOCATOR_VARIABLES.iter().all(|(name, value)| once.get(OsStr::new(name)) == Some(&value.into()));
+        assert!(expected, "whatever the shell had: {once:?}");
     }
 }

@@ -1,8 +1,7 @@
-//! Edits the AWS config file: adds a session, shows the difference, saves.
+//! Edits the AWS config file: adds a session, saves.
 
 use std::path::Path;
 
-use similar::TextDiff;
 use ssod_model::SsoSession;
 use ssod_profiles::{Section, session_entries, set_keys};
 
@@ -25,13 +24,6 @@ pub(super) fn save(context: &CommandContext, before: &str, after: &str) -> Comma
         client.post::<()>("/v1/reload", &())?;
     }
     Ok(())
-}
-
-/// Returns the changes as a unified diff.
-pub(super) fn difference(before: &str, after: &str) -> String {
-    let difference = TextDiff::from_lines(before, after);
-    let text = difference.unified_diff().context_radius(3).header("current", "new").to_string();
-    if text.is_empty() { "Nothing would change.\n".to_owned() } else { text }
 }
 
 /// Returns the absolute path of this program. botocore needs an absolute path, because it expands neither `~` nor

@@ -3,7 +3,8 @@
 use ssod_model::{Profile, did_you_mean, similar_names};
 use ssod_profiles::{ConfigProblem, Configuration, ProblemKind, convert_to_ssod_form, plan_conversions};
 
-use super::config_edit::{difference, own_program, save};
+use super::config_edit::{own_program, save};
+use super::difference::difference;
 use crate::context::CommandContext;
 use crate::error::{CommandError, CommandResult};
 use crate::{aws_config, terminal, user_file};

@@ -41,6 +41,9 @@ impl State {
         for (name, profile) in profiles {
             let entry = self.profiles.entry(name.clone()).or_default();
             if entry.config.as_deref() != Some(profile) {
+                if let Some(held) = &mut entry.held {
+                    held.share_names(profile);
+                }
                 entry.config = Some(Arc::new(profile.clone()));
                 entry.retry = None;
             }
@@ -94,7 +97,11 @@ impl State {
             let entry = self.profiles.entry(cached.profile).or_default();
             entry.last_used = entry.last_used.max(cached.last_used);
             let (session, role, credentials) = (cached.session, cached.role, cached.credentials);
-            entry.held = Some(HeldCredentials { session, role, credentials });
+            let mut held = HeldCredentials { session, role, credentials };
+            if let Some(config) = &entry.config {
+                held.share_names(config);
+            }
+            entry.held = Some(held);
         }
         self.phase.opened();
         self.deadlines.mark_all_dirty();

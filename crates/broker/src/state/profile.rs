@@ -43,6 +43,19 @@ pub(crate) struct FetchJob {
     pub(crate) started_at: Timestamp,
 }
 
+impl HeldCredentials {
+    /// Makes equal names share their text with those of the configuration: those that were loaded from the disk have
+    /// texts of their own.
+    pub(super) fn share_names(&mut self, config: &Profile) {
+        if self.role.is_of(config) {
+            self.role = RoleId::from(config);
+        }
+        if self.session == config.session {
+            self.session = config.session.clone();
+        }
+    }
+}
+
 impl ProfileEntry {
     /// Returns the profile as it is configured now.
     pub(crate) fn config(&self) -> Option<&Arc<Profile>> {

@@ -29,6 +29,14 @@ impl State {
         policy: &Policy,
     ) -> bool {
         let Some(entry) = self.profiles.get_mut(name) else { return false };
+        // Nearly every use follows another one closely, and then it changes nothing but the time.
+        let closely = SAME_PROGRAM_WINDOW.min(policy.idle_after);
+        if by.is_none()
+            && entry.last_used.is_some_and(|last| last <= now && now.since_or_zero(last) < closely)
+        {
+            entry.last_used = Some(now);
+            return false;
+        }
         let was_fresh = entry.facts(now, policy).kept_fresh;
         let before = entry.last_used.replace(now);
         // The program is often known a moment later; until then, the previous one is assumed, which is usually right.

@@ -9,7 +9,6 @@ use ssod_model::{
 
 use super::State;
 use super::in_flight::{Completer, Completion, InFlight};
-use super::profile::ProfileEntry;
 use super::retry::RetryState;
 use super::session::{EndReason, SignedOut};
 use crate::decide::Lifetime;
@@ -148,7 +147,7 @@ impl State {
             let config = profile.config.as_ref();
             config.is_some_and(|config| config.session == *name) && profile.last_used.is_some()
         });
-        let held = used.filter_map(ProfileEntry::lifetime).filter(|held| now < held.expires_at);
+        let held = used.filter_map(|profile| profile.lifetime()).filter(|held| now < held.expires_at);
         held.min_by_key(|held| held.expires_at).or(token)
     }
 

@@ -1,4 +1,4 @@
-use axum::http::Request;
+use http::Request;
 use proptest::prelude::*;
 
 use super::*;
@@ -156,7 +156,7 @@ fn imds_refuses_a_get_without_exactly_one_live_token() {
     let other_port = tokens.imds_tokens.issue(Timestamp::UNIX_EPOCH, PORT + 1, 60);
     let ask = |facts: &Facts<'_>, method: Method, path: &str, tokens: &[&str]| {
         let mut headers = vec![("host", "127.0.0.1:7746")];
-        headers.extend(tokens.iter().map(|token| (IMDS_TOKEN_HEADER, *token)));
+        headers.extend(tokens.iter().map(|token| (IMDS_TOKEN_HEADER.as_str(), *token)));
         let mut parts = parts(path, &headers);
         parts.method = method;
         decide(&parts, facts).access.map(|allowed| format!("{allowed:?}"))
@@ -212,8 +212,8 @@ fn decide_refuses_every_caller_that_check_caller_refuses() {
     let allowed = [
         (Method::GET, "/credentials", ("authorization", active.as_str())),
         (Method::GET, "/credentials/adminUser", ("authorization", &own)),
-        (Method::PUT, "/latest/api/token", (IMDS_TOKEN_HEADER, &imds)),
-        (Method::GET, "/latest/meta-data/iam/security-credentials/", (IMDS_TOKEN_HEADER, &imds)),
+        (Method::PUT, "/latest/api/token", (IMDS_TOKEN_HEADER.as_str(), &imds)),
+        (Method::GET, "/latest/meta-data/iam/security-credentials/", (IMDS_TOKEN_HEADER.as_str(), &imds)),
     ];
     for (method, path, token) in &allowed {
         let parts = TestCaller::sdk().request(method, path, *token);
@@ -222,7 +222,7 @@ fn decide_refuses_every_caller_that_check_caller_refuses() {
     let not_allowed = [
         (Method::POST, "/credentials", ("authorization", active.as_str())),
         (Method::GET, "/credentials/%0a", ("authorization", &own)),
-        (Method::DELETE, "/latest/api/token", (IMDS_TOKEN_HEADER, &imds)),
+        (Method::DELETE, "/latest/api/token", (IMDS_TOKEN_HEADER.as_str(), &imds)),
         (Method::GET, "/", ("authorization", &active)),
     ];
     let closed = Refusal::Locked { reason: String::new(), remedy: String::new() };

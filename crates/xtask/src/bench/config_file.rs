@@ -1,30 +1,38 @@
-//! Measures what the AWS config file costs per profile. The baseline of each row is the same work with fewer profiles,
+//! Reading and converting the AWS config file: what it costs per profile. The baseline of each row is the same work with fewer profiles,
 //! so a ratio far above 1 means that the cost of a profile grows with their number.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use ssod_profiles::{Document, EndpointVariables, convert_to_ssod_form, plan_conversions, resolve};
 
-use super::row::print_row;
+use super::rounds::ROUNDS;
+use super::table::{Row, Samples, Unit};
 
 const FEW: u32 = 1_000;
 const MANY: u32 = 10_000;
-const REPETITIONS: usize = 7;
 
-/// Measures reading the file, and converting all of its profiles.
-pub(super) fn run() -> Result<()> {
+/// Measures reading the file, and converting all of its profiles, without a daemon.
+pub(super) fn rows() -> Result<Vec<Row>> {
     type Work = fn(&str) -> Result<()>;
     let works: [(&str, Work); 2] = [("read", read_all), ("convert", convert_all)];
+    let mut rows = Vec::new();
     for (name, work) in works {
-        let [few, many] = [per_profile(FEW, work)?, per_profile(MANY, work)?];
-        print_row(&format!("{name} the config file: a profile of {MANY} / of {FEW}"), many, few);
+        let [few, many] = [config_file(FEW), config_file(MANY)];
+        let [few, many] = in_turn([(FEW, &few), (MANY, &many)], work)?;
+        let measure = format!("{name} a config file of {MANY} profiles, per profile");
+        rows.push(Row::new(measure, Unit::Seconds, many).ratio_to(format!("of {FEW} profiles"), few));
     }
     for (name, text) in HOSTILE {
-        let [few, many] = [per_kilobyte(40, text)?, per_kilobyte(400, text)?];
-        print_row(&format!("read a file of {name}: a kilobyte of 400 / of 40"), many, few);
+        let [small, large] = [text(40), text(400)];
+        let [small, large] = in_turn([(40, &small), (400, &large)], |text| {
+            std::hint::black_box(resolve(&Document::parse(text), &EndpointVariables::default()));
+            Ok(())
+        })?;
+        let measure = format!("read a config file of {name}, 400 KB, per KB");
+        rows.push(Row::new(measure, Unit::Seconds, large).ratio_to("of 40 KB", small));
     }
-    Ok(())
+    Ok(rows)
 }
 
 /// Builds a file from its number of kilobytes.
@@ -40,30 +48,17 @@ const HOSTILE: [(&str, BuildFile); 4] = [
     ("one section", |size| "[profile a]\n".repeat(size * 80)),
 ];
 
-fn per_kilobyte(kilobytes: u32, text: BuildFile) -> Result<Duration> {
-    let text = text(usize::try_from(kilobytes)?);
-    median(kilobytes, || {
-        let configuration = resolve(&Document::parse(&text), &EndpointVariables::default());
-        std::hint::black_box(configuration);
-        Ok(())
-    })
-}
-
-fn per_profile(profiles: u32, work: fn(&str) -> Result<()>) -> Result<Duration> {
-    let text = config_file(profiles);
-    median(profiles, || work(&text))
-}
-
-/// Returns the median time of the work, divided by the number of its parts.
-fn median(parts: u32, work: impl Fn() -> Result<()>) -> Result<Duration> {
-    let mut durations = Vec::with_capacity(REPETITIONS);
-    for _ in 0..REPETITIONS {
-        let start = Instant::now();
-        work()?;
-        durations.push(start.elapsed() / parts);
+/// Does the work with both texts in turn, and returns the times divided by the numbers of their parts.
+fn in_turn(texts: [(u32, &String); 2], work: fn(&str) -> Result<()>) -> Result<[Samples; 2]> {
+    let mut samples = [Samples::default(), Samples::default()];
+    for _ in 0..ROUNDS {
+        for ((parts, text), samples) in texts.iter().zip(&mut samples) {
+            let start = Instant::now();
+            work(text)?;
+            samples.push(start.elapsed().as_secs_f64() / f64::from(*parts));
+        }
     }
-    durations.sort_unstable();
-    durations.get(REPETITIONS / 2).copied().context("nothing was measured")
+    Ok(samples)
 }
 
 fn read_all(text: &str) -> Result<()> {

@@ -7,19 +7,14 @@ use anyhow::{Context, Result};
 /// The number of repetitions of each measurement, of which the median is reported.
 const REPETITIONS: usize = 2_000;
 
-/// Measures the default number of times.
-pub(super) fn median_duration(measure: impl FnMut() -> Result<()>) -> Result<Duration> {
-    median_of(REPETITIONS, measure)
-}
-
-/// Measures that many times.
-pub(super) fn median_of(repetitions: usize, mut measure: impl FnMut() -> Result<()>) -> Result<Duration> {
-    let mut durations = Vec::with_capacity(repetitions);
-    for _ in 0..repetitions {
+/// Returns the median of the times that the repeated work takes.
+pub(super) fn median_duration(mut work: impl FnMut() -> Result<()>) -> Result<Duration> {
+    let mut durations = Vec::with_capacity(REPETITIONS);
+    for _ in 0..REPETITIONS {
         let start = Instant::now();
-        measure()?;
+        work()?;
         durations.push(start.elapsed());
     }
     durations.sort_unstable();
-    durations.get(repetitions / 2).copied().context("nothing was measured")
+    durations.get(REPETITIONS / 2).copied().context("nothing was measured")
 }

@@ -26,13 +26,36 @@ const PACKAGES: [(&str, &str); 15] = [
     ("/usr/bin/systemd-nspawn", "systemd-container"),
 ];
 
+/// Files of the packages that only the clients of `cargo xtask interop` need.
+const CLIENT_PACKAGES: [(&str, &str); 9] = [
+    ("/usr/bin/go", "golang-go"),
+    ("/usr/share/gocode/src/github.com/aws/aws-sdk-go", "golang-github-aws-aws-sdk-go-dev"),
+    ("/usr/share/gocode/src/github.com/aws/aws-sdk-go-v2", "golang-github-aws-aws-sdk-go-v2-dev"),
+    ("/usr/bin/javac", "default-jdk-headless"),
+    ("/usr/share/java/slf4j-nop.jar", "libslf4j-java"),
+    ("/usr/bin/php", "php-cli"),
+    ("/usr/share/php/AsyncAws/Core", "php-async-aws-core"),
+    ("/usr/bin/restic", "restic"),
+    ("/usr/share/doc/ruby-aws-sdk-core", "ruby-aws-sdk-core"),
+];
+
 /// Installs the packages that are missing. Without root, it fails and names them.
 pub(crate) fn install_debian_packages(is_root: bool) -> Result<()> {
-    let is_missing = |(program, _): &&(&str, &str)| !Path::new(program).exists();
-    let mut missing: Vec<&str> = PACKAGES.iter().filter(is_missing).map(|(_, package)| *package).collect();
-    if lacks_venv() {
-        missing.push("python3-venv");
-    }
+    let venv = lacks_venv().then_some("python3-venv");
+    install(is_root, missing(&PACKAGES).chain(venv).collect())
+}
+
+/// Installs the packages with the clients of `cargo xtask interop` that are missing. Without root, it fails and names
+/// them.
+pub(crate) fn install_client_packages(is_root: bool) -> Result<()> {
+    install(is_root, missing(&CLIENT_PACKAGES).collect())
+}
+
+fn missing(packages: &[(&str, &'static str)]) -> impl Iterator<Item = &'static str> {
+    packages.iter().filter(|(file, _)| !Path::new(file).exists()).map(|(_, package)| *package)
+}
+
+fn install(is_root: bool, missing: Vec<&str>) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }

@@ -86,6 +86,34 @@ fn repeats_are_counted_into_one_line() {
     assert!(grants.iter().all(|entry| entry.outcome == AuditOutcome::Served));
 }
 
+#[test]
+fn every_grant_that_connections_count_is_in_the_log() {
+    const CONNECTIONS: u32 = 8;
+    const GRANTS: u64 = 5_000;
+    let Written { grants, .. } = written(|log| {
+        std::thread::scope(|scope| {
+            for connection in 0..CONNECTIONS {
+                scope.spawn(move || {
+                    // Two connections belong to one caller.
+                    let first = access(BOB, "adminUser", connection / 2, Outcome::Served);
+                    let Access { at, caller, protocol, .. } = first.clone();
+                    log.note(first);
+                    let profile = ProfileName::parse("adminUser").unwrap();
+                    let counter = log.repeats(Grant { caller, protocol, profile });
+                    for _ in 1..GRANTS {
+                        counter.count(at);
+                    }
+                });
+            }
+        });
+        assert!(log.last_served().is_some());
+    });
+    let counted: u64 =
+        grants.iter().map(|entry| u64::from(entry.repeated == 0) + entry.repeated + entry.lost).sum();
+    assert_eq!(counted, u64::from(CONNECTIONS) * GRANTS);
+    assert!(grants.len() < 100, "{} lines", grants.len());
+}
+
 /// Each of these floods replaced every other entry of the log, when there was one log with the names in its keys.
 #[test]
 fn a_flood_of_refusals_with_invented_names_is_a_few_lines_and_hides_no_grant() {
