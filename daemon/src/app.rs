@@ -71,7 +71,6 @@ pub type VariableReader = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// A daemon whose sockets are bound.
 pub struct App {
     context: ControlContext,
-    vault_task: JoinHandle<()>,
     imds_enabled: Arc<AtomicBool>,
     endpoint: Endpoint<LiveBroker>,
     limits: limits::ConnectionLimits,
@@ -109,7 +108,7 @@ struct Foundation {
 }
 
 impl App {
-    /// Reads the files, binds the sockets and begins to open the vault. It serves nothing yet. The error is one
+    /// Reads the files and binds the sockets. It does not open the vault and serves nothing yet. The error is one
     /// sentence that says what to do.
     pub async fn start(options: Options, clock: Clock) -> Result<Self> {
         let Options { paths, settings, variable, mut inherited } = options;
@@ -134,10 +133,8 @@ impl App {
         let callback = CallbackRules { connections: limits.callback.clone(), is_own: is_own_browser };
         let environment = EndpointVariables::from_variables(&variable);
         let context = foundation.context(settings, tokens, environment, imds_ports, callback, facts);
-        // The vault is opened while the file is read: with 1,000 profiles, each takes some milliseconds.
-        let vault_task = tokio::spawn(context.keeper.clone().run(shutdown.clone()));
         context.aws_config.reload().await;
-        Ok(Self { context, vault_task, imds_enabled, endpoint, limits, sockets, shutdown, instance_lock })
+        Ok(Self { context, imds_enabled, endpoint, limits, sockets, shutdown, instance_lock })
     }
 
     /// Returns the endpoint's port.
@@ -152,14 +149,16 @@ impl App {
         let (shutdown, control_file) = (self.shutdown.clone(), self.sockets.control_file.take());
         tracing::info!(port = facts.port, profiles = broker.profile_names().len(), "ssod is ready");
         log_network(&facts);
+        let vault_task = tokio::spawn(keeper.clone().run(shutdown.clone()));
         let mut stop = std::pin::pin!(stop);
         // Clients that connect meanwhile wait in the backlog.
         let stopped_early = tokio::select! {
             () = keeper.started() => false,
             () = &mut stop => true,
         };
+        let mut tasks = vec![vault_task];
         // The instance lock is held until the stop is complete.
-        let (tasks, _lock) = self.spawn_tasks();
+        let _lock = self.spawn_tasks(&mut tasks);
         if !stopped_early {
             stop.await;
         }
@@ -180,9 +179,8 @@ impl App {
         drop(control_file);
     }
 
-    fn spawn_tasks(self) -> (Vec<JoinHandle<()>>, InstanceLock) {
-        let Self { context, vault_task, imds_enabled, endpoint, limits, sockets, shutdown, instance_lock } =
-            self;
+    fn spawn_tasks(self, tasks: &mut Vec<JoinHandle<()>>) -> InstanceLock {
+        let Self { context, imds_enabled, endpoint, limits, sockets, shutdown, instance_lock } = self;
         let ControlContext { broker, clock, settings, keeper, state_file, paths, .. } = context.clone();
         let endpoint = serve(sockets.endpoint, limits.endpoint, admit(endpoint), shutdown.begun());
         let refresher = refresher::run(broker.clone(), clock.clone(), shutdown.begun());
@@ -202,8 +200,7 @@ impl App {
         let sharing = AwsCliSharing { broker: broker.clone(), settings, keeper, state_file, clock, folder };
         let reloader = config_reloader(&context, imds_enabled);
         let control = api::serve(context, sockets.control, limits.control, shutdown.begun());
-        let tasks = vec![
-            vault_task,
+        tasks.extend([
             tokio::spawn(endpoint),
             tokio::spawn(control),
             tokio::spawn(refresher),
@@ -212,8 +209,8 @@ impl App {
             tokio::spawn(service_manager.run(shutdown.begun())),
             tokio::spawn(sharing.run(shutdown.begun())),
             tokio::spawn(retry_after_network_changes(broker, shutdown)),
-        ];
-        (tasks, instance_lock)
+        ]);
+        instance_lock
     }
 }
 
