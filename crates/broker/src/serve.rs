@@ -39,36 +39,9 @@ impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
     }
 
     async fn fetch(&self, name: &ProfileName, floor: Floor) -> Result<Arc<RoleCredentials>, Refusal> {
-        match self.cached(name, floor) {
-            Cached::Ready(credentials) => return Ok(credentials),
-            // A fetch in progress does not change a refusal.
-            Cached::Refused(refusal) => return Err(refusal),
-            Cached::Fetch => {}
-        }
-        // The result of a fetch that started before a sign-in or a change of configuration is discarded, so a second
-        // fetch may be needed.
-        for _ in 0..2 {
-            if let Some(fetch) = self.start_fetch(name) {
-                fetch.wait().await;
-            }
-            if let Some(credentials) = self.held(name) {
-                return Ok(credentials);
-            }
-            if !matches!(self.cached(name, floor), Cached::Fetch) {
-                break;
-            }
-        }
-        match self.cached(name, floor) {
-            Cached::Ready(credentials) => Ok(credentials),
-            Cached::Refused(refusal) => Err(refusal),
-            Cached::Fetch => {
-                let state = self.state();
-                let config = state.profile(name).and_then(ProfileEntry::config);
-                Err(config.map_or_else(
-                    || Refusal::ProfileNotFound(name.to_string()),
-                    |config| refusal(Serve::Retrying, &state, config),
-                ))
-            }
+        match self.answer_from_memory(name, floor) {
+            Some(answer) => answer,
+            None => self.fetch_missing(name, floor).await,
         }
     }
 
@@ -78,7 +51,11 @@ impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
         floor: Floor,
         time_limit: Duration,
     ) -> Result<Arc<RoleCredentials>, Refusal> {
-        match tokio::time::timeout(time_limit, self.fetch(name, floor)).await {
+        // Nearly every request ends here, without a timer.
+        if let Some(answer) = self.answer_from_memory(name, floor) {
+            return answer;
+        }
+        match tokio::time::timeout(time_limit, self.fetch_missing(name, floor)).await {
             Ok(outcome) => outcome,
             Err(_) => self.held(name).ok_or_else(|| Refusal::Unavailable {
                 profile: name.clone(),
@@ -107,6 +84,45 @@ impl<P: IdentityProvider, S: SecretStore> CredentialSource for Broker<P, S> {
 
     fn closed(&self) -> Option<Refusal> {
         self.state().not_open().map(NotOpen::refusal)
+    }
+}
+
+impl<P: IdentityProvider, S: SecretStore> Broker<P, S> {
+    /// Returns the answer, unless only a fetch can give it. A fetch in progress does not change a refusal.
+    fn answer_from_memory(
+        &self,
+        name: &ProfileName,
+        floor: Floor,
+    ) -> Option<Result<Arc<RoleCredentials>, Refusal>> {
+        match self.cached(name, floor) {
+            Cached::Ready(credentials) => Some(Ok(credentials)),
+            Cached::Refused(refusal) => Some(Err(refusal)),
+            Cached::Fetch => None,
+        }
+    }
+
+    async fn fetch_missing(&self, name: &ProfileName, floor: Floor) -> Result<Arc<RoleCredentials>, Refusal> {
+        // The result of a fetch that started before a sign-in or a change of configuration is discarded, so a second
+        // fetch may be needed.
+        for _ in 0..2 {
+            if let Some(fetch) = self.start_fetch(name) {
+                fetch.wait().await;
+            }
+            if let Some(credentials) = self.held(name) {
+                return Ok(credentials);
+            }
+            if !matches!(self.cached(name, floor), Cached::Fetch) {
+                break;
+            }
+        }
+        self.answer_from_memory(name, floor).unwrap_or_else(|| {
+            let state = self.state();
+            let config = state.profile(name).and_then(ProfileEntry::config);
+            Err(config.map_or_else(
+                || Refusal::ProfileNotFound(name.to_string()),
+                |config| refusal(Serve::Retrying, &state, config),
+            ))
+        })
     }
 }
 

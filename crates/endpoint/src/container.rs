@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ssod_model::{Cached, CredentialSource, Floor, Refusal};
+use ssod_model::{CredentialSource, Floor, Refusal};
 
 use crate::audited_response::AuditedResponse;
 use crate::tokens::TokenOwner;
@@ -23,13 +23,7 @@ pub(crate) async fn answer<S: CredentialSource>(source: &S, owner: TokenOwner) -
     let Some(profile) = source.profile(&name) else {
         return AuditedResponse::refused(Some(name.clone()), &Refusal::ProfileNotFound(name.to_string()));
     };
-    // Nearly every request is answered from memory, without the timer of the wait for a fetch.
-    let credentials = match source.cached(&name, Floor::CONTAINER) {
-        Cached::Ready(credentials) => Ok(credentials),
-        Cached::Refused(refusal) => Err(refusal),
-        Cached::Fetch => source.fetch_within(&name, Floor::CONTAINER, MAX_WAIT).await,
-    };
-    match credentials {
+    match source.fetch_within(&name, Floor::CONTAINER, MAX_WAIT).await {
         Ok(credentials) => AuditedResponse::served(name, wire::container(&credentials, &profile.account_id)),
         Err(refusal) => AuditedResponse::refused(Some(name), &refusal),
     }

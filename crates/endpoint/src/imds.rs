@@ -107,12 +107,7 @@ async fn role_credentials<S: CredentialSource>(source: &S, profile: &Profile, ro
         return AuditedResponse::unrecorded(wire::not_found());
     }
     let name = profile.name.clone();
-    let credentials = match source.cached(&name, Floor::IMDS) {
-        Cached::Ready(credentials) => Ok(credentials),
-        Cached::Refused(refusal) => Err(refusal),
-        Cached::Fetch => source.fetch_within(&name, Floor::IMDS, MAX_WAIT).await,
-    };
-    match credentials {
+    match source.fetch_within(&name, Floor::IMDS, MAX_WAIT).await {
         Ok(credentials) => AuditedResponse::served(name, wire::imds(&credentials, &profile.account_id)),
         Err(refusal) => AuditedResponse::refused(Some(name), &refusal),
     }

@@ -1,17 +1,13 @@
 //! Serves the control API to this user's clients only.
 
-use std::convert::Infallible;
-use std::task::{Context, Poll};
-
 use axum::Router;
-use axum::extract::Request;
+use axum::body::{Body, Bytes};
+use axum::http::Request;
 use axum::response::Response;
-use axum::routing::future::RouteFuture;
-use ssod_connections::{Admission, ConnectionRules, serve as serve_connections};
+use ssod_connections::{Admission, CallerProof, ConnectionRules, Handler, serve as serve_connections};
 use ssod_control::AuditVia;
 use ssod_peer::UnixPeer;
 use tokio::net::{UnixListener, UnixStream};
-use tower_service::Service;
 
 use super::context::ControlContext;
 use super::routes;
@@ -40,7 +36,7 @@ pub(crate) async fn serve(
             );
             return Admission::Closed;
         }
-        Admission::Own(Router::new().fallback_service(WithPeer { routes: routes.clone(), peer }))
+        Admission::Own(ControlConnection { routes: routes.clone(), peer })
     };
     serve_connections(listener, rules, admit, stop).await;
 }
@@ -48,23 +44,20 @@ pub(crate) async fn serve(
 /// Answers the requests of one connection, and tells the routes which process sent them. A layer around the router
 /// would do the same, but it builds every route again for each connection: 8% of the daemon's CPU time for a request
 /// instead of less than 1% (perf).
-#[derive(Clone)]
-struct WithPeer {
+struct ControlConnection {
     routes: Router,
     peer: UnixPeer,
 }
 
-impl Service<Request> for WithPeer {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = RouteFuture<Infallible>;
+impl Handler for ControlConnection {
+    type Body = Body;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Service::<Request>::poll_ready(&mut self.routes, context)
+    fn empty_body() -> Body {
+        Router::empty_body()
     }
 
-    fn call(&mut self, mut request: Request) -> Self::Future {
+    async fn answer(&self, mut request: Request<Bytes>, proof: &CallerProof) -> Response {
         request.extensions_mut().insert(self.peer.clone());
-        self.routes.call(request)
+        self.routes.answer(request, proof).await
     }
 }
