@@ -35,6 +35,22 @@ print(connection.getresponse().status, flush=True)
 time.sleep(300)
 "#;
 
+/// Asks often on one connection, for one profile after the other, and stays connected.
+const KEEP_ASKING: &str = r#"
+import http.client, sys, time
+port, times, *owners = sys.argv[1:]
+connection = http.client.HTTPConnection("127.0.0.1", int(port))
+for owner in owners:
+    profile, token = owner.split("=", 1)
+    for _ in range(int(times)):
+        connection.request("GET", "/credentials/" + profile, headers={"Authorization": token})
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 200, response.status
+print("asked", flush=True)
+time.sleep(300)
+"#;
+
 fn by_credential_process(entry: &AuditEntry) -> bool {
     entry.via == AuditVia::CredentialProcess
 }
@@ -79,6 +95,39 @@ fn every_protocol_is_audited_with_the_calling_program() {
     assert_eq!(serde_json::from_str::<AuditEntry>(&json).unwrap(), by_process);
     let mode = fs::metadata(sandbox.daemon().audit_file()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+/// Nearly every request repeats the first one of its connection. These are only counted, and the counts are collected
+/// later, so the stop must not lose the last ones.
+#[test]
+fn a_stop_right_after_the_last_of_many_grants_on_one_connection_loses_none() {
+    const TIMES: u64 = 300;
+    let mut sandbox = Sandbox::new();
+    let users = [TestUser::ADMIN, TestUser::READ_ONLY];
+    for user in users {
+        sandbox.configure(user);
+    }
+    sandbox.start_daemon();
+    for user in users {
+        sandbox.login(user).succeeded();
+    }
+    let owners = users.map(|user| format!("{}={}", user.profile, sandbox.daemon().token(user.profile)));
+    let mut sdk = sandbox.command("/usr/bin/python3");
+    sdk.args(["-c", KEEP_ASKING, &sandbox.daemon().port().to_string(), &TIMES.to_string()]).args(owners);
+    let sdk = ChildProcess::start(&mut sdk);
+    assert_eq!(sdk.next_line(), "asked");
+    sandbox.daemon().terminate();
+    let entries = sandbox.daemon().audit_log();
+    for user in users {
+        let is_grant = |entry: &&AuditEntry| {
+            entry.via == AuditVia::Container && entry.profile.as_deref() == Some(user.profile)
+        };
+        let grants: Vec<_> = entries.iter().filter(is_grant).collect();
+        let counted: u64 = grants.iter().map(|entry| entry.repeated.max(1)).sum();
+        assert_eq!(counted, TIMES, "{}: {grants:?}", user.profile);
+        assert!(grants.iter().all(|entry| entry.pid == Some(sdk.pid())), "{grants:?}");
+        assert!(grants.len() < 30, "{} lines", grants.len());
+    }
 }
 
 #[test]
